@@ -1,0 +1,78 @@
+"""Who asks, what they may see, and how fresh the answer must be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from flask import current_app, request
+
+from api.parameters import WHOLE
+from api.problems import ParameterError, Problem
+from projector.bootstrap import Service
+from projector.settings import Role, Token
+from projector.views import Scope
+
+SESSION_COOKIE = "projector-session"
+MIN_POSITION = "X-Min-Position"
+WAIT_SECONDS = 5.0
+LOOK_EVERY_SECONDS = 0.01
+_RANKS = {Role.VIEWER: 0, Role.AUDITOR: 1, Role.OPERATOR: 2}
+
+
+def service() -> Service:
+    """The service that this application answers for."""
+    found: Service = current_app.extensions["service"]
+    return found
+
+
+def caller(role: Role) -> Token:
+    """Who asks, by bearer token or session; Problem 401 or 403."""
+    kind, _, given = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        given = "" if kind else request.cookies.get(SESSION_COOKIE, "")
+    token = service().token(given.strip())
+    if token is None:
+        raise Problem(
+            401,
+            "A valid bearer token is needed.",
+            headers={"WWW-Authenticate": 'Bearer realm="projector"'},
+        )
+    if _RANKS[token.role] < _RANKS[role]:
+        raise Problem(403, f"This needs the role {role.value}; the token has {token.role.value}.")
+    return token
+
+
+def scope(token: Token, org_ids: Sequence[str]) -> Scope:
+    """What the caller may see of the organisations asked for; Problem 403 for any other."""
+    asked = frozenset(org_ids) or token.org_ids
+    if token.org_ids is not None and not frozenset(org_ids) <= token.org_ids:
+        raise Problem(403, "The token does not cover the organisation that is asked for.")
+    return Scope(org_ids=asked, team_ids=token.team_ids)
+
+
+def min_position() -> int | None:
+    """The position that the answer must have reached; Problem 400 where it is none."""
+    given = request.headers.get(MIN_POSITION)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdigit() and len(given) <= 18):
+        allowed = f"a position, {WHOLE}"
+        error = ParameterError(parameter=MIN_POSITION, given=given, allowed=allowed)
+        raise Problem(400, f"Bad header: {MIN_POSITION}.", errors=[error])
+    return int(given)
+
+
+def wait_for(position: int | None) -> None:
+    """Wait until the views have reached a position; Problem 503 after 5 s."""
+    if position is None:
+        return
+    deadline = time.monotonic() + WAIT_SECONDS
+    while service().views.position() < position:
+        if time.monotonic() > deadline:
+            raise Problem(
+                503,
+                f"The views have not reached position {position} yet.",
+                headers={"Retry-After": "1"},
+            )
+        time.sleep(LOOK_EVERY_SECONDS)

@@ -1,0 +1,25 @@
+"""The Flask application, one blueprint for each topic."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from api import floor, health, openapi, pages, problems, webhooks
+from projector.bootstrap import Service
+
+
+def create_app(service: Service) -> Flask:
+    """An application that answers for one service."""
+    app = Flask("api", template_folder="templates", static_folder="static")
+    app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit
+    app.extensions["service"] = service
+    problems.register(app)
+    for blueprint in (
+        webhooks.blueprint,
+        floor.blueprint,
+        health.blueprint,
+        openapi.blueprint,
+        pages.blueprint,
+    ):
+        app.register_blueprint(blueprint)
+    return app

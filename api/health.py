@@ -1,0 +1,52 @@
+"""Whether the process lives, whether it should get traffic, and what it knows of itself."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from api import access
+from api.parameters import Query
+from api.problems import Problem
+from api.routes import answer, read, read_open
+from projector.database import StoreUnavailable
+from projector.settings import Token
+from projector.shapes import Shape
+from projector.status import StatusShape
+
+blueprint = Blueprint("health", __name__)
+
+
+class Health(Shape):
+    status: str
+
+
+@read_open(blueprint, "/healthz", summary="The process lives.", answers=Health)
+def healthz() -> Response:
+    return answer(Health(status="alive"))
+
+
+@read_open(
+    blueprint,
+    "/readyz",
+    summary="The store is reachable and the projections keep up; 503 with reasons where not.",
+    answers=Health,
+)
+def readyz() -> Response:
+    try:
+        reasons = access.service().status.unready()
+    except StoreUnavailable as error:
+        reasons = [str(error)]
+    if reasons:
+        raise Problem(503, "; ".join(reasons), headers={"Retry-After": "1"})
+    return answer(Health(status="ready"))
+
+
+@read(
+    blueprint,
+    "/api/v1/status",
+    summary="The log's head, each projection's lag, subscriptions, ledgers, versions.",
+    answers=StatusShape,
+    query=Query,
+)
+def status(_: Query, __: Token) -> StatusShape:
+    return access.service().status.read()

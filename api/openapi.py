@@ -1,0 +1,103 @@
+"""The OpenAPI document, made from the models that answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+from flask import Blueprint, Response
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api.access import MIN_POSITION
+from api.parameters import repeatable
+from api.problems import ProblemDocument
+from api.routes import ROUTES, Route, read_open
+from projector import __version__
+
+blueprint = Blueprint("openapi", __name__)
+_REFERENCE = "#/components/schemas/{model}"
+
+
+class Document(BaseModel):
+    """An OpenAPI 3.1 document."""
+
+
+@read_open(blueprint, "/openapi.json", summary="This document.", answers=Document)
+def openapi() -> Response:
+    return Response(_document(), content_type="application/json")
+
+
+@cache
+def _document() -> str:
+    models = {route.answers for route in ROUTES} | {ProblemDocument}
+    ordered = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in ordered], by_alias=True, ref_template=_REFERENCE
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{_camel(match[1])}}}", route.path)
+        paths.setdefault(path, {})[route.method] = _operation(route, path)
+    return json.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "Webex Contact Center projector", "version": __version__},
+            "paths": paths,
+            "components": {
+                "schemas": schemas["$defs"],
+                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            },
+        }
+    )
+
+
+def _operation(route: Route, path: str) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "parameters": [*_path_parameters(path), *_query_parameters(route)],
+        "responses": {
+            str(route.status): _content("application/json", route.answers),
+            "default": _content("application/problem+json", ProblemDocument),
+        },
+    }
+    if route.role is not None:
+        operation["security"] = [{"token": []}]
+    if route.method == "post":
+        operation["requestBody"] = {"required": True, "content": {"application/json": {}}}
+    return operation
+
+
+def _content(kind: str, model: type[BaseModel]) -> dict[str, Any]:
+    reference = _REFERENCE.format(model=model.__name__)
+    return {
+        "description": (model.__doc__ or model.__name__).strip(),
+        "content": {kind: {"schema": {"$ref": reference}}},
+    }
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _query_parameters(route: Route) -> list[dict[str, Any]]:
+    if route.method != "get":
+        return []
+    properties = route.query.model_json_schema(by_alias=True).get("properties", {})
+    parameters = [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        | ({"style": "form", "explode": True} if name in repeatable(route.query) else {})
+        for name, schema in properties.items()
+    ]
+    position = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+    return [*parameters, {"name": MIN_POSITION, "in": "header", "schema": position}]
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)

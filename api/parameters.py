@@ -1,0 +1,138 @@
+"""Query parameters: declared as pydantic models, refused with what was given and what is allowed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any, TypeVar, get_origin
+
+from flask import request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ValidationError as PydanticError
+from pydantic.alias_generators import to_camel
+
+from api.problems import ParameterError, Problem
+
+LAST_TIME = 2**53 - 1
+WHOLE = "a whole number in plain digits"
+
+
+class Query(BaseModel):
+    """The parameters that a route takes; any other is refused."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+def _whole(low: int, high: int) -> Any:
+    def read(text: str) -> int:
+        value = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else -1
+        if not low <= value <= high:
+            raise ValueError("out of range")
+        return value
+
+    return AfterValidator(read)
+
+
+def _place(text: str) -> tuple[Any, ...]:
+    try:
+        place = json.loads(base64.urlsafe_b64decode(text))
+    except (binascii.Error, ValueError):
+        raise ValueError("not a cursor") from None
+    if not isinstance(place, list):
+        raise ValueError("not a cursor")
+    return tuple(place)
+
+
+def cursor(*place: object) -> str:
+    """A cursor that goes on after a place."""
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _subject_place(text: str) -> tuple[str, str]:
+    place = _place(text)
+    if len(place) != 2 or not all(isinstance(part, str) for part in place):
+        raise ValueError("not a cursor of this list")
+    return place[0], place[1]
+
+
+def _time_place(text: str) -> int:
+    place = _place(text)
+    if len(place) != 1 or type(place[0]) is not int:
+        raise ValueError("not a cursor of this history")
+    return int(place[0])
+
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+Flag = Annotated[str, StringConstraints(pattern="^(true|false)$")]
+Limit = Annotated[str, _whole(1, 1000)]
+Time = Annotated[str, _whole(0, LAST_TIME)]
+SubjectCursor = Annotated[str, AfterValidator(_subject_place)]
+TimeCursor = Annotated[str, AfterValidator(_time_place)]
+
+# What may be given instead, by the parameter's name; names of filters take any text.
+_ALLOWED = {
+    "limit": f"{WHOLE} from 1 to 1000",
+    "at": f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
+    "from": f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
+    "to": f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
+    "cursor": "the nextCursor of the answer before, unchanged",
+    "loggedIn": "true or false",
+    "open": "true or false",
+}
+
+Q = TypeVar("Q", bound=Query)
+
+
+def read_query(model: type[Q]) -> Q:
+    """The request's parameters; Problem 400 naming each that is wrong."""
+    given = request.args.to_dict(flat=False)
+    try:
+        return model.model_validate(
+            {
+                name: values if len(values) > 1 or name in repeatable(model) else values[0]
+                for name, values in given.items()
+            }
+        )
+    except PydanticError as error:
+        wrong = dict.fromkeys(str(item["loc"][0]) for item in error.errors())
+        raise Problem(
+            400,
+            f"Bad parameters: {', '.join(wrong)}.",
+            errors=[_error(model, name, given.get(name, [])) for name in wrong],
+        ) from None
+
+
+def _error(model: type[Query], name: str, values: list[str]) -> ParameterError:
+    known = [field.alias or own for own, field in model.model_fields.items()]
+    allowed = _ALLOWED.get(name, "a text that is not empty")
+    if name not in known:
+        allowed = f"one of the parameters {', '.join(sorted(known)) or '(none)'}"
+    elif len(values) > 1 and name not in repeatable(model):
+        allowed = f"once, {allowed}"
+    return ParameterError(
+        parameter=name, given=values[0] if len(values) == 1 else values, allowed=allowed
+    )
+
+
+def repeatable(model: type[Query]) -> frozenset[str]:
+    """The parameters that may be given several times; any of the values fits then."""
+    return frozenset(
+        field.alias or own
+        for own, field in model.model_fields.items()
+        if get_origin(field.annotation) is list
+    )
+
+
+class ListQuery(Query):
+    """What every list takes."""
+
+    org_id: list[Name] = []
+    limit: Limit = Field(default="100", validate_default=True)
+    cursor: SubjectCursor | None = None
+
+
+class OneQuery(Query):
+    """What every single subject takes."""
+
+    org_id: list[Name] = []

@@ -1,0 +1,88 @@
+"""How a read is answered: validated, then admitted, then fresh enough, then from one model.
+
+Validation comes before every other refusal. Each route also leaves here what the OpenAPI document
+says of it, so that the document is made from the models that answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, Response
+from pydantic import BaseModel
+
+from api import access
+from api.parameters import Q, Query, read_query
+from projector.settings import Role, Token
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What the OpenAPI document says of a route."""
+
+    method: str
+    path: str
+    summary: str
+    answers: type[BaseModel]
+    query: type[Query] = Query
+    role: Role | None = None  # null: always open
+    status: int = 200
+
+
+ROUTES: list[Route] = []
+
+
+def read(
+    blueprint: Blueprint,
+    path: str,
+    *,
+    summary: str,
+    answers: type[BaseModel],
+    query: type[Q],
+    role: Role = Role.VIEWER,
+) -> Callable[[Callable[..., BaseModel]], Callable[..., Response]]:
+    """Register a GET route; its function takes the query, the caller and the path's parts."""
+    ROUTES.append(
+        Route(method="get", path=path, summary=summary, answers=answers, query=query, role=role)
+    )
+
+    def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
+        @wraps(handler)
+        def view(**parts: Any) -> Response:
+            asked, position = read_query(query), access.min_position()
+            token: Token = access.caller(role)
+            access.wait_for(position)
+            return answer(handler(asked, token, **parts))
+
+        blueprint.get(path)(view)
+        return view
+
+    return register
+
+
+def read_open(
+    blueprint: Blueprint, path: str, *, summary: str, answers: type[BaseModel]
+) -> Callable[[Callable[[], Response]], Callable[[], Response]]:
+    """Register a GET route that needs no token and takes no parameters."""
+    ROUTES.append(Route(method="get", path=path, summary=summary, answers=answers))
+
+    def register(handler: Callable[[], Response]) -> Callable[[], Response]:
+        @wraps(handler)
+        def view() -> Response:
+            read_query(Query)
+            access.wait_for(access.min_position())
+            return handler()
+
+        blueprint.get(path)(view)
+        return view
+
+    return register
+
+
+def answer(model: BaseModel, status: int = 200) -> Response:
+    """A model as JSON, in the contract's spelling."""
+    content = model.model_dump_json(by_alias=True)
+    return Response(content, status=status, content_type="application/json")

@@ -1,0 +1,77 @@
+"""The one place where the parts are put together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from projector.database import Pool, open_pool
+from projector.intake import Intake
+from projector.settings import Role, Settings, Token
+from projector.status import Status
+from projector.store import EventStore
+from projector.views import Views
+
+POOL_CONNECTIONS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """All that answers a request, for one process."""
+
+    settings: Settings
+    tokens: dict[bytes, Token]  # by SHA-256 of the token, so that look-up tells nothing by time
+    pool: Pool
+    store: EventStore
+    intake: Intake
+    views: Views
+    status: Status
+
+    def token(self, text: str) -> Token | None:
+        return self.tokens.get(hashlib.sha256(text.encode()).digest())
+
+    def close(self) -> None:
+        """Commit what waits and give the connections back."""
+        self.intake.close()
+        self.pool.close()
+
+
+def build_service(settings: Settings, database_url: str) -> Service:
+    """The parts of the service over a migrated database."""
+    pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
+    store = EventStore(pool)
+    intake = Intake(store, settings)
+    tokens = settings.tokens or local_tokens(settings)
+    return Service(
+        settings=settings,
+        tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
+        pool=pool,
+        store=store,
+        intake=intake,
+        views=Views(pool),
+        status=Status(pool, intake, settings),
+    )
+
+
+def local_tokens(settings: Settings) -> list[Token]:
+    """Without configured tokens, and only on loopback: one operator's, made once and kept."""
+    if settings.tokens or not settings.is_local:
+        return []
+    return [Token(token=_kept_token(settings.data_dir / "operator-token"), role=Role.OPERATOR)]
+
+
+def _kept_token(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # Written whole under another name first: two who start at once keep the same token.
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(24))
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,111 @@
+"""Connections to PostgreSQL, and the one place where the driver's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool
+
+from projector.errors import ProjectorError
+
+SCHEMA = "projector"
+SERVICE_ROLE = "projector_service"
+EVENTS_CHANNEL = "projector_events"
+VIEWS_CHANNEL = "projector_views"
+
+Pool = ConnectionPool[Connection[DictRow]]
+
+
+class StoreUnavailable(ProjectorError):  # noqa: N818 - named for what callers handle
+    """The database cannot be reached or does not answer now; trying again may help."""
+
+
+class DatabaseRefused(ProjectorError):  # noqa: N818
+    """The database is reachable and says no: wrong address, name, password or rights."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours, by class and SQLSTATE."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if _is_passing(error):
+            raise StoreUnavailable(f"The database does not answer: {_line(error)}") from error
+        raise
+
+
+def _is_passing(error: psycopg.Error) -> bool:
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    # Connection trouble, resources, the operator's shutdown, a conflict, a lock, disk and files.
+    return error.sqlstate[:2] in {"08", "53", "57", "40", "55", "58"}
+
+
+def _line(error: psycopg.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def connect(url: str, **kwargs: Any) -> Connection[DictRow]:
+    """One connection of its own, in autocommit mode, in our schema."""
+    with translated():
+        connection = psycopg.connect(
+            url, autocommit=True, row_factory=dict_row, connect_timeout=5, **kwargs
+        )
+        _enter_schema(connection)
+        return connection
+
+
+def open_pool(url: str, *, max_size: int) -> Pool:
+    """Connections that work as the service's role where there is one; opened when first used."""
+    return ConnectionPool(
+        url,
+        connection_class=Connection[DictRow],
+        kwargs={"row_factory": dict_row, "autocommit": True, "connect_timeout": 5},
+        min_size=1,
+        max_size=max_size,
+        open=True,
+        timeout=4,
+        configure=become_service,
+        check=ConnectionPool.check_connection,
+    )
+
+
+def become_service(connection: Connection[DictRow]) -> None:
+    """Give up all rights but the service's, where the database has a role for it."""
+    _enter_schema(connection)
+    row = connection.execute(
+        "SELECT pg_has_role(current_user, oid, 'MEMBER') AS member"
+        " FROM pg_roles WHERE rolname = %s",
+        (SERVICE_ROLE,),
+    ).fetchone()
+    if row and row["member"]:
+        connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(SERVICE_ROLE)))
+
+
+def _enter_schema(connection: Connection[DictRow]) -> None:
+    connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+
+
+def check_address(url: str) -> None:
+    """Say in one sentence what is wrong with an address, before anything relies on it."""
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        raise DatabaseRefused(
+            f"DATABASE_URL cannot be used ({_line(error)}): check the address, database, user and"
+            " password, or unset it to use the embedded server."
+        ) from error
+
+
+def is_role_kept(pool: Pool) -> bool:
+    """Whether connections work as the service's role, so that grants protect the log."""
+    with translated(), pool.connection() as connection:
+        row = connection.execute("SELECT current_user AS name").fetchone()
+        return row is not None and row["name"] == SERVICE_ROLE

@@ -1,0 +1,190 @@
+"""The fold: how ordered events become the state of a subject, its intervals and its anomalies.
+
+The rule of this file: it names no state. Live intake, late events, replay and every question about
+the past call ``fold``; what a word does stands in the tables of ``agent.py`` and ``task.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+from typing import Generic, Protocol, TypeVar
+
+from projector.events import Recorded, restatements
+
+UNKNOWN = "unknown"
+
+# From a state, the words that may come next. A state that has no row expects anything.
+Expected = Mapping[str, frozenset[str]]
+
+
+class AnomalyKind(StrEnum):
+    """What was not expected, first that fits (semantics 6)."""
+
+    MISSING_LOGIN = "missing-login"
+    MISSING_LOGOUT = "missing-logout"
+    UNKNOWN_STATE = "unknown-state"
+    WRAPUP_MISSING = "wrapup-missing"
+    UNEXPECTED_TRANSITION = "unexpected-transition"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly:
+    """A step that was not expected, and the gap in which something was probably lost (epoch ms)."""
+
+    kind: AnomalyKind
+    event_id: str | None  # null where the passing of time raised it
+    gap_from: int | None  # null where nothing is known before
+    gap_to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """What is shown of a subject between two changes."""
+
+    status: str
+    current_state: str
+    task_id: str | None = None
+    queue_id: str | None = None
+    idle_code_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A stretch from its start (epoch ms) on; it ends where the subject's next one starts."""
+
+    start: int
+    stretch: Stretch
+    event_id: str | None  # null where the passing of time began it
+
+
+@dataclass(slots=True, kw_only=True)
+class LastEvent:
+    """The last event folded, in order."""
+
+    id: str
+    type: str
+    created_time: int | None
+    recorded_time: int
+    position: int
+    time: int
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """What the states of all subjects have in common."""
+
+    status_since: int | None = None
+    last_event: LastEvent | None = None
+    event_count: int = 0
+    anomaly_count: int = 0
+
+
+class Subject(Protocol):
+    """The state of one subject, folded in place."""
+
+    status_since: int | None
+    last_event: LastEvent | None
+    event_count: int
+    anomaly_count: int
+
+    def step(self, recorded: Recorded) -> AnomalyKind | None:
+        """Take one event; say what was not expected about it."""
+
+    def shown(self) -> Stretch:
+        """What an interval that starts now would show."""
+
+    def continues(self, before: Stretch, now: Stretch) -> bool:
+        """Whether two stretches are one interval."""
+
+    def due(self) -> int | None:
+        """When the passing of time alone will change the state, if ever (epoch ms)."""
+
+    def elapse(self) -> Anomaly | None:
+        """Let the due moment pass."""
+
+
+S = TypeVar("S", bound=Subject)
+
+
+@dataclass(slots=True)
+class Story(Generic[S]):
+    """What a fold tells: the state, the intervals begun and the anomalies found on the way."""
+
+    state: S
+    intervals: list[Interval] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
+
+    def until(self, moment: int) -> Story[S]:
+        """Let time pass up to and with ``moment``, as one who reads then would see it."""
+        due = self.state.due()
+        if due is not None and due <= moment:
+            before = self.state.shown()
+            self._elapse()
+            self._begin(due, before, None)
+        return self
+
+    def take(self, time: int, moment: Sequence[Recorded]) -> None:
+        """Take all events of one millisecond: what lasts no time is not shown."""
+        self.until(time - 1)
+        before = self.state.shown() if self.state.event_count else None
+        for recorded in moment:
+            self._step(recorded)
+        begun_by: str | None = moment[-1].event.id
+        if self.state.due() == time:
+            if before is not None and self.state.continues(before, self.state.shown()):
+                begun_by = None
+            self._elapse()
+        self._begin(time, before, begun_by)
+
+    def _step(self, recorded: Recorded) -> None:
+        state, event = self.state, recorded.event
+        kind = state.step(recorded)
+        if kind is not None:
+            known = state.last_event.time if state.last_event else None
+            self._note(Anomaly(kind=kind, event_id=event.id, gap_from=known, gap_to=recorded.time))
+        state.event_count += 1
+        state.last_event = LastEvent(
+            id=event.id,
+            type=event.type,
+            created_time=recorded.created,
+            recorded_time=recorded.recorded_time,
+            position=recorded.position,
+            time=recorded.time,
+        )
+
+    def _elapse(self) -> None:
+        anomaly = self.state.elapse()
+        if anomaly is not None:
+            self._note(anomaly)
+
+    def _note(self, anomaly: Anomaly) -> None:
+        self.state.anomaly_count += 1
+        self.anomalies.append(anomaly)
+
+    def _begin(self, time: int, before: Stretch | None, event_id: str | None) -> None:
+        now = self.state.shown()
+        if before is None or before.status != now.status:
+            self.state.status_since = time
+        if before is None or not self.state.continues(before, now):
+            self.intervals.append(Interval(start=time, stretch=now, event_id=event_id))
+
+
+def fold(state: S, ordered: Sequence[Recorded]) -> Story[S]:
+    """Fold events in their order into a state that holds none of them and nothing later.
+
+    ``state`` is changed in place. Repeated statements of one fact are passed over.
+    """
+    story = Story(state)
+    repeats = restatements(ordered)
+    told = (recorded for recorded in ordered if recorded.position not in repeats)
+    for time, moment in groupby(told, key=lambda recorded: recorded.time):
+        story.take(time, tuple(moment))
+    return story
+
+
+def is_expected(table: Expected, state: str, word: str) -> bool:
+    """Whether a word may follow a state; saying the same again always may."""
+    return word == state or state not in table or word in table[state]

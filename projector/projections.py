@@ -1,0 +1,213 @@
+"""The projection: follows the log by pages into the tables of views and intervals.
+
+The rule of this file: a page of the log, everything it changes, and the position after it are one
+transaction. So a crash repeats a page or nothing, and two runners take turns and never fold an
+event twice. A subject whose new events are all later than what it has folded goes on from its
+stored state; any other is folded again from the log, up to the end of the page.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Event as Flag
+
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import DictRow, TupleRow, tuple_row
+from psycopg.types.json import Jsonb
+
+from projector.database import EVENTS_CHANNEL, VIEWS_CHANNEL, become_service, connect, translated
+from projector.errors import ProjectorError
+from projector.events import Recorded
+from projector.machine import Interval, S, Story, fold
+from projector.store import EventStore
+from projector.tables import TABLES, Table
+
+NAME = "floor"
+PAGE_EVENTS = 2_000
+POLL_SECONDS = 1.0  # the safety net under a notification that was missed
+RETRY_SECONDS = 0.5
+
+Key = tuple[str, str]  # organisation and id of a subject
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Follows the log until told to stop; several may run, on one host or many."""
+
+    def __init__(self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS) -> None:
+        self._store = store
+        self._url = url
+        self._page_events = page_events
+        self._stopping = Flag()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Follow for ever; a database that goes away is waited for."""
+        while not self._stopping.is_set():
+            try:
+                self._follow()
+            except ProjectorError as error:
+                log.warning("the projection waits: %s", error)
+                self._stopping.wait(RETRY_SECONDS)
+
+    def _follow(self) -> None:
+        # LISTEN comes before the first read: what is appended in between wakes us.
+        with translated(), connect(self._url) as connection:
+            become_service(connection)
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
+            while not self._stopping.is_set():
+                if not self.take_page(connection):
+                    for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                        pass
+
+    def catch_up(self) -> None:
+        """Follow up to the head and return."""
+        with translated(), connect(self._url) as connection:
+            become_service(connection)
+            while self.take_page(connection):
+                pass
+
+    def take_page(self, connection: Connection[DictRow]) -> bool:
+        """Fold the next page; False at the head."""
+        with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
+            # Other runners wait here until this page is committed.
+            cur.execute("SELECT position FROM projections WHERE name = %s FOR UPDATE", (NAME,))
+            (position,) = cur.fetchone() or (0,)
+            page = self._store.page(cur, position, self._page_events)
+            if page is None:
+                return False
+            for table in TABLES:
+                _project(cur, self._store, table, page.events, page.last_position)
+            cur.execute(
+                "UPDATE projections SET position = %s, recorded_time = %s WHERE name = %s",
+                (page.last_position, page.last_recorded_time, NAME),
+            )
+            cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(page.last_position)))
+            return True
+
+
+def _project(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[S],
+    events: Iterable[Recorded],
+    upto: int,
+) -> None:
+    told = _by_subject(table, events)
+    states = _states(cur, table, told)
+    stories: dict[Key, Story[S]] = {}
+    late: list[Key] = []
+    for key, new in told.items():
+        state = states.get(key)
+        if state is None or state.last_event is None or state.last_event.time < new[0].time:
+            stories[key] = fold(state or table.fresh(), new)
+        else:
+            late.append(key)
+            stories[key] = fold(table.fresh(), store.of_subject(cur, table.column, *key, upto))
+    _forget_intervals(cur, table, late)
+    _write_states(cur, table, stories)
+    _write_intervals(cur, table, stories)
+
+
+def _by_subject(table: Table[S], events: Iterable[Recorded]) -> dict[Key, list[Recorded]]:
+    told: dict[Key, list[Recorded]] = defaultdict(list)
+    for recorded in events:
+        subject = table.subject_of(recorded.event)
+        if subject is not None:
+            told[recorded.event.org_id, subject].append(recorded)
+    for new in told.values():
+        new.sort(key=lambda recorded: recorded.order)
+    # In one order for all runners, so that they cannot wait for each other in a ring.
+    return dict(sorted(told.items()))
+
+
+def _states(cur: Cursor[TupleRow], table: Table[S], keys: Iterable[Key]) -> dict[Key, S]:
+    rows = cur.execute(
+        sql.SQL(
+            "SELECT org_id, id, state FROM {} JOIN unnest(%s::text[], %s::text[]) AS k(org_id, id)"
+            " USING (org_id, id)"
+        ).format(sql.Identifier(table.name)),
+        _columns(keys),
+    )
+    return {(org_id, id_): table.load(text) for org_id, id_, text in rows}
+
+
+def _write_states(cur: Cursor[TupleRow], table: Table[S], stories: Mapping[Key, Story[S]]) -> None:
+    rows = []
+    for (org_id, id_), story in stories.items():
+        state, due_facets = story.state, table.facets_when_due(story.state)
+        rows.append(
+            (
+                org_id,
+                id_,
+                table.dump(state),
+                Jsonb(table.facets(state)),
+                state.due(),
+                None if due_facets is None else Jsonb(due_facets),
+            )
+        )
+    if rows:
+        cur.execute(
+            sql.SQL(
+                "INSERT INTO {} (org_id, id, state, facets, due, due_facets)"
+                " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[],"
+                " %s::bigint[], %s::jsonb[]) ON CONFLICT (org_id, id) DO UPDATE SET"
+                " state = excluded.state, facets = excluded.facets, due = excluded.due,"
+                " due_facets = excluded.due_facets"
+            ).format(sql.Identifier(table.name)),
+            _columns(rows),
+        )
+
+
+def _forget_intervals(cur: Cursor[TupleRow], table: Table[S], keys: Sequence[Key]) -> None:
+    if keys:
+        cur.execute(
+            sql.SQL(
+                "DELETE FROM {} USING unnest(%s::text[], %s::text[]) AS k(org_id, id)"
+                " WHERE {}.org_id = k.org_id AND {}.id = k.id"
+            ).format(*[sql.Identifier(table.intervals)] * 3),
+            _columns(keys),
+        )
+
+
+def _write_intervals(
+    cur: Cursor[TupleRow], table: Table[S], stories: Mapping[Key, Story[S]]
+) -> None:
+    rows = [
+        _interval_row(key, interval)
+        for key, story in stories.items()
+        for interval in story.intervals
+    ]
+    if rows:
+        cur.execute(
+            sql.SQL(
+                "INSERT INTO {} (org_id, id, start, status, current_state, task_id, queue_id,"
+                " idle_code_id, event_id) SELECT * FROM unnest(%s::text[], %s::text[],"
+                " %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
+                " %s::text[])"
+            ).format(sql.Identifier(table.intervals)),
+            _columns(rows),
+        )
+
+
+def _interval_row(key: Key, interval: Interval) -> tuple[object, ...]:
+    shown = interval.stretch
+    return (
+        *key,
+        interval.start,
+        shown.status,
+        shown.current_state,
+        shown.task_id,
+        shown.queue_id,
+        shown.idle_code_id,
+        interval.event_id,
+    )
+
+
+def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[], []]

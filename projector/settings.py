@@ -1,0 +1,94 @@
+"""Settings, read once from the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError, model_validator
+
+from projector.errors import ProjectorError
+
+
+class SettingsError(ProjectorError):
+    """A setting cannot be used; the sentence names it."""
+
+
+class Role(StrEnum):
+    """What a caller may do; each includes the ones before it."""
+
+    VIEWER = "viewer"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class Token(BaseModel):
+    """Who may read what; null organisations or teams mean all."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
+
+    token: str = Field(min_length=1)
+    role: Role
+    org_ids: frozenset[str] | None = Field(default=None, alias="orgIds")
+    team_ids: frozenset[str] | None = Field(default=None, alias="teamIds")
+
+
+class Settings(BaseModel):
+    """All settings, with the environment variable of each as its alias."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    host: str = Field(default="127.0.0.1", alias="HOST")
+    port: int = Field(default=8080, ge=1, le=65535, alias="PORT")
+    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    data_dir: Path = Field(default=Path(".data"), alias="PROJECTOR_DATA_DIR")
+    webhook_secrets: Json[dict[str, list[str]]] = Field(
+        default={}, alias="PROJECTOR_WEBHOOK_SECRETS"
+    )
+    allow_unsigned: bool = Field(default=False, alias="PROJECTOR_ALLOW_UNSIGNED")
+    tokens: Json[list[Token]] = Field(default=[], alias="PROJECTOR_TOKENS")
+    default_org_id: str | None = Field(
+        default=None, max_length=512, min_length=1, alias="PROJECTOR_DEFAULT_ORG_ID"
+    )
+    body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unsigned_on_loopback(cls, given: Any) -> Any:
+        """Without any secret, and only for this machine, unsigned webhooks are taken."""
+        if isinstance(given, dict) and given.get("PROJECTOR_ALLOW_UNSIGNED") is None:
+            secrets = (given.get("PROJECTOR_WEBHOOK_SECRETS") or "{}").strip()
+            default = secrets == "{}" and is_loopback(given.get("HOST") or "127.0.0.1")
+            return {**given, "PROJECTOR_ALLOW_UNSIGNED": default}
+        return given
+
+    @property
+    def is_local(self) -> bool:
+        return is_loopback(self.host)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; an empty one counts as unset."""
+    given = {
+        field.alias: environment[field.alias]
+        for field in Settings.model_fields.values()
+        if field.alias and environment.get(field.alias)
+    }
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the settings"
+        raise SettingsError(f"{name} cannot be used: {first['msg']}.") from None
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,161 @@
+"""What the service knows of itself: how far the projection is, what was refused, what protects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+from projector import __version__
+from projector.database import SERVICE_ROLE, Pool, translated
+from projector.intake import Intake
+from projector.settings import Settings
+from projector.shapes import Shape
+from projector.store import now_ms
+
+READY_WITHIN_SECONDS = 30.0
+
+
+class HeadShape(Shape):
+    position: int
+    recorded_time: int | None
+
+
+class ProjectionShape(Shape):
+    """How far a projection is behind the log."""
+
+    name: str
+    position: int
+    lag_events: int
+    lag_seconds: float
+
+
+class SubscriptionShape(Shape):
+    """When a subscription was last heard; null since the process began."""
+
+    id: str
+    last_heard_time: int | None
+    silent_ms: int | None
+
+
+class LedgersShape(Shape):
+    """Sizes: repeated deliveries, conflicting bodies, bodies in quarantine."""
+
+    duplicates: int
+    conflicts: int
+    quarantine: int
+
+
+class StatusShape(Shape):
+    head: HeadShape
+    projections: list[ProjectionShape]
+    subscriptions: list[SubscriptionShape]
+    ledgers: LedgersShape
+    refused: dict[str, int]
+    log_protected_by: list[str]
+    versions: dict[str, str]
+
+
+class Status:
+    """Reads the status from the database and from this process."""
+
+    def __init__(
+        self, pool: Pool, intake: Intake, settings: Settings, *, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._pool = pool
+        self._intake = intake
+        self._settings = settings
+        self._clock = clock
+
+    def read(self) -> StatusShape:
+        """The whole status; StoreUnavailable where the database does not answer."""
+        head, projections = self._progress()
+        return StatusShape(
+            head=head,
+            projections=projections,
+            subscriptions=self._subscriptions(),
+            ledgers=LedgersShape.model_validate(self._one(_LEDGERS)),
+            refused=dict(self._intake.refused),
+            log_protected_by=self._protections(),
+            versions=self._versions(),
+        )
+
+    def unready(self) -> list[str]:
+        """Why the service should get no traffic; empty when it is ready."""
+        _, projections = self._progress()
+        return [
+            f"the projection {projection.name} is {projection.lag_seconds:.0f} s behind the log"
+            for projection in projections
+            if projection.lag_seconds > READY_WITHIN_SECONDS
+        ]
+
+    def _progress(self) -> tuple[HeadShape, list[ProjectionShape]]:
+        rows = self._all(_PROGRESS)
+        now = self._clock()
+        head = HeadShape(position=rows[0]["head"], recorded_time=rows[0]["head_time"])
+        return head, [
+            ProjectionShape(
+                name=row["name"],
+                position=row["position"],
+                lag_events=row["head"] - row["position"],
+                lag_seconds=max(0, now - row["waits_since"]) / 1000 if row["waits_since"] else 0.0,
+            )
+            for row in rows
+        ]
+
+    def _subscriptions(self) -> list[SubscriptionShape]:
+        heard, now = dict(self._intake.last_heard), self._clock()
+        known = sorted((set(self._settings.webhook_secrets) | set(heard)) - {"*"})
+        return [
+            SubscriptionShape(
+                id=id_,
+                last_heard_time=heard.get(id_),
+                silent_ms=now - heard[id_] if id_ in heard else None,
+            )
+            for id_ in known
+        ]
+
+    def _protections(self) -> list[str]:
+        row = self._one(_PROTECTIONS)
+        found = ["grants"] if row["name"] == SERVICE_ROLE else []
+        return [*found, "trigger"] if row["triggers"] else found
+
+    def _versions(self) -> dict[str, str]:
+        row = self._one("SHOW server_version")
+        return {
+            "projector": __version__,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "postgresql": str(row["server_version"]).split()[0],
+            "eventsourcing": version("eventsourcing"),
+        }
+
+    def _all(self, query: str) -> list[Mapping[str, object]]:
+        with translated(), self._pool.connection() as connection:
+            return list(connection.execute(query.encode()).fetchall())
+
+    def _one(self, query: str) -> Mapping[str, object]:
+        return self._all(query)[0]
+
+
+# Positions have no holes, so the event that a projection waits for is the one after its position.
+_PROGRESS = """
+    WITH head AS (
+        SELECT notification_id AS position, recorded_time FROM events
+        ORDER BY notification_id DESC LIMIT 1
+    )
+    SELECT p.name, p.position, coalesce(h.position, 0) AS head, h.recorded_time AS head_time,
+        (SELECT e.recorded_time FROM events e WHERE e.notification_id = p.position + 1)
+            AS waits_since
+    FROM projections p LEFT JOIN head h ON true ORDER BY p.name
+"""
+_LEDGERS = """
+    SELECT (SELECT count(*) FROM duplicates) AS duplicates,
+        (SELECT count(*) FROM conflicts) AS conflicts,
+        (SELECT count(*) FROM quarantine) AS quarantine
+"""
+_PROTECTIONS = """
+    SELECT current_user AS name, EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'events'::regclass AND tgname = 'immutable' AND tgenabled = 'O'
+    ) AS triggers
+"""

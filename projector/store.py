@@ -1,0 +1,270 @@
+"""The store: an append-only log of events on the `eventsourcing` library's contracts.
+
+The rule of this file: an event is in the log exactly once, under its key, and readers that follow
+positions miss none. The library's recorder is kept for its contracts (notifications by position,
+streams, subscriptions); its hot path is one SQL call, ``append_events`` in ``migrations/``, which
+also tells a duplicate from a conflict. The only importer of ``eventsourcing``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow, tuple_row
+from psycopg.types.json import Jsonb
+
+from projector.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
+from projector.events import Offered, Origin, Recorded, TimeSource, bucket
+from projector.webex import Unusable, read_event
+
+Outcome = Literal["appended", "duplicate", "conflict"]
+SubjectColumn = Literal["agent_id", "task_id"]
+
+_COLUMNS = (
+    "notification_id, org_id, state, created_time, time, time_source, recorded_time, origin,"
+    " agent_bucket IS NULL AND task_bucket IS NULL"
+)
+_PAGE = f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s ORDER BY 1 LIMIT %s"  # noqa: S608
+_OF_SUBJECT = {
+    column: f"SELECT {_COLUMNS} FROM events WHERE org_id = %s AND {column} = %s"  # noqa: S608
+    f" AND {column.replace('_id', '_bucket')} IS NOT NULL AND notification_id <= %s"
+    for column in ("agent_id", "task_id")
+}
+_APPEND_TYPES = (
+    "uuid[] text[] text[] text[] bytea[] text[] text[] bigint[] bigint[] text[] text[]"
+    " smallint[] smallint[] bytea[] integer[] bigint[] bigint"
+).split()
+_APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one publication offers: its events, and its unusable parts with the headers it had."""
+
+    events: Sequence[Offered] = ()
+    unusable: Sequence[Unusable] = ()
+    headers: Any = None
+    origin: Origin = Origin.WEBHOOK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a request, once durable; ``head`` is the log's last position then."""
+
+    outcomes: Sequence[Outcome]
+    quarantined: int
+    head: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        outcomes = [*self.outcomes]
+        return {
+            "received": len(outcomes) + self.quarantined,
+            "appended": outcomes.count("appended"),
+            "duplicates": outcomes.count("duplicate"),
+            "conflicts": outcomes.count("conflict"),
+            "quarantined": self.quarantined,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A run of the log. ``events`` leaves out those that are part of no agent and no task."""
+
+    events: Sequence[Recorded]
+    last_position: int
+    last_recorded_time: int
+
+
+def now_ms() -> int:
+    """The clock of the service, epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+class _Datastore(PostgresDatastore):
+    """The library's datastore over our pool, so that the process has one pool and one role."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(dbname="", host="", port="", user="", password="", schema=SCHEMA)
+        self.pool = pool  # type: ignore[assignment]
+
+
+class EventStore(PostgresApplicationRecorder):
+    """The log. Append is atomic for a request; reads take a cursor of the caller's transaction."""
+
+    def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
+        super().__init__(_Datastore(pool), events_table_name="events")
+        self.channel_name = EVENTS_CHANNEL
+        self._pool = pool
+        self._clock = clock
+
+    # --- append ---
+
+    def append(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Make requests durable in one transaction; StoreUnavailable where that failed."""
+        unusable = [(bad, request.headers) for request in requests for bad in request.unusable]
+        with translated(), self._pool.connection() as connection:
+            # Alone, the one call is a transaction of its own and costs one round trip.
+            with connection.transaction() if unusable else nullcontext():
+                cursor = connection.cursor(row_factory=tuple_row)
+                self._quarantine(cursor, unusable)
+                outcomes, head = self._append(cursor, _columns(requests))
+        receipts = []
+        for request in requests:
+            receipts.append(
+                Receipt(
+                    outcomes=outcomes[: len(request.events)],
+                    quarantined=len(request.unusable),
+                    head=head,
+                )
+            )
+            outcomes = outcomes[len(request.events) :]
+        return receipts
+
+    def _append(
+        self, cursor: Cursor[TupleRow], columns: Sequence[Sequence[Any]]
+    ) -> tuple[Sequence[Outcome], int]:
+        if not columns[0]:
+            return (), self._head(cursor)
+        cursor.execute(_APPEND, (*columns, self._clock()), prepare=True)
+        row = cursor.fetchone()
+        assert row is not None  # noqa: S101 - the function always answers one row
+        return row[0], row[2]
+
+    def _quarantine(
+        self, cursor: Cursor[TupleRow], unusable: Sequence[tuple[Unusable, Any]]
+    ) -> None:
+        if unusable:
+            cursor.execute(
+                "SELECT quarantine_bodies(%s, %s, %s, %s)",
+                (
+                    [bad.body for bad, _ in unusable],
+                    [bad.reason for bad, _ in unusable],
+                    [Jsonb(headers) for _, headers in unusable],
+                    self._clock(),
+                ),
+            )
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """The library's way in, through the same function: all or IntegrityError.
+
+        Such events belong to no organisation and no subject.
+        """
+        if not stored_events:
+            return []
+        columns = [
+            [event.originator_id for event in stored_events],
+            *[["" for _ in stored_events]],
+            [event.topic for event in stored_events],
+            [str(event.originator_id) for event in stored_events],
+            [event.state for event in stored_events],
+            *([[None] * len(stored_events)] * 4),
+            [TimeSource.RECORDED.value] * len(stored_events),
+            [Origin.IMPORT.value] * len(stored_events),
+            *([[None] * len(stored_events)] * 2),
+            [hashlib.sha256(event.state).digest()[:16] for event in stored_events],
+            [0] * len(stored_events),
+            [event.originator_version for event in stored_events],
+        ]
+        with self.datastore.get_connection() as connection, connection.transaction():
+            cursor = connection.cursor(row_factory=tuple_row)
+            cursor.execute(_APPEND, (*columns, self._clock()))
+            outcomes, positions, _ = cursor.fetchone() or ((), (), 0)
+            if set(outcomes) != {"appended"}:
+                raise IntegrityError("an event with this originator and version is stored already")
+            return list(positions)
+
+    # --- read ---
+
+    def head(self) -> int:
+        """The last position, 0 where the log is empty."""
+        with translated(), self._pool.connection() as connection:
+            return self._head(connection.cursor(row_factory=tuple_row))
+
+    def _head(self, cursor: Cursor[TupleRow]) -> int:
+        cursor.execute("SELECT coalesce(max(notification_id), 0) FROM events")
+        row = cursor.fetchone()
+        return row[0] if row else 0
+
+    def page(self, cursor: Cursor[TupleRow], after: int, limit: int) -> Page | None:
+        """The next events by position; None at the head. The cursor must be binary."""
+        rows = cursor.execute(_PAGE, (after, limit), prepare=True).fetchall()
+        if not rows:
+            return None
+        return Page(
+            events=[_recorded(row) for row in rows if not row[8]],
+            last_position=rows[-1][0],
+            last_recorded_time=rows[-1][6],
+        )
+
+    def of_subject(
+        self, cursor: Cursor[TupleRow], column: SubjectColumn, org_id: str, id_: str, upto: int
+    ) -> list[Recorded]:
+        """All events of an agent or a task up to a position, in their order."""
+        rows = cursor.execute(_OF_SUBJECT[column], (org_id, id_, upto), prepare=True)
+        return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
+
+
+def _recorded(row: TupleRow) -> Recorded:
+    position, org_id, body, created, time_, source, recorded_time, origin, _ = row
+    return Recorded(
+        event=read_event(bytes(body), org_id),
+        position=position,
+        time=time_,
+        time_source=TimeSource(source),
+        created=created,
+        recorded_time=recorded_time,
+        origin=Origin(origin),
+    )
+
+
+def _columns(requests: Sequence[Request]) -> list[list[Any]]:
+    """The offered events of all requests as the arrays that ``append_events`` takes."""
+    rows = [
+        row
+        for number, request in enumerate(requests)
+        for row in _rows(request, number)
+    ]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]]
+
+
+def _rows(request: Request, number: int) -> Iterator[tuple[Any, ...]]:
+    for offered in request.events:
+        event = offered.event
+        yield (
+            offered.key,
+            event.org_id,
+            event.type,
+            event.id,
+            offered.body,
+            event.agent_id,
+            event.task_id,
+            offered.created,
+            *_time(offered),
+            request.origin.value,
+            bucket("agent", event.org_id, event.agent_subject),
+            bucket("task", event.org_id, event.task_subject),
+            offered.fingerprint,
+            number,
+            1,
+        )
+
+
+def _time(offered: Offered) -> tuple[int | None, str]:
+    """When it happened and how we know; null where only the moment of recording remains."""
+    if offered.created is not None:
+        return offered.created, TimeSource.CREATED.value
+    if offered.dispatched is not None:
+        return offered.dispatched, TimeSource.DISPATCHED.value
+    return None, TimeSource.RECORDED.value

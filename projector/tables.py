@@ -1,0 +1,104 @@
+"""The tables of views: how a folded state becomes a row, and by what a row can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Generic, Literal
+
+from pydantic import BaseModel, TypeAdapter
+
+from projector.agent import AgentState
+from projector.events import Event
+from projector.machine import S, Story
+from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
+from projector.store import SubjectColumn
+from projector.task import TaskState
+
+Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Generic[S]):
+    """One kind of subject: its state machine and where its views and intervals stand."""
+
+    name: Literal["agents", "tasks"]
+    intervals: Literal["agent_intervals", "task_intervals"]
+    column: SubjectColumn  # of the log
+    subject_of: Callable[[Event], str | None]
+    fresh: Callable[[], S]
+    codec: TypeAdapter[S]
+    facets: Callable[[S], Facets]
+    view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
+    interval: type[TaskInterval]
+
+    def load(self, text: str) -> S:
+        return self.codec.validate_json(text)
+
+    def dump(self, state: S) -> str:
+        return self.codec.dump_json(state).decode()
+
+    def facets_when_due(self, state: S) -> Facets | None:
+        """The facets once the due moment has passed; None where none is due."""
+        due = state.due()
+        return None if due is None else self.facets(Story(deepcopy(state)).until(due).state)
+
+
+def _agent_facets(state: AgentState) -> Facets:
+    shown = state.shown()
+    legs = state.legs.values()
+    channel_types = {leg.channel_type for leg in legs if leg.channel_type} | set(state.channels)
+    return _present(
+        status=[shown.status],
+        currentState=[state.current_state],
+        teamId=[state.team_id],
+        queueId=[shown.queue_id],
+        channelType=sorted(channel_types),
+        loggedIn=[_flag(state.logged_in)],
+    )
+
+
+def _task_facets(state: TaskState) -> Facets:
+    return _present(
+        status=[state.status()],
+        currentState=[state.current_state],
+        queueId=[state.queue_id],
+        channelType=[state.channel_type],
+        direction=[state.direction],
+        agentId=sorted(state.participants),
+        open=[_flag(state.is_open())],
+    )
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - the value is the whole subject
+    return "true" if value else "false"
+
+
+def _present(**facets: list[Any]) -> Facets:
+    return {name: [v for v in values if v is not None] for name, values in facets.items()}
+
+
+AGENTS = Table(
+    name="agents",
+    intervals="agent_intervals",
+    column="agent_id",
+    subject_of=lambda event: event.agent_subject,
+    fresh=AgentState,
+    codec=TypeAdapter(AgentState),
+    facets=_agent_facets,
+    view=agent_view,
+    interval=AgentInterval,
+)
+TASKS = Table(
+    name="tasks",
+    intervals="task_intervals",
+    column="task_id",
+    subject_of=lambda event: event.task_subject,
+    fresh=TaskState,
+    codec=TypeAdapter(TaskState),
+    facets=_task_facets,
+    view=task_view,
+    interval=TaskInterval,
+)
+TABLES: tuple[Table[Any], ...] = (AGENTS, TASKS)

@@ -1,0 +1,226 @@
+"""Read the views: lists, single subjects, histories, and how far the projection has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow, tuple_row
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from projector.database import Pool, translated
+from projector.machine import Interval, S, Story, Stretch
+from projector.shapes import TaskInterval, interval_rows
+from projector.store import now_ms
+from projector.tables import Table
+
+# Later arrivals are unlikely to change a view whose newest event is older than this.
+SETTLED_AFTER_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a caller may see and asks for; null means all."""
+
+    org_ids: frozenset[str] | None = None
+    team_ids: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which views of a list: by id and by facets, after a place in (organisation, id) order."""
+
+    ids: Sequence[str] = ()
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    after: tuple[str, str] | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One subject, its view, and whether the caller's teams take part in it."""
+
+    org_id: str
+    view: BaseModel
+    in_scope: bool
+
+
+class Views:
+    """Queries over the tables of views; each answers from one snapshot."""
+
+    def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    def list(
+        self, table: Table[S], scope: Scope, selection: Selection
+    ) -> tuple[Sequence[BaseModel], tuple[str, str] | None]:
+        """Views in (organisation, id) order, and the place to go on from, null at the end."""
+        now = self._clock()
+        query, parameters = _list_query(table, scope, selection, now)
+        with self._snapshot() as cur:
+            rows = cur.execute(query, parameters).fetchall()
+        shown = rows[: selection.limit]
+        views = [self._view(table, *row, now) for row in shown]
+        return views, (shown[-1][0], shown[-1][1]) if len(rows) > len(shown) else None
+
+    def find(self, table: Table[S], scope: Scope, id_: str) -> list[Found]:
+        """The subject of this id in each organisation that has it."""
+        now = self._clock()
+        teams, parameters = _team_condition(table, scope)
+        query = sql.SQL(
+            "SELECT org_id, id, state, {teams} FROM {table} AS v"
+            " WHERE id = %(id)s AND {organisations} ORDER BY org_id"
+        ).format(
+            teams=teams, table=sql.Identifier(table.name), organisations=_organisations(scope)
+        )
+        parameters |= {"id": id_, "orgs": _names(scope.org_ids)}
+        with self._snapshot() as cur:
+            rows = cur.execute(query, parameters).fetchall()
+        return [
+            Found(org_id=row[0], view=self._view(table, *row[:3], now), in_scope=row[3])
+            for row in rows
+        ]
+
+    def history(  # noqa: PLR0913 - a window and a place to go on from
+        self,
+        table: Table[S],
+        org_id: str,
+        id_: str,
+        *,
+        start: int,
+        end: int | None,
+        after: int | None,
+        limit: int,
+    ) -> tuple[Sequence[TaskInterval], int | None]:
+        """Intervals that overlap ``[start, end)``, oldest first, uncut; and where to go on."""
+        with self._snapshot() as cur:
+            rows = cur.execute(
+                sql.SQL(
+                    "SELECT start, status, current_state, task_id, queue_id, idle_code_id,"
+                    " event_id FROM {0} WHERE org_id = %(org)s AND id = %(id)s AND start >="
+                    " coalesce(greatest(%(after)s::bigint + 1, (SELECT max(start) FROM {0} WHERE"
+                    " org_id = %(org)s AND id = %(id)s AND start <= %(start)s)), 0)"
+                    " ORDER BY start LIMIT %(limit)s"
+                ).format(sql.Identifier(table.intervals)),
+                {"org": org_id, "id": id_, "after": after, "start": start, "limit": limit + 2},
+            ).fetchall()
+            state = cur.execute(
+                sql.SQL("SELECT state FROM {} WHERE org_id = %s AND id = %s").format(
+                    sql.Identifier(table.name)
+                ),
+                (org_id, id_),
+            ).fetchone()
+        intervals = [_interval(row) for row in rows]
+        if state is not None and len(rows) < limit + 2:
+            # What the passing of time alone has begun stands in no row.
+            intervals += Story(table.load(state[0])).until(self._clock()).intervals
+        shaped = interval_rows(table.interval, intervals)
+        wanted = [row for row in shaped if _overlaps(row, start, end)]
+        page = wanted[:limit]
+        return page, page[-1].from_ if len(wanted) > len(page) else None
+
+    def position(self) -> int:
+        """The log position up to which the views are folded."""
+        with self._snapshot() as cur:
+            row = cur.execute("SELECT min(position) FROM projections").fetchone()
+            return row[0] if row and row[0] is not None else 0
+
+    def _view(self, table: Table[S], org_id: str, id_: str, text: str, now: int) -> BaseModel:
+        state = Story(table.load(text)).until(now).state
+        last = state.last_event
+        settled = last is not None and now - last.time > SETTLED_AFTER_MS
+        return table.view(org_id, id_, state, settled=settled)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Cursor[TupleRow]]:
+        with translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield connection.cursor(row_factory=tuple_row)
+
+
+def _interval(row: TupleRow) -> Interval:
+    start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
+    return Interval(
+        start=start,
+        event_id=event_id,
+        stretch=Stretch(
+            status=status,
+            current_state=current_state,
+            task_id=task_id,
+            queue_id=queue_id,
+            idle_code_id=idle_code_id,
+        ),
+    )
+
+
+def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:
+    return (row.to is None or row.to > start) and (end is None or row.from_ < end)
+
+
+def _names(names: frozenset[str] | None) -> list[str] | None:
+    return None if names is None else sorted(names)
+
+
+def _organisations(scope: Scope) -> sql.SQL:
+    return sql.SQL("TRUE" if scope.org_ids is None else "org_id = ANY(%(orgs)s)")
+
+
+def _list_query(
+    table: Table[S], scope: Scope, selection: Selection, now: int
+) -> tuple[sql.Composed, dict[str, Any]]:
+    teams, parameters = _team_condition(table, scope)
+    conditions: list[sql.Composable] = [_organisations(scope), teams]
+    parameters |= {"orgs": _names(scope.org_ids), "now": now, "limit": selection.limit + 1}
+    if selection.ids:
+        conditions.append(sql.SQL("id = ANY(%(ids)s)"))
+        parameters["ids"] = list(selection.ids)
+    if selection.after is not None:
+        conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
+        parameters["after_org"], parameters["after_id"] = selection.after
+    for number, (name, values) in enumerate(selection.facets.items()):
+        conditions.append(_facet_condition(f"facet{number}", len(values)))
+        parameters |= _facet_parameters(f"facet{number}", name, values)
+    query = sql.SQL(
+        "SELECT org_id, id, state FROM {} AS v WHERE {} ORDER BY org_id, id LIMIT %(limit)s"
+    ).format(sql.Identifier(table.name), sql.SQL(" AND ").join(conditions))
+    return query, parameters
+
+
+def _facet_condition(prefix: str, count: int) -> sql.Composed:
+    """Any of some values; written out, since the index serves no ANY."""
+
+    def any_of(column: str) -> sql.Composed:
+        each = [
+            sql.SQL("{} @> {}").format(
+                sql.Identifier(column), sql.Placeholder(f"{prefix}_{number}")
+            )
+            for number in range(count)
+        ]
+        return sql.SQL(" OR ").join(each)
+
+    return sql.SQL("(((due IS NULL OR due > %(now)s) AND ({})) OR (due <= %(now)s AND ({})))").format(
+        any_of("facets"), any_of("due_facets")
+    )
+
+
+def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:
+    return {f"{prefix}_{number}": Jsonb({name: [value]}) for number, value in enumerate(values)}
+
+
+def _team_condition(table: Table[S], scope: Scope) -> tuple[sql.SQL, dict[str, Any]]:
+    """Agents of the caller's teams, and tasks in which one of these takes part."""
+    if scope.team_ids is None:
+        return sql.SQL("TRUE"), {}
+    of_team = "facets->'teamId' ?| %(teams)s"
+    if table.name == "tasks":
+        of_team = (
+            "EXISTS (SELECT FROM agents AS a WHERE a.org_id = v.org_id"
+            f" AND v.facets->'agentId' ? a.id AND a.{of_team})"
+        )
+    return sql.SQL(of_team), {"teams": _names(scope.team_ids)}

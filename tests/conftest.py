@@ -1,0 +1,124 @@
+"""Fixtures: one embedded server a run, one database cloned from a migrated template a test."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api import create_app
+from projector.bootstrap import Service, build_service
+from projector.embedded import EmbeddedPostgres
+from projector.migrate import migrate
+from projector.projections import Runner
+from projector.settings import read_settings
+
+TEMPLATE = "template_projector"
+_numbers = itertools.count(1)
+
+
+def on_database(url: str, name: str) -> str:
+    """The same server's address of another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of our own, started by the product's supervisor."""
+    with EmbeddedPostgres(tmp_path_factory.mktemp("server"), durable=False) as embedded:
+        yield embedded.start()
+
+
+@pytest.fixture(scope="session")
+def template(server: str) -> str:
+    """The server's address, once a migrated template database stands on it."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {TEMPLATE}")
+    migrate(on_database(server, TEMPLATE))
+    return server
+
+
+@pytest.fixture
+def database_url(template: str) -> str:
+    """A migrated database of the test's own."""
+    return clone(template)
+
+
+def clone(server: str) -> str:
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
+    return on_database(server, name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A whole service in this process, without a web server."""
+
+    url: str
+    service: Service
+    client: FlaskClient
+    headers: dict[str, str]
+
+    def post(self, body: Any, **kwargs: Any) -> TestResponse:
+        """Deliver a webhook: bytes as they are, anything else as JSON."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post("/webhooks/webex", data=raw, **kwargs)
+
+    def get(self, path: str, **kwargs: Any) -> TestResponse:
+        """Read with the operator's token."""
+        return self.client.get(path, headers={**self.headers, **kwargs.pop("headers", {})}, **kwargs)
+
+    def project(self, page_events: int = 2_000) -> None:
+        """Fold all that the log has into the views."""
+        Runner(self.service.store, self.url, page_events=page_events).catch_up()
+
+
+@contextmanager
+def open_site(url: str, data_dir: Path, **environment: str) -> Iterator[Site]:
+    """A service over a database; reads with the first of its tokens."""
+    settings = read_settings({"PROJECTOR_DATA_DIR": str(data_dir), **environment})
+    service = build_service(settings, url)
+    configured = [token.token for token in settings.tokens]
+    token = configured[0] if configured else (data_dir / "operator-token").read_text()
+    try:
+        yield Site(
+            url=url,
+            service=service,
+            client=create_app(service).test_client(),
+            headers={"Authorization": f"Bearer {token}"},
+        )
+    finally:
+        service.close()
+
+
+@pytest.fixture
+def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
+    """A service with default settings: unsigned webhooks, one operator token."""
+    with open_site(database_url, tmp_path) as opened:
+        yield opened
+
+
+MakeSite = Callable[..., Site]
+
+
+@pytest.fixture
+def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
+    """Services with settings of their own, each over a database of its own unless ``url`` is given."""
+    with ExitStack() as stack:
+
+        def make(url: str | None = None, **environment: str) -> Site:
+            folder = tmp_path / f"site{next(_numbers)}"
+            return stack.enter_context(open_site(url or clone(template), folder, **environment))
+
+        yield make
