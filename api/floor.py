@@ -12,7 +12,7 @@ from api.parameters import (
     Flag,
     Limit,
     ListQuery,
-    Name,
+    Names,
     OneQuery,
     Time,
     TimeCursor,
@@ -31,34 +31,34 @@ blueprint = Blueprint("floor", __name__, url_prefix="")
 class AgentsQuery(ListQuery):
     """Filters of the list of agents."""
 
-    agent_id: list[Name] = []
-    status: list[Name] = []
-    current_state: list[Name] = []
-    team_id: list[Name] = []
-    queue_id: list[Name] = []
-    channel_type: list[Name] = []
-    logged_in: list[Flag] = []
+    agent_id: Names = ()
+    status: Names = ()
+    current_state: Names = ()
+    team_id: Names = ()
+    queue_id: Names = ()
+    channel_type: Names = ()
+    logged_in: tuple[Flag, ...] = ()
 
 
 class TasksQuery(ListQuery):
     """Filters of the list of tasks; ``agentId`` finds any participant."""
 
-    task_id: list[Name] = []
-    status: list[Name] = []
-    current_state: list[Name] = []
-    queue_id: list[Name] = []
-    channel_type: list[Name] = []
-    direction: list[Name] = []
-    agent_id: list[Name] = []
-    open: list[Flag] = []
+    task_id: Names = ()
+    status: Names = ()
+    current_state: Names = ()
+    queue_id: Names = ()
+    channel_type: Names = ()
+    direction: Names = ()
+    agent_id: Names = ()
+    open: tuple[Flag, ...] = ()
 
 
 class HistoryQuery(OneQuery):
     """A window on a history."""
 
-    from_: Time = Field(default="0", alias="from", validate_default=True)
+    from_: Time = Field(default=0, alias="from")
     to: Time | None = None
-    limit: Limit = Field(default="100", validate_default=True)
+    limit: Limit = 100
     cursor: TimeCursor | None = None
 
 
@@ -184,7 +184,7 @@ def _history(table: Table[Any], query: HistoryQuery, token: Token, id_: str) -> 
         id_,
         start=query.from_,
         end=query.to,
-        after=query.cursor,
+        after=query.cursor[0] if query.cursor else None,
         limit=query.limit,
     )
     return _envelope(intervals, None if place is None else cursor(place))

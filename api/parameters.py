@@ -1,14 +1,22 @@
-"""Query parameters: declared as pydantic models, refused with what was given and what is allowed."""
+"""Query parameters: declared as models, refused with what was given and what is allowed."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
-from typing import Annotated, Any, TypeVar, get_origin
+from typing import Annotated, Any, TypeVar, get_args
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic import ValidationError as PydanticError
 from pydantic.alias_generators import to_camel
 
@@ -24,24 +32,19 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
-def _whole(low: int, high: int) -> Any:
-    def read(text: str) -> int:
-        value = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else -1
-        if not low <= value <= high:
-            raise ValueError("out of range")
-        return value
-
-    return AfterValidator(read)
+def _plain_digits(text: str) -> str:
+    """Nothing but digits: pydantic alone would also take signs, blanks and underscores."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(text)
+    return text
 
 
-def _place(text: str) -> tuple[Any, ...]:
+def _place(text: str) -> Any:
+    """Where a cursor goes on, as ``cursor`` wrote it."""
     try:
-        place = json.loads(base64.urlsafe_b64decode(text))
+        return json.loads(base64.urlsafe_b64decode(text))
     except (binascii.Error, ValueError):
-        raise ValueError("not a cursor") from None
-    if not isinstance(place, list):
-        raise ValueError("not a cursor")
-    return tuple(place)
+        raise ValueError(text) from None
 
 
 def cursor(*place: object) -> str:
@@ -49,26 +52,14 @@ def cursor(*place: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
-def _subject_place(text: str) -> tuple[str, str]:
-    place = _place(text)
-    if len(place) != 2 or not all(isinstance(part, str) for part in place):
-        raise ValueError("not a cursor of this list")
-    return place[0], place[1]
-
-
-def _time_place(text: str) -> int:
-    place = _place(text)
-    if len(place) != 1 or type(place[0]) is not int:
-        raise ValueError("not a cursor of this history")
-    return int(place[0])
-
-
+_AS_TEXT = WithJsonSchema({"type": "string"})
 Name = Annotated[str, StringConstraints(min_length=1)]
+Names = tuple[Name, ...]
 Flag = Annotated[str, StringConstraints(pattern="^(true|false)$")]
-Limit = Annotated[str, _whole(1, 1000)]
-Time = Annotated[str, _whole(0, LAST_TIME)]
-SubjectCursor = Annotated[str, AfterValidator(_subject_place)]
-TimeCursor = Annotated[str, AfterValidator(_time_place)]
+Limit = Annotated[int, BeforeValidator(_plain_digits), Field(ge=1, le=1000)]
+Time = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=LAST_TIME)]
+SubjectCursor = Annotated[tuple[str, str], BeforeValidator(_place), _AS_TEXT]
+TimeCursor = Annotated[tuple[int], BeforeValidator(_place), Strict(), _AS_TEXT]
 
 # What may be given instead, by the parameter's name; names of filters take any text.
 _ALLOWED = {
@@ -120,19 +111,19 @@ def repeatable(model: type[Query]) -> frozenset[str]:
     return frozenset(
         field.alias or own
         for own, field in model.model_fields.items()
-        if get_origin(field.annotation) is list
+        if Ellipsis in get_args(field.annotation)
     )
 
 
 class ListQuery(Query):
     """What every list takes."""
 
-    org_id: list[Name] = []
-    limit: Limit = Field(default="100", validate_default=True)
+    org_id: Names = ()
+    limit: Limit = 100
     cursor: SubjectCursor | None = None
 
 
 class OneQuery(Query):
     """What every single subject takes."""
 
-    org_id: list[Name] = []
+    org_id: Names = ()

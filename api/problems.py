@@ -73,9 +73,7 @@ def answer(
         errors=None if errors is None else list(errors),
     )
     content = document.model_dump(by_alias=True, exclude_none=True)
-    response = Response(
-        json.dumps(content), status=status, content_type="application/problem+json"
-    )
+    response = Response(json.dumps(content), status=status, content_type="application/problem+json")
     response.headers.update(headers or {})
     return response
 

@@ -35,7 +35,7 @@ class Route:
 ROUTES: list[Route] = []
 
 
-def read(
+def read(  # noqa: PLR0913 - what a route is
     blueprint: Blueprint,
     path: str,
     *,

@@ -103,13 +103,16 @@ class AgentState(State):
     def _login(self, event: Event, time: int) -> AnomalyKind | None:
         word = event.word or "idle"
         anomaly = AnomalyKind.MISSING_LOGOUT if self.logged_in else _unknown(word, _KNOWN_WORDS)
-        self._open(
-            Session(
-                login_time=time, profile_type=event.profile_type, destination=event.destination
-            )
+        if self.logged_in:
+            self.state_since = None  # a new stay, though the word be the same
+        self.session = Session(
+            login_time=time, profile_type=event.profile_type, destination=event.destination
         )
+        self.logged_in = True
+        self.legs.clear()
+        self.idle_code_id = self.idle_code_name = None
         self._carry(event)
-        self._enter(word, None, time)
+        self._enter(word, event.task_id, time)
         self._carry_idle_code(event)
         return anomaly
 
@@ -169,17 +172,12 @@ class AgentState(State):
     def _has_closed_session(self) -> bool:
         return self.session is not None and not self.logged_in
 
-    def _open(self, session: Session) -> None:
-        self.session, self.logged_in = session, True
-        self.current_state, self.state_since, self.state_task = UNKNOWN, None, None
-        self.idle_code_id = self.idle_code_name = None
-        self.legs.clear()
-
     def _ensure_session(self) -> AnomalyKind | None:
         """An event that only one who is logged in can cause says that a login was lost."""
         if self.logged_in:
             return None
-        self._open(Session())
+        self.session, self.logged_in = Session(), True
+        self.current_state, self.state_since, self.state_task = UNKNOWN, None, None
         return AnomalyKind.MISSING_LOGIN
 
     def _enter(self, word: str, task_id: str | None, time: int) -> None:

@@ -50,7 +50,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 def _text(body: bytes) -> tuple[str, str]:
     """The text of a body and its encoding; JSON may also come as UTF-16 or UTF-32."""
-    encoding = json.detect_encoding(body)
+    encoding: str = json.detect_encoding(body)
     if encoding in _MARKED:  # what is cut out of the middle must get no mark of its own
         mark, encoding = next(pair for pair in _MARKED[encoding] if body.startswith(pair[0]))
         return body[len(mark) :].decode(encoding, "surrogatepass"), encoding
@@ -79,7 +79,7 @@ def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
     at = _skip(text, start + 1)
     if text[at : at + 1] != "]":
         while True:
-            element, end = _element(text, at)
+            element, end = _DECODER.raw_decode(text, at)
             yield text[at:end].encode(encoding, "surrogatepass"), element
             at = _skip(text, end)
             if text[at : at + 1] != ",":
@@ -87,13 +87,6 @@ def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
             at = _skip(text, at + 1)
     if text[at : at + 1] != "]" or _skip(text, at + 1) != len(text):
         raise ValueError("the array does not end where the body does")
-
-
-def _element(text: str, at: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.scan_once(text, at)
-    except StopIteration:
-        raise ValueError("an element is missing") from None
 
 
 def _skip(text: str, at: int) -> int:
@@ -116,5 +109,3 @@ def is_too_deep(body: bytes, value: Any) -> bool:
         if not level:
             return False
     return True
-
-

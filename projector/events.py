@@ -124,10 +124,14 @@ class Recorded:
     origin: Origin
 
     @property
-    def order(self) -> tuple[int, int, str, str]:
-        """The place among the events of a subject (semantics 3)."""
+    def order(self) -> tuple[int, int, str, str, bool, bool]:
+        """The place among the events of a subject (semantics 3).
+
+        What the key holds beside type and id comes last, so that no two events are equal.
+        """
         event = self.event
-        return (self.time, event.rank, event.id, event.type)
+        is_task_id, is_created = event.id == event.task_id, self.created is not None
+        return (self.time, event.rank, event.id, event.type, is_task_id, is_created)
 
 
 def event_key(org_id: str, type_: str, id_: str, *discriminators: int | None) -> UUID:
@@ -184,8 +188,14 @@ def _fact(recorded: Recorded) -> tuple[object, ...]:
 
 def _loose_fact(event: Event) -> tuple[object, ...]:
     """What a reconciled row has in common with the webhook of the same fact."""
-    what = event.kind if event.kind is Kind.STATE else event.type
-    return (event.agent_subject, event.task_id, what, event.word and plain_word(event.word))
+    return (
+        event.agent_subject,
+        event.task_id,
+        event.kind if event.kind is Kind.STATE else event.type,
+        event.word and plain_word(event.word),
+        event.channel_type if event.kind is Kind.CHANNEL else None,
+        event.file_path if event.kind is Kind.CAPTURE else None,
+    )
 
 
 def _webhook_times(ordered: Sequence[Recorded]) -> dict[tuple[object, ...], list[tuple[int, int]]]:

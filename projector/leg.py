@@ -112,9 +112,7 @@ def _close_unnamed(legs: Legs, event: Event) -> None:
 def _free(legs: Legs, event: Event, word: str) -> None:
     if event.channel_id or event.channel_type:
         ends_all = word == "available"
-        _close(
-            legs, lambda _, leg: leg.is_on_channel_of(event) and (ends_all or leg.at_the_edge())
-        )
+        _close(legs, lambda _, leg: leg.is_on_channel_of(event) and (ends_all or leg.at_the_edge()))
     else:
         # The older version knows no channels: its word covers the legs that have none.
         covers = not event.slotted and event.connected_channels is None

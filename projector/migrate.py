@@ -45,7 +45,9 @@ def read_folder(folder: Path = FOLDER) -> list[Migration]:
             raise MigrationError(f"{path.name} is not named like 0001_what_it_does.sql: rename it.")
         found.append(Migration(version=int(match[1]), name=path.stem, text=path.read_text()))
     if [migration.version for migration in found] != list(range(1, len(found) + 1)):
-        raise MigrationError(f"The migrations in {folder} do not run 1, 2, 3: renumber the new one.")
+        raise MigrationError(
+            f"The migrations in {folder} do not run 1, 2, 3: renumber the new one."
+        )
     return found
 
 
@@ -56,7 +58,7 @@ def pending(url: str, folder: Path = FOLDER) -> list[Migration]:
 
 
 def migrate(url: str, folder: Path = FOLDER) -> list[Migration]:
-    """Apply what is pending, a transaction a file; those who migrate at once wait for each other."""
+    """Apply what is pending, a transaction a file; those who do so at once take turns."""
     with translated(), connect(url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         _create_ledger(connection)

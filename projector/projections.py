@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from threading import Event as Flag
+from threading import Event
 
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
@@ -40,26 +40,22 @@ class Runner:
         self._store = store
         self._url = url
         self._page_events = page_events
-        self._stopping = Flag()
 
-    def stop(self) -> None:
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Follow for ever; a database that goes away is waited for."""
-        while not self._stopping.is_set():
+    def run(self, stop: Event) -> None:
+        """Follow until told to stop; a database that goes away is waited for."""
+        while not stop.is_set():
             try:
-                self._follow()
+                self._follow(stop)
             except ProjectorError as error:
                 log.warning("the projection waits: %s", error)
-                self._stopping.wait(RETRY_SECONDS)
+                stop.wait(RETRY_SECONDS)
 
-    def _follow(self) -> None:
+    def _follow(self, stop: Event) -> None:
         # LISTEN comes before the first read: what is appended in between wakes us.
         with translated(), connect(self._url) as connection:
             become_service(connection)
             connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
-            while not self._stopping.is_set():
+            while not stop.is_set():
                 if not self.take_page(connection):
                     for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                         pass

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib.metadata import version
+
+from psycopg.rows import DictRow
 
 from projector import __version__
 from projector.database import SERVICE_ROLE, Pool, translated
@@ -129,11 +131,11 @@ class Status:
             "eventsourcing": version("eventsourcing"),
         }
 
-    def _all(self, query: str) -> list[Mapping[str, object]]:
+    def _all(self, query: str) -> list[DictRow]:
         with translated(), self._pool.connection() as connection:
             return list(connection.execute(query.encode()).fetchall())
 
-    def _one(self, query: str) -> Mapping[str, object]:
+    def _one(self, query: str) -> DictRow:
         return self._all(query)[0]
 
 

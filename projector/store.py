@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
-from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg import Cursor, sql
+from psycopg import Cursor
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
@@ -40,10 +39,11 @@ _OF_SUBJECT = {
     for column in ("agent_id", "task_id")
 }
 _APPEND_TYPES = (
-    "uuid[] text[] text[] text[] bytea[] text[] text[] bigint[] bigint[] text[] text[]"
-    " smallint[] smallint[] bytea[] integer[] bigint[] bigint"
-).split()
-_APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"
+    *("uuid[]", "text[]", "text[]", "text[]", "bytea[]", "text[]", "text[]", "bigint[]"),
+    *("bigint[]", "text[]", "text[]", "smallint[]", "smallint[]", "bytea[]", "integer[]"),
+    *("bigint[]", "bigint"),
+)
+_APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +231,7 @@ def _recorded(row: TupleRow) -> Recorded:
 
 def _columns(requests: Sequence[Request]) -> list[list[Any]]:
     """The offered events of all requests as the arrays that ``append_events`` takes."""
-    rows = [
-        row
-        for number, request in enumerate(requests)
-        for row in _rows(request, number)
-    ]
+    rows = [row for number, request in enumerate(requests) for row in _rows(request, number)]
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[]]
 
 

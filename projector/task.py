@@ -212,7 +212,8 @@ class TaskState(State):
     def step(self, recorded: Recorded) -> AnomalyKind | None:
         event, time = recorded.event, recorded.time
         if event.kind is Kind.CAPTURE:
-            return self._capture(event, recorded.created)
+            self._capture(event, recorded.created)
+            return None
         if event.kind is Kind.STATE:
             return self._participate(event, time)
         return self._take(event, time)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,25 +65,22 @@ class Views:
         with self._snapshot() as cur:
             rows = cur.execute(query, parameters).fetchall()
         shown = rows[: selection.limit]
-        views = [self._view(table, *row, now) for row in shown]
+        views = [self._view(table, row, now) for row in shown]
         return views, (shown[-1][0], shown[-1][1]) if len(rows) > len(shown) else None
 
-    def find(self, table: Table[S], scope: Scope, id_: str) -> list[Found]:
+    def find(self, table: Table[S], scope: Scope, id_: str) -> Sequence[Found]:
         """The subject of this id in each organisation that has it."""
         now = self._clock()
         teams, parameters = _team_condition(table, scope)
         query = sql.SQL(
             "SELECT org_id, id, state, {teams} FROM {table} AS v"
             " WHERE id = %(id)s AND {organisations} ORDER BY org_id"
-        ).format(
-            teams=teams, table=sql.Identifier(table.name), organisations=_organisations(scope)
-        )
+        ).format(teams=teams, table=sql.Identifier(table.name), organisations=_organisations(scope))
         parameters |= {"id": id_, "orgs": _names(scope.org_ids)}
         with self._snapshot() as cur:
             rows = cur.execute(query, parameters).fetchall()
         return [
-            Found(org_id=row[0], view=self._view(table, *row[:3], now), in_scope=row[3])
-            for row in rows
+            Found(org_id=row[0], view=self._view(table, row, now), in_scope=row[3]) for row in rows
         ]
 
     def history(  # noqa: PLR0913 - a window and a place to go on from
@@ -131,7 +127,8 @@ class Views:
             row = cur.execute("SELECT min(position) FROM projections").fetchone()
             return row[0] if row and row[0] is not None else 0
 
-    def _view(self, table: Table[S], org_id: str, id_: str, text: str, now: int) -> BaseModel:
+    def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
+        org_id, id_, text = row[:3]
         state = Story(table.load(text)).until(now).state
         last = state.last_event
         settled = last is not None and now - last.time > SETTLED_AFTER_MS
@@ -204,9 +201,9 @@ def _facet_condition(prefix: str, count: int) -> sql.Composed:
         ]
         return sql.SQL(" OR ").join(each)
 
-    return sql.SQL("(((due IS NULL OR due > %(now)s) AND ({})) OR (due <= %(now)s AND ({})))").format(
-        any_of("facets"), any_of("due_facets")
-    )
+    return sql.SQL(
+        "(((due IS NULL OR due > %(now)s) AND ({})) OR (due <= %(now)s AND ({})))"
+    ).format(any_of("facets"), any_of("due_facets"))
 
 
 def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:

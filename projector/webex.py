@@ -238,7 +238,7 @@ def _dispatched(element: Mapping[str, Any], now: int) -> int | None:
 
 
 def _epoch_ms(value: Any) -> int | None:
-    """A time as it stands: no guessing of units, though the vendor's page has times of 12 digits."""
+    """A time as it stands: no guessing of units, though the vendor's page has 12 digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         digits = value.lstrip("0") or "0"
         return int(digits[:40])  # longer ones are in the far future either way
@@ -251,7 +251,9 @@ def _epoch_ms(value: Any) -> int | None:
 
 
 def _family(type_: str) -> Kind:
-    return next((kind for prefix, kind in _FAMILIES.items() if type_.startswith(prefix)), Kind.OTHER)
+    return next(
+        (kind for prefix, kind in _FAMILIES.items() if type_.startswith(prefix)), Kind.OTHER
+    )
 
 
 def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Event:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import hypothesis
 import psycopg
 import pytest
 from flask.testing import FlaskClient
@@ -24,6 +26,11 @@ from projector.projections import Runner
 from projector.settings import read_settings
 
 TEMPLATE = "template_projector"
+
+# The laws run on what a law needs, not against a clock; a shared machine is slow at times.
+hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 _numbers = itertools.count(1)
 
 
@@ -77,7 +84,9 @@ class Site:
 
     def get(self, path: str, **kwargs: Any) -> TestResponse:
         """Read with the operator's token."""
-        return self.client.get(path, headers={**self.headers, **kwargs.pop("headers", {})}, **kwargs)
+        return self.client.get(
+            path, headers={**self.headers, **kwargs.pop("headers", {})}, **kwargs
+        )
 
     def project(self, page_events: int = 2_000) -> None:
         """Fold all that the log has into the views."""
@@ -114,7 +123,7 @@ MakeSite = Callable[..., Site]
 
 @pytest.fixture
 def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
-    """Services with settings of their own, each over a database of its own unless ``url`` is given."""
+    """Services with settings of their own; a database each, unless ``url`` names one."""
     with ExitStack() as stack:
 
         def make(url: str | None = None, **environment: str) -> Site:

@@ -1,0 +1,43 @@
+PYTHON ?= python3
+TESTARGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lint types check bench demo clean
+
+help:  ## print this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: $(READY)  ## make .venv with everything in it
+
+run: $(READY)  ## start the service in the foreground
+	$(BIN)/projector run
+
+test: $(READY)  ## run the tests; TESTARGS="-k name" selects
+	$(BIN)/python -m pytest $(TESTARGS)
+
+lint: $(READY)  ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## check types
+	$(BIN)/mypy
+
+check: lint types test  ## lint, types and tests
+
+bench: $(READY)  ## measure
+	$(BIN)/python -m tests.bench
+
+demo: $(READY)  ## show a contact center at work
+	$(BIN)/python -m tests.demo
+
+clean:  ## remove .venv and caches, but no data
+	rm -rf .venv build dist *.egg-info .coverage htmlcov
+	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): setup.cfg constraints.txt tools/venv.sh
+	PYTHON='$(PYTHON)' sh tools/venv.sh .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

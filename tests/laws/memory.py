@@ -1,0 +1,100 @@
+"""The pure core over a log in memory: what the store accepts, without a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from projector.body import read_delivery
+from projector.events import Offered, Origin, Recorded, TimeSource
+from projector.machine import fold
+from projector.shapes import interval_rows
+from projector.tables import TABLES, Table
+from projector.webex import judge, read_event
+
+# These may differ between two stores that hold the same set of events, or are the code's own.
+OWN_FIELDS = {"settled", "anomalyCount"}
+OWN_LAST_EVENT_FIELDS = {"position", "recordedTime"}
+
+Answers = dict[str, dict[tuple[str, str], Any]]
+
+
+class MemoryLog:
+    """Accepts deliveries as the store does: the first under a key stays."""
+
+    def __init__(self) -> None:
+        self.events: dict[Any, Recorded] = {}
+
+    def deliver(self, body: Any, recorded: int, origin: Origin = Origin.WEBHOOK) -> None:
+        for own, element in read_delivery(json.dumps(body).encode()).elements:
+            offered = judge(own, element, now=recorded, default_org=None)
+            if isinstance(offered, Offered) and offered.key not in self.events:
+                self.events[offered.key] = self._record(offered, recorded, origin)
+
+    def _record(self, offered: Offered, recorded: int, origin: Origin) -> Recorded:
+        time, source = offered.created, TimeSource.CREATED
+        if time is None:
+            time, source = offered.dispatched, TimeSource.DISPATCHED
+        if time is None:
+            time, source = recorded, TimeSource.RECORDED
+        return Recorded(
+            event=read_event(offered.body, offered.event.org_id),
+            position=len(self.events) + 1,
+            time=time,
+            time_source=source,
+            created=offered.created,
+            recorded_time=recorded,
+            origin=origin,
+        )
+
+    def of(self, table: Table[Any]) -> dict[tuple[str, str], list[Recorded]]:
+        """The events of each subject, in their order."""
+        subjects: dict[tuple[str, str], list[Recorded]] = {}
+        for recorded in sorted(self.events.values(), key=lambda it: it.order):
+            if (subject := table.subject_of(recorded.event)) is not None:
+                subjects.setdefault((recorded.event.org_id, subject), []).append(recorded)
+        return subjects
+
+
+def answers(log: MemoryLog, now: int) -> Answers:
+    """All views and intervals at a moment, as the HTTP contract spells them."""
+    told: Answers = {}
+    for table in TABLES:
+        stories = {
+            key: fold(table.fresh(), events).until(now) for key, events in log.of(table).items()
+        }
+        told[table.name] = {
+            key: comparable(table.view(*key, story.state, settled=False).model_dump(by_alias=True))
+            for key, story in stories.items()
+        }
+        told[table.intervals] = {
+            key: [
+                row.model_dump(by_alias=True)
+                for row in interval_rows(table.interval, story.intervals)
+            ]
+            for key, story in stories.items()
+        }
+    return told
+
+
+def comparable(view: dict[str, Any]) -> dict[str, Any]:
+    """A view without what is not a function of the set of events."""
+    last = {k: v for k, v in view["lastEvent"].items() if k not in OWN_LAST_EVENT_FIELDS}
+    return {k: v for k, v in view.items() if k not in OWN_FIELDS} | {"lastEvent": last}
+
+
+def oracle_answers(oracle: Any, now: int) -> Answers:
+    """The same from the oracle."""
+    return {
+        "agents": oracle.agents(now),
+        "agent_intervals": oracle.agent_intervals(now),
+        "tasks": oracle.tasks(now),
+        "task_intervals": oracle.task_intervals(now),
+    }
+
+
+def deliver_all(log: Any, bodies: Sequence[Any], recorded: int) -> Any:
+    for body in bodies:
+        log.deliver(body, recorded)
+    return log

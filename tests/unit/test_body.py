@@ -1,0 +1,171 @@
+"""A request's body: what is JSON, and how it is cut into elements that keep their own bytes."""
+
+import codecs
+import json
+
+import pytest
+
+from projector.body import is_too_deep, read_delivery, read_element
+
+ODD_ELEMENTS = (
+    b'{"a":1}',
+    b'{ "a" :\t1 ,\r\n"b":[ ] }',
+    rb'{"a":"\u0000\ud800\/\u00e9"}',
+    '{"a":"é😀"}'.encode(),
+    b'{"a":"\xed\xa0\x80"}',  # a lone surrogate, raw
+    b'{"a":"\xed\xa0\xbd\xed\xb8\x80"}',  # a pair of them, raw, which is no character of UTF-8
+    b'{"a":1,"a":1.0,"a":1e0}',
+    b'{"a":-0.0,"b":1E400,"c":12345678901234567890}',
+    b'"text, with ] and , and \\" in it"',
+    b"null",
+    b"-1.5e+3",
+    b'[[1 , 2],{"]":"["}]',
+)
+ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+MARKS = {
+    "utf-8": codecs.BOM_UTF8,
+    "utf-16-le": codecs.BOM_UTF16_LE,
+    "utf-16-be": codecs.BOM_UTF16_BE,
+    "utf-32-le": codecs.BOM_UTF32_LE,
+    "utf-32-be": codecs.BOM_UTF32_BE,
+}
+
+
+def own_bytes(body):
+    return [own for own, _ in read_delivery(body).elements]
+
+
+def nested(depth, opening="[", closing="]"):
+    return (opening * depth + closing * depth).encode()
+
+
+@pytest.mark.parametrize("element", ODD_ELEMENTS)
+def test_an_element_of_an_array_keeps_its_own_bytes(element):
+    """What is cut out of an array is the element's bytes, unchanged, without the space around."""
+    assert [element, element] == own_bytes(b" [\n\t" + element + b" \r\n, " + element + b" ] \n")
+
+
+@pytest.mark.parametrize("element", [one for one in ODD_ELEMENTS if not one.startswith(b"[")])
+def test_a_body_that_is_no_array_is_one_element_with_all_its_bytes(element):
+    """A single value is kept as received, the whitespace around it included."""
+    body = b" \r\n" + element + b"\t\n"
+    assert [body] == own_bytes(body)
+
+
+@pytest.mark.parametrize("body", [b"[]", b" [ ] ", b"[\n\t\r ]\n"])
+def test_an_empty_array_has_no_elements(body):
+    """An empty array is JSON and holds nothing."""
+    delivery = read_delivery(body)
+    assert ((), True) == (delivery.elements, delivery.is_json)
+
+
+@pytest.mark.parametrize("mark", [False, True], ids=["unmarked", "marked"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_an_array_in_any_unicode_encoding_is_cut_into_readable_elements(encoding, mark):
+    """Each element keeps its bytes in the body's encoding, and can be read again from them alone."""
+    elements = ['{"a": "é😀", "b": [1 ,2]}', '{"c":"\\ud800"}']
+    start = MARKS[encoding] if mark else b""
+    body = start + f"[{elements[0]} , {elements[1]}]".encode(encoding)
+    assert [text.encode(encoding) for text in elements] == own_bytes(body)
+    assert [json.loads(text) for text in elements] == [read_element(own) for own in own_bytes(body)]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_marked_body_that_is_no_array_keeps_its_mark(encoding):
+    """The byte order mark of a single event is among the bytes received."""
+    body = MARKS[encoding] + '{"a":"é"}'.encode(encoding)
+    assert [(body, {"a": "é"})] == list(read_delivery(body).elements)
+    assert {"a": "é"} == read_element(body)
+
+
+NOT_JSON = {
+    "empty": b"",
+    "space": b" \n",
+    "nul": b"\0",
+    "nuls": b"\0\0\0\0\0",
+    "text": b"hello",
+    "half": b'{"a":',
+    "two-values": b"{} {}",
+    "garbage-after-array": b"[{}] x",
+    "open-array": b"[{}",
+    "trailing-comma": b"[{},]",
+    "no-comma": b"[{} {}]",
+    "leading-comma": b"[,{}]",
+    "lone-comma": b"[,]",
+    "lone-bracket": b"]",
+    "nan": b'{"a":NaN}',
+    "infinity": b'{"a":Infinity}',
+    "minus-infinity": b'{"a":-Infinity}',
+    "nan-in-array": b"[1,NaN]",
+    "bare-nan": b"NaN",
+    "integer-of-4301-digits": b'{"a":' + b"1" * 4301 + b"}",
+    "invalid-utf-8": b'{"a":"\xff"}',
+    "cut-utf-8": b'{"a":"\xc3',
+    "odd-utf-16": b'\xff\xfe{\0"\0a\0"',
+    "only-a-mark": codecs.BOM_UTF8,
+    "only-a-utf-16-mark": codecs.BOM_UTF16_LE,
+    "raw-control-character": b'{"a":"\n"}',
+    "single-quotes": b"{'a':1}",
+    "nesting-of-5000": nested(5_000),
+    "objects-nested-5000": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    "open-nesting": b"[" * 100_000,
+    "open-objects": b'{"a":' * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
+def test_what_the_standard_library_does_not_read_is_no_json(body):
+    """Such a body is told, never raised."""
+    delivery = read_delivery(body)
+    assert ((), False) == (delivery.elements, delivery.is_json)
+
+
+@pytest.mark.parametrize("body", [b'{"a":' + b"1" * 4300 + b"}", b"[" + b"1" * 4300 + b"]"])
+def test_an_integer_of_4300_digits_is_json(body):
+    """Only integers over 4,300 digits are refused."""
+    assert read_delivery(body).is_json
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("1", "1.0"), ("1", "1e0"), ("100", "1E2"), ("0", "-0.0"), ("10", "100e-1")],
+)
+def test_numbers_of_one_value_are_one_value(one, other):
+    """1 and 1.0 are equal as JSON values, and read as the same."""
+    first, second = read_element(one.encode()), read_element(other.encode())
+    assert (first, type(first)) == (second, type(second))
+
+
+def test_of_equal_keys_the_last_wins():
+    """Of equal keys in one object the last wins."""
+    assert {"a": 3} == read_element(b'{"a":1,"a":2,"a":3}')
+
+
+@pytest.mark.parametrize("depth", [1, 2, 100, 255, 256])
+@pytest.mark.parametrize("brackets", ["[]", "{}"])
+def test_nesting_to_256_is_never_too_deep(depth, brackets):
+    """Nesting to 256 is always taken."""
+    if brackets == "[]":
+        body = nested(depth)
+    else:
+        body = b'{"a":' * (depth - 1) + b"{}" + b"}" * (depth - 1)
+    assert not is_too_deep(body, json.loads(body))
+
+
+def test_many_brackets_are_not_depth():
+    """What is wide but shallow is not too deep, nor are brackets within strings."""
+    for body in (b"[" + b"[]," * 5_000 + b"[]]", json.dumps(["[" * 5_000]).encode()):
+        assert not is_too_deep(body, json.loads(body))
+
+
+@pytest.mark.parametrize("depth", [500, 900])
+def test_what_is_far_deeper_than_promised_is_told(depth):
+    """What the reader might not manage a second time is too deep."""
+    body = nested(depth)
+    assert is_too_deep(body, json.loads(body))
+
+
+def test_a_nesting_of_256_inside_an_array_is_cut():
+    """The array around an element does not count against it."""
+    element = nested(256)
+    assert [element, b"{}"] == own_bytes(b"[" + element + b",{}]")
