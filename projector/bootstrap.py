@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from projector.database import Pool, open_pool
 from projector.intake import Intake
 from projector.settings import Role, Settings, Token
 from projector.status import Status
-from projector.store import EventStore
+from projector.store import EventStore, now_ms
 from projector.views import Views
 
 POOL_CONNECTIONS = 16
@@ -40,11 +41,13 @@ class Service:
         self.pool.close()
 
 
-def build_service(settings: Settings, database_url: str) -> Service:
-    """The parts of the service over a migrated database."""
+def build_service(
+    settings: Settings, database_url: str, *, clock: Callable[[], int] = now_ms
+) -> Service:
+    """The parts of the service over a migrated database; ``clock`` tells epoch ms."""
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
-    store = EventStore(pool)
-    intake = Intake(store, settings)
+    store = EventStore(pool, clock=clock)
+    intake = Intake(store, settings, clock=clock)
     tokens = settings.tokens or local_tokens(settings)
     return Service(
         settings=settings,
@@ -52,8 +55,8 @@ def build_service(settings: Settings, database_url: str) -> Service:
         pool=pool,
         store=store,
         intake=intake,
-        views=Views(pool),
-        status=Status(pool, intake, settings),
+        views=Views(pool, clock=clock),
+        status=Status(pool, intake, settings, clock=clock),
     )
 
 

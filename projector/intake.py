@@ -11,7 +11,7 @@ import hmac
 import queue
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -37,7 +37,10 @@ class NotAuthentic(ProjectorError):  # noqa: N818 - named for what callers handl
 class Intake:
     """Accepts deliveries for one process. Thread-safe."""
 
-    def __init__(self, store: EventStore, settings: Settings) -> None:
+    def __init__(
+        self, store: EventStore, settings: Settings, *, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._clock = clock
         self._settings = settings
         self._committer = GroupCommitter(store)
         self.refused: Counter[str] = Counter()  # since the start of the process, by reason
@@ -77,7 +80,7 @@ class Intake:
         kept = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
         if not delivery.is_json:
             return Request(unusable=[Unusable(body=body, reason="not-json")], headers=kept)
-        now, default_org = now_ms(), self._settings.default_org_id
+        now, default_org = self._clock(), self._settings.default_org_id
         judged = [
             judge(own, element, now=now, default_org=default_org)
             for own, element in delivery.elements
@@ -93,7 +96,7 @@ class Intake:
         for subscription in named:
             # Bounded: what an unsigned sender makes up must not fill the memory.
             if subscription in known or len(self.last_heard) < 1_000:
-                self.last_heard[subscription] = now_ms()
+                self.last_heard[subscription] = self._clock()
 
 
 def _sign(secret: str, body: bytes) -> bytes:

@@ -24,6 +24,7 @@ from projector.embedded import EmbeddedPostgres
 from projector.migrate import migrate
 from projector.projections import Runner
 from projector.settings import read_settings
+from projector.store import now_ms
 
 TEMPLATE = "template_projector"
 
@@ -94,10 +95,12 @@ class Site:
 
 
 @contextmanager
-def open_site(url: str, data_dir: Path, **environment: str) -> Iterator[Site]:
+def open_site(
+    url: str, data_dir: Path, *, clock: Callable[[], int] = now_ms, **environment: str
+) -> Iterator[Site]:
     """A service over a database; reads with the first of its tokens."""
     settings = read_settings({"PROJECTOR_DATA_DIR": str(data_dir), **environment})
-    service = build_service(settings, url)
+    service = build_service(settings, url, clock=clock)
     configured = [token.token for token in settings.tokens]
     token = configured[0] if configured else (data_dir / "operator-token").read_text()
     try:

@@ -354,10 +354,7 @@ def test_other_types_stay_as_they_came(type_):
 
 def test_where_the_id_is_the_tasks_the_created_time_joins_the_key():
     """id == data.taskId cannot tell events apart, so the created time as parsed does."""
-    keys = {
-        key(element(id_="t1", createdTime=created))
-        for created in (0, 1, NOW - 5, None)
-    }
+    keys = {key(element(id_="t1", createdTime=created)) for created in (0, 1, NOW - 5, None)}
     assert 4 == len(keys)
     assert key(element(id_="t1", createdTime=5)) == key(element(id_="t1", createdTime="005"))
     assert key(element(id_="t1", createdTime=None)) == key(element(id_="t1", createdTime=ABSENT))
@@ -447,7 +444,9 @@ def test_unknown_fields_of_known_types_are_not_compared():
         assert same(element(), other)
 
 
-@pytest.mark.parametrize("type_", ["flow:error", "message", "Agent:login", "routing:agent:x", "agent"])
+@pytest.mark.parametrize(
+    "type_", ["flow:error", "message", "Agent:login", "routing:agent:x", "agent"]
+)
 def test_of_other_types_all_of_data_is_compared(type_):
     """For types that are not agent:, task: or capture: all of data counts."""
     assert same(element(type_, extra=1), element(type_, extra=1.0))
@@ -471,7 +470,9 @@ def test_of_other_types_null_data_differs_from_absent_data():
         element("conference-done"),
         element("flow:error", taskId=ABSENT),
         element("agent:login", agentId="a1", teamId="x\ud800\0"),
-        element("agent:state_change", agentId="a1", currentState="ON_HOLD", connectedChannels=["c"]),
+        element(
+            "agent:state_change", agentId="a1", currentState="ON_HOLD", connectedChannels=["c"]
+        ),
         element("capture:available", filePath="/x"),
         element("capture:other"),
         element("task:"),

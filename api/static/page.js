@@ -1,0 +1,56 @@
+// Keeps the floor as it is now: asks for the part that changes, and patches what differs in place,
+// so that scroll positions, focus and selections stay.
+"use strict";
+
+const EVERY_MS = 1000;
+const PATIENCE_MS = 10000;
+const floor = document.getElementById("floor");
+const silence = document.getElementById("silence");
+let lastAnswer = new Date();
+
+function patch(shown, fresh) {
+  if (shown.isEqualNode(fresh)) return;
+  if (shown.nodeName !== fresh.nodeName) return shown.replaceWith(fresh);
+  if (shown.nodeType !== Node.ELEMENT_NODE) return void (shown.nodeValue = fresh.nodeValue);
+  for (const { name } of [...shown.attributes]) {
+    if (!fresh.hasAttribute(name)) shown.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (shown.getAttribute(name) !== value) shown.setAttribute(name, value);
+  }
+  patchChildren(shown, fresh);
+}
+
+function patchChildren(shown, fresh) {
+  const before = [...shown.childNodes];
+  const after = [...fresh.childNodes];
+  before.slice(after.length).forEach((node) => node.remove());
+  after.forEach((node, place) => {
+    if (place < before.length) patch(before[place], node);
+    else shown.append(node);
+  });
+}
+
+async function follow() {
+  const answer = await fetch(floor.dataset.source, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (answer.status === 401) return location.reload();
+  if (!answer.ok) throw new Error(answer.statusText);
+  const fresh = document.createElement("template");
+  fresh.innerHTML = await answer.text();
+  patch(floor, fresh.content.getElementById("floor"));
+  lastAnswer = new Date();
+  silence.hidden = true;
+}
+
+function admitSilence() {
+  const since = lastAnswer.toISOString().slice(11, 19);
+  const words = `The service does not answer since ${since} UTC. This is the floor as it was then.`;
+  if (silence.hidden) [silence.textContent, silence.hidden] = [words, false];
+}
+
+async function keepFollowing() {
+  if (!document.hidden) await follow().catch(admitSilence);
+  setTimeout(keepFollowing, EVERY_MS);
+}
+
+setTimeout(keepFollowing, EVERY_MS);

@@ -1,0 +1,1 @@
+"""The worked lives, delivered over HTTP and read back over HTTP."""

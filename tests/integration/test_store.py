@@ -1,0 +1,207 @@
+"""The log's guarantees, tested by trying to break them."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import tuple_row
+
+from projector.database import become_service, connect, open_pool
+from projector.events import Offered
+from projector.store import _APPEND, EventStore, Request, _columns
+from projector.webex import judge
+from tests.strategies import envelope
+
+NOW = 1_800_000_000_000
+
+
+def offer(id_: str, **data: Any) -> Offered:
+    """A sound event, as intake would offer it."""
+    element = envelope(id_, "agent:login", {"agentId": id_, "createdTime": NOW, **data})
+    offered = judge(json.dumps(element).encode(), element, now=NOW, default_org=None)
+    assert isinstance(offered, Offered)
+    return offered
+
+
+def request(*ids: str) -> Request:
+    return Request(events=[offer(id_) for id_ in ids])
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[EventStore]:
+    pool = open_pool(database_url, max_size=8)
+    yield EventStore(pool, clock=lambda: NOW)
+    pool.close()
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    with connect(url) as connection:
+        return connection.cursor(row_factory=tuple_row).execute(query.encode()).fetchall()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE events SET topic = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "UPDATE duplicates SET recorded_time = 0",
+        "DELETE FROM duplicates",
+        "TRUNCATE duplicates",
+    ],
+)
+@pytest.mark.parametrize("who", ["service", "owner"])
+def test_the_database_refuses_to_change_the_log(database_url, store, change, who):
+    """Neither the service's role (by grants) nor the owner (by trigger) changes or removes."""
+    store.append([request("a"), request("a")])
+    with connect(database_url) as connection:
+        if who == "service":
+            become_service(connection)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(change.encode())
+    assert rows(database_url, "SELECT topic FROM events") == [("agent:login",)]
+    assert rows(database_url, "SELECT count(*) FROM duplicates") == [(1,)]
+
+
+@pytest.mark.parametrize("table", ["conflicts", "quarantine"])
+def test_evidence_is_not_changed_by_the_service(database_url, table):
+    """Of what is kept aside, the service may raise the delivery count and nothing else."""
+    with connect(database_url) as connection:
+        become_service(connection)
+        connection.execute(f"UPDATE {table} SET deliveries = 2".encode())
+        for change in (f"UPDATE {table} SET body = ''", f"DELETE FROM {table}"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(change.encode())
+
+
+def test_positions_have_no_holes_whatever_is_refused(database_url, store):
+    """Duplicates, conflicts and rolled back appends use no position."""
+    other = offer("b", destination="else")
+    store.append([request("a", "b")])
+    receipt = store.append([request("a"), Request(events=[other]), request("c")])
+    outcomes = [outcome for part in receipt for outcome in part.outcomes]
+    assert outcomes == ["duplicate", "conflict", "appended"]
+    with pytest.raises(psycopg.Error):
+        # A NUL never gets this far; it stands for any fault inside an append.
+        store.append([request("d"), Request(events=[offer("e")], unusable=[_Broken()])])
+    store.append([request("f")])
+    assert rows(database_url, "SELECT notification_id, event_id FROM events ORDER BY 1") == [
+        (1, "a"),
+        (2, "b"),
+        (3, "c"),
+        (4, "f"),
+    ]
+
+
+class _Broken:
+    body = b""
+    reason = "\0"
+
+
+def test_recorded_time_never_falls_along_the_log(database_url):
+    """A clock that is set back does not take the log with it."""
+    clock = iter([NOW, NOW - 60_000, NOW + 5, NOW - 1])
+    pool = open_pool(database_url, max_size=2)
+    store = EventStore(pool, clock=lambda: next(clock))
+    for id_ in "abcd":
+        store.append([request(id_)])
+    pool.close()
+    assert rows(database_url, "SELECT recorded_time FROM events ORDER BY notification_id") == [
+        (NOW,),
+        (NOW,),
+        (NOW + 5,),
+        (NOW + 5,),
+    ]
+
+
+def test_each_event_keeps_where_its_request_began(database_url, store):
+    """Requests committed together still have beginnings of their own, at their first new event."""
+    store.append([request("a")])
+    store.append([request("a", "b", "c"), request("d"), request("d", "e")])
+    assert rows(
+        database_url, "SELECT event_id, request_position FROM events ORDER BY notification_id"
+    ) == [("a", 1), ("b", 2), ("c", 2), ("d", 4), ("e", 5)]
+
+
+def test_the_same_event_twice_in_one_request(database_url, store):
+    """The first is appended, the second counted, in the order they stand."""
+    twin, rival = offer("a"), offer("a", destination="else")
+    (receipt,) = store.append([Request(events=[twin, twin, rival, rival])])
+    assert list(receipt.outcomes) == ["appended", "duplicate", "conflict", "conflict"]
+    assert rows(database_url, "SELECT deliveries FROM conflicts") == [(2,)]
+    assert receipt.counts == {
+        "received": 4,
+        "appended": 1,
+        "duplicates": 1,
+        "conflicts": 2,
+        "quarantined": 0,
+    }
+
+
+def test_an_empty_request_learns_the_head(store):
+    """A request that offers nothing is answered with the log's head."""
+    store.append([request("a", "b")])
+    assert [receipt.head for receipt in store.append([Request()])] == [2]
+
+
+def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
+    """50 appenders, some of which hold their transaction open or abort: each event is read once."""
+    pool = open_pool(database_url, max_size=50)
+    store = EventStore(pool)
+    acknowledged: set[str] = set()
+    read: list[int] = []
+    done = threading.Event()
+
+    def append(number: int) -> None:
+        dice = random.Random(number)
+        for turn in range(6):
+            names = [f"{number}-{turn}-{part}" for part in range(dice.randint(1, 4))]
+            with pool.connection() as connection:
+                try:
+                    with connection.transaction():
+                        _append_within(connection, names)
+                        time.sleep(dice.random() / 200)  # slow between the append and the commit
+                        if dice.random() < 0.2:
+                            raise psycopg.Rollback
+                        acknowledged.update(names)
+                except psycopg.Error:
+                    acknowledged.difference_update(names)
+                    raise
+
+    def tail() -> None:
+        with pool.connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row, binary=True)
+            while True:
+                last = done.is_set()
+                page = store.page(cursor, read[-1] if read else 0, 7)
+                if page is not None:
+                    read.extend(recorded.position for recorded in page.events)
+                elif last:
+                    return
+
+    reader = threading.Thread(target=tail)
+    reader.start()
+    writers = [threading.Thread(target=append, args=(number,)) for number in range(50)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    done.set()
+    reader.join()
+    pool.close()
+    assert list(range(1, len(acknowledged) + 1)) == read
+    stored = {name for (name,) in rows(database_url, "SELECT event_id FROM events")}
+    assert acknowledged == stored
+
+
+def _append_within(connection: Any, names: list[str]) -> None:
+    """What ``EventStore.append`` does, inside a transaction that the caller ends."""
+    columns = _columns([request(*names)])
+    connection.cursor(row_factory=tuple_row).execute(_APPEND, (*columns, NOW))
