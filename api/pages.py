@@ -24,9 +24,7 @@ from projector.store import now_ms
 from projector.tables import AGENTS, TASKS, Table
 from projector.views import Scope, Selection
 
-READ_AT_MOST = 1_000  # agents, for the counts, and open tasks, for the newest of them
-ROWS_AT_MOST = 200
-READ_DONE_AT_MOST = 200
+ROWS_AT_MOST = 200  # the last changed
 DONE_ROWS_AT_MOST = 20
 
 HEADERS = {
@@ -131,17 +129,20 @@ def _is_from_this_site() -> bool:
 
 def _read_floor(scope: Scope) -> Floor:
     freshness = _freshness()
-    agents, more_agents = _list(AGENTS, scope, READ_AT_MOST)
-    tasks, more_tasks = _list(TASKS, scope, READ_AT_MOST, open=["true"])
-    done, more_done = _list(TASKS, scope, READ_DONE_AT_MOST, open=["false"])
+    views = access.service().views
+    statuses = views.count(AGENTS, scope, "status")
+    tasks = views.count(TASKS, scope, "open")
+    agents = presentation.present_first(_newest(AGENTS, scope, ROWS_AT_MOST))
+    unfinished = presentation.newest_first(_newest(TASKS, scope, ROWS_AT_MOST, open=["true"]))
+    done = presentation.last_done_first(_newest(TASKS, scope, DONE_ROWS_AT_MOST, open=["false"]))
     return Floor(
         now=now_ms(),
         freshness=freshness,
-        counts=presentation.by_status(agents),
-        agents=_rows(presentation.present_first(agents), ROWS_AT_MOST, more=more_agents),
-        open_tasks=_rows(presentation.newest_first(tasks), ROWS_AT_MOST, more=more_tasks),
-        done_tasks=_rows(presentation.last_done_first(done), DONE_ROWS_AT_MOST, more=more_done),
-        several_organisations=len(presentation.organisations(agents, tasks, done)) > 1,
+        counts=presentation.in_order(statuses),
+        agents=Rows(shown=agents, counted=sum(statuses.values())),
+        open_tasks=Rows(shown=unfinished, counted=tasks.get("true", 0)),
+        done_tasks=Rows(shown=done, counted=tasks.get("false", 0)),
+        several_organisations=len(presentation.organisations(agents, unfinished, done)) > 1,
     )
 
 
@@ -151,13 +152,6 @@ def _freshness() -> Freshness:
     return presentation.freshness(service.store.head(), position, service.status.unready())
 
 
-def _list(
-    table: Table[Any], scope: Scope, limit: int, **facets: Sequence[str]
-) -> tuple[Sequence[Any], bool]:
-    """Views, and whether there are more."""
-    views, place = access.service().views.list(table, scope, Selection(facets=facets, limit=limit))
-    return views, place is not None
-
-
-def _rows(views: Sequence[Any], limit: int, *, more: bool) -> Rows[Any]:
-    return Rows(shown=views[:limit], counted=len(views), more=more)
+def _newest(table: Table[Any], scope: Scope, limit: int, **facets: Sequence[str]) -> Sequence[Any]:
+    selection = Selection(facets=facets, limit=limit, newest=True)
+    return access.service().views.list(table, scope, selection)[0]

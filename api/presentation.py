@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -58,17 +57,15 @@ class Freshness:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Generic[V]):
-    """The rows of a table: those shown, out of how many; ``more`` where not all were counted."""
+    """The rows of a table: those shown, out of how many."""
 
     shown: Sequence[V]
     counted: int
-    more: bool
 
     @property
     def total(self) -> str:
-        known = f"more than {self.counted:,}" if self.more else f"{self.counted:,}"
-        cut = self.more or len(self.shown) < self.counted
-        return f"{len(self.shown):,} of {known}" if cut else known
+        cut = len(self.shown) < self.counted
+        return f"{len(self.shown):,} of {self.counted:,}" if cut else f"{self.counted:,}"
 
 
 def moment(time: int, now: int) -> Moment:
@@ -106,16 +103,15 @@ def tone(status: str) -> str:
     return TONES.get(status, OTHER_TONE)
 
 
-def by_status(views: Iterable[AgentView]) -> list[tuple[str, int]]:
+def in_order(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """How many agents have each status, in the order of ``TONES``."""
     places = {status: place for place, status in enumerate(TONES)}
-    counts = Counter(view.status for view in views)
     return sorted(counts.items(), key=lambda item: (places.get(item[0], len(places)), item[0]))
 
 
 def present_first(views: Sequence[AgentView]) -> list[AgentView]:
-    """Those who are logged in first; else as they come, so that rows stay put."""
-    return sorted(views, key=lambda view: not view.logged_in)
+    """Those who are logged in first; else by id, so that rows stay put."""
+    return sorted(views, key=lambda view: (not view.logged_in, view.org_id, view.agent_id))
 
 
 def newest_first(views: Sequence[TaskView]) -> list[TaskView]:

@@ -16,9 +16,11 @@ CREATE TABLE agents (
     facets jsonb NOT NULL,
     due bigint,
     due_facets jsonb,
+    changed bigint NOT NULL,  -- the time of the last event folded, epoch ms
     PRIMARY KEY (org_id, id)
 );
 CREATE INDEX ON agents (id);  -- a subject may be asked for without its organisation
+CREATE INDEX ON agents (changed DESC, org_id, id);
 
 CREATE TABLE tasks (LIKE agents INCLUDING ALL);
 

@@ -144,16 +144,17 @@ def _write_states(cur: Cursor[TupleRow], table: Table[S], stories: Mapping[Key, 
                 Jsonb(table.facets(state)),
                 state.due(),
                 None if due_facets is None else Jsonb(due_facets),
+                state.last_event.time if state.last_event else 0,
             )
         )
     if rows:
         cur.execute(
             sql.SQL(
-                "INSERT INTO {} (org_id, id, state, facets, due, due_facets)"
+                "INSERT INTO {} (org_id, id, state, facets, due, due_facets, changed)"
                 " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[],"
-                " %s::bigint[], %s::jsonb[]) ON CONFLICT (org_id, id) DO UPDATE SET"
+                " %s::bigint[], %s::jsonb[], %s::bigint[]) ON CONFLICT (org_id, id) DO UPDATE SET"
                 " state = excluded.state, facets = excluded.facets, due = excluded.due,"
-                " due_facets = excluded.due_facets"
+                " due_facets = excluded.due_facets, changed = excluded.changed"
             ).format(sql.Identifier(table.name)),
             _columns(rows),
         )

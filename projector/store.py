@@ -112,12 +112,15 @@ class EventStore(PostgresApplicationRecorder):
     def append(self, requests: Sequence[Request]) -> list[Receipt]:
         """Make requests durable in one transaction; StoreUnavailable where that failed."""
         unusable = [(bad, request.headers) for request in requests for bad in request.unusable]
-        with translated(), self._pool.connection() as connection:
-            # Alone, the one call is a transaction of its own and costs one round trip.
-            with connection.transaction() if unusable else nullcontext():
-                cursor = connection.cursor(row_factory=tuple_row)
-                self._quarantine(cursor, unusable)
-                outcomes, head = self._append(cursor, _columns(requests))
+        # Alone, the one call is a transaction of its own and costs one round trip.
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            connection.transaction() if unusable else nullcontext(),
+        ):
+            cursor = connection.cursor(row_factory=tuple_row)
+            self._quarantine(cursor, unusable)
+            outcomes, head = self._append(cursor, _columns(requests))
         receipts = []
         for request in requests:
             receipts.append(
@@ -155,7 +158,9 @@ class EventStore(PostgresApplicationRecorder):
             )
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+        self,
+        stored_events: Sequence[StoredEvent],
+        **_: Any,
     ) -> Sequence[int] | None:
         """The library's way in, through the same function: all or IntegrityError.
 

@@ -32,12 +32,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which views of a list: by id and by facets, after a place in (organisation, id) order."""
+    """Which views of a list: by id and by facets.
+
+    In (organisation, id) order after a place, or the last changed first, without a place.
+    """
 
     ids: Sequence[str] = ()
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     after: tuple[str, str] | None = None
     limit: int = 100
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,7 @@ class Views:
     def list(
         self, table: Table[S], scope: Scope, selection: Selection
     ) -> tuple[Sequence[BaseModel], tuple[str, str] | None]:
-        """Views in (organisation, id) order, and the place to go on from, null at the end."""
+        """The views selected, and the place to go on from, null at the end."""
         now = self._clock()
         query, parameters = _list_query(table, scope, selection, now)
         with self._snapshot() as cur:
@@ -67,6 +71,17 @@ class Views:
         shown = rows[: selection.limit]
         views = [self._view(table, row, now) for row in shown]
         return views, (shown[-1][0], shown[-1][1]) if len(rows) > len(shown) else None
+
+    def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
+        """How many views show each value of a facet that has one value."""
+        teams, parameters = _team_condition(table, scope)
+        query = sql.SQL(
+            "SELECT (CASE WHEN due <= %(now)s THEN due_facets ELSE facets END)->%(facet)s->>0,"
+            " count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
+        ).format(sql.Identifier(table.name), _organisations(scope), teams)
+        parameters |= {"now": self._clock(), "facet": facet, "orgs": _names(scope.org_ids)}
+        with self._snapshot() as cur:
+            return dict(cur.execute(query, parameters).fetchall())
 
     def find(self, table: Table[S], scope: Scope, id_: str) -> Sequence[Found]:
         """The subject of this id in each organisation that has it."""
@@ -184,8 +199,12 @@ def _list_query(
         conditions.append(_facet_condition(f"facet{number}", len(values)))
         parameters |= _facet_parameters(f"facet{number}", name, values)
     query = sql.SQL(
-        "SELECT org_id, id, state FROM {} AS v WHERE {} ORDER BY org_id, id LIMIT %(limit)s"
-    ).format(sql.Identifier(table.name), sql.SQL(" AND ").join(conditions))
+        "SELECT org_id, id, state FROM {} AS v WHERE {} ORDER BY {}org_id, id LIMIT %(limit)s"
+    ).format(
+        sql.Identifier(table.name),
+        sql.SQL(" AND ").join(conditions),
+        sql.SQL("changed DESC, " if selection.newest else ""),
+    )
     return query, parameters
 
 

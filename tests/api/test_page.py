@@ -227,8 +227,7 @@ def test_open_tasks_come_newest_first_and_finished_ones_below(site: Site) -> Non
 
 
 def test_a_long_list_is_cut_and_says_so(site: Site, monkeypatch: Any) -> None:
-    """Of those that were counted, and of those that were not."""
-    monkeypatch.setattr("api.pages.READ_AT_MOST", 3)
+    """The last changed are shown; all are counted."""
     monkeypatch.setattr("api.pages.ROWS_AT_MOST", 2)
     fill(
         site,
@@ -236,7 +235,7 @@ def test_a_long_list_is_cut_and_says_so(site: Site, monkeypatch: Any) -> None:
         *[examples.task(0, f"task-{number}", "new") for number in range(3)],
     )
     text = words(site.get("/floor"))
-    assert "Agents 2 of more than 3 3 idle" in text
+    assert "Agents 2 of 4 4 idle" in text
     assert "Open tasks 2 of 3" in text
 
 

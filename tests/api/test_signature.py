@@ -181,10 +181,12 @@ def test_the_signature_is_of_the_raw_body(make_site):
         ({"PROJECTOR_WEBHOOK_SECRETS": '{"*":["any"]}', "PROJECTOR_ALLOW_UNSIGNED": "1"}, 401),
     ],
 )
-def test_unsigned_bodies_are_taken_only_where_allowed(make_site, environment, expected):
+def test_unsigned_bodies_are_taken_only_where_allowed(
+    make_site, database_url, environment, expected
+):
     """By default only without any secret and on loopback; never past a subscription's secret."""
     tokens = json.dumps([{"token": "t", "role": "operator"}])
-    site = make_site(PROJECTOR_TOKENS=tokens, **environment)
+    site = make_site(database_url, PROJECTOR_TOKENS=tokens, **environment)
     assert expected == send(site, naming("sub-1")).status_code
     assert (expected == 202) == (kept(site) == 1)
     counted = sum(site.get("/api/v1/status").json["refused"].values())
