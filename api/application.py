@@ -11,7 +11,8 @@ from projector.bootstrap import Service
 def create_app(service: Service) -> Flask:
     """An application that answers for one service."""
     app = Flask("api", template_folder="templates", static_folder="static")
-    app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit
+    # One more than the limit: a body without a length is read up to here, silently.
+    app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit + 1
     app.extensions["service"] = service
     problems.register(app)
     for blueprint in (

@@ -95,7 +95,7 @@ class TaskHistory(Shape):
     query=AgentsQuery,
 )
 def agents(query: AgentsQuery, token: Token) -> AgentList:
-    return AgentList.model_construct(**_list(AGENTS, query, token, ids="agentId"))
+    return AgentList.model_construct(**_list(AGENTS, query, token, ids="agent_id"))
 
 
 @read(
@@ -106,7 +106,7 @@ def agents(query: AgentsQuery, token: Token) -> AgentList:
     query=TasksQuery,
 )
 def tasks(query: TasksQuery, token: Token) -> TaskList:
-    return TaskList.model_construct(**_list(TASKS, query, token, ids="taskId"))
+    return TaskList.model_construct(**_list(TASKS, query, token, ids="task_id"))
 
 
 @read(
@@ -148,13 +148,13 @@ def task_history(query: HistoryQuery, token: Token, task_id: str) -> TaskHistory
 
 
 def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dict[str, Any]:
-    given = query.model_dump(by_alias=True, exclude={"org_id", "limit", "cursor"})
-    filters = {name: [_findable(v) for v in values] for name, values in given.items() if values}
+    given = query.model_dump(by_alias=True, exclude={"org_id", "limit", "cursor", ids})
+    filters = {name: [_shown(v) for v in values] for name, values in given.items() if values}
     views, place = access.service().views.list(
         table,
         access.scope(token, query.org_id),
         Selection(
-            ids=filters.pop(ids, ()),
+            ids=getattr(query, ids) or None,
             facets=filters,
             after=query.cursor,
             limit=query.limit,
@@ -165,7 +165,7 @@ def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dic
 
 def _find(table: Table[Any], query: OneQuery, token: Token, id_: str) -> Found:
     scope = access.scope(token, query.org_id)
-    found = access.service().views.find(table, scope, _findable(id_))
+    found = access.service().views.find(table, scope, id_)
     if not found:
         raise Problem(404, f"No {table.name[:-1]} is known by the id {id_!r}.")
     if len(found) > 1:
@@ -194,6 +194,6 @@ def _envelope(rows: Any, next_cursor: str | None) -> dict[str, Any]:
     return {"meta": ListMeta(next_cursor=next_cursor, count=len(rows)), "data": rows}
 
 
-def _findable(text: str) -> str:
-    """As values are shown: no NUL is ever shown, nor stored in a column."""
+def _shown(text: str) -> str:
+    """As values are shown: no NUL is."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")

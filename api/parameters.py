@@ -9,11 +9,12 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from flask import request
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    Strict,
+    StrictInt,
     StringConstraints,
     WithJsonSchema,
 )
@@ -32,19 +33,27 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
-def _plain_digits(text: str) -> str:
+def _plain_digits(given: Any) -> Any:
     """Nothing but digits: pydantic alone would also take signs, blanks and underscores."""
-    if not (text.isascii() and text.isdigit()):
-        raise ValueError(text)
-    return text
+    if not (isinstance(given, str) and given.isascii() and given.isdigit()):
+        raise ValueError(given)
+    return given
 
 
-def _place(text: str) -> Any:
+def _place(given: Any) -> Any:
     """Where a cursor goes on, as ``cursor`` wrote it."""
     try:
-        return json.loads(base64.urlsafe_b64decode(text))
-    except (binascii.Error, ValueError):
-        raise ValueError(text) from None
+        return json.loads(base64.urlsafe_b64decode(given))
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise ValueError(given) from None
+
+
+def _storable(text: str) -> str:
+    """No NUL and no lone surrogate: the database has neither."""
+    if "\0" in text:
+        raise ValueError(text)
+    text.encode()
+    return text
 
 
 def cursor(*place: object) -> str:
@@ -58,8 +67,10 @@ Names = tuple[Name, ...]
 Flag = Annotated[str, StringConstraints(pattern="^(true|false)$")]
 Limit = Annotated[int, BeforeValidator(_plain_digits), Field(ge=1, le=1000)]
 Time = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=LAST_TIME)]
-SubjectCursor = Annotated[tuple[str, str], BeforeValidator(_place), _AS_TEXT]
-TimeCursor = Annotated[tuple[int], BeforeValidator(_place), Strict(), _AS_TEXT]
+Stored = Annotated[str, AfterValidator(_storable)]
+SubjectCursor = Annotated[tuple[Stored, Stored], BeforeValidator(_place), _AS_TEXT]
+StoredTime = Annotated[StrictInt, Field(ge=0, le=LAST_TIME)]
+TimeCursor = Annotated[tuple[StoredTime], BeforeValidator(_place), _AS_TEXT]
 
 # What may be given instead, by the parameter's name; names of filters take any text.
 _ALLOWED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.access import service
 from api.routes import ROUTES, Route, answer
@@ -37,9 +38,10 @@ ROUTES.append(
 
 @blueprint.post(PATH)
 def receive() -> Response:
-    receipt = service().intake.accept(
-        request.get_data(cache=False), request.headers.get(SIGNATURE), dict(request.headers)
-    )
+    body = request.get_data(cache=False)
+    if len(body) > service().settings.body_limit:
+        raise RequestEntityTooLarge
+    receipt = service().intake.accept(body, request.headers.get(SIGNATURE), dict(request.headers))
     response = answer(ReceiptShape.model_validate(receipt.counts), status=202)
     response.headers["X-Position"] = str(receipt.head)
     return response

@@ -161,16 +161,17 @@ BEGIN
     END IF;
 END $$;
 
+-- Keep distinct bodies that make no event, or count them again; each came in one of the requests,
+-- whose headers are given once.
 CREATE FUNCTION quarantine_bodies(
-    bodies bytea[], reasons text[], all_headers jsonb[], now_ms bigint
+    bodies bytea[], reasons text[], requests integer[], counts bigint[], all_headers jsonb[],
+    now_ms bigint
 ) RETURNS void LANGUAGE sql AS $$
     INSERT INTO quarantine AS q (
         sha256, body, reason, headers, deliveries, first_time, last_time
     )
-    SELECT sha256(u.body), u.body, min(u.reason), (array_agg(u.headers))[1], count(*),
-        now_ms, now_ms
-    FROM unnest(bodies, reasons, all_headers) AS u(body, reason, headers)
-    GROUP BY u.body
+    SELECT sha256(u.body), u.body, u.reason, all_headers[u.request], u.count, now_ms, now_ms
+    FROM unnest(bodies, reasons, requests, counts) AS u(body, reason, request, count)
     ON CONFLICT ON CONSTRAINT quarantine_sha256_key
     DO UPDATE SET deliveries = q.deliveries + excluded.deliveries,
         last_time = greatest(q.last_time, excluded.last_time);

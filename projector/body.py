@@ -12,8 +12,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+LONGEST_INTEGER = 400  # digits, where a float stands for it
 NESTING = 300  # semantics promise 256; the reader itself would give up near 1,000
 
 
@@ -40,8 +42,9 @@ def _not_json(constant: str) -> float:
 
 def _number(text: str) -> float | int:
     """A float, or the integer that it equals: 1 and 1.0 are one JSON value."""
-    value = float(text)
-    return int(value) if value.is_integer() else value
+    value = Decimal(text)
+    is_small = value.adjusted() < LONGEST_INTEGER  # an exponent may ask for any number of digits
+    return int(value) if is_small and value == value.to_integral_value() else float(text)
 
 
 _DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_number)

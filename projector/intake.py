@@ -27,6 +27,7 @@ QUEUE_REQUESTS = 2_000
 BATCH_EVENTS = 1_000
 # The vendor gives up after 5 s; an answer later than that serves nobody.
 ANSWER_SECONDS = 4.5
+MADE_UP_SUBSCRIPTIONS = 1_000
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -95,7 +96,8 @@ class Intake:
         known = self._settings.webhook_secrets
         for subscription in named:
             # Bounded: what an unsigned sender makes up must not fill the memory.
-            if subscription in known or len(self.last_heard) < 1_000:
+            heard = subscription in self.last_heard or subscription in known
+            if heard or len(self.last_heard) < MADE_UP_SUBSCRIPTIONS:
                 self.last_heard[subscription] = self._clock()
 
 

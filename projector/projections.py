@@ -17,8 +17,14 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
-from projector.database import EVENTS_CHANNEL, VIEWS_CHANNEL, become_service, connect, translated
-from projector.errors import ProjectorError
+from projector.database import (
+    EVENTS_CHANNEL,
+    VIEWS_CHANNEL,
+    StoreUnavailable,
+    become_service,
+    connect,
+    translated,
+)
 from projector.events import Recorded
 from projector.machine import Interval, S, Story, fold
 from projector.store import EventStore
@@ -46,8 +52,12 @@ class Runner:
         while not stop.is_set():
             try:
                 self._follow(stop)
-            except ProjectorError as error:
+            except StoreUnavailable as error:
                 log.warning("the projection waits: %s", error)
+                stop.wait(RETRY_SECONDS)
+            except Exception:
+                # Nothing that a page brings may end the runner; the page stays for the next try.
+                log.exception("the projection failed and tries again")
                 stop.wait(RETRY_SECONDS)
 
     def _follow(self, stop: Event) -> None:

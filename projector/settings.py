@@ -6,9 +6,17 @@ import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    ValidationError,
+    model_validator,
+)
 
 from projector.errors import ProjectorError
 
@@ -36,6 +44,15 @@ class Token(BaseModel):
     team_ids: frozenset[str] | None = Field(default=None, alias="teamIds")
 
 
+Secret = Annotated[str, Field(min_length=1)]
+
+
+def _bounded(name: str) -> str:
+    if len(name.encode()) > 512 or "\0" in name:
+        raise ValueError("it must be at most 512 bytes, without NUL")
+    return name
+
+
 class Settings(BaseModel):
     """All settings, with the environment variable of each as its alias."""
 
@@ -45,13 +62,13 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=1, le=65535, alias="PORT")
     database_url: str | None = Field(default=None, alias="DATABASE_URL")
     data_dir: Path = Field(default=Path(".data"), alias="PROJECTOR_DATA_DIR")
-    webhook_secrets: Json[dict[str, list[str]]] = Field(
+    webhook_secrets: Json[dict[str, list[Secret]]] = Field(
         default={}, alias="PROJECTOR_WEBHOOK_SECRETS"
     )
     allow_unsigned: bool = Field(default=False, alias="PROJECTOR_ALLOW_UNSIGNED")
     tokens: Json[list[Token]] = Field(default=[], alias="PROJECTOR_TOKENS")
-    default_org_id: str | None = Field(
-        default=None, max_length=512, min_length=1, alias="PROJECTOR_DEFAULT_ORG_ID"
+    default_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
+        default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ class EventStore(PostgresApplicationRecorder):
 
     def append(self, requests: Sequence[Request]) -> list[Receipt]:
         """Make requests durable in one transaction; StoreUnavailable where that failed."""
-        unusable = [(bad, request.headers) for request in requests for bad in request.unusable]
+        unusable = any(request.unusable for request in requests)
         # Alone, the one call is a transaction of its own and costs one round trip.
         with (
             translated(),
@@ -119,7 +120,7 @@ class EventStore(PostgresApplicationRecorder):
             connection.transaction() if unusable else nullcontext(),
         ):
             cursor = connection.cursor(row_factory=tuple_row)
-            self._quarantine(cursor, unusable)
+            self._quarantine(cursor, requests)
             outcomes, head = self._append(cursor, _columns(requests))
         receipts = []
         for request in requests:
@@ -143,16 +144,23 @@ class EventStore(PostgresApplicationRecorder):
         assert row is not None  # noqa: S101 - the function always answers one row
         return row[0], row[2]
 
-    def _quarantine(
-        self, cursor: Cursor[TupleRow], unusable: Sequence[tuple[Unusable, Any]]
-    ) -> None:
-        if unusable:
+    def _quarantine(self, cursor: Cursor[TupleRow], requests: Sequence[Request]) -> None:
+        # Equal bodies are counted here: a request may repeat one some hundred thousand times.
+        first: dict[bytes, tuple[str, int]] = {}
+        deliveries: Counter[bytes] = Counter()
+        for number, request in enumerate(requests, start=1):
+            for bad in request.unusable:
+                first.setdefault(bad.body, (bad.reason, number))
+                deliveries[bad.body] += 1
+        if first:
             cursor.execute(
-                "SELECT quarantine_bodies(%s, %s, %s, %s)",
+                "SELECT quarantine_bodies(%s, %s, %s, %s, %s, %s)",
                 (
-                    [bad.body for bad, _ in unusable],
-                    [bad.reason for bad, _ in unusable],
-                    [Jsonb(headers) for _, headers in unusable],
+                    list(first),
+                    [reason for reason, _ in first.values()],
+                    [number for _, number in first.values()],
+                    list(deliveries.values()),
+                    [Jsonb(request.headers) for request in requests],
                     self._clock(),
                 ),
             )

@@ -294,8 +294,7 @@ class TaskState(State):
             self.counts.refusals += 1
 
     def _capture(self, event: Event, created: int | None) -> None:
-        if event.word == "available":
-            self.captures.append(Capture(file_path=event.file_path, created_time=created))
+        self.captures.append(Capture(file_path=event.file_path, created_time=created))
 
     def _carry(self, event: Event) -> None:
         self.channel_type = event.channel_type or self.channel_type

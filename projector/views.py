@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +37,7 @@ class Selection:
     In (organisation, id) order after a place, or the last changed first, without a place.
     """
 
-    ids: Sequence[str] = ()
+    ids: Sequence[str] | None = None
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     after: tuple[str, str] | None = None
     limit: int = 100
@@ -89,9 +89,9 @@ class Views:
         teams, parameters = _team_condition(table, scope)
         query = sql.SQL(
             "SELECT org_id, id, state, {teams} FROM {table} AS v"
-            " WHERE id = %(id)s AND {organisations} ORDER BY org_id"
+            " WHERE id = ANY(%(ids)s) AND {organisations} ORDER BY org_id"
         ).format(teams=teams, table=sql.Identifier(table.name), organisations=_organisations(scope))
-        parameters |= {"id": id_, "orgs": _names(scope.org_ids)}
+        parameters |= {"ids": _names([id_]), "orgs": _names(scope.org_ids)}
         with self._snapshot() as cur:
             rows = cur.execute(query, parameters).fetchall()
         return [
@@ -172,11 +172,12 @@ def _interval(row: TupleRow) -> Interval:
 
 
 def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:
-    return (row.to is None or row.to > start) and (end is None or row.from_ < end)
+    return (row.to is None or row.to > start) and (end is None or max(row.from_, start) < end)
 
 
-def _names(names: frozenset[str] | None) -> list[str] | None:
-    return None if names is None else sorted(names)
+def _names(names: Iterable[str] | None) -> list[str] | None:
+    """Names to look for; one with NUL is nobody's, and the database would not take it."""
+    return None if names is None else sorted(name for name in names if "\0" not in name)
 
 
 def _organisations(scope: Scope) -> sql.SQL:
@@ -189,9 +190,9 @@ def _list_query(
     teams, parameters = _team_condition(table, scope)
     conditions: list[sql.Composable] = [_organisations(scope), teams]
     parameters |= {"orgs": _names(scope.org_ids), "now": now, "limit": selection.limit + 1}
-    if selection.ids:
+    if selection.ids is not None:
         conditions.append(sql.SQL("id = ANY(%(ids)s)"))
-        parameters["ids"] = list(selection.ids)
+        parameters["ids"] = _names(selection.ids)
     if selection.after is not None:
         conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
         parameters["after_org"], parameters["after_id"] = selection.after

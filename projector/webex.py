@@ -79,8 +79,9 @@ _KINDS = {
     "agent:state_change": Kind.STATE,
     "agent:channel_state_change": Kind.STATE,
     "agent:channelType_state_change": Kind.CHANNEL,
+    "capture:available": Kind.CAPTURE,
 }
-_FAMILIES = {"agent:": Kind.AGENT_OTHER, "task:": Kind.TASK, "capture:": Kind.CAPTURE}
+_FAMILIES = {"agent:": Kind.AGENT_OTHER, "task:": Kind.TASK, "capture:": Kind.OTHER}
 _HEADINGS = {  # two headings of the vendor's page lack their prefix
     "conference-done": "task:conference-done",
     "conference-transferred": "task:conference-transferred",
@@ -129,7 +130,7 @@ def subscriptions(elements: Iterable[Any]) -> frozenset[str]:
     """The ids of the subscriptions that the elements name: the tails of their ``source``."""
     sources = (element.get("source") for element in elements if isinstance(element, dict))
     tails = (source.rsplit("/", 1)[-1] for source in sources if isinstance(source, str))
-    return frozenset(tail for tail in tails if tail)
+    return frozenset(tail for tail in tails if tail and _flaw(tail) is None)
 
 
 def judge(body: bytes, element: Any, *, now: int, default_org: str | None) -> Offered | Unusable:
@@ -164,7 +165,7 @@ def _offer(body: bytes, element: Any, now: int, default_org: str | None) -> Offe
         body=body,
         created=created,
         dispatched=_dispatched(element, now),
-        fingerprint=fingerprint(_compared(type_, element.get("data"))),
+        fingerprint=fingerprint(_compared(type_, element)),
         # Where the vendor's id is the task's, it cannot tell that task's events apart.
         key=event_key(org_id, type_, id_, *((created,) if id_ == data.get("taskId") else ())),
     )
@@ -180,15 +181,17 @@ def _name(holder: Mapping[str, Any], field: str) -> str:
     value = _text_or_none(holder.get(field))
     if value is None:
         raise _Refused(f"no-{_plain_name(field)}")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise _Refused(f"unsound-{_plain_name(field)}") from None
-    if size > NAME_BYTES:
-        raise _Refused(f"{_plain_name(field)}-too-long")
-    if "\0" in value:
-        raise _Refused(f"unsound-{_plain_name(field)}")
+    flaw = _flaw(value)
+    if flaw is not None:
+        raise _Refused(f"{flaw}-{_plain_name(field)}")
     return value
+
+
+def _flaw(name: str) -> str | None:
+    """Why a text cannot be a name."""
+    if _UNSHOWABLE.search(name):
+        return "unsound"
+    return "too-long" if len(name.encode()) > NAME_BYTES else None
 
 
 def _plain_name(field: str) -> str:
@@ -214,9 +217,10 @@ def _data(element: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
-def _compared(type_: str, data: Any) -> Any:
-    if _family(type_) is Kind.OTHER or not isinstance(data, dict):
-        return data
+def _compared(type_: str, element: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not type_.startswith(tuple(_FAMILIES)):
+        return {name: element[name] for name in ("data",) if name in element}
+    data = _data(element)
     return {name: data[name] for name in _COMPARED if name in data}
 
 

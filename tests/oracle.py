@@ -339,8 +339,9 @@ def fact(event: Event) -> tuple[Any, ...]:
 
 
 def state_word(event: Event) -> str | None:
-    """Only agents' events name a state; a task's is in its type, whatever else it carries."""
-    return event.plain_word if event.type.startswith("agent:") else None
+    """Only agents' events name a state; a logout's is in its type, as a task's."""
+    named = event.type.startswith("agent:") and event.type != "agent:logout"
+    return event.plain_word if named else None
 
 
 def covers(webhook: Event, reconciled: Event) -> bool:
@@ -1133,11 +1134,12 @@ class Oracle:
         return lives
 
     def task_lives(self, at: int | None, known_at: int | None) -> Lives:
-        """s5: every task:* and capture:*, and the agents' state events that name the task."""
+        """s5: every task:*, capture:available, and the agents' state events that name the task."""
         lives: Lives = {}
         for event in ordered(self.folded(at, known_at), task_rank):
             named_by_agent = event.type in STATE_EVENTS and event.task is not None
-            if event.type.startswith(("task:", "capture:")) or named_by_agent:
+            own = event.type.startswith("task:") or event.type == "capture:available"
+            if own or named_by_agent:
                 lives.setdefault((event.org, str(event.task)), []).append(event)
         return lives
 

@@ -37,7 +37,7 @@ OPEN = ("/healthz", "/readyz", "/openapi.json")
 
 @pytest.fixture
 def floor(make_site):
-    """Agents a1 (team-1), a2 (team-2), a3 (none), their tasks, a waiting one, and some of beta's."""
+    """Agents a1 (team-1), a2 (team-2), a3 (none), their tasks, a waiting one, and beta's."""
     site = make_site(PROJECTOR_TOKENS=json.dumps(TOKENS))
     bodies = [
         login(0, "a1"),

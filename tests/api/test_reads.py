@@ -182,7 +182,9 @@ def test_a_walk_by_cursor_is_complete_without_repeats(floor, limit):
             cursor = answer["meta"]["nextCursor"]
             if cursor is None:
                 break
-        assert [f"{list_[0]}{n + 1}" for n in range(count)] == sum(pages, [])
+        assert [f"{list_[0]}{n + 1}" for n in range(count)] == [
+            id_ for page in pages for id_ in page
+        ]
         assert all(limit == len(page) for page in pages[:-1])
         assert -(-count // limit) == len(pages)
 
@@ -248,7 +250,7 @@ NO_WHOLE_NUMBER = [
     "1e3",
     " 1",
     "+1",
-    "١",
+    "\u0661",
     "²",
     "0x1",
     "null",
@@ -413,7 +415,7 @@ def test_validation_precedes_every_other_refusal(floor):
 
 
 @pytest.mark.parametrize(
-    "given", ["x", "-1", "1.5", "1e3", "", "+1", "0x1", "١", "1, 2", "9" * 5_000]
+    "given", ["x", "-1", "1.5", "1e3", "", "+1", "0x1", "\u0661", "1, 2", "9" * 5_000]
 )
 @pytest.mark.parametrize("path", EVERY_GET)
 def test_a_position_that_is_no_integer_is_refused(floor, path, given):
@@ -494,8 +496,8 @@ def test_an_unknown_subject_is_not_found(floor):
 
 
 ODD_IDS = (
-    "a b", "a+b", "a%b", "a%20b", "é😀", "a?b", "a#b", "a&b=c", "a;b", '"a"', "'a'", "\\", "\t", "\n",
-    "history", "_", "*", "a:b", "{a}", "null", "\ufffd", "\u200b", ".", "x" * 512, "é" * 256,
+    "a b", "a+b", "a%b", "a%20b", "é😀", "a?b", "a#b", "a&b=c", "a;b", '"a"', "'a'", "\\", "\t",
+    "\n", "history", "_", "*", "a:b", "{a}", "null", "\ufffd", "\u200b", ".", "x" * 512, "é" * 256,
 )  # fmt: skip
 
 

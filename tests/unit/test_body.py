@@ -62,7 +62,7 @@ def test_an_empty_array_has_no_elements(body):
 @pytest.mark.parametrize("mark", [False, True], ids=["unmarked", "marked"])
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_an_array_in_any_unicode_encoding_is_cut_into_readable_elements(encoding, mark):
-    """Each element keeps its bytes in the body's encoding, and can be read again from them alone."""
+    """Each element keeps its bytes in the body's encoding, and is read again from them alone."""
     elements = ['{"a": "é😀", "b": [1 ,2]}', '{"c":"\\ud800"}']
     start = MARKS[encoding] if mark else b""
     body = start + f"[{elements[0]} , {elements[1]}]".encode(encoding)

@@ -1,0 +1,66 @@
+"""`python -m tests.bench`: measure what docs/performance.md says, and print the ratios."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tests.bench import committer, http, intake, replay
+from tests.bench.ground import durable_server, machine, new_database
+from tests.bench.measure import Comparison, table
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "bench"
+Options = dict[str, Any]
+PARTS: dict[str, Callable[[str, Options], Iterator[Comparison]]] = {
+    "intake": lambda url, given: intake.measure(url, rounds=given["rounds"], scale=given["scale"]),
+    "committer": lambda url, given: committer.measure(
+        url, rounds=given["rounds"], threads=given["threads"], each=round(40 * given["scale"])
+    ),
+    "http": lambda url, given: http.measure(
+        url, rounds=given["rounds"], connections=given["threads"], each=round(40 * given["scale"])
+    ),
+    "replay": lambda url, given: replay.measure(
+        url, rounds=min(3, given["rounds"]), events=given["replay_events"]
+    ),
+}
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice([*PARTS]))
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--scale", type=click.FloatRange(0.1), default=1.0, help="Events in a turn.")
+@click.option("--threads", type=click.IntRange(1), default=64, show_default=True)
+@click.option("--replay-events", type=click.IntRange(1_000), default=100_000, show_default=True)
+@click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
+def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
+    """Measure PARTS, all of them by default: ratios of contenders that take turns.
+
+    Nothing passes or fails here: on a shared machine a time means little, a ratio something.
+    """
+    with durable_server() as server:
+        found: list[Comparison] = []
+        known = machine(server)
+        for name in parts or PARTS:
+            click.echo(f"{name} ...", err=True)
+            found += PARTS[name](new_database(server, f"bench_{name}"), options)
+    click.echo(table(found))
+    if save:
+        _save({"options": {"parts": [*(parts or PARTS)], **options}, "machine": known}, found)
+
+
+def _save(about: dict[str, Any], found: Sequence[Comparison]) -> None:
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    path = FOLDER / f"{today}-intake.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    result = {"date": today, **about, "comparisons": [one.as_dict() for one in found]}
+    path.write_text(json.dumps(result, indent=2) + "\n")
+    click.echo(f"Kept in {path.relative_to(Path.cwd())}.")
+
+
+if __name__ == "__main__":
+    main()
