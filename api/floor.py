@@ -169,8 +169,9 @@ def _find(table: Table[Any], query: OneQuery, token: Token, id_: str) -> Found:
     if not found:
         raise Problem(404, f"No {table.name[:-1]} is known by the id {id_!r}.")
     if len(found) > 1:
-        names = ", ".join(one.org_id for one in found)
-        raise Problem(409, f"Several organisations have it, say which by orgId: {names}.")
+        names = [one.org_id for one in found]
+        detail = f"Several organisations have it, say which by orgId: {', '.join(names)}."
+        raise Problem(409, detail, org_ids=names)
     if not found[0].in_scope:
         raise Problem(403, f"The token's teams take no part in this {table.name[:-1]}.")
     return found[0]

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
@@ -32,6 +33,7 @@ class ProblemDocument(Shape):
     status: int
     detail: str
     errors: list[ParameterError] | None = None
+    org_ids: list[str] | None = None  # of a 409: the organisations to choose from
 
 
 class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
@@ -43,11 +45,12 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
         detail: str,
         *,
         errors: Sequence[ParameterError] | None = None,
+        org_ids: Sequence[str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.errors = errors
+        self.more = {"errors": errors, "org_ids": org_ids}
         self.headers = headers or {}
 
 
@@ -61,16 +64,11 @@ def register(app: Flask) -> None:
 
 
 def answer(
-    status: int,
-    detail: str,
-    errors: Sequence[ParameterError] | None = None,
-    headers: Mapping[str, str] | None = None,
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
+    """A problem document; ``more`` are its fields beside title, status and detail."""
     document = ProblemDocument(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=detail,
-        errors=None if errors is None else list(errors),
+        title=HTTPStatus(status).phrase, status=status, detail=detail, **more
     )
     content = document.model_dump(by_alias=True, exclude_none=True)
     response = Response(json.dumps(content), status=status, content_type="application/problem+json")
@@ -79,7 +77,7 @@ def answer(
 
 
 def _problem(problem: Problem) -> Response:
-    return answer(problem.status, str(problem), problem.errors, problem.headers)
+    return answer(problem.status, str(problem), headers=problem.headers, **problem.more)
 
 
 def _http(error: HTTPException) -> Response:

@@ -18,7 +18,7 @@ from projector.bootstrap import local_tokens
 from projector.errors import ProjectorError
 from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
-from projector.run import Announcement, database
+from projector.run import Announcement, database, root
 from projector.run import run as run_service
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
@@ -97,7 +97,7 @@ def migrate(*, check: bool, as_json: bool) -> None:
 def status(*, url: str | None, as_json: bool) -> None:
     """Ask the running service how it is."""
     settings = _settings()
-    found = _ask(settings, url or f"http://{settings.host}:{settings.port}")
+    found = _ask(settings, url or root(settings))
     behind = sum(projection["lagEvents"] for projection in found["projections"])
     if as_json:
         click.echo(json.dumps(found))
@@ -138,15 +138,21 @@ def _ask(settings: Settings, url: str) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {tokens[0].token}"} if tokens else {}
     try:
         answer = httpx.get(f"{url}/api/v1/status", headers=headers, timeout=10)
-        answer.raise_for_status()
-    except httpx.HTTPStatusError as error:
-        raise ProjectorError(f"The service at {url} refuses: {error.response.text}") from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ProjectorError(
             f"No service answers at {url} ({error}): start it with `make run`."
         ) from error
-    found: dict[str, Any] = answer.json()
-    return found
+    try:
+        found: dict[str, Any] = answer.json()
+        if answer.is_success and "projections" in found:
+            return found
+        refusal = found["detail"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProjectorError(
+            f"What answers at {url} is not this service ({answer.status_code}): set HOST and PORT,"
+            " or give --url."
+        ) from error
+    raise ProjectorError(f"The service at {url} refuses ({answer.status_code}): {refusal}")
 
 
 def _status_text(found: dict[str, Any]) -> str:

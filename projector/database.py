@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
@@ -36,7 +37,7 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         if _is_passing(error):
-            raise StoreUnavailable(f"The database does not answer: {_line(error)}") from error
+            raise StoreUnavailable(f"The database does not answer: {first_line(error)}") from error
         raise
 
 
@@ -47,7 +48,7 @@ def _is_passing(error: psycopg.Error) -> bool:
     return error.sqlstate[:2] in {"08", "53", "57", "40", "55", "58"}
 
 
-def _line(error: psycopg.Error) -> str:
+def first_line(error: psycopg.Error) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
@@ -96,11 +97,19 @@ def _enter_schema(connection: Connection[DictRow]) -> None:
 def check_address(url: str) -> None:
     """Say in one sentence what is wrong with an address, before anything relies on it."""
     try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        # The driver's words would repeat the address, password included.
+        raise DatabaseRefused(
+            "DATABASE_URL is no address of a PostgreSQL database: write it like"
+            " postgresql://user:password@host:5432/name, special characters as %XX."
+        ) from None
+    try:
         psycopg.connect(url, connect_timeout=5).close()
     except psycopg.Error as error:
         raise DatabaseRefused(
-            f"DATABASE_URL cannot be used ({_line(error)}): check the address, database, user and"
-            " password, or unset it to use the embedded server."
+            f"DATABASE_URL cannot be used ({first_line(error)}): check the address, database, user"
+            " and password, or unset it to use the embedded server."
         ) from error
 
 

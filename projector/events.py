@@ -141,8 +141,10 @@ def event_key(org_id: str, type_: str, id_: str, *discriminators: int | None) ->
 
 def fingerprint(value: object) -> bytes:
     """A 16-byte digest, equal for equal JSON values whatever the order of their keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+    return hashlib.blake2b(_CANONICAL.encode(value).encode(), digest_size=16).digest()
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def bucket(kind: str, org_id: str, subject_id: str | None) -> int | None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from projector.database import SCHEMA, connect, translated
+from projector.database import SCHEMA, connect, first_line, translated
 from projector.errors import ProjectorError
 
 FOLDER = Path(__file__).resolve().parent.parent / "migrations"
@@ -61,11 +63,26 @@ def migrate(url: str, folder: Path = FOLDER) -> list[Migration]:
     """Apply what is pending, a transaction a file; those who do so at once take turns."""
     with translated(), connect(url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        _create_ledger(connection)
+        with _blamed("The list of migrations"):
+            _create_ledger(connection)
         todo = _pending(connection, read_folder(folder))
         for migration in todo:
-            _apply(connection, migration)
+            with _blamed(migration.name):
+                _apply(connection, migration)
         return todo
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Say what failed, where the database is reachable and refuses it."""
+    try:
+        with translated():
+            yield
+    except psycopg.Error as error:
+        raise MigrationError(
+            f"{what} cannot be applied, and nothing of it was ({first_line(error)}): put that right"
+            " and migrate again."
+        ) from error
 
 
 def _create_ledger(connection: Connection[DictRow]) -> None:

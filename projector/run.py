@@ -59,6 +59,7 @@ def run(settings: Settings, announce: Callable[[Announcement], None]) -> None:
         url, keep_database = stack.enter_context(database(settings))
         _await_port(settings.host, settings.port)
         migrate(url)
+        _keep_token(settings)
         environment = {"DATABASE_URL": url}
         # Stopped in reverse: first no webhook is taken any more, then the projection stops.
         children = [Child(["follow"], environment), Child(["serve"], environment)]
@@ -90,6 +91,17 @@ def _revive(embedded: EmbeddedPostgres) -> None:
     embedded.start()
 
 
+def _keep_token(settings: Settings) -> None:
+    """Make the operator's token before any part needs it, or say why it cannot be kept."""
+    try:
+        local_tokens(settings)
+    except OSError as error:
+        raise RunError(
+            f"Cannot keep the operator's token in {settings.data_dir} ({error.strerror}): put that"
+            " right, or set PROJECTOR_DATA_DIR to another folder."
+        ) from error
+
+
 def _await_port(host: str, port: int) -> None:
     deadline = time.monotonic() + PORT_SECONDS
     while True:
@@ -119,7 +131,7 @@ def _await_answer(settings: Settings, children: list[Child], stop: threading.Eve
     deadline = time.monotonic() + START_SECONDS
     while not stop.is_set():
         try:
-            urlopen(f"{_root(settings)}/healthz", timeout=2).close()  # noqa: S310 - our own
+            urlopen(f"{root(settings)}/healthz", timeout=2).close()  # noqa: S310 - our own
         except (URLError, OSError) as error:
             dead = [child.name for child in children if child.has_died()]
             if dead or time.monotonic() > deadline:
@@ -132,7 +144,7 @@ def _await_answer(settings: Settings, children: list[Child], stop: threading.Eve
             return
 
 
-def _root(settings: Settings) -> str:
+def root(settings: Settings) -> str:
     """The service's address as seen from this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
@@ -143,7 +155,7 @@ def _announcement(settings: Settings) -> Announcement:
     query = f"/?token={quote(tokens[0].token)}" if tokens else "/"
     embedded = f"embedded PostgreSQL in {settings.data_dir.resolve()}"
     return Announcement(
-        address=f"{_root(settings)}{query}",
-        webhooks=f"{_root(settings)}/webhooks/webex",
+        address=f"{root(settings)}{query}",
+        webhooks=f"{root(settings)}/webhooks/webex",
         database="as DATABASE_URL says" if settings.database_url else embedded,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 from granian import Granian
@@ -25,7 +26,7 @@ def serve(settings: Settings) -> None:
     Granian(
         "api.wsgi:create",
         factory=True,
-        address=settings.host,
+        address=_address(settings.host),
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,  # counters and the committer's batches are a process's own
@@ -36,6 +37,11 @@ def serve(settings: Settings) -> None:
         log_enabled=True,
         log_level=LogLevels.error,  # its advice on thread counts is not for who runs us
     ).serve()
+
+
+def _address(host: str) -> str:
+    """The number of a host, since granian takes no names."""
+    return host if ":" in host else socket.gethostbyname(host)
 
 
 def follow(database_url: str) -> None:

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -15,7 +15,6 @@ from pydantic import (
     Field,
     Json,
     ValidationError,
-    model_validator,
 )
 
 from projector.errors import ProjectorError
@@ -65,22 +64,18 @@ class Settings(BaseModel):
     webhook_secrets: Json[dict[str, list[Secret]]] = Field(
         default={}, alias="PROJECTOR_WEBHOOK_SECRETS"
     )
-    allow_unsigned: bool = Field(default=False, alias="PROJECTOR_ALLOW_UNSIGNED")
+    # Without any secret, and only for this machine, unsigned webhooks are taken.
+    allow_unsigned: bool = Field(
+        default_factory=lambda given: (
+            not any(given["webhook_secrets"].values()) and is_loopback(given["host"])
+        ),
+        alias="PROJECTOR_ALLOW_UNSIGNED",
+    )
     tokens: Json[list[Token]] = Field(default=[], alias="PROJECTOR_TOKENS")
     default_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
         default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unsigned_on_loopback(cls, given: Any) -> Any:
-        """Without any secret, and only for this machine, unsigned webhooks are taken."""
-        if isinstance(given, dict) and given.get("PROJECTOR_ALLOW_UNSIGNED") is None:
-            secrets = (given.get("PROJECTOR_WEBHOOK_SECRETS") or "{}").strip()
-            default = secrets == "{}" and is_loopback(given.get("HOST") or "127.0.0.1")
-            return {**given, "PROJECTOR_ALLOW_UNSIGNED": default}
-        return given
 
     @property
     def is_local(self) -> bool:

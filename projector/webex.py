@@ -189,6 +189,8 @@ def _name(holder: Mapping[str, Any], field: str) -> str:
 
 def _flaw(name: str) -> str | None:
     """Why a text cannot be a name."""
+    if len(name) <= NAME_BYTES and name.isascii() and "\0" not in name:
+        return None
     if _UNSHOWABLE.search(name):
         return "unsound"
     return "too-long" if len(name.encode()) > NAME_BYTES else None
@@ -264,7 +266,7 @@ def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Eve
     data = _data(element)
     kind = _KINDS.get(type_) or _family(type_)
     word = _word(kind, type_, data)
-    text = {ours: _shown(data.get(theirs)) for ours, theirs in _TEXTS.items()}
+    text = {_TEXTS[name]: _shown(value) for name, value in data.items() if name in _TEXTS}
     return Event(
         org_id=org_id,
         type=type_,
@@ -282,21 +284,21 @@ def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Eve
 
 
 _TEXTS = {
-    "team_id": "teamId",
-    "queue_id": "queueId",
-    "channel_id": "channelId",
-    "channel_type": "channelType",
-    "idle_code_id": "idleCodeId",
-    "idle_code_name": "idleCodeName",
-    "wrap_up_aux_code_id": "wrapUpAuxCodeId",
-    "profile_type": "profileType",
-    "logged_out_by": "loggedOutBy",
+    "teamId": "team_id",
+    "queueId": "queue_id",
+    "channelId": "channel_id",
+    "channelType": "channel_type",
+    "idleCodeId": "idle_code_id",
+    "idleCodeName": "idle_code_name",
+    "wrapUpAuxCodeId": "wrap_up_aux_code_id",
+    "profileType": "profile_type",
+    "loggedOutBy": "logged_out_by",
     "origin": "origin",
     "destination": "destination",
     "direction": "direction",
-    "outbound_type": "outboundType",
-    "file_path": "filePath",
-    "terminating_party": "terminatingParty",
+    "outboundType": "outbound_type",
+    "filePath": "file_path",
+    "terminatingParty": "terminating_party",
     "reason": "reason",
 }
 

@@ -1,0 +1,68 @@
+"""The docs name what there is: every route, setting, command, table and file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.routes import ROUTES
+from projector.cli import main
+from projector.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_is_told(route):
+    """By its method and path, with its filters."""
+    parts = re.sub(r"<(\w+?)_id>", r"{\1Id}", route.path)
+    assert f"{route.method.upper()} {parts}" in text("http.md")
+    for name, field in route.query.model_fields.items():
+        assert (field.alias or name) in text("http.md")
+
+
+@pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: field.alias)
+def test_every_setting_is_told(field):
+    """By its variable, with its default where that is a plain one."""
+    assert f"| `{field.alias}` |" in text("settings.md")
+    if isinstance(field.default, str | int) and not isinstance(field.default, bool):
+        assert f"| `{field.alias}` | `{field.default}` |" in text("settings.md")
+
+
+@pytest.mark.parametrize("command", main.commands.values(), ids=lambda command: command.name)
+def test_every_command_is_told(command):
+    """By its name."""
+    assert f"projector {command.name}" in text("operations.md")
+
+
+def test_every_room_is_told():
+    """Each file of the packages stands in the list of rooms."""
+    told = text("architecture.md")
+    files = [*ROOT.glob("projector/*.py")]
+    missing = [path.name for path in files if path.name not in told and path.stem[0] != "_"]
+    assert [] == missing
+
+
+def test_every_link_leads_somewhere():
+    """Links between the pages, the README's included."""
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text())
+    ]
+    assert [] == [(page.name, link) for page, link in links if not (page.parent / link).exists()]
+
+
+def test_every_decision_is_listed():
+    """In the index of decisions."""
+    index = text("decisions/README.md")
+    found = [path.name for path in DOCS.glob("decisions/0*.md")]
+    assert [] == [name for name in found if name not in index]
