@@ -82,8 +82,9 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON duplicates
 
 -- Append what is new of the offered events, one element of each array an event, in order.
 -- Of each it answers what became of it and the position of the event that it is; then the head.
--- The look-up is a lateral one without sequential scans: a plan cached while the log was empty
--- must still use the index when it is full.
+-- The statement is large, so it is planned once a session, not for each call. The look-up is a
+-- lateral one without sequential scans: a plan made while the log was empty must still use the
+-- index when it is full.
 CREATE FUNCTION append_events(
     keys uuid[], org_ids text[], topics text[], event_ids text[], bodies bytea[],
     agent_ids text[], task_ids text[], created_times bigint[], times bigint[],
@@ -92,6 +93,7 @@ CREATE FUNCTION append_events(
     OUT outcomes text[], OUT positions bigint[], OUT head bigint
 )
 LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 AS $$
 DECLARE

@@ -19,7 +19,8 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        IF NOT pg_has_role(current_user, 'projector_service', 'MEMBER') THEN
+        -- Who makes a role is a member of it, but may not take it before it is granted (16 on).
+        IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
             EXECUTE format('GRANT projector_service TO %I', current_user);
         END IF;
     EXCEPTION WHEN insufficient_privilege THEN

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from projector.database import Pool, open_pool
 from projector.intake import Intake
-from projector.settings import Role, Settings, Token
+from projector.settings import Role, Settings, SettingsError, Token
 from projector.status import Status
 from projector.store import EventStore, now_ms
 from projector.views import Views
@@ -48,7 +48,7 @@ def build_service(
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     intake = Intake(store, settings, clock=clock)
-    tokens = settings.tokens or local_tokens(settings)
+    tokens = local_tokens(settings) or settings.tokens
     return Service(
         settings=settings,
         tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
@@ -64,17 +64,33 @@ def local_tokens(settings: Settings) -> list[Token]:
     """Without configured tokens, and only on loopback: one operator's, made once and kept."""
     if settings.tokens or not settings.is_local:
         return []
-    return [Token(token=_kept_token(settings.data_dir / "operator-token"), role=Role.OPERATOR)]
-
-
-def _kept_token(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = _token_file(settings)
     if not path.exists():
-        # Written whole under another name first: two who start at once keep the same token.
-        draft = path.with_name(f"{path.name}.{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_urlsafe(24))
-        with suppress(FileExistsError):
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_text().strip()
+        _make_token(path)
+    return known_tokens(settings)
+
+
+def known_tokens(settings: Settings) -> list[Token]:
+    """The configured tokens, or the local operator's if one was made."""
+    path = _token_file(settings)
+    if settings.tokens or not path.exists():
+        return settings.tokens
+    text = path.read_text().strip()
+    if not text:
+        raise SettingsError(f"{path} is empty: remove it, and the next start makes a token.")
+    return [Token(token=text, role=Role.OPERATOR)]
+
+
+def _token_file(settings: Settings) -> Path:
+    return settings.data_dir / "operator-token"
+
+
+def _make_token(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written whole under another name first: two who start at once keep the same token.
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(24))
+    with suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()

@@ -14,11 +14,11 @@ import click
 import httpx
 
 from projector import __version__
-from projector.bootstrap import local_tokens
+from projector.bootstrap import known_tokens
 from projector.errors import ProjectorError
 from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
-from projector.run import Announcement, database, root
+from projector.run import Announcement, database
 from projector.run import run as run_service
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
@@ -97,7 +97,7 @@ def migrate(*, check: bool, as_json: bool) -> None:
 def status(*, url: str | None, as_json: bool) -> None:
     """Ask the running service how it is."""
     settings = _settings()
-    found = _ask(settings, url or root(settings))
+    found = _ask(settings, url or settings.root)
     behind = sum(projection["lagEvents"] for projection in found["projections"])
     if as_json:
         click.echo(json.dumps(found))
@@ -134,7 +134,7 @@ def _database_url(settings: Settings) -> str:
 
 
 def _ask(settings: Settings, url: str) -> dict[str, Any]:
-    tokens = settings.tokens or local_tokens(settings)
+    tokens = known_tokens(settings)
     headers = {"Authorization": f"Bearer {tokens[0].token}"} if tokens else {}
     try:
         answer = httpx.get(f"{url}/api/v1/status", headers=headers, timeout=10)

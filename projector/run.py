@@ -131,7 +131,7 @@ def _await_answer(settings: Settings, children: list[Child], stop: threading.Eve
     deadline = time.monotonic() + START_SECONDS
     while not stop.is_set():
         try:
-            urlopen(f"{root(settings)}/healthz", timeout=2).close()  # noqa: S310 - our own
+            urlopen(f"{settings.root}/healthz", timeout=2).close()  # noqa: S310 - our own
         except (URLError, OSError) as error:
             dead = [child.name for child in children if child.has_died()]
             if dead or time.monotonic() > deadline:
@@ -144,18 +144,12 @@ def _await_answer(settings: Settings, children: list[Child], stop: threading.Eve
             return
 
 
-def root(settings: Settings) -> str:
-    """The service's address as seen from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-
-
 def _announcement(settings: Settings) -> Announcement:
     tokens = local_tokens(settings)
     query = f"/?token={quote(tokens[0].token)}" if tokens else "/"
     embedded = f"embedded PostgreSQL in {settings.data_dir.resolve()}"
     return Announcement(
-        address=f"{root(settings)}{query}",
-        webhooks=f"{root(settings)}/webhooks/webex",
+        address=f"{settings.root}{query}",
+        webhooks=f"{settings.root}/webhooks/webex",
         database="as DATABASE_URL says" if settings.database_url else embedded,
     )

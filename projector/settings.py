@@ -78,6 +78,12 @@ class Settings(BaseModel):
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
 
     @property
+    def root(self) -> str:
+        """The service's address as seen from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
     def is_local(self) -> bool:
         return is_loopback(self.host)
 

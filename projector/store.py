@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from eventsourcing.persistence import IntegrityError, StoredEvent
@@ -122,17 +123,15 @@ class EventStore(PostgresApplicationRecorder):
             cursor = connection.cursor(row_factory=tuple_row)
             self._quarantine(cursor, requests)
             outcomes, head = self._append(cursor, _columns(requests))
-        receipts = []
-        for request in requests:
-            receipts.append(
-                Receipt(
-                    outcomes=outcomes[: len(request.events)],
-                    quarantined=len(request.unusable),
-                    head=head,
-                )
+        each = iter(outcomes)
+        return [
+            Receipt(
+                outcomes=list(islice(each, len(request.events))),
+                quarantined=len(request.unusable),
+                head=head,
             )
-            outcomes = outcomes[len(request.events) :]
-        return receipts
+            for request in requests
+        ]
 
     def _append(
         self, cursor: Cursor[TupleRow], columns: Sequence[Sequence[Any]]

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from projector.settings import read_settings
 from projector.simulate.centre import Simulation
 from projector.simulate.delivery import disturb, paced
 from projector.simulate.sender import SendError, Totals, send
@@ -20,7 +21,7 @@ PROBABILITY = click.FloatRange(0, 1)
 
 
 def default_url() -> str:
-    return f"http://127.0.0.1:{os.environ.get('PORT', '8080')}"
+    return read_settings(os.environ).root
 
 
 def now_ms() -> int:

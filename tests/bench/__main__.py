@@ -59,7 +59,7 @@ def _save(about: dict[str, Any], found: Sequence[Comparison]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     result = {"date": today, **about, "comparisons": [one.as_dict() for one in found]}
     path.write_text(json.dumps(result, indent=2) + "\n")
-    click.echo(f"Kept in {path.relative_to(Path.cwd())}.")
+    click.echo(f"Kept in docs/bench/{path.name}.")
 
 
 if __name__ == "__main__":

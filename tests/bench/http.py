@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -153,7 +154,7 @@ def _request(body: bytes) -> bytes:
 async def _post_all(port: int, requests: Sequence[Sequence[bytes]]) -> float:
     loop = asyncio.get_running_loop()
     opened = [
-        (await loop.create_connection(lambda own=own: _Client(own), "127.0.0.1", port))[1]
+        (await loop.create_connection(partial(_Client, own), "127.0.0.1", port))[1]
         for own in requests
     ]
     begin = time.monotonic()

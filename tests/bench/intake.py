@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 
-from tests.bench.contenders import OURS, OURS_EACH, RAW, STOCK, contenders, prepare, timed
+from tests.bench.contenders import (
+    OURS,
+    OURS_EACH,
+    PARSE,
+    RAW,
+    STOCK,
+    contenders,
+    prepare,
+    timed,
+)
 from tests.bench.ground import Bodies
 from tests.bench.measure import Case, Comparison, Sample
 
@@ -29,9 +38,9 @@ class Load:
 
 def loads(scale: float) -> Sequence[Load]:
     return (
-        Load(name="single", size=1, calls=round(250 * scale)),
-        Load(name="batches of 100", size=100, calls=round(25 * scale)),
-        Load(name="batches of 1000", size=1_000, calls=max(2, round(4 * scale))),
+        Load(name="single", size=1, calls=round(150 * scale)),
+        Load(name="batches of 100", size=100, calls=round(12 * scale)),
+        Load(name="batches of 1000", size=1_000, calls=max(2, round(3 * scale))),
     )
 
 
@@ -50,7 +59,7 @@ def _measure(crew: Crew, bodies: Bodies, load: Load, rounds: int) -> Sequence[Ca
     new = Case(part=PART, name=name, pairs=[(OURS, RAW), (STOCK, RAW), (OURS, STOCK)])
     again = Case(part=PART, name=f"{name}, all duplicates", pairs=[(OURS, RAW)])
     if load.size > 1:
-        new.pairs = [*new.pairs, (OURS_EACH, RAW)]
+        new.pairs = [*new.pairs, (OURS_EACH, RAW), (RAW, PARSE)]
     _warm_up(crew, bodies, load)
     for _ in range(rounds):
         # Ours in its two forms fills one table, so the second needs events of its own.
@@ -62,6 +71,7 @@ def _measure(crew: Crew, bodies: Bodies, load: Load, rounds: int) -> Sequence[Ca
         new.add(STOCK, crew.run(STOCK, lot, new=True))
         if load.size > 1:
             new.add(OURS_EACH, crew.run(OURS_EACH, other, new=True))
+            new.add(PARSE, crew.run(PARSE, lot))
         again.add(OURS, crew.run(OURS, lot, new=False))
         again.add(RAW, crew.run(RAW, lot, new=False))
     return (new, again)

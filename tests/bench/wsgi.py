@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 from unittest import mock
 
 from flask import Flask
@@ -34,8 +35,8 @@ def create() -> Flask:
 def main() -> None:
     """Serve as `projector serve` does, with its own options and another application."""
 
-    def instead(_: str, **options: object) -> Granian:
-        return Granian("tests.bench.wsgi:create", **options)  # type: ignore[arg-type]
+    def instead(_: str, **options: Any) -> Any:
+        return Granian("tests.bench.wsgi:create", **options)
 
     with mock.patch.object(serve, "Granian", instead):
         serve.serve(read_settings(os.environ))

