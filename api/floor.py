@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api import access
 from api.parameters import (
@@ -87,64 +88,41 @@ class TaskHistory(Shape):
     data: list[TaskInterval]
 
 
-@read(
-    blueprint,
-    "/api/v1/agents",
-    summary="The agents, filtered, by organisation and id.",
-    answers=AgentList,
-    query=AgentsQuery,
-)
-def agents(query: AgentsQuery, token: Token) -> AgentList:
-    return AgentList.model_construct(**_list(AGENTS, query, token, ids="agent_id"))
+def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
+    table: Table[Any],
+    name: str,
+    list_query: type[ListQuery],
+    *,
+    views: type[AgentList | TaskList],
+    view: type[AgentView | TaskView],
+    history: type[AgentHistory | TaskHistory],
+) -> None:
+    """The three routes of one kind of subject."""
+    many, one = f"/api/v1/{table.name}", f"/api/v1/{table.name}/<{name}_id>"
 
+    def list_views(query: ListQuery, token: Token) -> BaseModel:
+        return views.model_construct(**_list(table, query, token, ids=f"{name}_id"))
 
-@read(
-    blueprint,
-    "/api/v1/tasks",
-    summary="The tasks, filtered, by organisation and id.",
-    answers=TaskList,
-    query=TasksQuery,
-)
-def tasks(query: TasksQuery, token: Token) -> TaskList:
-    return TaskList.model_construct(**_list(TASKS, query, token, ids="task_id"))
+    def find_view(query: OneQuery, token: Token, **parts: str) -> BaseModel:
+        return _find(table, query, token, parts[f"{name}_id"]).view
 
+    def list_intervals(query: HistoryQuery, token: Token, **parts: str) -> BaseModel:
+        return history.model_construct(**_history(table, query, token, parts[f"{name}_id"]))
 
-@read(
-    blueprint,
-    "/api/v1/agents/<agent_id>",
-    summary="One agent.",
-    answers=AgentView,
-    query=OneQuery,
-)
-def agent(query: OneQuery, token: Token, agent_id: str) -> Any:
-    return _find(AGENTS, query, token, agent_id).view
-
-
-@read(blueprint, "/api/v1/tasks/<task_id>", summary="One task.", answers=TaskView, query=OneQuery)
-def task(query: OneQuery, token: Token, task_id: str) -> Any:
-    return _find(TASKS, query, token, task_id).view
-
-
-@read(
-    blueprint,
-    "/api/v1/agents/<agent_id>/history",
-    summary="The intervals of one agent, oldest first.",
-    answers=AgentHistory,
-    query=HistoryQuery,
-)
-def agent_history(query: HistoryQuery, token: Token, agent_id: str) -> AgentHistory:
-    return AgentHistory.model_construct(**_history(AGENTS, query, token, agent_id))
-
-
-@read(
-    blueprint,
-    "/api/v1/tasks/<task_id>/history",
-    summary="The intervals of one task, oldest first.",
-    answers=TaskHistory,
-    query=HistoryQuery,
-)
-def task_history(query: HistoryQuery, token: Token, task_id: str) -> TaskHistory:
-    return TaskHistory.model_construct(**_history(TASKS, query, token, task_id))
+    serve = partial(read, blueprint)
+    serve(
+        many,
+        summary=f"The {table.name}, filtered, by organisation and id.",
+        answers=views,
+        query=list_query,
+    )(list_views)
+    serve(one, summary=f"One {name}.", answers=view, query=OneQuery)(find_view)
+    serve(
+        f"{one}/history",
+        summary=f"The intervals of one {name}, oldest first.",
+        answers=history,
+        query=HistoryQuery,
+    )(list_intervals)
 
 
 def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dict[str, Any]:
@@ -198,3 +176,7 @@ def _envelope(rows: Any, next_cursor: str | None) -> dict[str, Any]:
 def _shown(text: str) -> str:
     """As values are shown: no NUL is."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+_register(AGENTS, "agent", AgentsQuery, views=AgentList, view=AgentView, history=AgentHistory)
+_register(TASKS, "task", TasksQuery, views=TaskList, view=TaskView, history=TaskHistory)

@@ -57,7 +57,7 @@ def read(  # noqa: PLR0913 - what a route is
             access.wait_for(position)
             return answer(handler(asked, token, **parts))
 
-        blueprint.get(path)(view)
+        blueprint.add_url_rule(path, path, view, methods=["GET"])
         return view
 
     return register

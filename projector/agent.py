@@ -10,19 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from projector.events import Event, Kind, Recorded, plain_word
-from projector.leg import CLOSING, FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
+from projector.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
 from projector.machine import UNKNOWN, Anomaly, AnomalyKind, State, Stretch, is_expected
-
-LOGGED_OUT = "logged-out"
-CHANNEL_LOGGED_OUT = "LoggedOut"
+from projector.words import AGENT_WORDS, CHANNEL_LOGGED_OUT, CHANNEL_WORDS, LOGGED_OUT
 
 # Words that a session leaves behind it: they open no new one.
 TAIL = frozenset({"wrapup-done", "not-responding"})
-
-_KNOWN_WORDS = frozenset(LEG) - {NO_LEG} | CLOSING | {LOGGED_OUT}
-_KNOWN_CHANNEL_WORDS = frozenset(
-    {"Available", "Idle", "Engaged", "EngagedOther", "WrapUp", "Reserved", CHANNEL_LOGGED_OUT}
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +95,7 @@ class AgentState(State):
 
     def _login(self, event: Event, time: int) -> AnomalyKind | None:
         word = event.word or "idle"
-        anomaly = AnomalyKind.MISSING_LOGOUT if self.logged_in else _unknown(word, _KNOWN_WORDS)
+        anomaly = AnomalyKind.MISSING_LOGOUT if self.logged_in else _unknown(word, AGENT_WORDS)
         if self.logged_in:
             self.state_since = None  # a new stay, though the word be the same
         self.session = Session(
@@ -144,7 +137,7 @@ class AgentState(State):
         if word is None:
             self._carry_idle_code(event)
             return anomaly
-        anomaly = anomaly or _unknown(word, _KNOWN_WORDS) or self._unexpected(event, word)
+        anomaly = anomaly or _unknown(word, AGENT_WORDS) or self._unexpected(event, word)
         self._enter(word, event.task_id, time)
         self._carry_idle_code(event)
         move(self.legs, event, word, time)
@@ -161,7 +154,7 @@ class AgentState(State):
             event.channel_type.lower(), Channel(current_state=UNKNOWN, since=time)
         )
         if event.word is not None:
-            anomaly = anomaly or _unknown(event.word, _KNOWN_CHANNEL_WORDS)
+            anomaly = anomaly or _unknown(event.word, CHANNEL_WORDS)
             _enter_channel(channel, event.word, time)
         channel.pending_idle_state = event.pending_idle_state
         channel.idle_code_name = event.idle_code_name

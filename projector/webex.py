@@ -13,65 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from projector.body import is_too_deep, read_element
-from projector.events import Event, Kind, Offered, event_key, fingerprint, plain_word
+from projector.events import Event, Kind, Offered, event_key, fingerprint
+from projector.words import LOGGED_OUT, rank, spelling
 
 DAY_MS = 86_400_000
 NAME_BYTES = 512
-
-# In the order in which states of zero length come before what follows them (semantics 3).
-AGENT_WORDS = (
-    "wrapup",
-    "wrapup-done",
-    "not-responding",
-    "idle",
-    "available",
-    "ringing",
-    "connected",
-    "on-hold",
-    "consulting",
-    "consult-done",
-    "conferencing",
-    "conference-done",
-    "hold-done",
-)
-TASK_WORDS = (
-    "new",
-    "origin-updated",
-    "parked",
-    "connect",
-    "connected",
-    "on-hold",
-    "consulting",
-    "consult-done",
-    "conferencing",
-    "conference-done",
-    "conference-transferred",
-    "hold-done",
-    "ended",
-    "failed",
-)
-CHANNEL_WORDS = (
-    "Available",
-    "Idle",
-    "Engaged",
-    "EngagedOther",
-    "WrapUp",
-    "Reserved",
-    "LoggedOut",
-)
-LOGGED_OUT = "logged-out"
-
-_TASK_RANK = {word: rank for rank, word in enumerate(TASK_WORDS)}
-_UNKNOWN_TASK_RANK = len(TASK_WORDS)
-_CAPTURE_RANK = _UNKNOWN_TASK_RANK + 1
-_LOGIN_RANK = _CAPTURE_RANK + 1
-_AGENT_RANK = {word: rank for rank, word in enumerate(AGENT_WORDS, start=_LOGIN_RANK + 1)}
-_UNKNOWN_AGENT_RANK = _LOGIN_RANK + 1 + len(AGENT_WORDS)
-_CHANNEL_RANK = _UNKNOWN_AGENT_RANK + 1
-_LOGOUT_RANK = _CHANNEL_RANK + 1
-
-_AGENT_SPELLING = {plain_word(word): word for word in (*AGENT_WORDS, LOGGED_OUT)}
-_CHANNEL_SPELLING = {plain_word(word): word for word in CHANNEL_WORDS}
 
 _KINDS = {
     "agent:login": Kind.LOGIN,
@@ -206,9 +152,9 @@ def _plain_name(field: str) -> str:
 
 
 def _organisation(element: Mapping[str, Any], default_org: str | None) -> str:
-    for spelling in ("comciscoorgid", "comciscocorgid"):  # the vendor's page has both
-        if _text_or_none(element.get(spelling)) is not None:
-            return _name(element, spelling)
+    for field in ("comciscoorgid", "comciscocorgid"):  # the vendor's page has both
+        if _text_or_none(element.get(field)) is not None:
+            return _name(element, field)
     if default_org is None:
         raise _Refused("no-organisation")
     return default_org
@@ -272,7 +218,7 @@ def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Eve
         type=type_,
         id=id_,
         kind=kind,
-        rank=_rank(kind, word),
+        rank=rank(kind, word),
         word=word,
         slotted=type_ == "agent:channel_state_change",
         agent_id=_subject(data, "agentId", required=type_.startswith("agent:")),
@@ -323,25 +269,7 @@ def _word(kind: Kind, type_: str, data: Mapping[str, Any]) -> str | None:
     came = _shown(data.get("currentState"))
     if came is None or kind in (Kind.OTHER, Kind.AGENT_OTHER):
         return None
-    spelling = _CHANNEL_SPELLING if kind is Kind.CHANNEL else _AGENT_SPELLING
-    return spelling.get(plain_word(came), came)
-
-
-def _rank(kind: Kind, word: str | None) -> int:
-    if kind is Kind.TASK:
-        return _TASK_RANK.get(word or "", _UNKNOWN_TASK_RANK)
-    if kind is Kind.STATE and word != LOGGED_OUT:
-        return _AGENT_RANK.get(word or "", _UNKNOWN_AGENT_RANK)
-    return _RANK_OF_KIND.get(kind, _UNKNOWN_AGENT_RANK)
-
-
-_RANK_OF_KIND = {
-    Kind.CAPTURE: _CAPTURE_RANK,
-    Kind.LOGIN: _LOGIN_RANK,
-    Kind.CHANNEL: _CHANNEL_RANK,
-    Kind.LOGOUT: _LOGOUT_RANK,
-    Kind.STATE: _LOGOUT_RANK,
-}
+    return spelling(kind, came)
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -14,8 +14,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LAYERS = [
     ["projector", "projector.errors"],
     ["projector.events", "projector.body"],
+    ["projector.words"],
     ["projector.webex", "projector.machine"],
-    ["projector.leg"],
+    ["projector.leg", "projector.tally"],
     ["projector.agent", "projector.task"],
     ["projector.shapes"],
     ["projector.settings"],
@@ -53,7 +54,18 @@ RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 
 CORE = {
     f"projector.{name}"
-    for name in ("events", "body", "webex", "machine", "leg", "agent", "task", "shapes")
+    for name in (
+        "events",
+        "body",
+        "words",
+        "webex",
+        "machine",
+        "leg",
+        "tally",
+        "agent",
+        "task",
+        "shapes",
+    )
 }
 CENTRE = {
     f"projector.simulate.{name}"
