@@ -137,8 +137,8 @@ WHOLE_AND_UNUSABLE = {
     + b"}",
     "invalid UTF-8": b'{"id":"\xff"}',
     "NUL": b"\0",
-    "nesting of 5000": b"[" * 5_000 + b"]" * 5_000,
-    "objects nested 5000": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    "nesting of 100000": b"[" * 100_000 + b"]" * 100_000,
+    "objects nested 100000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "open nesting": b"[" * 1_000_000,
     "open objects": b'{"a":' * 200_000,
     "null": b"null",
@@ -264,7 +264,7 @@ def test_nesting_to_256_is_always_taken(shared, place):
     still_works(shared)
 
 
-@pytest.mark.parametrize("depth", [257, 299, 300, 301, 400, 700, 900, 990, 1_100, 5_000, 50_000])
+@pytest.mark.parametrize("depth", [257, 299, 300, 301, 400, 700, 900, 990, 1_100, 5_000, 100_000])
 def test_deeper_nesting_is_answered(shared, depth):
     """Deeper may be refused; taken or not it is answered, counted and kept, and all goes on."""
     for brackets in ("[]", "{}"):

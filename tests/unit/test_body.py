@@ -106,8 +106,8 @@ NOT_JSON = {
     "only-a-utf-16-mark": codecs.BOM_UTF16_LE,
     "raw-control-character": b'{"a":"\n"}',
     "single-quotes": b"{'a':1}",
-    "nesting-of-5000": nested(5_000),
-    "objects-nested-5000": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    "nesting-of-100000": nested(100_000),
+    "objects-nested-100000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "open-nesting": b"[" * 100_000,
     "open-objects": b'{"a":' * 100_000,
 }
