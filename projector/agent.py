@@ -11,11 +11,21 @@ from dataclasses import dataclass, field
 
 from projector.events import Event, Kind, Recorded, plain_word
 from projector.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
-from projector.machine import UNKNOWN, Anomaly, AnomalyKind, State, Stretch, is_expected
+from projector.machine import UNKNOWN, Anomaly, AnomalyKind, Expected, State, Stretch, is_expected
 from projector.words import AGENT_WORDS, CHANNEL_LOGGED_OUT, CHANNEL_WORDS, LOGGED_OUT
 
 # Words that a session leaves behind it: they open no new one.
 TAIL = frozenset({"wrapup-done", "not-responding"})
+
+
+# Of words that name no task: from the agent's last word, those that may come next.
+AGENT: Expected = {
+    "idle": FREE | {"ringing", "connected", "consulting"},  # an outdial may start from idle
+    "available": FREE | {"ringing", "connected", "consulting"},
+    "wrapup-done": FREE | {"ringing", "connected"},
+    "not-responding": FREE | {"ringing"},
+    **{word: following | FREE for word, following in LEG.items() if word != NO_LEG},
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,15 +203,14 @@ class AgentState(State):
             self.idle_code_name = event.idle_code_name or self.idle_code_name
 
     def _unexpected(self, event: Event, word: str) -> AnomalyKind | None:
-        if self.event_count == 0 or (event.task_id is None and word in FREE):
-            return None
-        if (word, event.task_id) == (self.current_state, self.state_task):
+        if self.event_count == 0 or (word, event.task_id) == (self.current_state, self.state_task):
             return None  # both versions of the event tell of every step
-        before = self.current_state
-        if event.task_id is not None:
+        if event.task_id is None:
+            expected = is_expected(AGENT, self.current_state, word)
+        else:
             leg = self.legs.get(event.task_id)
-            before = leg.state if leg else NO_LEG
-        return None if is_expected(LEG, before, word) else AnomalyKind.UNEXPECTED_TRANSITION
+            expected = is_expected(LEG, leg.state if leg else NO_LEG, word)
+        return None if expected else AnomalyKind.UNEXPECTED_TRANSITION
 
 
 def _enter_channel(channel: Channel, word: str, time: int) -> None:

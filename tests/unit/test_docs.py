@@ -10,6 +10,7 @@ import pytest
 from api.routes import ROUTES
 from projector.cli import main
 from projector.settings import Settings
+from tools import states
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -66,3 +67,8 @@ def test_every_decision_is_listed():
     index = text("decisions/README.md")
     found = [path.name for path in DOCS.glob("decisions/0*.md")]
     assert [] == [name for name in found if name not in index]
+
+
+def test_the_diagrams_are_drawn_from_the_tables():
+    """What docs/states.md shows is what the code expects."""
+    assert states.page() == text("states.md")

@@ -1,0 +1,59 @@
+"""Draw docs/states.md from the transition tables: `python tools/states.py` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from projector.agent import AGENT
+from projector.leg import LEG, SHOWN_AS
+from projector.machine import Expected
+from projector.task import LEADS_TO, TASK
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
+HEAD = """\
+# Expected transitions
+
+Drawn from the tables in `projector/agent.py`, `leg.py` and `task.py` by `python tools/states.py`; a
+test fails when it is stale. An arrow is a word that may come next. Any other word is taken all the
+same, changes the state as it says, and raises the anomaly `unexpected-transition`. Saying the same
+again is always expected, and so is a subject's first event.
+"""
+TABLES: tuple[tuple[str, str, Expected], ...] = (
+    ("The agent", "Of state events that name no task.", AGENT),
+    ("The leg", "Of state events that name a task: the agent's part in it.", LEG),
+    ("The task", "Of the task's own events.", TASK),
+)
+
+
+def page() -> str:
+    """The whole page."""
+    sections = [f"## {title}\n\n{about}\n\n{diagram(table)}" for title, about, table in TABLES]
+    return "\n".join([HEAD, *sections, _mapped()])
+
+
+def diagram(table: Expected) -> str:
+    """A table as a Mermaid state diagram."""
+    arrows = [f"    {_name(a)} --> {_name(b)}" for a in table for b in sorted(table[a])]
+    states = sorted({*table, *(word for words in table.values() for word in words)})
+    named = [f'    state "{state}" as {_name(state)}' for state in states if _name(state) != state]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *named, *arrows, "```", ""])
+
+
+def _mapped() -> str:
+    leads = [f"| {word} | {state} |" for word, state in LEADS_TO.items() if word != state]
+    shown = [f"| {word} | {status} |" for word, status in SHOWN_AS.items()]
+    return "\n".join(
+        [
+            "## Words that lead to another state than their own\n",
+            *("| of a task | `currentState` |", "|---|---|", *leads, ""),
+            *("| of a leg | `status` |", "|---|---|", *shown, ""),
+        ]
+    )
+
+
+def _name(state: str) -> str:
+    return state.replace("-", "_")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
