@@ -184,8 +184,9 @@ class AgentState(State):
         return AnomalyKind.MISSING_LOGIN
 
     def _enter(self, word: str, task_id: str | None, time: int) -> None:
-        same_word = plain_word(word) == plain_word(self.current_state)
-        if same_word and self.state_since is not None and task_id == self.state_task:
+        is_known = self.state_since is not None  # else the word is a placeholder
+        same_word = is_known and plain_word(word) == plain_word(self.current_state)
+        if same_word and task_id == self.state_task:
             return
         if not same_word:
             self.current_state = word

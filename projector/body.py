@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-LONGEST_INTEGER = 400  # digits, where a float stands for it
+EXACT_FLOATS = 2**53
 NESTING = 300  # semantics promise 256; the reader itself would give up near 1,000
 
 
@@ -42,9 +42,11 @@ def _not_json(constant: str) -> float:
 
 def _number(text: str) -> float | int:
     """A float, or the integer that it equals: 1 and 1.0 are one JSON value."""
-    value = Decimal(text)
-    is_small = value.adjusted() < LONGEST_INTEGER  # an exponent may ask for any number of digits
-    return int(value) if is_small and value == value.to_integral_value() else float(text)
+    value = float(text)
+    if not value.is_integer():
+        return value
+    # Beyond 2**53 a float has lost digits that its text still has.
+    return int(value) if abs(value) < EXACT_FLOATS else int(Decimal(text))
 
 
 _DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_number)

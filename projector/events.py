@@ -192,7 +192,7 @@ def _fact(recorded: Recorded) -> tuple[object, ...]:
 def _loose_fact(event: Event) -> tuple[object, ...]:
     """What a reconciled row has in common with the webhook of the same fact."""
     return (
-        event.agent_subject,
+        event.agent_id,
         event.task_id,
         event.kind if event.kind is Kind.STATE else event.type,
         event.word and plain_word(event.word),

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Generic, Protocol, TypeVar
 
-from projector.events import Recorded, restatements
+from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded, restatements
 
 UNKNOWN = "unknown"
 
@@ -78,8 +78,21 @@ class State:
 
     status_since: int | None = None
     last_event: LastEvent | None = None
+    reconciled_time: int | None = None  # of the last event that reconciliation told
     event_count: int = 0
     anomaly_count: int = 0
+
+    def is_before(self, ordered: Sequence[Recorded]) -> bool:
+        """Whether folding may go on from here: nothing of these belongs among what is folded.
+
+        What reconciliation told and a webhook of about the same time are weighed together.
+        """
+        start, last = ordered[0].time, self.last_event
+        if last is None:
+            return True
+        by_webhook = all(recorded.origin is not Origin.RECONCILIATION for recorded in ordered)
+        near = self.reconciled_time if by_webhook else last.time
+        return last.time < start and (near is None or near + RECONCILIATION_TOLERANCE_MS < start)
 
 
 class Subject(Protocol):
@@ -87,8 +100,12 @@ class Subject(Protocol):
 
     status_since: int | None
     last_event: LastEvent | None
+    reconciled_time: int | None
     event_count: int
     anomaly_count: int
+
+    def is_before(self, ordered: Sequence[Recorded]) -> bool:
+        """Whether folding may go on from here."""
 
     def step(self, recorded: Recorded) -> AnomalyKind | None:
         """Take one event; say what was not expected about it."""
@@ -116,12 +133,13 @@ class Story(Generic[S]):
     state: S
     intervals: list[Interval] = field(default_factory=list)
     anomalies: list[Anomaly] = field(default_factory=list)
+    _told: Stretch | None = None  # what the state shows, where it is known already
 
     def until(self, moment: int) -> Story[S]:
         """Let time pass up to and with ``moment``, as one who reads then would see it."""
         due = self.state.due()
         if due is not None and due <= moment:
-            before = self.state.shown()
+            before = self._shown()
             self._elapse()
             self._begin(due, before, None)
         return self
@@ -129,7 +147,7 @@ class Story(Generic[S]):
     def take(self, time: int, moment: Sequence[Recorded]) -> None:
         """Take all events of one millisecond: what lasts no time is not shown."""
         self.until(time - 1)
-        before = self.state.shown() if self.state.event_count else None
+        before = self._shown() if self.state.event_count else None
         for recorded in moment:
             self._step(recorded)
         begun_by: str | None = moment[-1].event.id
@@ -146,6 +164,8 @@ class Story(Generic[S]):
             known = state.last_event.time if state.last_event else None
             self._note(Anomaly(kind=kind, event_id=event.id, gap_from=known, gap_to=recorded.time))
         state.event_count += 1
+        if recorded.origin is Origin.RECONCILIATION:
+            state.reconciled_time = recorded.time
         state.last_event = LastEvent(
             id=event.id,
             type=event.type,
@@ -164,8 +184,11 @@ class Story(Generic[S]):
         self.state.anomaly_count += 1
         self.anomalies.append(anomaly)
 
+    def _shown(self) -> Stretch:
+        return self._told or self.state.shown()
+
     def _begin(self, time: int, before: Stretch | None, event_id: str | None) -> None:
-        now = self.state.shown()
+        now = self._told = self.state.shown()
         if before is None or before.status != now.status:
             self.state.status_since = time
         if before is None or not self.state.continues(before, now):

@@ -109,7 +109,7 @@ def _project(
     late: list[Key] = []
     for key, new in told.items():
         state = states.get(key)
-        if state is None or state.last_event is None or state.last_event.time < new[0].time:
+        if state is None or state.is_before(new):
             stories[key] = fold(state or table.fresh(), new)
         else:
             late.append(key)

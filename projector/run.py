@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote as quote_word
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -39,12 +41,13 @@ class Announcement:
     address: str  # to open, with the local operator's token where there is one
     webhooks: str
     database: str
+    demo: str  # the command that shows it at work
 
     def text(self) -> str:
         return (
             f"\n  Open       {self.address}\n  Webhooks   {self.webhooks}\n"
             f"  Database   {self.database}\n\n"
-            "  Try `make demo` in another terminal. Ctrl-C stops everything.\n"
+            f"  Try `{self.demo}` in another terminal. Ctrl-C stops everything.\n"
         )
 
     def json(self) -> str:
@@ -152,4 +155,15 @@ def _announcement(settings: Settings) -> Announcement:
         address=f"{settings.root}{query}",
         webhooks=f"{settings.root}/webhooks/webex",
         database="as DATABASE_URL says" if settings.database_url else embedded,
+        demo=_demo(settings),
     )
+
+
+def _demo(settings: Settings) -> str:
+    """The demo needs the settings that say where the service and its token are."""
+    told = {"HOST": settings.host, "PORT": settings.port, "PROJECTOR_DATA_DIR": settings.data_dir}
+    usual = {"HOST": "127.0.0.1", "PORT": 8080, "PROJECTOR_DATA_DIR": Path(".data")}
+    changed = [
+        f"{name}={quote_word(str(told[name]))}" for name in told if told[name] != usual[name]
+    ]
+    return " ".join([*changed, "make demo"])

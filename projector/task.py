@@ -105,6 +105,7 @@ class TaskState(State):
     ever_connected: bool = False
     complete: bool = False
     hour_passed: bool = False  # since the end; from then on only a reopening changes completion
+    wrapup_missing: bool = False  # when it passed, somebody was still at work
     channel_type: str | None = None
     direction: str | None = None
     outbound_type: str | None = None
@@ -161,6 +162,7 @@ class TaskState(State):
         if self.complete or due is None:
             return None
         self.complete, self.completed_time = True, due
+        self.wrapup_missing = True
         return Anomaly(
             kind=AnomalyKind.WRAPUP_MISSING, event_id=None, gap_from=self.ended_time, gap_to=due
         )
@@ -209,7 +211,8 @@ class TaskState(State):
         self._weigh_completion(time)
 
     def _undo_completion(self) -> None:
-        self.complete = self.hour_passed = False
+        self.anomaly_count -= self.wrapup_missing  # the anomaly is withdrawn
+        self.complete = self.hour_passed = self.wrapup_missing = False
         self.completed_time = None
 
     def _weigh_completion(self, time: int) -> None:

@@ -15,11 +15,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from projector.database import become_service, connect
+from projector.events import Origin
 from projector.projections import Runner
 from projector.simulate import Simulation
+from projector.store import Request
 from projector.tables import TABLES
+from projector.webex import judge
 from tests.conftest import Site, clone, open_site
-from tests.examples import NOW, RECORDED
+from tests.examples import DAWN, NOW, RECORDED, v1
 from tests.laws.memory import MemoryLog, answers, comparable, deliver_all, oracle_answers
 from tests.oracle import Oracle
 from tests.strategies import arrivals, batches, believable_deliveries, noisy_deliveries
@@ -205,3 +208,17 @@ def test_the_simulated_centre_is_believable(site):
     site.project()
     found = [site.get(f"/api/v1/{table.name}?limit=1000").json["data"] for table in TABLES]
     assert sum(view["anomalyCount"] for views in found for view in views) == 0
+
+
+def test_a_webhook_near_a_reconciled_fact_is_weighed_with_it(site):
+    """Page by page as all at once: the webhook is folded, whichever came first."""
+    for first, second in ((Origin.RECONCILIATION, Origin.WEBHOOK), tuple(Origin)[:2]):
+        agent = f"agent-{first}"
+        for moment, origin in ((5_000, first), (6_000, second)):
+            body = v1(moment, agent, "available") | {"id": f"{agent}-{moment}"}
+            offered = judge(json.dumps(body).encode(), body, now=RECORDED, default_org=None)
+            site.service.store.append([Request(events=[offered], origin=origin)])
+            site.project()
+        view = site.get(f"/api/v1/agents/{agent}").json
+        webhook_time = DAWN + (5_000 if first is Origin.WEBHOOK else 6_000)
+        assert (1, webhook_time) == (view["eventCount"], view["stateSince"])

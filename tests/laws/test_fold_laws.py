@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector.events import Origin
 from projector.machine import fold
 from projector.shapes import interval_rows
 from projector.tables import TABLES
@@ -89,3 +90,29 @@ def test_an_agent_on_a_call_is_never_shown_available(bodies):
     for view in folded(bodies)["agents"].values():
         if any(leg["state"] == "connected" for leg in view["interactions"]):
             assert view["status"] in ("conferencing", "consulting", "connected")
+
+
+@given(st.data())
+def test_reconciled_facts_give_way_to_webhooks(data):
+    """Whatever origin each event has and whichever comes first, the oracle's answer."""
+    bodies = data.draw(orderless)
+    told = [(body, data.draw(st.sampled_from(Origin))) for body in bodies]
+    log, oracle = MemoryLog(), Oracle()
+    for body, origin in told:
+        log.deliver(body, RECORDED, origin)
+        oracle.deliver(body, RECORDED, origin=origin.value)
+    assert oracle_answers(oracle, NOW) == answers(log, NOW)
+
+
+@given(st.data())
+def test_folding_goes_on_only_where_nothing_belongs_before(data):
+    """Where a state says that the rest may be added, adding it is folding the whole."""
+    log = MemoryLog()
+    for body in data.draw(orderless):
+        log.deliver(body, RECORDED, data.draw(st.sampled_from(Origin)))
+    for table in TABLES:
+        for events in log.of(table).values():
+            cut = data.draw(st.integers(1, len(events)))
+            kept = fold(table.fresh(), events[:cut]).state
+            if events[cut:] and kept.is_before(events[cut:]):
+                assert fold(table.fresh(), events).state == fold(kept, events[cut:]).state

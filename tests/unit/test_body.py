@@ -169,3 +169,13 @@ def test_a_nesting_of_256_inside_an_array_is_cut():
     """The array around an element does not count against it."""
     element = nested(256)
     assert [element, b"{}"] == own_bytes(b"[" + element + b",{}]")
+
+
+@pytest.mark.parametrize(
+    "number", ["1e99999999999999999999", "0e99999999999999999999", "1e-99999999999999999999"]
+)
+def test_any_exponent_is_read(number):
+    """As the standard library reads it: infinite or nothing, and never an error."""
+    delivery = read_delivery(f'{{"x":{number}}}'.encode())
+    assert delivery.is_json
+    assert [{"x": float(number)}] == [element for _, element in delivery.elements]

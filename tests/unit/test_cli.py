@@ -170,10 +170,10 @@ def test_migrate_says_what_is_wrong_with_the_address(monkeypatch):
 
 
 def test_run_announces_in_json(monkeypatch):
-    """One object with the three addresses; the text shows the same."""
-    said = module.Announcement(address="A", webhooks="W", database="D")
+    """One object with the addresses and the next step; the text shows the same."""
+    said = module.Announcement(address="A", webhooks="W", database="D", demo="M")
     monkeypatch.setattr(module, "run_service", lambda _, announce: announce(said))
-    assert {"address": "A", "webhooks": "W", "database": "D"} == json.loads(
+    assert {"address": "A", "webhooks": "W", "database": "D", "demo": "M"} == json.loads(
         run("run", "--json").stdout
     )
     text = run("run").stdout
