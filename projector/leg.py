@@ -71,9 +71,11 @@ def busiest(legs: Legs) -> tuple[str | None, Leg | None]:
 
 def _business(item: tuple[str, Leg]) -> tuple[int, int, str]:
     task_id, leg = item
-    status = leg.status()
-    place = PRECEDENCE.index(status) if status in PRECEDENCE else len(PRECEDENCE)
-    return (place, -leg.since, task_id)
+    return (_PLACES.get(leg.state, len(PRECEDENCE)), -leg.since, task_id)
+
+
+_PLACES = {word: place for place, word in enumerate(PRECEDENCE)}
+_PLACES |= {word: _PLACES[status] for word, status in SHOWN_AS.items()}
 
 
 def move(legs: Legs, event: Event, word: str, time: int) -> None:
