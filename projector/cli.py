@@ -42,7 +42,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Webex Contact Center's webhooks as agent and task state, live and for any past moment.
+    """Webex Contact Center's webhooks as the state of agents and tasks.
 
     Exit codes: 0 done, 1 failed (one sentence on the error output), 2 wrong usage, 3 not up to
     date.

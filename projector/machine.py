@@ -6,11 +6,12 @@ the past call ``fold``; what a word does stands in the tables of ``agent.py`` an
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded, restatements
 
@@ -73,8 +74,8 @@ class LastEvent:
 
 
 @dataclass(slots=True, kw_only=True)
-class State:
-    """What the states of all subjects have in common."""
+class State(ABC):
+    """The state of one subject, folded in place: what all have in common, and must answer."""
 
     status_since: int | None = None
     last_event: LastEvent | None = None
@@ -94,36 +95,28 @@ class State:
         near = self.reconciled_time if by_webhook else last.time
         return last.time < start and (near is None or near + RECONCILIATION_TOLERANCE_MS < start)
 
-
-class Subject(Protocol):
-    """The state of one subject, folded in place."""
-
-    status_since: int | None
-    last_event: LastEvent | None
-    reconciled_time: int | None
-    event_count: int
-    anomaly_count: int
-
-    def is_before(self, ordered: Sequence[Recorded]) -> bool:
-        """Whether folding may go on from here."""
-
+    @abstractmethod
     def step(self, recorded: Recorded) -> AnomalyKind | None:
         """Take one event; say what was not expected about it."""
 
+    @abstractmethod
     def shown(self) -> Stretch:
         """What an interval that starts now would show."""
 
+    @abstractmethod
     def continues(self, before: Stretch, now: Stretch) -> bool:
         """Whether two stretches are one interval."""
 
+    @abstractmethod
     def due(self) -> int | None:
         """When the passing of time alone will change the state, if ever (epoch ms)."""
 
+    @abstractmethod
     def elapse(self) -> Anomaly | None:
         """Let the due moment pass."""
 
 
-S = TypeVar("S", bound=Subject)
+S = TypeVar("S", bound=State)
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 STOP_SECONDS = 8.0
 LOOK_EVERY_SECONDS = 0.5
+STARTED_BY = "PROJECTOR_STARTED_BY"  # between parent and child, no setting
 
 
 class Child:
@@ -20,7 +21,7 @@ class Child:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = arguments[0]
         self._command = [sys.executable, "-m", "projector", *arguments]
-        self._environment = {**os.environ, **environment}
+        self._environment = {**os.environ, **environment, STARTED_BY: str(os.getpid())}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -44,10 +45,19 @@ class Child:
             self._process.wait()
 
 
+def die_with_starter() -> None:
+    """End with the `projector run` that started this process; by hand, it outlives its shell."""
+    starter = os.environ.get(STARTED_BY)
+    if starter is not None:
+        _die_without(int(starter))
+
+
 def die_with_parent() -> None:
     """End this process when its parent is gone, also when the parent was killed outright."""
-    parent = os.getppid()
+    _die_without(os.getppid())
 
+
+def _die_without(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(LOOK_EVERY_SECONDS)

@@ -87,11 +87,12 @@ def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
         yield settings.database_url, lambda: None
         return
     with EmbeddedPostgres(settings.data_dir) as embedded:
-        yield embedded.url, lambda: None if embedded.pid() else _revive(embedded)
 
+        def keep() -> None:
+            if embedded.pid() is None:
+                embedded.start()
 
-def _revive(embedded: EmbeddedPostgres) -> None:
-    embedded.start()
+        yield embedded.url, keep
 
 
 def _keep_token(settings: Settings) -> None:

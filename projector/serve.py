@@ -10,7 +10,7 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from projector.database import open_pool
-from projector.processes import die_with_parent, on_stop_signals
+from projector.processes import die_with_starter, on_stop_signals
 from projector.projections import Runner
 from projector.settings import Settings
 from projector.store import EventStore
@@ -22,7 +22,7 @@ STOP_SECONDS = 3
 
 def serve(settings: Settings) -> None:
     """Answer HTTP until SIGTERM or SIGINT."""
-    die_with_parent()
+    die_with_starter()
     Granian(
         "api.wsgi:create",
         factory=True,
@@ -46,7 +46,7 @@ def _address(host: str) -> str:
 
 def follow(database_url: str) -> None:
     """Fold the log into the views until SIGTERM or SIGINT."""
-    die_with_parent()
+    die_with_starter()
     stop = threading.Event()
     on_stop_signals(stop)
     pool = open_pool(database_url, max_size=2)

@@ -138,9 +138,9 @@ class Views:
 
     def position(self) -> int:
         """The log position up to which the views are folded."""
-        with self._snapshot() as cur:
-            row = cur.execute("SELECT min(position) FROM projections").fetchone()
-            return row[0] if row and row[0] is not None else 0
+        with translated(), self._pool.connection() as connection:
+            row = connection.execute("SELECT min(position) AS it FROM projections").fetchone()
+            return (row and row["it"]) or 0
 
     def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
         org_id, id_, text = row[:3]
