@@ -10,8 +10,8 @@ from flask import current_app, request
 from api.parameters import WHOLE
 from api.problems import ParameterError, Problem
 from projector.bootstrap import Service
+from projector.scope import Scope
 from projector.settings import Role, Token
-from projector.views import Scope
 
 SESSION_COOKIE = "projector-session"
 MIN_POSITION = "X-Min-Position"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import floor, health, openapi, pages, problems, webhooks
+from api import floor, health, ledgers, openapi, pages, problems, webhooks
 from projector.bootstrap import Service
 
 
@@ -19,6 +19,7 @@ def create_app(service: Service) -> Flask:
     for blueprint in (
         webhooks.blueprint,
         floor.blueprint,
+        ledgers.blueprint,
         health.blueprint,
         openapi.blueprint,
         pages.blueprint,

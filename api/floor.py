@@ -9,20 +9,29 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from api import access
+from api.lists import ListMeta, envelope
 from api.parameters import (
     Flag,
     Limit,
     ListQuery,
     Names,
     OneQuery,
+    PositionCursor,
     Time,
     TimeCursor,
-    cursor,
 )
 from api.problems import Problem
 from api.routes import read
 from projector.settings import Token
-from projector.shapes import AgentInterval, AgentView, Shape, TaskInterval, TaskView
+from projector.shapes import (
+    AgentInterval,
+    AgentView,
+    EventRow,
+    Shape,
+    TaskInterval,
+    TaskView,
+)
+from projector.store import ReadOrder
 from projector.tables import AGENTS, TASKS, Table
 from projector.views import Found, Selection
 
@@ -63,9 +72,12 @@ class HistoryQuery(OneQuery):
     cursor: TimeCursor | None = None
 
 
-class ListMeta(Shape):
-    next_cursor: str | None
-    count: int
+class EventsQuery(OneQuery):
+    """A part of a subject's events."""
+
+    order: ReadOrder = "created"
+    limit: Limit = 100
+    cursor: PositionCursor | None = None
 
 
 class AgentList(Shape):
@@ -88,6 +100,11 @@ class TaskHistory(Shape):
     data: list[TaskInterval]
 
 
+class EventList(Shape):
+    meta: ListMeta
+    data: list[EventRow]
+
+
 def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
     table: Table[Any],
     name: str,
@@ -97,7 +114,7 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
     view: type[AgentView | TaskView],
     history: type[AgentHistory | TaskHistory],
 ) -> None:
-    """The three routes of one kind of subject."""
+    """The routes of one kind of subject."""
     many, one = f"/api/v1/{table.name}", f"/api/v1/{table.name}/<{name}_id>"
 
     def list_views(query: ListQuery, token: Token) -> BaseModel:
@@ -108,6 +125,9 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
 
     def list_intervals(query: HistoryQuery, token: Token, **parts: str) -> BaseModel:
         return history.model_construct(**_history(table, query, token, parts[f"{name}_id"]))
+
+    def list_events(query: EventsQuery, token: Token, **parts: str) -> BaseModel:
+        return EventList.model_construct(**_events(table, query, token, parts[f"{name}_id"]))
 
     serve = partial(read, blueprint)
     serve(
@@ -123,6 +143,12 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
         answers=history,
         query=HistoryQuery,
     )(list_intervals)
+    serve(
+        f"{one}/events",
+        summary=f"The events of one {name}, by created time or as they were recorded.",
+        answers=EventList,
+        query=EventsQuery,
+    )(list_events)
 
 
 def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dict[str, Any]:
@@ -138,7 +164,7 @@ def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dic
             limit=query.limit,
         ),
     )
-    return _envelope(views, cursor(*place) if place else None)
+    return envelope(views, place)
 
 
 def _find(table: Table[Any], query: OneQuery, token: Token, id_: str) -> Found:
@@ -166,11 +192,20 @@ def _history(table: Table[Any], query: HistoryQuery, token: Token, id_: str) -> 
         after=query.cursor[0] if query.cursor else None,
         limit=query.limit,
     )
-    return _envelope(intervals, None if place is None else cursor(place))
+    return envelope(intervals, place)
 
 
-def _envelope(rows: Any, next_cursor: str | None) -> dict[str, Any]:
-    return {"meta": ListMeta(next_cursor=next_cursor, count=len(rows)), "data": rows}
+def _events(table: Table[Any], query: EventsQuery, token: Token, id_: str) -> dict[str, Any]:
+    found = _find(table, query, token, id_)
+    rows, place = access.service().audit.events(
+        table,
+        found.org_id,
+        id_,
+        order=query.order,
+        after=query.cursor[0] if query.cursor else 0,
+        limit=query.limit,
+    )
+    return envelope(rows, place)
 
 
 def _shown(text: str) -> str:

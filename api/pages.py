@@ -18,11 +18,12 @@ from api import access, presentation
 from api.presentation import Freshness, Rows
 from api.problems import RETRY_AFTER_SECONDS, Problem
 from projector.database import StoreUnavailable
+from projector.scope import Scope
 from projector.settings import Role
 from projector.shapes import AgentView, TaskView
 from projector.store import now_ms
 from projector.tables import AGENTS, TASKS, Table
-from projector.views import Scope, Selection
+from projector.views import Selection
 
 ROWS_AT_MOST = 200  # the last changed
 DONE_ROWS_AT_MOST = 20

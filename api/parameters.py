@@ -71,6 +71,11 @@ Stored = Annotated[str, AfterValidator(_storable)]
 SubjectCursor = Annotated[tuple[Stored, Stored], BeforeValidator(_place), _AS_TEXT]
 StoredTime = Annotated[StrictInt, Field(ge=0, le=LAST_TIME)]
 TimeCursor = Annotated[tuple[StoredTime], BeforeValidator(_place), _AS_TEXT]
+Position = Annotated[StrictInt, Field(ge=0, lt=2**63)]
+PositionCursor = Annotated[tuple[Position], BeforeValidator(_place), _AS_TEXT]
+LedgerCursor = Annotated[
+    tuple[StoredTime, Stored, Stored, Stored, Position], BeforeValidator(_place), _AS_TEXT
+]
 
 # What may be given instead, by the parameter's name; names of filters take any text.
 _ALLOWED = {
@@ -81,6 +86,7 @@ _ALLOWED = {
     "cursor": "the nextCursor of the answer before, unchanged",
     "loggedIn": "true or false",
     "open": "true or false",
+    "order": "created or recorded",
 }
 
 Q = TypeVar("Q", bound=Query)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from projector.events import Event, Kind, Recorded, plain_word
 from projector.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
-from projector.machine import UNKNOWN, Anomaly, AnomalyKind, Expected, State, Stretch, is_expected
+from projector.machine import UNKNOWN, AnomalyKind, Expected, State, Stretch, is_expected
 from projector.words import AGENT_WORDS, CHANNEL_LOGGED_OUT, CHANNEL_WORDS, LOGGED_OUT
 
 # Words that a session leaves behind it: they open no new one.
@@ -94,8 +94,8 @@ class AgentState(State):
     def due(self) -> int | None:
         return None
 
-    def elapse(self) -> Anomaly | None:
-        return None
+    def elapse(self) -> None:
+        """Nothing is ever due."""
 
     # --- steps ---
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from projector.audit import Audit
 from projector.database import Pool, open_pool
 from projector.intake import Intake
 from projector.settings import Role, Settings, SettingsError, Token
@@ -30,6 +31,7 @@ class Service:
     store: EventStore
     intake: Intake
     views: Views
+    audit: Audit
     status: Status
 
     def token(self, text: str) -> Token | None:
@@ -56,6 +58,7 @@ def build_service(
         store=store,
         intake=intake,
         views=Views(pool, clock=clock),
+        audit=Audit(pool, store, clock=clock),
         status=Status(pool, intake, settings, clock=clock),
     )
 

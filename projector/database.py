@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import Connection, Cursor, sql
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
 from psycopg_pool import ConnectionPool
 
 from projector.errors import ProjectorError
@@ -76,6 +76,14 @@ def open_pool(url: str, *, max_size: int) -> Pool:
         configure=become_service,
         check=ConnectionPool.check_connection,
     )
+
+
+@contextmanager
+def snapshot(pool: Pool) -> Iterator[Cursor[TupleRow]]:
+    """A cursor whose queries all see the database at one moment, and change nothing."""
+    with translated(), pool.connection() as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield connection.cursor(row_factory=tuple_row)
 
 
 def become_service(connection: Connection[DictRow]) -> None:

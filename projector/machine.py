@@ -37,6 +37,7 @@ class Anomaly:
 
     kind: AnomalyKind
     event_id: str | None  # null where the passing of time raised it
+    position: int | None  # the event's, null with it
     gap_from: int | None  # null where nothing is known before
     gap_to: int
 
@@ -112,8 +113,12 @@ class State(ABC):
         """When the passing of time alone will change the state, if ever (epoch ms)."""
 
     @abstractmethod
-    def elapse(self) -> Anomaly | None:
+    def elapse(self) -> None:
         """Let the due moment pass."""
+
+    def left_by_time(self) -> Anomaly | None:
+        """What the passing of time alone has shown to be missing, as long as it stands."""
+        return None
 
 
 S = TypeVar("S", bound=State)
@@ -121,11 +126,11 @@ S = TypeVar("S", bound=State)
 
 @dataclass(slots=True)
 class Story(Generic[S]):
-    """What a fold tells: the state, the intervals begun and the anomalies found on the way."""
+    """What a fold tells: the state, the intervals begun and the events not expected on the way."""
 
     state: S
     intervals: list[Interval] = field(default_factory=list)
-    anomalies: list[Anomaly] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)  # of events; time's are in the state
     _told: Stretch | None = None  # what the state shows, where it is known already
 
     def until(self, moment: int) -> Story[S]:
@@ -133,7 +138,7 @@ class Story(Generic[S]):
         due = self.state.due()
         if due is not None and due <= moment:
             before = self._shown()
-            self._elapse()
+            self.state.elapse()
             self._begin(due, before, None)
         return self
 
@@ -147,15 +152,23 @@ class Story(Generic[S]):
         if self.state.due() == time:
             if before is not None and self.state.continues(before, self.state.shown()):
                 begun_by = None
-            self._elapse()
+            self.state.elapse()
         self._begin(time, before, begun_by)
 
     def _step(self, recorded: Recorded) -> None:
         state, event = self.state, recorded.event
         kind = state.step(recorded)
         if kind is not None:
-            known = state.last_event.time if state.last_event else None
-            self._note(Anomaly(kind=kind, event_id=event.id, gap_from=known, gap_to=recorded.time))
+            state.anomaly_count += 1
+            self.anomalies.append(
+                Anomaly(
+                    kind=kind,
+                    event_id=event.id,
+                    position=recorded.position,
+                    gap_from=state.last_event.time if state.last_event else None,
+                    gap_to=recorded.time,
+                )
+            )
         state.event_count += 1
         if recorded.origin is Origin.RECONCILIATION:
             state.reconciled_time = recorded.time
@@ -167,15 +180,6 @@ class Story(Generic[S]):
             position=recorded.position,
             time=recorded.time,
         )
-
-    def _elapse(self) -> None:
-        anomaly = self.state.elapse()
-        if anomaly is not None:
-            self._note(anomaly)
-
-    def _note(self, anomaly: Anomaly) -> None:
-        self.state.anomaly_count += 1
-        self.anomalies.append(anomaly)
 
     def _shown(self) -> Stretch:
         return self._told or self.state.shown()

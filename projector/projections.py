@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from threading import Event
 
 from psycopg import Connection, Cursor, sql
@@ -28,7 +28,7 @@ from projector.database import (
 from projector.events import Recorded
 from projector.machine import Interval, S, Story, fold
 from projector.store import EventStore
-from projector.tables import TABLES, Table
+from projector.tables import PASSING_TIME, TABLES, Table
 
 NAME = "floor"
 PAGE_EVENTS = 2_000
@@ -114,9 +114,12 @@ def _project(
         else:
             late.append(key)
             stories[key] = fold(table.fresh(), store.of_subject(cur, table.column, *key, upto))
-    _forget_intervals(cur, table, late)
-    _write_states(cur, table, stories)
+    for derived in (table.intervals, table.anomalies):
+        _forget(cur, derived, late)
+    outlooks = {key: table.when_due(story.state) for key, story in stories.items()}
+    _write_states(cur, table, stories, outlooks)
     _write_intervals(cur, table, stories)
+    _write_anomalies(cur, table, stories, outlooks)
 
 
 def _by_subject(table: Table[S], events: Iterable[Recorded]) -> dict[Key, list[Recorded]]:
@@ -142,18 +145,22 @@ def _states(cur: Cursor[TupleRow], table: Table[S], keys: Iterable[Key]) -> dict
     return {(org_id, id_): table.load(text) for org_id, id_, text in rows}
 
 
-def _write_states(cur: Cursor[TupleRow], table: Table[S], stories: Mapping[Key, Story[S]]) -> None:
+def _write_states(
+    cur: Cursor[TupleRow],
+    table: Table[S],
+    stories: Mapping[Key, Story[S]],
+    outlooks: Mapping[Key, S | None],
+) -> None:
     rows = []
-    for (org_id, id_), story in stories.items():
-        state, due_facets = story.state, table.facets_when_due(story.state)
+    for key, story in stories.items():
+        state, later = story.state, outlooks[key]
         rows.append(
             (
-                org_id,
-                id_,
+                *key,
                 table.dump(state),
                 Jsonb(table.facets(state)),
                 state.due(),
-                None if due_facets is None else Jsonb(due_facets),
+                None if later is None else Jsonb(table.facets(later)),
                 state.last_event.time if state.last_event else 0,
             )
         )
@@ -170,13 +177,17 @@ def _write_states(cur: Cursor[TupleRow], table: Table[S], stories: Mapping[Key, 
         )
 
 
-def _forget_intervals(cur: Cursor[TupleRow], table: Table[S], keys: Sequence[Key]) -> None:
+def _forget(
+    cur: Cursor[TupleRow], derived: str, keys: Collection[Key], *, position: int | None = None
+) -> None:
+    """Delete the subjects' rows, all of them or those of one position."""
     if keys:
+        chosen = sql.SQL("AND d.position = {}").format(position)
         cur.execute(
             sql.SQL(
-                "DELETE FROM {} USING unnest(%s::text[], %s::text[]) AS k(org_id, id)"
-                " WHERE {}.org_id = k.org_id AND {}.id = k.id"
-            ).format(*[sql.Identifier(table.intervals)] * 3),
+                "DELETE FROM {} AS d USING unnest(%s::text[], %s::text[]) AS k(org_id, id)"
+                " WHERE d.org_id = k.org_id AND d.id = k.id {}"
+            ).format(sql.Identifier(derived), sql.SQL("") if position is None else chosen),
             _columns(keys),
         )
 
@@ -197,6 +208,38 @@ def _write_intervals(
                 " %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
                 " %s::text[])"
             ).format(sql.Identifier(table.intervals)),
+            _columns(rows),
+        )
+
+
+def _write_anomalies(
+    cur: Cursor[TupleRow],
+    table: Table[S],
+    stories: Mapping[Key, Story[S]],
+    outlooks: Mapping[Key, S | None],
+) -> None:
+    if table.has_deadlines:
+        _forget(cur, table.anomalies, stories, position=PASSING_TIME)
+    rows = [
+        (
+            *key,
+            PASSING_TIME if anomaly.position is None else anomaly.position,
+            anomaly.kind.value,
+            anomaly.event_id,
+            anomaly.gap_from,
+            anomaly.gap_to,
+        )
+        for key, story in stories.items()
+        for anomaly in (*story.anomalies, (outlooks[key] or story.state).left_by_time())
+        if anomaly is not None
+    ]
+    if rows:
+        cur.execute(
+            sql.SQL(
+                "INSERT INTO {} (org_id, id, position, kind, event_id, gap_from, gap_to)"
+                " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[],"
+                " %s::text[], %s::bigint[], %s::bigint[])"
+            ).format(sql.Identifier(table.anomalies)),
             _columns(rows),
         )
 

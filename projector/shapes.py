@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from projector.agent import AgentState, Session
-from projector.machine import Interval
+from projector.events import Origin, Recorded, TimeSource
+from projector.machine import AnomalyKind, Interval
 from projector.task import TaskState
 
 if TYPE_CHECKING:
@@ -169,6 +170,56 @@ class AgentInterval(TaskInterval):
     task_id: str | None
     queue_id: str | None
     idle_code_id: str | None
+
+
+class EventRow(Shape):
+    """An event of the log."""
+
+    position: int
+    id: str
+    type: str
+    org_id: str
+    agent_id: str | None
+    task_id: str | None
+    created_time: int | None = Field(description="As the vendor says; null when absent.")
+    time: int = Field(description="When it happened, by `timeSource`.")
+    time_source: TimeSource
+    recorded_time: int
+    origin: Origin = Field(description="How the fact was learned.")
+    restates: int | None = Field(description="The position of the event whose fact it repeats.")
+
+
+class AnomalyRow(Shape):
+    """A step that was not expected; between `from` and `to` something was probably lost."""
+
+    kind: AnomalyKind
+    org_id: str
+    subject: str = Field(description="`agent:` or `task:` and its id.")
+    agent_id: str | None
+    task_id: str | None
+    from_: int | None = Field(alias="from", description="Null where nothing is known before.")
+    to: int
+    event_id: str | None = Field(description="Null where the passing of time raised it.")
+    position: int | None = Field(description="Of the event.")
+
+
+def event_row(recorded: Recorded, restates: int | None) -> EventRow:
+    """An event of the log in the contract's shape."""
+    event = recorded.event
+    return EventRow(
+        position=recorded.position,
+        id=event.id,
+        type=event.type,
+        org_id=event.org_id,
+        agent_id=event.agent_id,
+        task_id=event.task_id,
+        created_time=recorded.created,
+        time=recorded.time,
+        time_source=recorded.time_source,
+        recorded_time=recorded.recorded_time,
+        origin=recorded.origin,
+        restates=restates,
+    )
 
 
 def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) -> AgentView:

@@ -24,21 +24,56 @@ from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
-from projector.events import Offered, Origin, Recorded, TimeSource, bucket
+from projector.events import (
+    RECONCILIATION_TOLERANCE_MS,
+    Offered,
+    Origin,
+    Recorded,
+    TimeSource,
+    bucket,
+)
 from projector.webex import Unusable, read_event
 
 Outcome = Literal["appended", "duplicate", "conflict"]
 SubjectColumn = Literal["agent_id", "task_id"]
+ReadOrder = Literal["created", "recorded"]
 
 _COLUMNS = (
     "notification_id, org_id, state, created_time, time, time_source, recorded_time, origin,"
     " agent_bucket IS NULL AND task_bucket IS NULL"
 )
 _PAGE = f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s ORDER BY 1 LIMIT %s"  # noqa: S608
+_SUBJECT = {
+    "agent_id": "org_id = %(org)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL",
+    "task_id": "org_id = %(org)s AND task_id = %(id)s AND task_bucket IS NOT NULL",
+}
 _OF_SUBJECT = {
-    column: f"SELECT {_COLUMNS} FROM events WHERE org_id = %s AND {column} = %s"  # noqa: S608
-    f" AND {column.replace('_id', '_bucket')} IS NOT NULL AND notification_id <= %s"
-    for column in ("agent_id", "task_id")
+    column: f"SELECT {_COLUMNS} FROM events WHERE {subject} AND notification_id <= %(upto)s"  # noqa: S608
+    for column, subject in _SUBJECT.items()
+}
+# A part of a subject's events, in either order, with all that lie near enough in time to state the
+# same facts. A position tells where to go on: the row of the log that it names never changes.
+_NEAR = {
+    "created": """
+        SELECT {columns} FROM events WHERE {subject} AND time BETWEEN %(since)s - %(near)s
+            AND %(near)s + (
+                SELECT max(time) FROM (
+                    SELECT time FROM events WHERE {subject} AND time >= %(since)s ORDER BY time
+                    LIMIT %(limit)s + (
+                        SELECT count(*) FROM events WHERE {subject} AND time = %(since)s
+                    )
+                ) AS part
+            )
+    """,
+    "recorded": """
+        WITH part AS (
+            SELECT time FROM events WHERE {subject} AND notification_id > %(after)s
+            ORDER BY notification_id LIMIT %(limit)s
+        )
+        SELECT {columns} FROM events AS e WHERE {subject} AND EXISTS (
+            SELECT FROM part WHERE e.time BETWEEN part.time - %(near)s AND part.time + %(near)s
+        )
+    """,
 }
 _APPEND_TYPES = (
     *("uuid[]", "text[]", "text[]", "text[]", "bytea[]", "text[]", "text[]", "bigint[]"),
@@ -224,7 +259,33 @@ class EventStore(PostgresApplicationRecorder):
         self, cursor: Cursor[TupleRow], column: SubjectColumn, org_id: str, id_: str, upto: int
     ) -> list[Recorded]:
         """All events of an agent or a task up to a position, in their order."""
-        rows = cursor.execute(_OF_SUBJECT[column], (org_id, id_, upto), prepare=True)
+        subject = {"org": org_id, "id": id_}
+        rows = cursor.execute(_OF_SUBJECT[column], subject | {"upto": upto}, prepare=True)
+        return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
+
+    def part_of_subject(  # noqa: PLR0913 - a subject, and a place in one of two orders
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        org_id: str,
+        id_: str,
+        *,
+        order: ReadOrder,
+        after: int,
+        limit: int,
+    ) -> list[Recorded]:
+        """At least ``limit`` events after a position (0: from the beginning) if there are as many.
+
+        In their order, and with every event that may state one of the same facts.
+        """
+        since = "SELECT time FROM events WHERE {subject} AND notification_id = %(after)s"
+        subject = _SUBJECT[column]
+        parameters = {"org": org_id, "id": id_, "after": after, "limit": limit}
+        row = cursor.execute(since.format(subject=subject), parameters).fetchone()
+        rows = cursor.execute(
+            _NEAR[order].format(columns=_COLUMNS, subject=subject),
+            parameters | {"since": row[0] if row else 0, "near": RECONCILIATION_TOLERANCE_MS},
+        )
         return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
 
 

@@ -1,4 +1,4 @@
-"""The tables of views: how a folded state becomes a row, and by what a row can be found."""
+"""The tables of views: how a folded state becomes rows, and by what they can be found."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
 from projector.store import SubjectColumn
 from projector.task import TaskState
 
+PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
+
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[S]):
-    """One kind of subject: its state machine and where its views and intervals stand."""
+    """One kind of subject: its state machine, and where all that comes of it stands."""
 
     name: Literal["agents", "tasks"]
     intervals: Literal["agent_intervals", "task_intervals"]
+    anomalies: Literal["agent_anomalies", "task_anomalies"]
     column: SubjectColumn  # of the log
     subject_of: Callable[[Event], str | None]
     fresh: Callable[[], S]
@@ -32,6 +35,7 @@ class Table(Generic[S]):
     facets: Callable[[S], Facets]
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
+    has_deadlines: bool  # whether the passing of time alone may change a view
 
     def load(self, text: str) -> S:
         return self.codec.validate_json(text)
@@ -39,10 +43,10 @@ class Table(Generic[S]):
     def dump(self, state: S) -> str:
         return self.codec.dump_json(state).decode()
 
-    def facets_when_due(self, state: S) -> Facets | None:
-        """The facets once the due moment has passed; None where none is due."""
+    def when_due(self, state: S) -> S | None:
+        """The state once the due moment has passed; None where none is due."""
         due = state.due()
-        return None if due is None else self.facets(Story(deepcopy(state)).until(due).state)
+        return None if due is None else Story(deepcopy(state)).until(due).state
 
 
 def _agent_facets(state: AgentState) -> Facets:
@@ -82,6 +86,7 @@ def _present(**facets: list[Any]) -> Facets:
 AGENTS = Table(
     name="agents",
     intervals="agent_intervals",
+    anomalies="agent_anomalies",
     column="agent_id",
     subject_of=lambda event: event.agent_subject,
     fresh=AgentState,
@@ -89,10 +94,12 @@ AGENTS = Table(
     facets=_agent_facets,
     view=agent_view,
     interval=AgentInterval,
+    has_deadlines=False,
 )
 TASKS = Table(
     name="tasks",
     intervals="task_intervals",
+    anomalies="task_anomalies",
     column="task_id",
     subject_of=lambda event: event.task_subject,
     fresh=TaskState,
@@ -100,5 +107,6 @@ TASKS = Table(
     facets=_task_facets,
     view=task_view,
     interval=TaskInterval,
+    has_deadlines=True,
 )
 TABLES: tuple[Table[Any], ...] = (AGENTS, TASKS)

@@ -156,15 +156,23 @@ class TaskState(State):
             return None
         return self.ended_time + HOUR_MS
 
-    def elapse(self) -> Anomaly | None:
+    def elapse(self) -> None:
         due = self.due()
         self.hour_passed = True
-        if self.complete or due is None:
+        if not self.complete:
+            self.complete, self.completed_time = True, due
+            self.wrapup_missing = True
+            self.anomaly_count += 1
+
+    def left_by_time(self) -> Anomaly | None:
+        if not self.wrapup_missing or self.completed_time is None:
             return None
-        self.complete, self.completed_time = True, due
-        self.wrapup_missing = True
         return Anomaly(
-            kind=AnomalyKind.WRAPUP_MISSING, event_id=None, gap_from=self.ended_time, gap_to=due
+            kind=AnomalyKind.WRAPUP_MISSING,
+            event_id=None,
+            position=None,
+            gap_from=self.completed_time - HOUR_MS,
+            gap_to=self.completed_time,
         )
 
     # --- steps ---

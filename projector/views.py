@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg import Cursor, sql
-from psycopg.rows import TupleRow, tuple_row
+from psycopg import sql
+from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
-from projector.database import Pool, translated
+from projector.database import Pool, snapshot, translated
 from projector.machine import Interval, S, Story, Stretch
+from projector.scope import Scope, names
 from projector.shapes import TaskInterval, interval_rows
 from projector.store import now_ms
 from projector.tables import Table
 
 # Later arrivals are unlikely to change a view whose newest event is older than this.
 SETTLED_AFTER_MS = 5_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """What a caller may see and asks for; null means all."""
-
-    org_ids: frozenset[str] | None = None
-    team_ids: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +58,7 @@ class Views:
         """The views selected, and the place to go on from, null at the end."""
         now = self._clock()
         query, parameters = _list_query(table, scope, selection, now)
-        with self._snapshot() as cur:
+        with snapshot(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         shown = rows[: selection.limit]
         views = [self._view(table, row, now) for row in shown]
@@ -74,25 +66,27 @@ class Views:
 
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
         """How many views show each value of a facet that has one value."""
-        teams, parameters = _team_condition(table, scope)
         query = sql.SQL(
             "SELECT (CASE WHEN due <= %(now)s THEN due_facets ELSE facets END)->%(facet)s->>0,"
             " count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
-        ).format(sql.Identifier(table.name), _organisations(scope), teams)
-        parameters |= {"now": self._clock(), "facet": facet, "orgs": _names(scope.org_ids)}
-        with self._snapshot() as cur:
+        ).format(sql.Identifier(table.name), scope.organisations(), scope.teams(table))
+        parameters = scope.parameters | {"now": self._clock(), "facet": facet}
+        with snapshot(self._pool) as cur:
             return dict(cur.execute(query, parameters).fetchall())
 
     def find(self, table: Table[S], scope: Scope, id_: str) -> Sequence[Found]:
         """The subject of this id in each organisation that has it."""
         now = self._clock()
-        teams, parameters = _team_condition(table, scope)
         query = sql.SQL(
             "SELECT org_id, id, state, {teams} FROM {table} AS v"
             " WHERE id = ANY(%(ids)s) AND {organisations} ORDER BY org_id"
-        ).format(teams=teams, table=sql.Identifier(table.name), organisations=_organisations(scope))
-        parameters |= {"ids": _names([id_]), "orgs": _names(scope.org_ids)}
-        with self._snapshot() as cur:
+        ).format(
+            teams=scope.teams(table),
+            table=sql.Identifier(table.name),
+            organisations=scope.organisations(),
+        )
+        parameters = scope.parameters | {"ids": names([id_])}
+        with snapshot(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         return [
             Found(org_id=row[0], view=self._view(table, row, now), in_scope=row[3]) for row in rows
@@ -110,7 +104,7 @@ class Views:
         limit: int,
     ) -> tuple[Sequence[TaskInterval], int | None]:
         """Intervals that overlap ``[start, end)``, oldest first, uncut; and where to go on."""
-        with self._snapshot() as cur:
+        with snapshot(self._pool) as cur:
             rows = cur.execute(
                 sql.SQL(
                     "SELECT start, status, current_state, task_id, queue_id, idle_code_id,"
@@ -149,12 +143,6 @@ class Views:
         settled = last is not None and now - last.time > SETTLED_AFTER_MS
         return table.view(org_id, id_, state, settled=settled)
 
-    @contextmanager
-    def _snapshot(self) -> Iterator[Cursor[TupleRow]]:
-        with translated(), self._pool.connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield connection.cursor(row_factory=tuple_row)
-
 
 def _interval(row: TupleRow) -> Interval:
     start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
@@ -175,24 +163,14 @@ def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:
     return (row.to is None or row.to > start) and (end is None or max(row.from_, start) < end)
 
 
-def _names(names: Iterable[str] | None) -> list[str] | None:
-    """Names to look for; one with NUL is nobody's, and the database would not take it."""
-    return None if names is None else sorted(name for name in names if "\0" not in name)
-
-
-def _organisations(scope: Scope) -> sql.SQL:
-    return sql.SQL("TRUE" if scope.org_ids is None else "org_id = ANY(%(orgs)s)")
-
-
 def _list_query(
     table: Table[S], scope: Scope, selection: Selection, now: int
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    teams, parameters = _team_condition(table, scope)
-    conditions: list[sql.Composable] = [_organisations(scope), teams]
-    parameters |= {"orgs": _names(scope.org_ids), "now": now, "limit": selection.limit + 1}
+    conditions: list[sql.Composable] = [scope.organisations(), scope.teams(table)]
+    parameters = scope.parameters | {"now": now, "limit": selection.limit + 1}
     if selection.ids is not None:
         conditions.append(sql.SQL("id = ANY(%(ids)s)"))
-        parameters["ids"] = _names(selection.ids)
+        parameters["ids"] = names(selection.ids)
     if selection.after is not None:
         conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
         parameters["after_org"], parameters["after_id"] = selection.after
@@ -228,16 +206,3 @@ def _facet_condition(prefix: str, count: int) -> sql.Composed:
 
 def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:
     return {f"{prefix}_{number}": Jsonb({name: [value]}) for number, value in enumerate(values)}
-
-
-def _team_condition(table: Table[S], scope: Scope) -> tuple[sql.SQL, dict[str, Any]]:
-    """Agents of the caller's teams, and tasks in which one of these takes part."""
-    if scope.team_ids is None:
-        return sql.SQL("TRUE"), {}
-    of_team = "facets->'teamId' ?| %(teams)s"
-    if table.name == "tasks":
-        of_team = (
-            "EXISTS (SELECT FROM agents AS a WHERE a.org_id = v.org_id"
-            f" AND v.facets->'agentId' ? a.id AND a.{of_team})"
-        )
-    return sql.SQL(of_team), {"teams": _names(scope.team_ids)}

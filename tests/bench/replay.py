@@ -19,7 +19,7 @@ FOLDED, READ = "into the views", "read and parse only"
 BATCH = 1_000
 _FORGET = """
     SET search_path = projector;
-    TRUNCATE agents, tasks, agent_intervals, task_intervals;
+    TRUNCATE agents, tasks, agent_intervals, task_intervals, agent_anomalies, task_anomalies;
     UPDATE projections SET position = 0, recorded_time = NULL;
 """
 

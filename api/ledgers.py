@@ -1,0 +1,54 @@
+"""The ledgers: what was odd about the events."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from pydantic import Field
+
+from api import access
+from api.lists import ListMeta, envelope
+from api.parameters import LedgerCursor, Limit, Names, OneQuery, Time
+from api.routes import read
+from projector.audit import LedgerQuestion
+from projector.settings import Token
+from projector.shapes import AnomalyRow, Shape
+
+blueprint = Blueprint("ledgers", __name__)
+
+
+class LedgerQuery(OneQuery):
+    """Rows of any of the subjects named, whose gap overlaps ``[from, to)``."""
+
+    agent_id: Names = ()
+    task_id: Names = ()
+    from_: Time = Field(default=0, alias="from")
+    to: Time | None = None
+    limit: Limit = 100
+    cursor: LedgerCursor | None = None
+
+
+class AnomalyList(Shape):
+    meta: ListMeta
+    data: list[AnomalyRow]
+
+
+@read(
+    blueprint,
+    "/api/v1/anomalies",
+    summary="Steps that were not expected, by time.",
+    answers=AnomalyList,
+    query=LedgerQuery,
+)
+def list_anomalies(query: LedgerQuery, token: Token) -> AnomalyList:
+    rows, place = access.service().audit.anomalies(
+        access.scope(token, query.org_id),
+        LedgerQuestion(
+            agent_ids=query.agent_id,
+            task_ids=query.task_id,
+            start=query.from_,
+            end=query.to,
+            after=query.cursor,
+            limit=query.limit,
+        ),
+    )
+    return AnomalyList.model_construct(**envelope(rows, place))

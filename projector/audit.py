@@ -1,0 +1,142 @@
+"""The audit: the events of a subject, and the ledgers of what was odd about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from projector.database import Pool, snapshot
+from projector.events import Recorded, restatements
+from projector.machine import S
+from projector.scope import Scope, names
+from projector.shapes import AnomalyRow, EventRow, event_row
+from projector.store import EventStore, ReadOrder, now_ms
+from projector.tables import AGENTS, PASSING_TIME, TASKS, Table
+
+LedgerPlace = tuple[int, str, str, str, int]  # time, kind of subject, organisation, id, position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerQuestion:
+    """Which rows of a ledger: of any of these subjects, overlapping ``[start, end)`` (epoch ms)."""
+
+    agent_ids: Collection[str] = ()
+    task_ids: Collection[str] = ()
+    start: int = 0
+    end: int | None = None
+    after: LedgerPlace | None = None
+    limit: int = 100
+
+
+class Audit:
+    """Queries over the log and the ledgers; each answers from one snapshot."""
+
+    def __init__(self, pool: Pool, store: EventStore, *, clock: Callable[[], int] = now_ms) -> None:
+        self._pool = pool
+        self._store = store
+        self._clock = clock
+
+    def events(  # noqa: PLR0913 - a subject, and a place in one of two orders
+        self,
+        table: Table[S],
+        org_id: str,
+        id_: str,
+        *,
+        order: ReadOrder,
+        after: int,
+        limit: int,
+    ) -> tuple[Sequence[EventRow], int | None]:
+        """A subject's events after a position (0: from the beginning), and where to go on."""
+        with snapshot(self._pool) as cur:
+            near = self._store.part_of_subject(
+                cur, table.column, org_id, id_, order=order, after=after, limit=limit + 1
+            )
+        repeats = restatements(near)
+        if order == "recorded":
+            near.sort(key=lambda recorded: recorded.position)
+            found = [recorded for recorded in near if recorded.position > after]
+        else:
+            found = near[_place_after(near, after) :]
+        page = found[:limit]
+        rows = [event_row(recorded, repeats.get(recorded.position)) for recorded in page]
+        return rows, rows[-1].position if len(found) > limit else None
+
+    def anomalies(
+        self, scope: Scope, asked: LedgerQuestion
+    ) -> tuple[Sequence[AnomalyRow], LedgerPlace | None]:
+        """Anomalies by time, and where to go on."""
+        parts = [
+            _anomalies_of(table, subject, ids, scope)
+            for table, subject, ids in ((AGENTS, "agent", "agents"), (TASKS, "task", "tasks"))
+        ]
+        after = sql.SQL(
+            "(gap_to, subject, org_id, id, position) > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)"
+        )
+        query = sql.SQL("SELECT * FROM ({}) AS a WHERE {} ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s")
+        any_subject = not asked.agent_ids and not asked.task_ids
+        with snapshot(self._pool) as cur:
+            found = cur.execute(
+                query.format(sql.SQL(" UNION ALL ").join(parts), after if asked.after else _ALL),
+                scope.parameters
+                | {f"a{number}": part for number, part in enumerate(asked.after or ())}
+                | {
+                    "agents": None if any_subject else names(asked.agent_ids),
+                    "tasks": None if any_subject else names(asked.task_ids),
+                    "start": asked.start,
+                    "end": asked.end,
+                    "now": self._clock(),
+                    "limit": asked.limit + 1,
+                },
+            ).fetchall()
+        page = found[: asked.limit]
+        return [_anomaly_row(row) for row in page], page[-1][:5] if len(found) > len(page) else None
+
+
+_ALL = sql.SQL("TRUE")
+
+
+def _place_after(ordered: Sequence[Recorded], position: int) -> int:
+    """Where the events after the one of a position begin."""
+    places = (place for place, it in enumerate(ordered, start=1) if it.position == position)
+    return next(places, 0)
+
+
+def _anomalies_of(table: Table[Any], subject: str, ids: str, scope: Scope) -> sql.Composed:
+    # What the passing of time will raise stands there already, and is not told before its moment.
+    return sql.SQL(
+        "SELECT gap_to, {subject} AS subject, org_id, id, position, kind, event_id, gap_from"
+        " FROM {anomalies} JOIN {views} AS v USING (org_id, id)"
+        " WHERE {organisations} AND {teams} AND (%({ids})s::text[] IS NULL OR id = ANY(%({ids})s))"
+        " AND gap_to >= %(start)s"
+        " AND (%(end)s::bigint IS NULL OR coalesce(gap_from, gap_to) < %(end)s)"
+        " AND (position <> {time} OR gap_to <= %(now)s)"
+    ).format(
+        subject=subject,
+        anomalies=sql.Identifier(table.anomalies),
+        views=sql.Identifier(table.name),
+        organisations=scope.organisations(),
+        teams=scope.teams(table),
+        ids=sql.SQL(ids),
+        time=PASSING_TIME,
+    )
+
+
+def _anomaly_row(row: TupleRow) -> AnomalyRow:
+    gap_to, subject, org_id, id_, position, kind, event_id, gap_from = row
+    return AnomalyRow.model_validate(
+        {
+            "kind": kind,
+            "org_id": org_id,
+            "subject": f"{subject}:{id_}",
+            "agent_id": id_ if subject == "agent" else None,
+            "task_id": id_ if subject == "task" else None,
+            "from": gap_from,
+            "to": gap_to,
+            "event_id": event_id,
+            "position": None if position == PASSING_TIME else position,
+        }
+    )

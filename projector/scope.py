@@ -1,0 +1,47 @@
+"""What a caller may see, as conditions of queries over the tables of views.
+
+A query that uses them names the table of views ``v`` and passes ``parameters`` on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from projector.machine import S
+from projector.tables import Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The organisations and teams that a caller may see and asks for; null means all."""
+
+    org_ids: frozenset[str] | None = None
+    team_ids: frozenset[str] | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {"orgs": names(self.org_ids), "teams": names(self.team_ids)}
+
+    def organisations(self) -> sql.SQL:
+        return sql.SQL("TRUE" if self.org_ids is None else "org_id = ANY(%(orgs)s)")
+
+    def teams(self, table: Table[S]) -> sql.SQL:
+        """Agents of the caller's teams, and tasks in which one of these takes part."""
+        if self.team_ids is None:
+            return sql.SQL("TRUE")
+        of_team = "facets->'teamId' ?| %(teams)s"
+        if table.name == "tasks":
+            of_team = (
+                "EXISTS (SELECT FROM agents AS a WHERE a.org_id = v.org_id"
+                f" AND v.facets->'agentId' ? a.id AND a.{of_team})"
+            )
+        return sql.SQL(of_team)
+
+
+def names(given: Iterable[str] | None) -> list[str] | None:
+    """Names to look for; one with NUL is nobody's, and the database would not take it."""
+    return None if given is None else sorted(name for name in given if "\0" not in name)
