@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint types check bench demo clean
+.PHONY: help install run test laws lint types check bench demo clean
 
 help:  ## print this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,9 @@ run: $(READY)  ## start the service in the foreground
 
 test: $(READY)  ## run the tests; TESTARGS="-k name" selects
 	$(BIN)/python -m pytest $(TESTARGS)
+
+laws: $(READY)  ## try each law on 2,000 lives and 2,000 noises
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/laws $(TESTARGS)
 
 lint: $(READY)  ## check style and formatting
 	$(BIN)/ruff check .

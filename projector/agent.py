@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from projector.events import Event, Kind, Recorded, plain_word
 from projector.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
 from projector.machine import UNKNOWN, AnomalyKind, Expected, State, Stretch, is_expected
-from projector.words import AGENT_WORDS, CHANNEL_LOGGED_OUT, CHANNEL_WORDS, LOGGED_OUT
+from projector.words import (
+    AGENT_WORDS,
+    CHANNEL_LOGGED_OUT,
+    CHANNEL_WORDS,
+    LOGGED_IN,
+    LOGGED_OUT,
+)
 
 # Words that a session leaves behind it: they open no new one.
 TAIL = frozenset({"wrapup-done", "not-responding"})
@@ -104,7 +110,7 @@ class AgentState(State):
         return taken(self, recorded.event, recorded.time) if taken else None
 
     def _login(self, event: Event, time: int) -> AnomalyKind | None:
-        word = event.word or "idle"
+        word = event.word or LOGGED_IN
         anomaly = AnomalyKind.MISSING_LOGOUT if self.logged_in else _unknown(word, AGENT_WORDS)
         if self.logged_in:
             self.state_since = None  # a new stay, though the word be the same
@@ -157,6 +163,7 @@ class AgentState(State):
         anomaly = None
         if event.word != CHANNEL_LOGGED_OUT:
             anomaly = self._ensure_session()
+        anomaly = anomaly or _unknown(event.word, CHANNEL_WORDS)
         self._carry(event)
         if event.channel_type is None:
             return anomaly
@@ -164,7 +171,6 @@ class AgentState(State):
             event.channel_type.lower(), Channel(current_state=UNKNOWN, since=time)
         )
         if event.word is not None:
-            anomaly = anomaly or _unknown(event.word, CHANNEL_WORDS)
             _enter_channel(channel, event.word, time)
         channel.pending_idle_state = event.pending_idle_state
         channel.idle_code_name = event.idle_code_name
@@ -219,8 +225,8 @@ def _enter_channel(channel: Channel, word: str, time: int) -> None:
         channel.current_state, channel.since = word, time
 
 
-def _unknown(word: str, known: frozenset[str]) -> AnomalyKind | None:
-    return None if word in known else AnomalyKind.UNKNOWN_STATE
+def _unknown(word: str | None, known: frozenset[str]) -> AnomalyKind | None:
+    return None if word is None or word in known else AnomalyKind.UNKNOWN_STATE
 
 
 _STEPS: dict[Kind, Callable[[AgentState, Event, int], AnomalyKind | None]] = {

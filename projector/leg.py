@@ -26,14 +26,16 @@ LEG: Expected = {
     NO_LEG: frozenset({"ringing", "connected", "consulting", *FREE}),
     "ringing": frozenset({"connected", "consulting", "not-responding", *FREE}),
     "connected": _TALKING,
-    "on-hold": frozenset({"hold-done", "consulting", "consult-done", "conferencing", "wrapup"}),
+    "on-hold": frozenset(
+        {"hold-done", "consulting", "consult-done", "conferencing", "wrapup", *FREE}
+    ),
     "hold-done": _TALKING | {"conference-done"},
     "consulting": frozenset(
         {"consult-done", "conferencing", "connected", "on-hold", "hold-done", "wrapup", *FREE}
     ),
     "consult-done": frozenset({"hold-done", "on-hold", "consulting", "wrapup", *FREE}),
     "conferencing": frozenset({"conference-done", "hold-done", "connected", "wrapup", *FREE}),
-    "conference-done": _TALKING | {"hold-done"},
+    "conference-done": _TALKING | {"hold-done", "connected"},
     "wrapup": frozenset({"wrapup-done", "connected", *FREE}),
 }
 

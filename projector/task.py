@@ -53,7 +53,8 @@ TASK: Expected = {
     | _END
     | {"consult-done", "conferencing", "on-hold", "hold-done", "new", "conference-done"},
     "conferencing": _AGAIN | _END | {"conference-done", "conference-transferred", "hold-done"},
-    "ended": _AGAIN | DONE | {"new", "consulting", "on-hold"},
+    # An end is not final: all that reopens a task may follow it, and what closes its parts.
+    "ended": _AGAIN | DONE | {"new", "consulting", "conferencing", "on-hold"},
     "failed": frozenset({"new", "parked", "connect"}),
 }
 

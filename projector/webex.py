@@ -14,7 +14,7 @@ from typing import Any
 
 from projector.body import is_too_deep, read_element
 from projector.events import Event, Kind, Offered, event_key, fingerprint
-from projector.words import LOGGED_OUT, rank, spelling
+from projector.words import LOGGED_IN, LOGGED_OUT, rank, spelling
 
 DAY_MS = 86_400_000
 NAME_BYTES = 512
@@ -267,6 +267,8 @@ def _word(kind: Kind, type_: str, data: Mapping[str, Any]) -> str | None:
     if kind is Kind.LOGOUT:
         return LOGGED_OUT
     came = _shown(data.get("currentState"))
+    if kind is Kind.LOGIN and came is None:
+        return LOGGED_IN
     if came is None or kind in (Kind.OTHER, Kind.AGENT_OTHER):
         return None
     return spelling(kind, came)

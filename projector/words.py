@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from projector.events import Kind, plain_word
 
+LOGGED_IN = "idle"  # what a login means that says nothing else
 LOGGED_OUT = "logged-out"
 CHANNEL_LOGGED_OUT = "LoggedOut"
 CHANNEL_WORDS = frozenset(

@@ -339,8 +339,13 @@ def fact(event: Event) -> tuple[Any, ...]:
 
 
 def state_word(event: Event) -> str | None:
-    """Only agents' events name a state; a logout's is in its type, as a task's."""
-    named = event.type.startswith("agent:") and event.type != "agent:logout"
+    """Only agents' events name a state; a logout's is in its type, as a task's.
+
+    s4: a login without a word means idle.
+    """
+    if event.type == LOGIN:
+        return event.plain_word or "idle"
+    named = event.type.startswith("agent:") and event.type != LOGOUT
     return event.plain_word if named else None
 
 

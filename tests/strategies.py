@@ -462,6 +462,32 @@ def noisy_deliveries(draw, *, arrival_decides: bool = True, max_size: int = 20) 
     return bodies
 
 
+# --- the same told again --------------------------------------------------------------------------
+
+BESIDE = ("teamId", "queueId", "idleCodeId", "idleCodeName", "wrapUpAuxCodeId", "destination")
+
+
+@st.composite
+def restated(draw, body: Body) -> Body:
+    """The same fact under a later id, perhaps with other words beside it."""
+    name = draw(st.sampled_from(BESIDE))
+    beside = draw(st.sampled_from([{}, {name: "told-again"}]))
+    return body | {"id": f"~{body['id']}", "data": body["data"] | beside}
+
+
+@st.composite
+def disputed(draw, body: Body) -> Body:
+    """Another story under a key that is known: any field may differ, but not the key's."""
+    told = {
+        **FIELDS,
+        "agentId": st.sampled_from(["ann", "bob", "stranger"]),
+        "createdTime": st.one_of(sound_times, unsound_times),
+        "currentState": st.sampled_from(WORDS),
+    }
+    names = draw(st.lists(st.sampled_from(sorted(told)), min_size=1, max_size=4, unique=True))
+    return body | {"data": body["data"] | {name: draw(told[name]) for name in names}}
+
+
 # --- arrivals -------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from projector.body import read_delivery
@@ -17,7 +17,7 @@ from projector.webex import judge, read_event
 OWN_FIELDS = {"settled", "anomalyCount"}
 OWN_LAST_EVENT_FIELDS = {"position", "recordedTime"}
 
-Answers = dict[str, dict[tuple[str, str], Any]]
+Answers = dict[str, Any]  # of views and intervals by (organisation, id), and the anomalies
 
 
 class MemoryLog:
@@ -59,7 +59,7 @@ class MemoryLog:
 
 def answers(log: MemoryLog, now: int) -> Answers:
     """All views and intervals at a moment, as the HTTP contract spells them."""
-    told: Answers = {}
+    told: Answers = {"anomalies": []}
     for table in TABLES:
         stories = {
             key: fold(table.fresh(), events).until(now) for key, events in log.of(table).items()
@@ -75,7 +75,19 @@ def answers(log: MemoryLog, now: int) -> Answers:
             ]
             for key, story in stories.items()
         }
+        told["anomalies"] += [
+            (anomaly.kind.value, f"{table.column[:-3]}:{id_}", org_id, anomaly.event_id)
+            for (org_id, id_), story in stories.items()
+            for anomaly in (*story.anomalies, story.state.left_by_time())
+            if anomaly is not None
+        ]
+    told["anomalies"] = decided(told["anomalies"])
     return told
+
+
+def decided(anomalies: Iterable[tuple[str, str, str, str | None]]) -> list[str]:
+    """Those that the page itself decides; what is unexpected is the code's own table."""
+    return sorted(str(it) for it in anomalies if it[0] != "unexpected-transition")
 
 
 def comparable(view: dict[str, Any]) -> dict[str, Any]:
@@ -91,7 +103,19 @@ def oracle_answers(oracle: Any, now: int) -> Answers:
         "agent_intervals": oracle.agent_intervals(now),
         "tasks": oracle.tasks(now),
         "task_intervals": oracle.task_intervals(now),
+        "anomalies": decided(
+            (it.kind, f"{it.subject[0]}:{it.subject[2]}", it.subject[1], it.event_id)
+            for it in oracle.anomalies(now)
+        ),
     }
+
+
+def line(body: Any) -> str:
+    """An event in one line, so that a counterexample can be read at a glance."""
+    data = body["data"] if isinstance(body.get("data"), dict) else {}
+    rest = {k: v for k, v in data.items() if k not in ("createdTime", "agentId", "taskId")}
+    told = [data.get("createdTime"), body.get("id"), body.get("type"), data.get("agentId")]
+    return " ".join(map(repr, [*told, data.get("taskId"), rest]))
 
 
 def deliver_all(log: Any, bodies: Sequence[Any], recorded: int) -> Any:
