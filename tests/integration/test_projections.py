@@ -1,117 +1,25 @@
-"""The projection over a real database: any arrival, any pages, crashes, and rivals."""
+"""The projection over a real database: rivals, restarts, wake-ups and reconciled facts."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from itertools import count, islice
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
-import psycopg
-import pytest
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
-
-from projector.database import become_service, connect
+from projector.database import connect
 from projector.events import Origin
 from projector.projections import Runner
 from projector.simulate import Simulation
 from projector.store import Request
 from projector.tables import TABLES
 from projector.webex import judge
-from tests.conftest import Site, clone, open_site
+from tests.conftest import Site
 from tests.examples import DAWN, NOW, RECORDED, v1
-from tests.laws.memory import MemoryLog, answers, comparable, deliver_all, oracle_answers
+from tests.laws.memory import MemoryLog, answers, deliver_all, oracle_answers
 from tests.oracle import Oracle
-from tests.strategies import arrivals, batches, believable_deliveries, noisy_deliveries
-
-
-class Clock:
-    """Stands at the moment of recording until the test reads."""
-
-    now = RECORDED
-
-    def __call__(self) -> int:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture(scope="module")
-def shared(template: str, tmp_path_factory: Any, clock: Clock) -> Iterator[Site]:
-    """One service for all examples; each example has an organisation of its own."""
-    with open_site(clone(template), tmp_path_factory.mktemp("site"), clock=clock) as site:
-        yield site
-
-
-ORGANISATIONS = ("acme", "umbra")  # that the strategies name
-_examples = count(1)
-
-
-def set_apart(bodies: list[Any], example: int) -> list[Any]:
-    """The same bodies under organisations of the example's own."""
-    text = json.dumps(bodies)
-    for organisation in ORGANISATIONS:
-        text = text.replace(f'"{organisation}"', f'"{organisation}-{example}"')
-    return json.loads(text)
-
-
-def read_back(site: Site, example: int) -> dict[str, Any]:
-    """All views and intervals of an example, over HTTP."""
-    query = "&".join(f"orgId={organisation}-{example}" for organisation in ORGANISATIONS)
-    told: dict[str, Any] = {}
-    for table in TABLES:
-        name, path = f"{table.column[:-3]}Id", f"/api/v1/{table.name}"
-        views = site.get(f"{path}?{query}&limit=1000").json["data"]
-        told[table.name] = {(view["orgId"], view[name]): comparable(view) for view in views}
-        told[table.intervals] = {
-            (org, id_): site.get(f"{path}/{id_}/history?orgId={org}&limit=1000").json["data"]
-            for org, id_ in told[table.name]
-            if "/" not in id_  # such an id is reached by the list's filter alone
-        }
-    return told
-
-
-# Without shrinking: each step goes through HTTP and a database, and the laws of the fold shrink.
-@settings(max_examples=60, phases=[Phase.explicit, Phase.generate])
-@given(
-    st.data(),
-    st.one_of(believable_deliveries(), noisy_deliveries()),
-)
-def test_what_is_read_is_what_the_oracle_says(shared, clock, data, bodies):
-    """Any order, repeats, requests and pages, crashes between them: the oracle's answer."""
-    example = next(_examples)
-    requests = set_apart(data.draw(batches(data.draw(arrivals(bodies)))), example)
-    clock.now = RECORDED
-    oracle = Oracle()
-    with connect(shared.url) as connection:
-        become_service(connection)
-        runner = Runner(shared.service.store, shared.url, page_events=data.draw(st.integers(1, 9)))
-        for request in requests:
-            assert oracle.deliver(request, RECORDED) == shared.post(request).json
-            if data.draw(st.booleans()):
-                _crash(connection, runner)
-            if data.draw(st.booleans()):
-                runner.take_page(connection)
-    shared.project()
-    clock.now = NOW
-    expected = oracle_answers(oracle, NOW)
-    for table in TABLES:
-        histories = expected[table.intervals]
-        expected[table.intervals] = {k: rows for k, rows in histories.items() if "/" not in k[1]}
-    assert expected == read_back(shared, example)
-
-
-def _crash(connection: Any, runner: Runner) -> None:
-    """Fold a page and lose the transaction, as a process that dies before its commit."""
-    with connection.transaction():
-        runner.take_page(connection)
-        raise psycopg.Rollback
 
 
 def simulated(number: int) -> list[Any]:
@@ -126,7 +34,7 @@ def tables(url: str) -> dict[str, list[Any]]:
                 for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3".encode())
             ]
             for table in TABLES
-            for name in (table.name, table.intervals)
+            for name in (table.name, table.intervals, table.anomalies)
         }
 
 
@@ -159,7 +67,8 @@ def test_two_runners_at_once_are_exact(site):
     raced = tables(site.url)
     with connect(site.url) as connection:
         for table in TABLES:
-            connection.execute(f"TRUNCATE {table.name}, {table.intervals}".encode())
+            derived = f"{table.name}, {table.intervals}, {table.anomalies}"
+            connection.execute(f"TRUNCATE {derived}".encode())
         connection.execute("UPDATE projections SET position = 0")
     site.project()
     assert tables(site.url) == raced
