@@ -8,7 +8,6 @@ from projector.machine import fold
 from projector.tables import TASKS
 from tests.examples import DAWN, story, task, v1
 from tests.laws.memory import MemoryLog, deliver_all
-from tests.real_lives import REAL_LIVES
 
 HOUR = 3_600_000
 
@@ -34,15 +33,3 @@ def test_a_missing_wrapup_is_withdrawn(word):
     assert 1 == anomalies(life, HOUR + 10)
     expected = 0 if word == "connect" else 1  # to fail after an end is not expected either
     assert expected == anomalies([*life, task(HOUR + 40, "t", word)], 2 * HOUR)
-
-
-@pytest.mark.parametrize("words", [words for _, words in REAL_LIVES])
-def test_a_real_life_is_never_unexpected(words):
-    """What real calls did is normal: no anomaly, and the last end is the task's."""
-    steps = [task(1_000 * place, "t", word) for place, word in enumerate(words.split())]
-    log = deliver_all(MemoryLog(), story(*steps), DAWN + HOUR)
-    (events,) = log.of(TASKS).values()
-    found = fold(TASKS.fresh(), events)
-    assert [] == found.anomalies
-    over = words.split()[-1] == "ended"
-    assert (over, over) == (found.state.complete, found.state.current_state == "ended")
