@@ -91,8 +91,7 @@ class AgentState(State):
         return leg.status() if leg else SHOWN_AS.get(self.current_state, self.current_state)
 
     def continues(self, before: Stretch, now: Stretch) -> bool:
-        return (before.status, before.task_id, before.idle_code_id) == (
-            now.status,
+        return before.has_status_of(now) and (before.task_id, before.idle_code_id) == (
             now.task_id,
             now.idle_code_id,
         )
@@ -195,9 +194,8 @@ class AgentState(State):
         if same_word and task_id == self.state_task:
             return
         if not same_word:
-            self.current_state = word
             self.idle_code_id = self.idle_code_name = None
-        self.state_since, self.state_task = time, task_id
+        self.current_state, self.state_since, self.state_task = word, time, task_id
 
     def _carry(self, event: Event) -> None:
         self.team_id = event.team_id or self.team_id

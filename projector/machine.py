@@ -13,7 +13,13 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Generic, TypeVar
 
-from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded, restatements
+from projector.events import (
+    RECONCILIATION_TOLERANCE_MS,
+    Origin,
+    Recorded,
+    plain_word,
+    restatements,
+)
 
 UNKNOWN = "unknown"
 
@@ -51,6 +57,9 @@ class Stretch:
     task_id: str | None = None
     queue_id: str | None = None
     idle_code_id: str | None = None
+
+    def has_status_of(self, other: Stretch) -> bool:
+        return self.status == other.status or plain_word(self.status) == plain_word(other.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +195,7 @@ class Story(Generic[S]):
 
     def _begin(self, time: int, before: Stretch | None, event_id: str | None) -> None:
         now = self._told = self.state.shown()
-        if before is None or before.status != now.status:
+        if before is None or not before.has_status_of(now):
             self.state.status_since = time
         if before is None or not self.state.continues(before, now):
             self.intervals.append(Interval(start=time, stretch=now, event_id=event_id))

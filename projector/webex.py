@@ -269,7 +269,7 @@ def _word(kind: Kind, type_: str, data: Mapping[str, Any]) -> str | None:
     came = _shown(data.get("currentState"))
     if kind is Kind.LOGIN and came is None:
         return LOGGED_IN
-    if came is None or kind in (Kind.OTHER, Kind.AGENT_OTHER):
+    if came is None or kind is Kind.OTHER:
         return None
     return spelling(kind, came)
 

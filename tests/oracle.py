@@ -721,7 +721,7 @@ def agent_view(org: str, name: str, events: Sequence[Event]) -> dict[str, Any]:
             "agentId": name,
             "orgId": org,
             "teamId": agent.carries["teamId"],
-            "status": rows[-1]["status"],
+            "status": agent.status.text,
             "statusSince": run_start(rows),
             "currentState": (agent.state or UNKNOWN).text,
             "stateSince": agent.state_since,
@@ -778,7 +778,7 @@ def intervals(
     """Maximal stretches of equal `names`, from what held after each moment.
 
     Moments rise; the hour may add a second entry to a millisecond. Unknown words are compared like
-    known ones, and a run of one status keeps the spelling it began with.
+    known ones; a row shows the spelling it began with.
     """
     rows: list[dict[str, Any]] = []
     keys: list[tuple[Any, ...]] = []
@@ -792,16 +792,13 @@ def intervals(
         cause = next(
             event_id for _, then, event_id in parts if not keys or compared(then, names) != keys[-1]
         )
-        status = row["status"].text
-        if rows and keys[-1][0] == key[0]:
-            status = rows[-1]["status"]
         if rows:
             rows[-1]["to"] = time
             rows[-1]["durationMs"] = time - rows[-1]["from"]
         rows.append(
             {"from": time, "to": None, "durationMs": None}
             | row
-            | {"status": status, "eventId": cause}
+            | {"status": row["status"].text, "eventId": cause}
         )
         keys.append(key)
     return rows
@@ -814,7 +811,9 @@ def compared(row: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
 def run_start(rows: list[dict[str, Any]]) -> int:
     """The start of the run of intervals that ends in the last one's status."""
     start = len(rows) - 1
-    while start > 0 and rows[start - 1]["status"] == rows[start]["status"]:
+    while start > 0 and plain(rows[start - 1]["status"]) == plain(
+        rows[start]["status"]
+    ):
         start -= 1
     return int(rows[start]["from"])
 
