@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test laws lint types check bench demo clean
+.PHONY: help install run test laws lint types check mutants bench demo clean
 
 help:  ## print this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,11 @@ types: $(READY)  ## check types
 
 check: lint types test  ## lint, types and tests
 
+mutants: $(READY)  ## break the pure core in small ways; do the tests notice? (a quarter hour)
+	rm -rf mutants
+	HYPOTHESIS_PROFILE=mutants $(BIN)/mutmut run --max-children 2
+	$(BIN)/python -m tools.mutants
+
 bench: $(READY)  ## measure
 	$(BIN)/python -m tests.bench
 
@@ -36,7 +41,7 @@ demo: $(READY)  ## show a contact center at work
 	$(BIN)/python -m tests.demo
 
 clean:  ## remove .venv and caches, but no data
-	rm -rf .venv build dist *.egg-info .coverage htmlcov
+	rm -rf .venv build dist mutants *.egg-info .coverage htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

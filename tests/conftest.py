@@ -31,6 +31,15 @@ TEMPLATE = "template_projector"
 # The laws run on what a law needs, not against a clock; a shared machine is slow at times.
 hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
+# A law is asked once for each mutant: the same few examples each time, and no report of a failure.
+hypothesis.settings.register_profile(
+    "mutants",
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 _numbers = itertools.count(1)
 

@@ -1,0 +1,214 @@
+"""The agent's own turns: what is not expected of one, and what closes a leg."""
+
+from __future__ import annotations
+
+import pytest
+
+from projector.machine import AnomalyKind
+from projector.tables import AGENTS
+from tests.examples import at, channel, login, logout, v1, v2
+from tests.folds import folded, kinds, view
+
+MISSING_LOGIN = AnomalyKind.MISSING_LOGIN
+MISSING_LOGOUT = AnomalyKind.MISSING_LOGOUT
+UNKNOWN = AnomalyKind.UNKNOWN_STATE
+UNEXPECTED = AnomalyKind.UNEXPECTED_TRANSITION
+
+PHONE, CHAT = ("c-phone", "telephony"), ("c-chat", "chat")
+
+
+def shown(*bodies):
+    return view(AGENTS, folded(AGENTS, *bodies))
+
+
+def legs(*bodies):
+    """The tasks of the open legs."""
+    return sorted(folded(AGENTS, login(0, "ann"), *bodies).state.legs)
+
+
+# --- anomalies ---
+
+
+@pytest.mark.parametrize(
+    ("bodies", "expected"),
+    [
+        ([login(0, "ann"), login(5, "ann")], [MISSING_LOGOUT]),
+        ([login(0, "ann", "Pondering")], [UNKNOWN]),
+        ([login(0, "ann"), login(5, "ann", "Pondering")], [MISSING_LOGOUT]),
+        ([logout(0, "ann", "AGENT")], [MISSING_LOGIN]),
+        ([login(0, "ann"), logout(5, "ann", "AGENT"), logout(9, "ann", "AGENT")], []),
+        ([v1(0, "ann", "pondering")], [MISSING_LOGIN]),
+        ([login(0, "ann"), v1(5, "ann", "pondering")], [UNKNOWN]),
+        ([login(0, "ann"), v1(5, "ann", "pondering", "t")], [UNKNOWN]),
+        ([channel(0, "ann", "chat", "Idle")], [MISSING_LOGIN]),
+        ([channel(0, "ann", "chat", "Pondering")], [MISSING_LOGIN]),
+        ([login(0, "ann"), channel(5, "ann", "chat", "Idle")], []),
+        ([login(0, "ann"), channel(5, "ann", "chat", "Pondering")], [UNKNOWN]),
+        ([channel(0, "ann", "chat", "LoggedOut")], []),
+        ([channel(0, "ann", "", "LoggedOut")], []),
+    ],
+    ids=range(14),
+)
+def test_of_what_was_not_expected_the_first_is_told(bodies, expected):
+    """A lost login or logout stands before an unknown word, and one event raises one anomaly."""
+    assert expected == kinds(folded(AGENTS, *bodies))
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "expected"),
+    [
+        ([], "available", []),
+        ([], "wrapup-done", [UNEXPECTED]),
+        ([], "conferencing", [UNEXPECTED]),
+        (["connected"], "on-hold", []),
+        (["connected"], "ringing", [UNEXPECTED]),
+    ],
+)
+def test_a_word_without_a_task_follows_the_last_word(before, word, expected):
+    """From idle, as the login says, or from the word before."""
+    life = [v1(place, "ann", told) for place, told in enumerate([*before, word], 1)]
+    assert expected == kinds(folded(AGENTS, login(0, "ann"), *life))
+
+
+@pytest.mark.parametrize(
+    ("before", "word", "expected"),
+    [
+        ([], "ringing", []),
+        ([], "hold-done", [UNEXPECTED]),
+        (["ringing"], "connected", []),
+        (["ringing"], "hold-done", [UNEXPECTED]),
+        (["connected"], "ringing", [UNEXPECTED]),
+        (["connected", "wrapup"], "wrapup-done", []),
+    ],
+)
+def test_a_word_with_a_task_follows_that_tasks_leg(before, word, expected):
+    """What the agent said of another task in between does not matter."""
+    life = [v1(place, "ann", told, "t") for place, told in enumerate(before, 1)]
+    other = v1(50, "ann", "connected", "other")
+    told = folded(AGENTS, login(0, "ann"), *life, other, v1(99, "ann", word, "t"))
+    assert expected == kinds(told)
+
+
+@pytest.mark.parametrize("word", ["wrapup-done", "not-responding"])
+def test_both_versions_of_a_step_are_one_step(word):
+    """The second finds no leg any more, and that is no wonder."""
+    begun = v1(1, "ann", "ringing" if word == "not-responding" else "wrapup", "t", id="a")
+    rung = v1(0, "ann", "connected", "t", id="0")
+    twins = [v1(9, "ann", word, "t", id="b"), v2(9, "ann", word, "t", on=PHONE, id="c")]
+    told = folded(
+        AGENTS, login(0, "ann"), *([] if word != "wrapup-done" else [rung]), begun, *twins
+    )
+    assert [] == kinds(told)
+
+
+# --- sessions and words ---
+
+
+def test_a_hold_that_is_over_reads_as_connected_without_a_leg_too():
+    """The status of one with no leg is the last word, mapped as legs are."""
+    it = shown(login(0, "ann"), v1(5, "ann", "hold-done"))
+    assert ("connected", "hold-done") == (it["status"], it["currentState"])
+
+
+def test_a_logged_out_word_does_not_say_who():
+    """Only a logout event does."""
+    it = shown(login(0, "ann"), v1(5, "ann", "logged-out", loggedOutBy="AGENT"))
+    assert (at(5), None) == (it["session"]["logoutTime"], it["session"]["loggedOutBy"])
+
+
+def test_the_word_and_task_of_a_login_are_the_last_word():
+    """To say the same of the same task again does not restart it."""
+    begun = login(0, "ann", "Connected", taskId="t")
+    assert at(0) == shown(begun, v1(5, "ann", "connected", "t"))["stateSince"]
+    assert at(5) == shown(begun, v1(5, "ann", "connected", "u"))["stateSince"]
+
+
+# --- legs ---
+
+
+def test_ready_on_a_channel_closes_all_on_it():
+    """Whatever state they are in, and nothing on another channel."""
+    talks = [
+        v2(1, "ann", "connected", "call", on=PHONE),
+        v2(2, "ann", "connected", "chat-1", on=CHAT),
+        v2(3, "ann", "on-hold", "chat-2", on=CHAT),
+    ]
+    assert ["call"] == legs(*talks, v2(9, "ann", "available", on=CHAT))
+
+
+def test_not_ready_on_a_channel_closes_what_rings_or_wraps_up():
+    """A conversation goes on."""
+    talks = [
+        v2(1, "ann", "wrapup", "chat-1", on=CHAT),
+        v2(2, "ann", "connected", "chat-2", on=CHAT),
+        v2(3, "ann", "ringing", "call", on=PHONE),
+    ]
+    assert ["call", "chat-2"] == legs(*talks, v2(9, "ann", "idle", on=CHAT))
+
+
+@pytest.mark.parametrize(
+    ("leg", "event", "closed"),
+    [
+        ({"channelId": "c", "channelType": "chat"}, {"channelId": "c", "channelType": "x"}, True),
+        (
+            {"channelId": "c", "channelType": "chat"},
+            {"channelId": "d", "channelType": "chat"},
+            False,
+        ),
+        ({"channelId": "c", "channelType": "chat"}, {"channelType": "chat"}, True),
+        ({"channelId": "c", "channelType": "chat"}, {"channelType": "email"}, False),
+        ({"channelType": "chat"}, {"channelId": "c", "channelType": "chat"}, True),
+        ({"channelType": "chat"}, {"channelId": "c", "channelType": "email"}, False),
+        ({"channelType": "chat"}, {"channelId": "c"}, False),
+        ({}, {"channelId": "c", "channelType": "chat"}, False),
+        ({}, {"channelId": "c"}, False),
+        ({"channelId": "c"}, {"channelId": "c"}, True),
+    ],
+    ids=range(10),
+)
+def test_a_channel_is_its_id_or_else_its_type(leg, event, closed):
+    """Equal ids, or equal types where one of the two has no id."""
+    talks = [v2(1, "ann", "connected", "t", **leg), v2(9, "ann", "available", **event)]
+    assert ([] if closed else ["t"]) == legs(*talks)
+
+
+@pytest.mark.parametrize("word", ["idle", "available"])
+def test_the_newer_version_ends_no_conversation_for_the_whole_agent(word):
+    """Without a channel it closes what rings or wraps up; it would name the channel otherwise."""
+    talks = [v2(1, "ann", "connected", "t"), v2(2, "ann", "ringing", "u")]
+    assert ["t"] == legs(*talks, v2(9, "ann", word))
+
+
+@pytest.mark.parametrize("word", ["idle", "available"])
+def test_the_older_version_ends_what_has_no_channel(word):
+    """Legs that have one are spoken for by the newer version, unless they ring or wrap up."""
+    talks = [
+        v1(1, "ann", "connected", "t"),
+        v2(2, "ann", "connected", "call", on=PHONE),
+        v2(3, "ann", "wrapup", "chat", on=CHAT),
+    ]
+    assert ["call"] == legs(*talks, v1(9, "ann", word))
+
+
+def test_the_older_version_with_a_list_ends_what_is_not_listed():
+    """The list says more than the word."""
+    talks = [v1(1, "ann", "connected", "t"), v1(2, "ann", "connected", "u")]
+    assert ["u"] == legs(*talks, v1(9, "ann", "idle", connectedChannels=["u"]))
+
+
+def test_a_slot_that_rings_for_a_new_task_is_done_with_the_old_one():
+    """Also where the new task was told without its channel first."""
+    old = v2(1, "ann", "wrapup", "old", on=PHONE)
+    assert ["new"] == legs(old, v2(5, "ann", "ringing", "new", on=PHONE))
+    first = v1(5, "ann", "ringing", "new")
+    assert ["new"] == legs(old, first, v2(5, "ann", "ringing", "new", on=PHONE))
+
+
+def test_a_slot_goes_on_with_a_task_that_it_has():
+    """What the older task does there ends nothing that rings beside it."""
+    talks = [
+        v2(1, "ann", "connected", "old", on=PHONE),
+        v2(5, "ann", "ringing", "new", on=PHONE),
+        v2(9, "ann", "on-hold", "old", on=PHONE),
+    ]
+    assert ["new", "old"] == legs(*talks)

@@ -1,0 +1,126 @@
+"""Events: keys and prints that are stored, and which event only says again what was said."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from projector.events import bucket, event_key, fingerprint, restatements
+from projector.tables import AGENTS, TASKS
+from tests.examples import capture, channel, login, task, v1, v2
+from tests.folds import folded, ordered
+
+
+def repeated(table, *bodies, fetched=()):
+    """The ids that say nothing new, each with the id that says it."""
+    events = ordered(table, *bodies, fetched=fetched)
+    named = {recorded.position: recorded.event.id for recorded in events}
+    return {named[again]: named[first] for again, first in restatements(events).items()}
+
+
+# --- what the log holds ---
+
+
+@pytest.mark.parametrize(
+    ("discriminators", "expected"),
+    [
+        ((), "a309eea5-9b1a-5152-b061-7e7f271fa700"),
+        ((5,), "0f8cf7f3-d5f8-5469-b74d-cd2f3f02996c"),
+        ((None,), "8a41e3da-cb03-5043-8d00-cb31dafc8e40"),
+    ],
+)
+def test_a_key_is_for_ever(discriminators, expected):
+    """The log holds keys, so that an event that comes again in a year is known again."""
+    assert UUID(expected) == event_key("acme", "task:new", "e1", *discriminators)
+
+
+def test_a_fingerprint_is_for_ever():
+    """The log holds them, so that a duplicate in a year is no conflict; 16 bytes each."""
+    expected = "fee3b36b79785a95356e7205700de4f5"
+    assert expected == fingerprint({"b": [1, "é", None], "a": {}}).hex()
+
+
+def test_a_bucket_is_for_ever():
+    """A subject's share of the work is stored with its events; without a subject there is none."""
+    assert [223, 7, 69, 236, None] == [
+        bucket("agent", "acme", "ann"),
+        bucket("task", "acme", "ann"),
+        bucket("agent", "umbra", "ann"),
+        bucket("agent", "acme", "bob"),
+        bucket("agent", "acme", None),
+    ]
+
+
+# --- restatements ---
+
+
+def test_the_first_in_order_says_it():
+    """Of events with one fact the smallest id is folded, and the others name it."""
+    again = [v1(0, "ann", "idle", id=name) for name in ("c", "a", "b")]
+    assert {"b": "a", "c": "a"} == repeated(AGENTS, *again)
+
+
+def test_a_path_makes_two_facts_of_captures_alone():
+    """Two recordings of a moment are two; of other events the path tells nothing."""
+    captures = [capture(0, "t", "/a"), capture(0, "t", "/b"), capture(0, "t", "/a")]
+    assert {"e3": "e1"} == repeated(TASKS, *captures)
+    told = [v1(0, "ann", "idle", filePath=path) for path in ("/a", "/b")]
+    assert {"e2": "e1"} == repeated(AGENTS, *told)
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"), [(0, 1), (2_999, 2), (3_000, 1), (7_000, 1), (7_001, 2)]
+)
+def test_reconciliation_gives_way_within_two_seconds(moment, expected):
+    """Either way, 2,000 ms included."""
+    webhook, fetched = v1(5_000, "ann", "idle"), v1(moment, "ann", "idle")
+    if moment == 0:
+        fetched = v2(5_000, "ann", "idle")  # the other version says the same
+    told = folded(AGENTS, webhook, fetched=[fetched])
+    assert expected == told.state.event_count
+
+
+@pytest.mark.parametrize(
+    ("table", "webhook", "fetched"),
+    [
+        (AGENTS, v1(0, "ann", "idle"), v1(100, "ann", "available")),
+        (AGENTS, v1(0, "ann", "connected", "t"), v1(100, "ann", "connected", "u")),
+        (AGENTS, channel(0, "ann", "chat", "Idle"), channel(100, "ann", "email", "Idle")),
+        (AGENTS, login(0, "ann"), v1(100, "ann", "idle")),
+        (
+            AGENTS,
+            v1(0, "ann") | {"type": "agent:coffee"},
+            v1(100, "ann") | {"type": "agent:tea"},
+        ),
+        (TASKS, capture(0, "t", "/a"), capture(100, "t", "/b")),
+    ],
+    ids=["word", "task", "channel-type", "kind", "type", "path"],
+)
+def test_reconciliation_that_says_something_else_is_folded(table, webhook, fetched):
+    """Near in time is not enough."""
+    assert 2 == folded(table, webhook, fetched=[fetched]).state.event_count
+
+
+@pytest.mark.parametrize(
+    ("table", "webhook", "fetched"),
+    [
+        (
+            AGENTS,
+            v2(0, "ann", "idle", on=("c", "chat"), filePath="/a"),
+            v2(100, "ann", "idle", filePath="/b"),
+        ),
+        (TASKS, task(0, "t", "new", filePath="/a"), task(100, "t", "new", filePath="/b")),
+        (TASKS, capture(0, "t", "/a"), capture(100, "t", "/a")),
+    ],
+    ids=["state", "task", "capture"],
+)
+def test_reconciliation_may_know_less(table, webhook, fetched):
+    """Subject, task and word are enough to tell that it is the webhook's fact."""
+    assert 1 == folded(table, webhook, fetched=[fetched]).state.event_count
+
+
+def test_reconciliation_does_not_give_way_to_reconciliation():
+    """Two rows that it fetched, a second apart, are two facts."""
+    fetched = [v1(0, "ann", "idle"), v1(1_000, "ann", "idle")]
+    assert 2 == folded(AGENTS, fetched=fetched).state.event_count

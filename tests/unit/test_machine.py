@@ -1,0 +1,180 @@
+"""The fold: where it may go on, what an hour does to it, and the gaps that it reports."""
+
+from __future__ import annotations
+
+import pytest
+
+from projector.machine import Anomaly, AnomalyKind, fold
+from projector.tables import AGENTS, TASKS
+from tests.examples import at, channel, ended, login, task, v1
+from tests.folds import folded, kinds, ordered, view
+
+HOUR = 3_600_000
+# A call that ended at 1,000 with an agent still at work; its hour is over at HOUR + 1,000.
+AT_WORK = (task(0, "t", "connected"), v1(10, "ann", "connected", "t"), ended(1_000, "t"))
+
+
+# --- where folding may go on ---
+
+
+def goes_on(kept, kept_fetched, new, new_fetched):
+    """Whether a state of idle words at these moments lets others be added."""
+    state = folded(AGENTS, *told(kept), fetched=told(kept_fetched)).state
+    return state.is_before(ordered(AGENTS, *told(new), fetched=told(new_fetched)))
+
+
+def told(moments):
+    return [v1(moment, "ann", "idle") for moment in moments]
+
+
+def test_a_fresh_state_takes_anything():
+    """Where nothing is folded, nothing can belong among it."""
+    assert AGENTS.fresh().is_before(ordered(AGENTS, login(0, "ann")))
+
+
+@pytest.mark.parametrize(("moment", "expected"), [(4_999, False), (5_000, False), (5_001, True)])
+def test_webhooks_go_on_after_the_last_millisecond(moment, expected):
+    """Events of one millisecond are ordered together, so an equal one is too early."""
+    assert expected is goes_on([0, 5_000], [], [moment, 9_000], [])
+
+
+@pytest.mark.parametrize(("moment", "expected"), [(6_999, False), (7_000, False), (7_001, True)])
+def test_webhooks_near_a_reconciled_event_are_weighed_with_it(moment, expected):
+    """What was fetched gives way to a webhook within two seconds, so it must be folded again."""
+    assert expected is goes_on([0], [5_000], [moment], [])
+
+
+@pytest.mark.parametrize(("moment", "expected"), [(6_999, False), (7_000, False), (7_001, True)])
+def test_what_is_fetched_near_a_webhook_is_weighed_with_it(moment, expected):
+    """The fetched one gives way, so the webhook must be at hand."""
+    assert expected is goes_on([0, 5_000], [], [20_000], [moment])
+
+
+def test_only_the_last_reconciled_event_is_near():
+    """One fetched long ago keeps no webhook waiting."""
+    assert goes_on([60_000], [5_000], [60_001], [])
+
+
+# --- the hour ---
+
+
+def rows(*bodies, until):
+    intervals = folded(TASKS, *bodies, until=until).intervals
+    return [(it.start - at(0), it.stretch.status, it.event_id) for it in intervals]
+
+
+def test_the_hour_completes_what_nobody_finished():
+    """At that millisecond and not before; no event began the interval."""
+    assert [(0, "assigned", "e1")] == rows(*AT_WORK, until=HOUR + 999)[:1]
+    assert "assigned" == rows(*AT_WORK, until=HOUR + 999)[-1][1]
+    assert (HOUR + 1_000, "completed", None) == rows(*AT_WORK, until=HOUR + 1_000)[-1]
+
+
+def test_the_hour_is_over_after_all_events_of_its_millisecond():
+    """Who finishes in it has finished in time: no anomaly, and the event began the interval."""
+    told = folded(TASKS, *AT_WORK, v1(HOUR + 1_000, "ann", "wrapup-done", "t"), until=2 * HOUR)
+    assert [] == kinds(told)
+    assert at(HOUR + 1_000) == told.state.completed_time
+    assert "e4" == told.intervals[-1].event_id
+
+
+def test_an_event_that_shows_nothing_does_not_begin_the_hours_interval():
+    """The hour began it, though an event fell in its millisecond."""
+    note = task(HOUR + 1_000, "t", "customer-note")
+    assert (HOUR + 1_000, "completed", None) == rows(*AT_WORK, note, until=2 * HOUR)[-1]
+
+
+def test_a_second_end_in_the_hours_millisecond_moves_the_hour():
+    """All events of it come first, and the hour is counted from the last end."""
+    told = folded(TASKS, *AT_WORK, ended(HOUR + 1_000, "t", "Agent"), until=HOUR + 1_000)
+    assert (False, at(2 * HOUR + 1_000)) == (told.state.complete, told.state.due())
+
+
+def test_a_reopening_just_before_the_hour_is_in_time():
+    """The hour passes up to the event's own millisecond only."""
+    reopened = (*AT_WORK, task(HOUR + 999, "t", "connect"))
+    told = folded(TASKS, *reopened, until=2 * HOUR)
+    assert [] == kinds(told)
+    assert [(HOUR + 999, "offered", "e4")] == rows(*reopened, until=2 * HOUR)[2:]
+
+
+def test_a_reopening_just_after_the_hour_is_late():
+    """The task was complete for a millisecond, which its history shows."""
+    reopened = (*AT_WORK, task(HOUR + 1_001, "t", "connect"))
+    history = [(HOUR + 1_000, "completed", None), (HOUR + 1_001, "offered", "e4")]
+    assert history == rows(*reopened, until=2 * HOUR)[-2:]
+
+
+def test_once_the_hour_has_passed_nothing_is_due():
+    """And no later word of an agent changes completion."""
+    passed = folded(TASKS, *AT_WORK, until=HOUR + 1_000)
+    assert None is passed.state.due()
+    late = folded(TASKS, *AT_WORK, v1(HOUR + 5_000, "bob", "connected", "t"), until=2 * HOUR)
+    assert (True, at(HOUR + 1_000)) == (late.state.complete, late.state.completed_time)
+
+
+def test_the_hour_of_a_finished_task_is_no_anomaly():
+    """It passes unseen."""
+    done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
+    told = folded(TASKS, *done, until=2 * HOUR)
+    assert ([], None) == (kinds(told), told.state.due())
+    assert at(2_000) == told.state.completed_time
+
+
+# --- anomalies ---
+
+
+def test_an_anomaly_names_its_event_and_the_gap_before_it():
+    """From the last event that was folded to the one that was not expected."""
+    told = folded(TASKS, task(0, "t", "new"), task(5_000, "t", "on-hold"))
+    event = {"event_id": "e2", "position": 2}
+    gap = {"gap_from": at(0), "gap_to": at(5_000)}
+    expected = Anomaly(kind=AnomalyKind.UNEXPECTED_TRANSITION, **event, **gap)
+    assert [expected] == told.anomalies
+
+
+def test_before_the_first_event_nothing_is_known():
+    """The gap of a first event is open."""
+    told = folded(AGENTS, v1(0, "ann", "idle"))
+    event, gap = {"event_id": "e1", "position": 1}, {"gap_from": None, "gap_to": at(0)}
+    assert [Anomaly(kind=AnomalyKind.MISSING_LOGIN, **event, **gap)] == told.anomalies
+
+
+def test_a_missing_wrapup_is_looked_for_in_the_hour():
+    """No event raised it; the gap is from the end to the hour's, and it stands in the state."""
+    told = folded(TASKS, *AT_WORK, until=2 * HOUR)
+    event = {"event_id": None, "position": None}
+    gap = {"gap_from": at(1_000), "gap_to": at(HOUR + 1_000)}
+    expected = Anomaly(kind=AnomalyKind.WRAPUP_MISSING, **event, **gap)
+    assert ([], expected) == (told.anomalies, told.state.left_by_time())
+    assert 1 == view(TASKS, told)["anomalyCount"]
+
+
+def test_a_second_end_leaves_the_gap_of_the_first_hour():
+    """The hour that passed is what showed the wrap-up to be missing."""
+    first = folded(TASKS, *AT_WORK, until=2 * HOUR).state.left_by_time()
+    again = ended(HOUR + 5_000, "t", "Agent")
+    assert first == folded(TASKS, *AT_WORK, again, until=4 * HOUR).state.left_by_time()
+
+
+def test_where_nothing_is_missing_time_has_shown_nothing():
+    """Neither of agents nor of tasks that were finished."""
+    assert None is folded(AGENTS, login(0, "ann"), until=2 * HOUR).state.left_by_time()
+    done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
+    assert None is folded(TASKS, *done, until=2 * HOUR).state.left_by_time()
+
+
+def test_what_time_has_shown_counts_beside_what_events_have():
+    """And is withdrawn alone, when the task is reopened."""
+    life = (task(-9, "t", "new"), *AT_WORK)  # nobody offered it
+    assert 2 == folded(TASKS, *life, until=2 * HOUR).state.anomaly_count
+    again = task(HOUR + 9_000, "t", "connect")
+    assert 1 == folded(TASKS, *life, again, until=2 * HOUR).state.anomaly_count
+
+
+def test_anomalies_are_counted():
+    """Each of them, over folds that go on."""
+    first = folded(AGENTS, login(0, "ann"), login(1, "ann"), channel(2, "ann", "chat", "Odd"))
+    assert 2 == view(AGENTS, first)["anomalyCount"]
+    more = ordered(AGENTS, login(5, "ann"))
+    assert 3 == fold(first.state, more).state.anomaly_count

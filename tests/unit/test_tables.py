@@ -1,0 +1,90 @@
+"""By what a row of a view is found."""
+
+from __future__ import annotations
+
+from projector.tables import AGENTS, TASKS
+from tests.examples import at, channel, ended, login, logout, task, v1, v2
+from tests.folds import folded
+
+HOUR = 3_600_000
+
+
+def test_a_busy_agent_is_found_by_legs_and_channels():
+    """By the queue of the leg that gives the status, and by each type of channel in use."""
+    state = folded(
+        AGENTS,
+        login(0, "ann"),
+        channel(1, "ann", "email", "Idle"),
+        channel(2, "ann", "Chat", "Engaged"),
+        v2(5, "ann", "connected", "t", on=("c", "telephony"), queueId="q-1"),
+        v2(6, "ann", "ringing", "u", on=("d", "chat"), queueId="q-2"),
+        v1(7, "ann", "wrapup", "v"),
+    ).state
+    assert {
+        "status": ["connected"],
+        "currentState": ["wrapup"],
+        "teamId": ["team-1"],
+        "queueId": ["q-1"],
+        "channelType": ["chat", "email", "telephony"],
+        "loggedIn": ["true"],
+    } == AGENTS.facets(state)
+
+
+def test_what_is_not_known_finds_nothing():
+    """A facet without a value is an empty list."""
+    state = folded(AGENTS, logout(0, "ann", "AGENT")).state
+    assert {
+        "status": ["logged-out"],
+        "currentState": ["logged-out"],
+        "teamId": [],
+        "queueId": [],
+        "channelType": [],
+        "loggedIn": ["false"],
+    } == AGENTS.facets(state)
+
+
+def test_a_task_is_found_by_its_agents_while_open_or_not():
+    """All who took part, in order."""
+    told = [
+        task(0, "t", "new", queueId="q-1"),
+        v1(5, "bob", "ringing", "t"),
+        v1(6, "bob", "not-responding", "t"),
+        v1(9, "ann", "connected", "t"),
+    ]
+    open_task = {
+        "status": ["created"],
+        "currentState": ["new"],
+        "queueId": ["q-1"],
+        "channelType": ["telephony"],
+        "direction": ["INBOUND"],
+        "agentId": ["ann", "bob"],
+        "open": ["true"],
+    }
+    assert open_task == TASKS.facets(folded(TASKS, *told).state)
+    failed = {"status": ["failed"], "currentState": ["failed"], "open": ["false"]}
+    assert open_task | failed == TASKS.facets(folded(TASKS, *told, task(20, "t", "failed")).state)
+
+
+def test_a_complete_task_is_not_open():
+    """Whoever ended it."""
+    facets = TASKS.facets(folded(TASKS, task(0, "t", "new"), ended(5, "t")).state)
+    assert (["abandoned"], ["false"]) == (facets["status"], facets["open"])
+
+
+def test_an_hour_on_a_task_is_found_as_what_it_will_be_then():
+    """Its row tells both at once, and asking does not make the hour pass."""
+    state = folded(
+        TASKS, task(0, "t", "connected"), v1(1, "ann", "connected", "t"), ended(5, "t")
+    ).state
+    then = TASKS.facets(TASKS.when_due(state))
+    assert (["completed"], ["false"]) == (then["status"], then["open"])
+    now = TASKS.facets(state)
+    assert (["assigned"], ["true"]) == (now["status"], now["open"])
+    assert at(5) + HOUR == state.due()
+    assert 0 == state.anomaly_count
+
+
+def test_where_nothing_is_due_there_is_no_then():
+    """Of agents never, of tasks unless they ended."""
+    assert None is AGENTS.when_due(folded(AGENTS, login(0, "ann")).state)
+    assert None is TASKS.when_due(folded(TASKS, task(0, "t", "new")).state)
