@@ -29,10 +29,13 @@ types: $(READY)  ## check types
 
 check: lint types test  ## lint, types and tests
 
-mutants: $(READY)  ## break the pure core in small ways; do the tests notice? (a quarter hour)
+mutants:  ## break the pure core in small ways; do the tests notice? (a quarter hour)
+	PYTHON='$(PYTHON)' sh tools/venv.sh .venv-mutants
+	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[dev,mutants]'
 	rm -rf mutants
-	HYPOTHESIS_PROFILE=mutants $(BIN)/mutmut run --max-children 2
-	$(BIN)/python -m tools.mutants
+	HYPOTHESIS_PROFILE=mutants .venv-mutants/bin/mutmut run --max-children 2
+	.venv-mutants/bin/python -m tools.mutants
 
 bench: $(READY)  ## measure
 	$(BIN)/python -m tests.bench
@@ -41,7 +44,7 @@ demo: $(READY)  ## show a contact center at work
 	$(BIN)/python -m tests.demo
 
 clean:  ## remove .venv and caches, but no data
-	rm -rf .venv build dist mutants *.egg-info .coverage htmlcov
+	rm -rf .venv .venv-mutants build dist mutants *.egg-info .coverage htmlcov
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

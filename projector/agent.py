@@ -118,7 +118,6 @@ class AgentState(State):
         )
         self.logged_in = True
         self.legs.clear()
-        self.idle_code_id = self.idle_code_name = None
         self._carry(event)
         self._enter(word, event.task_id, time)
         self._carry_idle_code(event)
@@ -208,7 +207,7 @@ class AgentState(State):
             self.idle_code_name = event.idle_code_name or self.idle_code_name
 
     def _unexpected(self, event: Event, word: str) -> AnomalyKind | None:
-        if self.event_count == 0 or (word, event.task_id) == (self.current_state, self.state_task):
+        if (word, event.task_id) == (self.current_state, self.state_task):
             return None  # both versions of the event tell of every step
         if event.task_id is None:
             expected = is_expected(AGENT, self.current_state, word)

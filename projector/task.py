@@ -275,7 +275,7 @@ class TaskState(State):
         self.queue_id = event.queue_id or self.queue_id
 
     def _unexpected(self, word: str) -> AnomalyKind | None:
-        if self.event_count == 0 or word not in LEADS_TO:
+        if word not in LEADS_TO:
             return None
         expected = is_expected(TASK, self.current_state, word)
         return None if expected else AnomalyKind.UNEXPECTED_TRANSITION

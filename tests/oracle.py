@@ -811,9 +811,7 @@ def compared(row: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
 def run_start(rows: list[dict[str, Any]]) -> int:
     """The start of the run of intervals that ends in the last one's status."""
     start = len(rows) - 1
-    while start > 0 and plain(rows[start - 1]["status"]) == plain(
-        rows[start]["status"]
-    ):
+    while start > 0 and plain(rows[start - 1]["status"]) == plain(rows[start]["status"]):
         start -= 1
     return int(rows[start]["from"])
 
