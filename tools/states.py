@@ -16,7 +16,9 @@ HEAD = """\
 Drawn from the tables in `projector/agent.py`, `leg.py` and `task.py` by `python tools/states.py`; a
 test fails when it is stale. An arrow is a word that may come next. Any other word is taken all the
 same, changes the state as it says, and raises the anomaly `unexpected-transition`. Saying the same
-again is always expected, and so is a subject's first event.
+again is always expected, and so are a subject's first event, any word after a state without arrows
+(a word that nobody knows, `unknown`, `logged-out`), and an end by the system that names RONA: it
+ends an offer and leaves the task as it is.
 """
 TABLES: tuple[tuple[str, str, Expected], ...] = (
     ("The agent", "Of state events that name no task.", AGENT),

@@ -10,6 +10,7 @@ import pytest
 from api.routes import ROUTES
 from projector.cli import main
 from projector.settings import Settings
+from tests.laws import test_fold_laws
 from tools import states
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,12 @@ def test_every_decision_is_listed():
     index = text("decisions/README.md")
     found = [path.name for path in DOCS.glob("decisions/0*.md")]
     assert [] == [name for name in found if name not in index]
+
+
+def test_every_law_is_told():
+    """By its test's name."""
+    laws = [name for name in vars(test_fold_laws) if name.startswith("test_")]
+    assert [] == [name for name in laws if f"`{name}`" not in text("laws.md")]
 
 
 def test_the_diagrams_are_drawn_from_the_tables():
