@@ -7,6 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from psycopg.rows import DictRow
+from pydantic import Field
 
 from projector import __version__
 from projector.database import SERVICE_ROLE, Pool, translated
@@ -41,11 +42,12 @@ class SubscriptionShape(Shape):
 
 
 class LedgersShape(Shape):
-    """Sizes: repeated deliveries, conflicting bodies, bodies in quarantine."""
+    """Sizes: repeated deliveries, conflicting bodies, bodies in quarantine, odd events."""
 
     duplicates: int
     conflicts: int
     quarantine: int
+    anomalies: int = Field(description="Without those that the passing of time raised.")
 
 
 class StatusShape(Shape):
@@ -153,7 +155,9 @@ _PROGRESS = """
 _LEDGERS = """
     SELECT (SELECT count(*) FROM duplicates) AS duplicates,
         (SELECT count(*) FROM conflicts) AS conflicts,
-        (SELECT count(*) FROM quarantine) AS quarantine
+        (SELECT count(*) FROM quarantine) AS quarantine,
+        (SELECT count(*) FROM agent_anomalies)
+            + (SELECT count(*) FROM task_anomalies WHERE position <> 0) AS anomalies
 """
 _PROTECTIONS = """
     SELECT current_user AS name, EXISTS (

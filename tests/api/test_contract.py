@@ -248,6 +248,8 @@ def test_the_status_tells_head_lag_subscriptions_ledgers_and_versions(site):
         assert (head, 0, 0) == tuple(projection[n] for n in ("position", "lagEvents", "lagSeconds"))
     assert ["sub-1"] == [one["id"] for one in answer["subscriptions"]]
     assert 1 == answer["ledgers"]["quarantine"]
+    odd = [row for row in site.get("/api/v1/anomalies").json["data"] if row["eventId"]]
+    assert 0 < len(odd) == answer["ledgers"]["anomalies"]
     assert all(isinstance(one, str) for one in answer["versions"].values())
 
 
