@@ -73,20 +73,19 @@ class Audit:
             _anomalies_of(table, subject, ids, scope)
             for table, subject, ids in ((AGENTS, "agent", "agents"), (TASKS, "task", "tasks"))
         ]
-        after = sql.SQL(
-            "(gap_to, subject, org_id, id, position) > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)"
-        )
-        query = sql.SQL("SELECT * FROM ({}) AS a WHERE {} ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s")
+        query = sql.SQL("{} ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s")
         any_subject = not asked.agent_ids and not asked.task_ids
+        # Before the first place there is: no time is negative.
+        after = asked.after or (-1, "", "", "", 0)
         with snapshot(self._pool) as cur:
             found = cur.execute(
-                query.format(sql.SQL(" UNION ALL ").join(parts), after if asked.after else _ALL),
+                query.format(sql.SQL(" UNION ALL ").join(parts)),
                 scope.parameters
-                | {f"a{number}": part for number, part in enumerate(asked.after or ())}
+                | {f"a{number}": part for number, part in enumerate(after)}
                 | {
                     "agents": None if any_subject else names(asked.agent_ids),
                     "tasks": None if any_subject else names(asked.task_ids),
-                    "start": asked.start,
+                    "start": max(asked.start, after[0]),
                     "end": asked.end,
                     "now": self._clock(),
                     "limit": asked.limit + 1,
@@ -94,9 +93,6 @@ class Audit:
             ).fetchall()
         page = found[: asked.limit]
         return [_anomaly_row(row) for row in page], page[-1][:5] if len(found) > len(page) else None
-
-
-_ALL = sql.SQL("TRUE")
 
 
 def _place_after(ordered: Sequence[Recorded], position: int) -> int:
@@ -108,12 +104,15 @@ def _place_after(ordered: Sequence[Recorded], position: int) -> int:
 def _anomalies_of(table: Table[Any], subject: str, ids: str, scope: Scope) -> sql.Composed:
     # What the passing of time will raise stands there already, and is not told before its moment.
     return sql.SQL(
-        "SELECT gap_to, {subject} AS subject, org_id, id, position, kind, event_id, gap_from"
+        "(SELECT gap_to, {subject} AS subject, org_id, id, position, kind, event_id, gap_from"
         " FROM {anomalies} JOIN {views} AS v USING (org_id, id)"
         " WHERE {organisations} AND {teams} AND (%({ids})s::text[] IS NULL OR id = ANY(%({ids})s))"
         " AND gap_to >= %(start)s"
         " AND (%(end)s::bigint IS NULL OR coalesce(gap_from, gap_to) < %(end)s)"
         " AND (position <> {time} OR gap_to <= %(now)s)"
+        " AND (gap_to, {subject}, org_id, id, position)"
+        " > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)"
+        " ORDER BY gap_to, org_id, id, position LIMIT %(limit)s)"
     ).format(
         subject=subject,
         anomalies=sql.Identifier(table.anomalies),
