@@ -212,3 +212,12 @@ def test_a_slot_goes_on_with_a_task_that_it_has():
         v2(9, "ann", "on-hold", "old", on=PHONE),
     ]
     assert ["new", "old"] == legs(*talks)
+
+
+def test_an_odd_word_in_another_spelling_is_the_same_word():
+    """A second login with it goes on in one interval and one run of status, shown as it came."""
+    told = folded(AGENTS, login(0, "ann", "pondering"), login(5, "ann", "Pon-Dering"))
+    assert [at(0)] == [interval.start for interval in told.intervals]
+    shows = view(AGENTS, told)
+    fields = ("status", "currentState", "statusSince", "stateSince")
+    assert ("Pon-Dering", "Pon-Dering", at(0), at(5)) == tuple(shows[name] for name in fields)
