@@ -19,34 +19,34 @@ ANY = None  # the words of a kind that stand nowhere else
 # Rank by rank; what stands in one row has one rank.
 ORDER: tuple[tuple[tuple[Kind, str | None], ...], ...] = (
     # A task's life in the order in which it is lived: agents' events answer to it.
-    ((Kind.TASK, "new"),),
-    ((Kind.TASK, "origin-updated"),),
-    ((Kind.TASK, "parked"),),
-    ((Kind.TASK, "connect"),),
-    ((Kind.TASK, "connected"),),
-    ((Kind.TASK, "on-hold"),),
-    ((Kind.TASK, "consulting"),),
-    ((Kind.TASK, "consult-done"),),
-    ((Kind.TASK, "conferencing"),),
-    ((Kind.TASK, "conference-done"),),
-    ((Kind.TASK, "conference-transferred"),),
-    ((Kind.TASK, "hold-done"),),
+    ((Kind.TASK, "new"),),  # nothing can come before a task is there
+    ((Kind.TASK, "origin-updated"),),  # who it is from is known before it is queued or offered
+    ((Kind.TASK, "parked"),),  # queued, before it is offered
+    ((Kind.TASK, "connect"),),  # offered, before it is taken
+    ((Kind.TASK, "connected"),),  # taken, before anything is done in the call
+    ((Kind.TASK, "on-hold"),),  # the customer is held, then others are asked
+    ((Kind.TASK, "consulting"),),  # begins before it is done
+    ((Kind.TASK, "consult-done"),),  # done, before its people meet the customer
+    ((Kind.TASK, "conferencing"),),  # begins before it is done
+    ((Kind.TASK, "conference-done"),),  # done, before the rest is handed over
+    ((Kind.TASK, "conference-transferred"),),  # handed over, before the customer is taken back
+    ((Kind.TASK, "hold-done"),),  # taken back at last: real calls say it after all of these
     # The parts of a conversation are over before the task is.
     ((Kind.TASK, "ended"),),
-    ((Kind.TASK, "failed"),),
-    ((Kind.TASK, ANY),),
-    ((Kind.CAPTURE, ANY),),
+    ((Kind.TASK, "failed"),),  # after an end it takes the completion back
+    ((Kind.TASK, ANY),),  # changes no state, so it may stand behind all that do
+    ((Kind.CAPTURE, ANY),),  # made of what is over
     # Whatever else an agent does in this millisecond is done in the session.
     ((Kind.LOGIN, ANY),),
     # The old task is wrapped up, or refused, before the agent is free and the next one comes.
     ((Kind.STATE, "wrapup"),),
-    ((Kind.STATE, "wrapup-done"),),
-    ((Kind.STATE, "not-responding"),),
-    ((Kind.STATE, "idle"),),
-    ((Kind.STATE, "available"),),
-    ((Kind.STATE, "ringing"),),
-    ((Kind.STATE, "connected"),),
-    ((Kind.STATE, "on-hold"),),
+    ((Kind.STATE, "wrapup-done"),),  # wrapped up, before anything new
+    ((Kind.STATE, "not-responding"),),  # refused, before the idle that it leads to
+    ((Kind.STATE, "idle"),),  # idle, before ready where both are said
+    ((Kind.STATE, "available"),),  # ready, before the next task rings
+    ((Kind.STATE, "ringing"),),  # rings, before it is answered
+    ((Kind.STATE, "connected"),),  # answered, before anything is done in the call
+    ((Kind.STATE, "on-hold"),),  # from here on as in the task
     ((Kind.STATE, "consulting"),),
     ((Kind.STATE, "consult-done"),),
     ((Kind.STATE, "conferencing"),),

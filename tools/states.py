@@ -1,4 +1,4 @@
-"""Draw docs/states.md from the transition tables: `python tools/states.py` writes it."""
+"""Draw docs/states.md from the transition tables: `.venv/bin/python tools/states.py` writes it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 HEAD = """\
 # Expected transitions
 
-Drawn from the tables in `projector/agent.py`, `leg.py` and `task.py` by `python tools/states.py`; a
-test fails when it is stale. An arrow is a word that may come next. Any other word is taken all the
-same, changes the state as it says, and raises the anomaly `unexpected-transition`. Saying the same
-again is always expected, and so are a subject's first event, any word after a state without arrows
-(a word that nobody knows, `unknown`, `logged-out`), and an end by the system that names RONA: it
-ends an offer and leaves the task as it is.
+Drawn from the tables in `projector/agent.py`, `leg.py` and `task.py` by
+`.venv/bin/python tools/states.py`; a test fails when it is stale. An arrow is a word that may come
+next. Another of these words is taken all the same, changes the state as it says, and raises the
+anomaly `unexpected-transition`; a word that nobody knows raises `unknown-state` instead where an
+agent says it, and nothing where it is a task's.
+
+Expected without an arrow: the same word again while the leg or task is in that state, a subject's
+first event, and anything after a word that nobody knows. An end by the system that names RONA ends
+an offer and leaves the task as it is; it raises nothing. A leg is `none` again after `wrapup-done`,
+`not-responding`, `idle` and `available`; where a task's words lead elsewhere stands at the end.
 """
 TABLES: tuple[tuple[str, str, Expected], ...] = (
     ("The agent", "Of state events that name no task.", AGENT),

@@ -54,6 +54,7 @@ class Service(RuleBasedStateMachine):
         return connection
 
     def teardown(self) -> None:
+        self.read()  # whatever a run has come to
         self.connection.close()
 
     @initialize(bodies=st.one_of(believable_deliveries(), noisy_deliveries()))

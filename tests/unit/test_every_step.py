@@ -62,6 +62,39 @@ def test_every_event_of_a_task_in_every_state(before, word):
     assert_as_the_oracle_says(bodies)
 
 
+AT_WORK = {
+    *("connected", "on-hold", "hold-done", "consulting", "conferencing", "conference-done"),
+    "wrapup",
+}
+
+
+@pytest.mark.parametrize("word", sorted({*AGENT_WORDS, "Odd_Word"}))
+def test_an_ended_task_is_complete_where_nobody_is_at_work(word):
+    """Each agent word of semantics 5, said before the end and after it."""
+    for told in (
+        [v1(1, "ann", word, "t"), ended(2, "t")],
+        [ended(2, "t"), v1(3, "ann", word, "t")],
+    ):
+        (events,) = deliver_all(MemoryLog(), story(*told), RECORDED).of(TASKS).values()
+        assert (word not in AT_WORK) is fold(TASKS.fresh(), events).state.complete
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        *[(word, "completed") for word in ("connected", "on-hold", "hold-done", "consulting")],
+        ("conferencing", "completed"),
+        *[(word, "abandoned") for word in ("new", "parked", "connect", "consult-done")],
+        *[(word, "abandoned") for word in ("conference-done", "conference-transferred")],
+    ],
+)
+def test_a_task_once_connected_is_completed_else_abandoned(word, status):
+    """The words that count as a connection, each alone before the end."""
+    told = story(step(0, "t", word), ended(9, "t"))
+    (events,) = deliver_all(MemoryLog(), told, RECORDED).of(TASKS).values()
+    assert status == fold(TASKS.fresh(), events).state.status()
+
+
 # --- agents ---------------------------------------------------------------------------------------
 
 WORDS = sorted({*AGENT_WORDS, "Odd_Word"})

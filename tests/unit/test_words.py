@@ -1,11 +1,11 @@
-"""How words are spelt when they are shown."""
+"""How words are spelt when they are shown, and in which order they stand."""
 
 from __future__ import annotations
 
 import pytest
 
 from projector.events import Kind
-from projector.words import spelling
+from projector.words import rank, spelling
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,31 @@ from projector.words import spelling
 def test_a_known_word_is_shown_as_the_vendor_spells_it(kind, came, expected):
     """Without regard to case, ``-`` and ``_``; one that is not known stays as it came."""
     assert expected == spelling(kind, came)
+
+
+AGENT_RANKS = """
+    login wrapup wrapup-done not-responding idle available ringing connected on-hold consulting
+    consult-done conferencing conference-done hold-done odd-word channel-type logout
+"""
+TASK_RANKS = """
+    new origin-updated parked connect connected on-hold consulting consult-done conferencing
+    conference-done conference-transferred hold-done ended failed another capture
+"""
+KINDS = {
+    "login": (Kind.LOGIN, "idle"),
+    "odd-word": (Kind.STATE, "odd"),
+    "channel-type": (Kind.CHANNEL, "Idle"),
+    "logout": (Kind.LOGOUT, "logged-out"),
+    "another": (Kind.TASK, "customer-left"),
+    "capture": (Kind.CAPTURE, "available"),
+}
+
+
+def test_words_of_one_millisecond_stand_in_the_pages_order():
+    """Each before the next: a task's, then those of its agents."""
+    places = [KINDS.get(word, (Kind.TASK, word)) for word in TASK_RANKS.split()]
+    places += [KINDS.get(word, (Kind.STATE, word)) for word in AGENT_RANKS.split()]
+    ranks = [rank(kind, word) for kind, word in places]
+    assert sorted(set(ranks)) == ranks
+    assert rank(Kind.STATE, "logged-out") == ranks[-1]
+    assert rank(Kind.AGENT_OTHER, None) == rank(Kind.STATE, None) == rank(Kind.STATE, "odd")
