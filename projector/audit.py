@@ -96,9 +96,11 @@ class Audit:
 
 
 def _place_after(ordered: Sequence[Recorded], position: int) -> int:
-    """Where the events after the one of a position begin."""
+    """Where the events after the one of a position begin; none is after one that is not there."""
+    if position == 0:
+        return 0
     places = (place for place, it in enumerate(ordered, start=1) if it.position == position)
-    return next(places, 0)
+    return next(places, len(ordered))
 
 
 def _anomalies_of(table: Table[Any], subject: str, ids: str, scope: Scope) -> sql.Composed:
