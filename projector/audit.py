@@ -15,7 +15,7 @@ from projector.machine import S
 from projector.scope import Scope, names
 from projector.shapes import AnomalyRow, EventRow, event_row
 from projector.store import EventStore, ReadOrder, now_ms
-from projector.tables import AGENTS, PASSING_TIME, TASKS, Table
+from projector.tables import AGENTS, PASSING_TIME, TABLES, TASKS, Table
 
 LedgerPlace = tuple[int, str, str, str, int]  # time, kind of subject, organisation, id, position
 
@@ -69,10 +69,7 @@ class Audit:
         self, scope: Scope, asked: LedgerQuestion
     ) -> tuple[Sequence[AnomalyRow], LedgerPlace | None]:
         """Anomalies by time, and where to go on."""
-        parts = [
-            _anomalies_of(table, subject, ids, scope)
-            for table, subject, ids in ((AGENTS, "agent", "agents"), (TASKS, "task", "tasks"))
-        ]
+        parts = [_anomalies_of(table, scope) for table in TABLES]
         query = sql.SQL("{} ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s")
         any_subject = not asked.agent_ids and not asked.task_ids
         # Before the first place there is: no time is negative.
@@ -83,8 +80,8 @@ class Audit:
                 scope.parameters
                 | {f"a{number}": part for number, part in enumerate(after)}
                 | {
-                    "agents": None if any_subject else names(asked.agent_ids),
-                    "tasks": None if any_subject else names(asked.task_ids),
+                    AGENTS.name: None if any_subject else names(asked.agent_ids),
+                    TASKS.name: None if any_subject else names(asked.task_ids),
                     "start": max(asked.start, after[0]),
                     "end": asked.end,
                     "now": self._clock(),
@@ -103,7 +100,7 @@ def _place_after(ordered: Sequence[Recorded], position: int) -> int:
     return next(places, len(ordered))
 
 
-def _anomalies_of(table: Table[Any], subject: str, ids: str, scope: Scope) -> sql.Composed:
+def _anomalies_of(table: Table[Any], scope: Scope) -> sql.Composed:
     # What the passing of time will raise stands there already, and is not told before its moment.
     return sql.SQL(
         "(SELECT gap_to, {subject} AS subject, org_id, id, position, kind, event_id, gap_from"
@@ -116,12 +113,12 @@ def _anomalies_of(table: Table[Any], subject: str, ids: str, scope: Scope) -> sq
         " > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)"
         " ORDER BY gap_to, org_id, id, position LIMIT %(limit)s)"
     ).format(
-        subject=subject,
+        subject=table.name[:-1],
         anomalies=sql.Identifier(table.anomalies),
         views=sql.Identifier(table.name),
         organisations=scope.organisations(),
         teams=scope.teams(table),
-        ids=sql.SQL(ids),
+        ids=sql.SQL(table.name),
         time=PASSING_TIME,
     )
 
