@@ -66,7 +66,8 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
     if route.role is not None:
         operation["security"] = [{"token": []}]
     if route.method == "post":
-        operation["requestBody"] = {"required": True, "content": {"application/json": {}}}
+        schema = {} if route.body is None else {"schema": route.body.model_json_schema()}
+        operation["requestBody"] = {"required": True, "content": {"application/json": schema}}
     return operation
 
 

@@ -69,6 +69,7 @@ Limit = Annotated[int, BeforeValidator(_plain_digits), Field(ge=1, le=1000)]
 Time = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=LAST_TIME)]
 Stored = Annotated[str, AfterValidator(_storable)]
 SubjectCursor = Annotated[tuple[Stored, Stored], BeforeValidator(_place), _AS_TEXT]
+StoredName = Annotated[str, StringConstraints(min_length=1), AfterValidator(_storable)]
 StoredTime = Annotated[StrictInt, Field(ge=0, le=LAST_TIME)]
 TimeCursor = Annotated[tuple[StoredTime], BeforeValidator(_place), _AS_TEXT]
 Position = Annotated[StrictInt, Field(ge=0, lt=2**63)]
@@ -111,7 +112,23 @@ def read_query(model: type[Q]) -> Q:
         ) from None
 
 
-def _error(model: type[Query], name: str, values: list[str]) -> ParameterError:
+def read_body(model: type[Q]) -> Q:
+    """What the request's JSON object says; Problem 400 naming each part that is wrong."""
+    given = request.get_json(force=True, silent=True)
+    if not isinstance(given, dict):
+        raise Problem(400, "The body is no JSON object.")
+    try:
+        return model.model_validate(given)
+    except PydanticError as error:
+        wrong = dict.fromkeys(str((*item["loc"], "body")[0]) for item in error.errors())
+        raise Problem(
+            400,
+            f"Bad body: {', '.join(wrong)}.",
+            errors=[_error(model, name, [given.get(name)]) for name in wrong],
+        ) from None
+
+
+def _error(model: type[Query], name: str, values: list[Any]) -> ParameterError:
     known = [field.alias or own for own, field in model.model_fields.items()]
     allowed = _ALLOWED.get(name, "a text that is not empty")
     if name not in known:

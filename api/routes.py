@@ -15,7 +15,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 
 from api import access
-from api.parameters import Q, Query, read_query
+from api.parameters import Q, Query, read_body, read_query
 from projector.settings import Role, Token
 
 
@@ -28,6 +28,7 @@ class Route:
     summary: str
     answers: type[BaseModel]
     query: type[Query] = Query
+    body: type[Query] | None = None  # of a POST; null: the vendor's webhooks
     role: Role | None = None  # null: always open
     status: int = 200
 
@@ -58,6 +59,32 @@ def read(  # noqa: PLR0913 - what a route is
             return answer(handler(asked, token, **parts))
 
         blueprint.add_url_rule(path, path, view, methods=["GET"])
+        return view
+
+    return register
+
+
+def operate(  # noqa: PLR0913 - what a route is
+    blueprint: Blueprint,
+    path: str,
+    *,
+    summary: str,
+    answers: type[BaseModel],
+    body: type[Q],
+    role: Role = Role.OPERATOR,
+) -> Callable[[Callable[..., BaseModel]], Callable[..., Response]]:
+    """Register a POST route; its function takes what the JSON body says, and the caller."""
+    ROUTES.append(
+        Route(method="post", path=path, summary=summary, answers=answers, body=body, role=role)
+    )
+
+    def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
+        @wraps(handler)
+        def view() -> Response:
+            asked = read_body(body)
+            return answer(handler(asked, access.caller(role)))
+
+        blueprint.add_url_rule(path, path, view, methods=["POST"])
         return view
 
     return register

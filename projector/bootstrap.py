@@ -13,6 +13,7 @@ from pathlib import Path
 from projector.audit import Audit
 from projector.database import Pool, open_pool
 from projector.intake import Intake
+from projector.parking import Parking
 from projector.settings import Role, Settings, SettingsError, Token
 from projector.status import Status
 from projector.store import EventStore, now_ms
@@ -32,6 +33,7 @@ class Service:
     intake: Intake
     views: Views
     audit: Audit
+    parking: Parking
     status: Status
 
     def token(self, text: str) -> Token | None:
@@ -59,6 +61,7 @@ def build_service(
         intake=intake,
         views=Views(pool, clock=clock),
         audit=Audit(pool, store, clock=clock),
+        parking=Parking(pool, store),
         status=Status(pool, intake, settings, clock=clock),
     )
 

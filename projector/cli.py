@@ -97,14 +97,86 @@ def migrate(*, check: bool, as_json: bool) -> None:
 def status(*, url: str | None, as_json: bool) -> None:
     """Ask the running service how it is."""
     settings = _settings()
-    found = _ask(settings, url or settings.root)
+    found = _ask(settings, url or settings.root, "/api/v1/status")
     behind = sum(projection["lagEvents"] for projection in found["projections"])
     if as_json:
         click.echo(json.dumps(found))
     else:
         click.echo(_status_text(found))
-    if behind:
+    if behind or any(projection["skipped"] for projection in found["projections"]):
         sys.exit(BEHIND)
+
+
+@main.group()
+def parked() -> None:
+    """Subjects that wait because an event of theirs cannot be folded."""
+
+
+the_service = click.option("--url", help="The service's root.  [default: HOST and PORT]")
+the_organisation = click.option("--org", help="Its organisation, where several have such an id.")
+the_subject = click.argument("subject", metavar="agent:ID|task:ID")
+
+
+@parked.command("list")
+@the_service
+@as_json
+def list_parked(*, url: str | None, as_json: bool) -> None:
+    """Who waits, for which event, and why."""
+    rows = _parked(url)
+    if as_json:
+        click.echo(json.dumps(rows))
+    else:
+        click.echo("\n".join(map(_parked_text, rows)) or "Nothing is parked.")
+
+
+@parked.command()
+@the_subject
+@the_organisation
+@the_service
+@as_json
+def retry(*, subject: str, org: str | None, url: str | None, as_json: bool) -> None:
+    """Fold what waits; exit with 3 if it is parked again."""
+    _resume("retry", subject, org, url, as_json=as_json)
+
+
+@parked.command()
+@the_subject
+@the_organisation
+@the_service
+@as_json
+def skip(*, subject: str, org: str | None, url: str | None, as_json: bool) -> None:
+    """Leave the parked event out of its subject for good, and fold the rest."""
+    _resume("skip", subject, org, url, as_json=as_json)
+
+
+def _parked(url: str | None) -> list[dict[str, Any]]:
+    settings = _settings()
+    found: list[dict[str, Any]] = _ask(settings, url or settings.root, "/api/v1/parked")["data"]
+    return found
+
+
+def _resume(verb: str, subject: str, org: str | None, url: str | None, *, as_json: bool) -> None:
+    kind, _, id_ = subject.partition(":")
+    if kind not in {"agent", "task"} or not id_:
+        raise click.UsageError("name the subject as agent:ID or task:ID")
+    orgs = [it["orgId"] for it in _parked(url) if (it["kind"], it["id"]) == (kind, id_)]
+    if org is None and len(orgs) != 1:
+        known = f"several organisations have it, say which by --org: {', '.join(orgs)}"
+        raise ProjectorError(known if orgs else f"No {kind} {id_!r} is parked.")
+    settings = _settings()
+    body = {"orgId": org or orgs[0], f"{kind}Id": id_}
+    done = _ask(settings, url or settings.root, f"/api/v1/parked/{verb}", body)
+    text = f"{done['folded']} events folded" + (", parked again" if done["parked"] else "")
+    click.echo(json.dumps(done) if as_json else text)
+    if done["parked"]:
+        sys.exit(BEHIND)
+
+
+def _parked_text(it: dict[str, Any]) -> str:
+    return (
+        f"{it['kind']}:{it['id']} of {it['orgId']}: {it['waiting']} events wait from position"
+        f" {it['position']}; event {it['eventId']} at {it['eventPosition']}: {it['cause']}"
+    )
 
 
 @main.command()
@@ -133,21 +205,25 @@ def _database_url(settings: Settings) -> str:
     return settings.database_url
 
 
-def _ask(settings: Settings, url: str) -> dict[str, Any]:
+def _ask(
+    settings: Settings, url: str, path: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """What the running service answers to a GET, or to a POST of a body."""
     tokens = known_tokens(settings)
     headers = {"Authorization": f"Bearer {tokens[0].token}"} if tokens else {}
+    method = "GET" if body is None else "POST"
     try:
-        answer = httpx.get(f"{url}/api/v1/status", headers=headers, timeout=10)
+        answer = httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=60)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ProjectorError(
             f"No service answers at {url} ({error}): start it with `make run`."
         ) from error
     try:
         found: dict[str, Any] = answer.json()
-        if answer.is_success and "projections" in found:
+        if answer.is_success and {"projections", "data", "folded"} & found.keys():
             return found
         refusal = found["detail"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProjectorError(
             f"What answers at {url} is not this service ({answer.status_code}): set HOST and PORT,"
             " or give --url."
@@ -158,9 +234,11 @@ def _ask(settings: Settings, url: str) -> dict[str, Any]:
 def _status_text(found: dict[str, Any]) -> str:
     ledgers = ", ".join(f"{count} {name}" for name, count in found["ledgers"].items())
     lines = [f"log          position {found['head']['position']}, {ledgers}"]
-    lines += [
-        f"projection   {it['name']}: {it['lagEvents']} events, {it['lagSeconds']:.1f} s behind"
-        for it in found["projections"]
-    ]
+    for it in found["projections"]:
+        behind = f"{it['lagEvents']} events, {it['lagSeconds']:.1f} s behind"
+        parked = f"{it['waiting']} waiting for {it['parked']} parked"
+        lines.append(f"projection   {it['name']}: {behind}")
+        folded = f"{it['projected']} of {it['stored']} folded"
+        lines.append(f"             {folded}, {parked}, {it['skipped']} skipped")
     lines.append(f"protected by {' and '.join(found['logProtectedBy']) or 'nothing'}")
     return "\n".join(lines)

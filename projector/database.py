@@ -36,12 +36,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if _is_passing(error):
+        if is_passing(error):
             raise StoreUnavailable(f"The database does not answer: {first_line(error)}") from error
         raise
 
 
-def _is_passing(error: psycopg.Error) -> bool:
+def is_passing(error: psycopg.Error) -> bool:
+    """Whether trying again may help, and nobody's data is at fault."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
     # Connection trouble, resources, the operator's shutdown, a conflict, a lock, disk and files.

@@ -16,7 +16,8 @@ from itertools import groupby
 from uuid import UUID, uuid5
 
 KEY_NAMESPACE = UUID("6f0a9f0e-6f0b-5d0c-9a53-7c1f0c6f7a11")
-BUCKETS = 256
+BUCKETS, LANES = 256, 16  # shares of the work, and groups of these
+LANE_BUCKETS = BUCKETS // LANES
 RECONCILIATION_TOLERANCE_MS = 2_000
 
 
@@ -122,6 +123,7 @@ class Recorded:
     created: int | None
     recorded_time: int
     origin: Origin
+    request_position: int = 0  # where the events of its publication begin
 
     @property
     def order(self) -> tuple[int, int, str, str, bool, bool]:

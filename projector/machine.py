@@ -20,6 +20,7 @@ from projector.events import (
     plain_word,
     restatements,
 )
+from projector.tally import ANOMALIES, EVENTS, Tally
 
 UNKNOWN = "unknown"
 
@@ -89,9 +90,18 @@ class State(ABC):
 
     status_since: int | None = None
     last_event: LastEvent | None = None
-    reconciled_time: int | None = None  # of the last event that reconciliation told
-    event_count: int = 0
-    anomaly_count: int = 0
+    reconciled_time: int | None = None  # what reconciliation told last, while a webhook may be near
+    tally: Tally = field(default_factory=Tally, compare=False)
+
+    @property
+    def event_count(self) -> int:
+        """How many events were folded."""
+        return self.tally[EVENTS]
+
+    @property
+    def anomaly_count(self) -> int:
+        """How many anomalies stand."""
+        return self.tally[ANOMALIES]
 
     def is_before(self, ordered: Sequence[Recorded]) -> bool:
         """Whether folding may go on from here: nothing of these belongs among what is folded.
@@ -154,7 +164,7 @@ class Story(Generic[S]):
     def take(self, time: int, moment: Sequence[Recorded]) -> None:
         """Take all events of one millisecond: what lasts no time is not shown."""
         self.until(time - 1)
-        before = self._shown() if self.state.event_count else None
+        before = self._shown() if self.state.last_event else None
         for recorded in moment:
             self._step(recorded)
         begun_by: str | None = moment[-1].event.id
@@ -168,7 +178,7 @@ class Story(Generic[S]):
         state, event = self.state, recorded.event
         kind = state.step(recorded)
         if kind is not None:
-            state.anomaly_count += 1
+            state.tally[ANOMALIES] += 1
             self.anomalies.append(
                 Anomaly(
                     kind=kind,
@@ -178,9 +188,11 @@ class Story(Generic[S]):
                     gap_to=recorded.time,
                 )
             )
-        state.event_count += 1
+        state.tally[EVENTS] += 1
         if recorded.origin is Origin.RECONCILIATION:
             state.reconciled_time = recorded.time
+        elif (state.reconciled_time or 0) + RECONCILIATION_TOLERANCE_MS <= recorded.time:
+            state.reconciled_time = None
         state.last_event = LastEvent(
             id=event.id,
             type=event.type,
@@ -201,14 +213,19 @@ class Story(Generic[S]):
             self.intervals.append(Interval(start=time, stretch=now, event_id=event_id))
 
 
-def fold(state: S, ordered: Sequence[Recorded]) -> Story[S]:
+def fold(state: S, ordered: Sequence[Recorded], *, upto: int | None = None) -> Story[S]:
     """Fold events in their order into a state that holds none of them and nothing later.
 
-    ``state`` is changed in place. Repeated statements of one fact are passed over.
+    ``state`` is changed in place. Repeated statements of one fact are passed over, also where it is
+    stated first by an event after ``upto`` (epoch ms), from which on nothing is folded.
     """
     story = Story(state)
     repeats = restatements(ordered)
-    told = (recorded for recorded in ordered if recorded.position not in repeats)
+    told = (
+        recorded
+        for recorded in ordered
+        if recorded.position not in repeats and (upto is None or recorded.time <= upto)
+    )
     for time, moment in groupby(told, key=lambda recorded: recorded.time):
         story.take(time, tuple(moment))
     return story

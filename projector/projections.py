@@ -1,263 +1,215 @@
-"""The projection: follows the log by pages into the tables of views and intervals.
+"""The projection of a page: the events of each subject, into what is stored of it.
 
-The rule of this file: a page of the log, everything it changes, and the position after it are one
-transaction. So a crash repeats a page or nothing, and two runners take turns and never fold an
-event twice. A subject whose new events are all later than what it has folded goes on from its
-stored state; any other is folded again from the log, up to the end of the page.
+The rule of this file: a subject goes on from its stored state where nothing new belongs before it,
+and else from its last checkpoint before all that is new. From there it is one walk, `repair.Life`,
+whether events are live, late or replayed.
 """
 
 from __future__ import annotations
 
-import logging
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from threading import Event
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Generic
 
-from psycopg import Connection, Cursor, sql
-from psycopg.rows import DictRow, TupleRow, tuple_row
-from psycopg.types.json import Jsonb
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow
 
-from projector.database import (
-    EVENTS_CHANNEL,
-    VIEWS_CHANNEL,
-    StoreUnavailable,
-    become_service,
-    connect,
-    translated,
-)
-from projector.events import Recorded
-from projector.machine import Interval, S, Story, fold
+from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded
+from projector.machine import Interval, S, Stretch
+from projector.repair import Life
+from projector.rows import Key, Told, write
 from projector.store import EventStore
-from projector.tables import PASSING_TIME, TABLES, Table
+from projector.tables import Table
+from projector.tally import Tally
 
-NAME = "floor"
-PAGE_EVENTS = 2_000
-POLL_SECONDS = 1.0  # the safety net under a notification that was missed
-RETRY_SECONDS = 0.5
+New = Mapping[Key, Sequence[Recorded]]  # events by subject, in the order of their positions
 
-Key = tuple[str, str]  # organisation and id of a subject
-log = logging.getLogger(__name__)
-
-
-class Runner:
-    """Follows the log until told to stop; several may run, on one host or many."""
-
-    def __init__(self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS) -> None:
-        self._store = store
-        self._url = url
-        self._page_events = page_events
-
-    def run(self, stop: Event) -> None:
-        """Follow until told to stop; a database that goes away is waited for."""
-        while not stop.is_set():
-            try:
-                self._follow(stop)
-            except StoreUnavailable as error:
-                log.warning("the projection waits: %s", error)
-                stop.wait(RETRY_SECONDS)
-            except Exception:
-                # Nothing that a page brings may end the runner; the page stays for the next try.
-                log.exception("the projection failed and tries again")
-                stop.wait(RETRY_SECONDS)
-
-    def _follow(self, stop: Event) -> None:
-        # LISTEN comes before the first read: what is appended in between wakes us.
-        with translated(), connect(self._url) as connection:
-            become_service(connection)
-            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
-            while not stop.is_set():
-                if not self.take_page(connection):
-                    for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-                        pass
-
-    def catch_up(self) -> None:
-        """Follow up to the head and return."""
-        with translated(), connect(self._url) as connection:
-            become_service(connection)
-            while self.take_page(connection):
-                pass
-
-    def take_page(self, connection: Connection[DictRow]) -> bool:
-        """Fold the next page; False at the head."""
-        with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
-            # Other runners wait here until this page is committed.
-            cur.execute("SELECT position FROM projections WHERE name = %s FOR UPDATE", (NAME,))
-            (position,) = cur.fetchone() or (0,)
-            page = self._store.page(cur, position, self._page_events)
-            if page is None:
-                return False
-            for table in TABLES:
-                _project(cur, self._store, table, page.events, page.last_position)
-            cur.execute(
-                "UPDATE projections SET position = %s, recorded_time = %s WHERE name = %s",
-                (page.last_position, page.last_recorded_time, NAME),
-            )
-            cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(page.last_position)))
-            return True
+# Events of a late subject that are read at a time: most repairs end within the first reading.
+FIRST_READ, MOST_READ = 96, 4_096
+_UP_TO, _AFTER = sql.SQL("<= %s ORDER BY start DESC"), sql.SQL("> %s ORDER BY start")
+SUBJECTS_READ = 64  # late subjects that are read together, so that memory is bounded
 
 
-def _project(
+def project(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[S], new: New, *, known: int
+) -> None:
+    """Fold new events into the tables of one kind of subject; ``known`` is the position before."""
+    stored = _stored(cur, table, new)
+    told: dict[Key, Told[S]] = {}
+    late: list[Key] = []
+    for key, events in new.items():
+        text, state = stored.get(key, (None, table.fresh()))
+        if text is None or state.is_before(sorted(events, key=_order)):
+            known_of_it = None if text is None else _Reader(cur, store, table, key)
+            life = Life(table, text, at=state, known=known_of_it)
+            told[key] = _walk(life, state, state.tally, events)
+        else:
+            late.append(key)
+    for begin in range(0, len(late), SUBJECTS_READ):
+        lives = _late_lives(
+            cur, store, table, late[begin : begin + SUBJECTS_READ], new, known=known
+        )
+        for key, (life, base) in lives.items():
+            told[key] = _walk(life, stored[key][1], base, new[key])
+    write(cur, table, told)
+
+
+def _walk(life: Life[S], state: S, base: Tally, events: Sequence[Recorded]) -> Told[S]:
+    tally = Tally(state.tally)
+    for _, request in groupby(events, key=lambda recorded: recorded.request_position):
+        life.take(sorted(request, key=_order))
+    tally.update(life.added)
+    now = life.state() or state
+    now.tally = tally
+    return Told(life=life, state=now, base_tally=base, position=events[-1].position)
+
+
+def _stored(
+    cur: Cursor[TupleRow], table: Table[S], keys: Iterable[Key]
+) -> dict[Key, tuple[str | None, S]]:
+    rows = cur.execute(
+        sql.SQL(
+            "SELECT v.org_id, v.id, v.state, v.tally FROM {} AS v"
+            " JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)"
+        ).format(sql.Identifier(table.name)),
+        _columns(keys),
+        prepare=True,
+    )
+    return {(org_id, id_): (text, table.load(text, tally)) for org_id, id_, text, tally in rows}
+
+
+def _late_lives(  # noqa: PLR0913 - a page, and where it stands
     cur: Cursor[TupleRow],
     store: EventStore,
     table: Table[S],
-    events: Iterable[Recorded],
-    upto: int,
-) -> None:
-    told = _by_subject(table, events)
-    states = _states(cur, table, told)
-    stories: dict[Key, Story[S]] = {}
-    late: list[Key] = []
-    for key, new in told.items():
-        state = states.get(key)
-        if state is None or state.is_before(new):
-            stories[key] = fold(state or table.fresh(), new)
-        else:
-            late.append(key)
-            stories[key] = fold(table.fresh(), store.of_subject(cur, table.column, *key, upto))
-    for derived in (table.intervals, table.anomalies):
-        _forget(cur, derived, late)
-    outlooks = {key: table.when_due(story.state) for key, story in stories.items()}
-    _write_states(cur, table, stories, outlooks)
-    _write_intervals(cur, table, stories)
-    _write_anomalies(cur, table, stories, outlooks)
+    late: Sequence[Key],
+    new: New,
+    *,
+    known: int,
+) -> dict[Key, tuple[Life[S], Tally]]:
+    """Lives that begin at a checkpoint before all that is new, with the first of what follows."""
+    bases = _bases(cur, table, late, new)
+    first = store.later(
+        cur,
+        table.column,
+        [(*key, time - RECONCILIATION_TOLERANCE_MS - 1) for key, (time, _, _) in bases.items()],
+        upto=known,
+        kind=table.name,
+        limit=FIRST_READ,
+    )
+    lives = {}
+    for (key, (time, state, tally)), events in zip(bases.items(), first, strict=True):
+        reader = _Reader(cur, store, table, key, base=time, known=known, first=events)
+        context = [recorded for recorded in events if recorded.time <= time]
+        lives[key] = (Life(table, state, known=reader, context=context), Tally(tally))
+    return lives
 
 
-def _by_subject(table: Table[S], events: Iterable[Recorded]) -> dict[Key, list[Recorded]]:
-    told: dict[Key, list[Recorded]] = defaultdict(list)
-    for recorded in events:
-        subject = table.subject_of(recorded.event)
-        if subject is not None:
-            told[recorded.event.org_id, subject].append(recorded)
-    for new in told.values():
-        new.sort(key=lambda recorded: recorded.order)
-    # In one order for all runners, so that they cannot wait for each other in a ring.
-    return dict(sorted(told.items()))
-
-
-def _states(cur: Cursor[TupleRow], table: Table[S], keys: Iterable[Key]) -> dict[Key, S]:
+def _bases(
+    cur: Cursor[TupleRow], table: Table[S], late: Sequence[Key], new: New
+) -> dict[Key, tuple[int, str | None, Mapping[str, int]]]:
+    # Before the tolerance: what reconciliation told there may be stated by a new webhook.
+    safe = [
+        (*key, min(recorded.time for recorded in new[key]) - RECONCILIATION_TOLERANCE_MS)
+        for key in late
+    ]
     rows = cur.execute(
         sql.SQL(
-            "SELECT org_id, id, state FROM {} JOIN unnest(%s::text[], %s::text[]) AS k(org_id, id)"
-            " USING (org_id, id)"
-        ).format(sql.Identifier(table.name)),
-        _columns(keys),
+            "SELECT k.org_id, k.id, c.time, c.state, c.tally"
+            " FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS k(org_id, id, safe)"
+            " LEFT JOIN LATERAL (SELECT time, state, tally FROM {} AS c WHERE c.org_id = k.org_id"
+            " AND c.id = k.id AND c.time < k.safe ORDER BY time DESC LIMIT 1) AS c ON true"
+        ).format(sql.Identifier(table.checkpoints)),
+        _columns(safe),
+        prepare=True,
     )
-    return {(org_id, id_): table.load(text) for org_id, id_, text in rows}
+    return {
+        (org_id, id_): (-1 if time is None else time, state, tally or {})
+        for org_id, id_, time, state, tally in rows
+    }
 
 
-def _write_states(
-    cur: Cursor[TupleRow],
-    table: Table[S],
-    stories: Mapping[Key, Story[S]],
-    outlooks: Mapping[Key, S | None],
-) -> None:
-    rows = []
-    for key, story in stories.items():
-        state, later = story.state, outlooks[key]
-        rows.append(
-            (
-                *key,
-                table.dump(state),
-                Jsonb(table.facets(state)),
-                state.due(),
-                None if later is None else Jsonb(table.facets(later)),
-                state.last_event.time if state.last_event else 0,
-            )
+class _Reader(Generic[S]):
+    """What is stored of one subject, read as a life asks for it.
+
+    ``base`` is the time at which the life begins, null where it begins at the stored state.
+    """
+
+    def __init__(  # noqa: PLR0913 - where to read, and what has been read
+        self,
+        cur: Cursor[TupleRow],
+        store: EventStore,
+        table: Table[S],
+        key: Key,
+        *,
+        base: int | None = None,
+        known: int = 0,
+        first: Sequence[Recorded] = (),
+    ) -> None:
+        self._cur = cur
+        self._store = store
+        self._table = table
+        self._key = key
+        self._base = base
+        self._known_position = known
+        self._first = [recorded for recorded in first if base is None or recorded.time > base]
+        self._limit = FIRST_READ
+        self._at_the_end = base is None or len(first) < FIRST_READ
+
+    def more(self, after: int) -> Sequence[Recorded]:
+        if self._first:
+            found, self._first = self._first, []
+            return found
+        if self._at_the_end:
+            return ()
+        self._limit = min(2 * self._limit, MOST_READ)
+        since = max(after, -1 if self._base is None else self._base)
+        (found,) = self._store.later(
+            self._cur,
+            self._table.column,
+            [(*self._key, since)],
+            upto=self._known_position,
+            kind=self._table.name,
+            limit=self._limit,
         )
-    if rows:
-        cur.execute(
+        self._at_the_end = len(found) < self._limit
+        return found
+
+    def in_force(self) -> Interval | None:
+        return self._interval(_UP_TO, self._base)
+
+    def next_start(self, after: int) -> int | None:
+        found = None if self._base is None else self._interval(_AFTER, after)
+        return None if found is None else found.start
+
+    def _interval(self, which: sql.SQL, time: int | None) -> Interval | None:
+        row = self._cur.execute(
             sql.SQL(
-                "INSERT INTO {} (org_id, id, state, facets, due, due_facets, changed)"
-                " SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[],"
-                " %s::bigint[], %s::jsonb[], %s::bigint[]) ON CONFLICT (org_id, id) DO UPDATE SET"
-                " state = excluded.state, facets = excluded.facets, due = excluded.due,"
-                " due_facets = excluded.due_facets, changed = excluded.changed"
-            ).format(sql.Identifier(table.name)),
-            _columns(rows),
+                "SELECT start, event_id, status, current_state, task_id, queue_id, idle_code_id"
+                " FROM {} WHERE org_id = %s AND id = %s AND known_to IS NULL AND start {} LIMIT 1"
+            ).format(sql.Identifier(self._table.intervals), which),
+            (*self._key, 2**62 if time is None else time),
+            prepare=True,
+        ).fetchone()
+        if row is None:
+            return None
+        start, event_id, status, current_state, task_id, queue_id, idle_code_id = row
+        return Interval(
+            start=start,
+            event_id=event_id,
+            stretch=Stretch(
+                status=status,
+                current_state=current_state,
+                task_id=task_id,
+                queue_id=queue_id,
+                idle_code_id=idle_code_id,
+            ),
         )
-
-
-def _forget(
-    cur: Cursor[TupleRow], derived: str, keys: Collection[Key], *, position: int | None = None
-) -> None:
-    """Delete the subjects' rows, all of them or those of one position."""
-    if keys:
-        chosen = sql.SQL("AND d.position = {}").format(position)
-        cur.execute(
-            sql.SQL(
-                "DELETE FROM {} AS d USING unnest(%s::text[], %s::text[]) AS k(org_id, id)"
-                " WHERE d.org_id = k.org_id AND d.id = k.id {}"
-            ).format(sql.Identifier(derived), sql.SQL("") if position is None else chosen),
-            _columns(keys),
-        )
-
-
-def _write_intervals(
-    cur: Cursor[TupleRow], table: Table[S], stories: Mapping[Key, Story[S]]
-) -> None:
-    rows = [
-        _interval_row(key, interval)
-        for key, story in stories.items()
-        for interval in story.intervals
-    ]
-    if rows:
-        cur.execute(
-            sql.SQL(
-                "INSERT INTO {} (org_id, id, start, status, current_state, task_id, queue_id,"
-                " idle_code_id, event_id) SELECT * FROM unnest(%s::text[], %s::text[],"
-                " %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],"
-                " %s::text[])"
-            ).format(sql.Identifier(table.intervals)),
-            _columns(rows),
-        )
-
-
-def _write_anomalies(
-    cur: Cursor[TupleRow],
-    table: Table[S],
-    stories: Mapping[Key, Story[S]],
-    outlooks: Mapping[Key, S | None],
-) -> None:
-    if table.has_deadlines:
-        _forget(cur, table.anomalies, stories, position=PASSING_TIME)
-    rows = [
-        (
-            *key,
-            PASSING_TIME if anomaly.position is None else anomaly.position,
-            anomaly.kind.value,
-            anomaly.event_id,
-            anomaly.gap_from,
-            anomaly.gap_to,
-        )
-        for key, story in stories.items()
-        for anomaly in (*story.anomalies, (outlooks[key] or story.state).left_by_time())
-        if anomaly is not None
-    ]
-    if rows:
-        cur.execute(
-            sql.SQL(
-                "INSERT INTO {} (org_id, id, position, kind, event_id, gap_from, gap_to)"
-                " SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[],"
-                " %s::text[], %s::bigint[], %s::bigint[])"
-            ).format(sql.Identifier(table.anomalies)),
-            _columns(rows),
-        )
-
-
-def _interval_row(key: Key, interval: Interval) -> tuple[object, ...]:
-    shown = interval.stretch
-    return (
-        *key,
-        interval.start,
-        shown.status,
-        shown.current_state,
-        shown.task_id,
-        shown.queue_id,
-        shown.idle_code_id,
-        interval.event_id,
-    )
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    return columns or [[], []]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _order(recorded: Recorded) -> tuple[int, int, str, str, bool, bool]:
+    return recorded.order

@@ -11,7 +11,7 @@ from granian.log import LogLevels
 
 from projector.database import open_pool
 from projector.processes import die_with_starter, on_stop_signals
-from projector.projections import Runner
+from projector.runner import Runner
 from projector.settings import Settings
 from projector.store import EventStore
 

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from projector.agent import AgentState, Session
 from projector.events import Origin, Recorded, TimeSource
-from projector.machine import AnomalyKind, Interval
+from projector.machine import AnomalyKind, Interval, State
+from projector.tally import (
+    CONFERENCES,
+    CONSULT,
+    CONSULTS,
+    HOLD,
+    HOLDS,
+    OFFERS,
+    QUEUED,
+    TALK,
+    TRANSFERS,
+    WRAP_UP,
+    rona,
+)
 from projector.task import TaskState
 
 if TYPE_CHECKING:
@@ -203,6 +216,34 @@ class AnomalyRow(Shape):
     position: int | None = Field(description="Of the event.")
 
 
+class LateEvent(Shape):
+    """An event that was recorded after events that happened later."""
+
+    event_id: str
+    position: int
+    time: int
+    recorded_time: int
+    lateness_ms: int = Field(description="From its time to when it was recorded.")
+
+
+class CorrectionRow(Shape):
+    """What the late events of one publication changed from `from` to `to` (null: to this day)."""
+
+    kind: Literal["correction"]
+    org_id: str
+    subject: str = Field(description="`agent:` or `task:` and its id.")
+    agent_id: str | None
+    task_id: str | None
+    from_: int = Field(alias="from")
+    to: int | None
+    event_id: str = Field(description="Of the first of the late events.")
+    position: int = Field(description="Where the events of the publication begin.")
+    recorded_time: int
+    before: list[AgentInterval | TaskInterval] = Field(description="What was shown, uncut.")
+    after: list[AgentInterval | TaskInterval] = Field(description="What is shown since, uncut.")
+    events: list[LateEvent]
+
+
 def event_row(recorded: Recorded, restates: int | None) -> EventRow:
     """An event of the log in the contract's shape."""
     event = recorded.event
@@ -228,7 +269,7 @@ def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) 
     interactions = sorted(state.legs.items(), key=lambda item: (item[1].since, item[0]))
     return AgentView.model_validate(
         {
-            **_fields(state),
+            **_folded(state),
             **_fields(shown),
             "agent_id": agent_id,
             "org_id": org_id,
@@ -243,10 +284,26 @@ def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) 
 
 def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> TaskView:
     """A task's state in the contract's shape."""
+    tally = state.tally
     joined = sorted(state.participants.items(), key=lambda item: (item[1].joined_time, item[0]))
     return TaskView.model_validate(
         {
-            **_fields(state),
+            **_folded(state),
+            "counts": {
+                "offers": tally[OFFERS],
+                "rona": rona(tally),
+                "holds": tally[HOLDS],
+                "consults": tally[CONSULTS],
+                "conferences": tally[CONFERENCES],
+                "transfers": tally[TRANSFERS],
+            },
+            "durations": {
+                "queued_ms": tally[QUEUED],
+                "talk_ms": tally[TALK],
+                "hold_ms": tally[HOLD],
+                "consult_ms": tally[CONSULT],
+                "wrap_up_ms": tally[WRAP_UP],
+            },
             "task_id": task_id,
             "org_id": org_id,
             "status": state.status(),
@@ -259,23 +316,44 @@ def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> 
     )
 
 
+def interval_row(kind: type[TaskInterval], interval: Interval, end: int | None) -> TaskInterval:
+    """A row of a history; ``end`` is null while it is open."""
+    return kind.model_validate(
+        {
+            **_fields(interval.stretch),
+            "from": interval.start,
+            "to": end,
+            "duration_ms": None if end is None else end - interval.start,
+            "event_id": interval.event_id,
+        }
+    )
+
+
 def interval_rows(
     kind: type[TaskInterval], intervals: Sequence[Interval], end: int | None = None
 ) -> list[TaskInterval]:
     """Rows of a history: each ends where the next starts, the last at ``end`` (null: open)."""
     ends = [*(interval.start for interval in intervals), end][1:]
-    return [
-        kind.model_validate(
-            {
-                **_fields(interval.stretch),
-                "from": interval.start,
-                "to": to,
-                "duration_ms": None if to is None else to - interval.start,
-                "event_id": interval.event_id,
-            }
-        )
-        for interval, to in zip(intervals, ends, strict=True)
-    ]
+    return [interval_row(kind, *pair) for pair in zip(intervals, ends, strict=True)]
+
+
+def late_event(recorded: Recorded) -> LateEvent:
+    """An event that came after later ones, in the ledger's shape."""
+    return LateEvent(
+        event_id=recorded.event.id,
+        position=recorded.position,
+        time=recorded.time,
+        recorded_time=recorded.recorded_time,
+        lateness_ms=max(0, recorded.recorded_time - recorded.time),
+    )
+
+
+def _folded(state: State) -> dict[str, Any]:
+    return {
+        **_fields(state),
+        "event_count": state.event_count,
+        "anomaly_count": state.anomaly_count,
+    }
 
 
 def _fields(value: DataclassInstance) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from projector import __version__
 from projector.database import SERVICE_ROLE, Pool, translated
+from projector.events import LANE_BUCKETS
 from projector.intake import Intake
 from projector.settings import Settings
 from projector.shapes import Shape
@@ -31,6 +32,12 @@ class ProjectionShape(Shape):
     position: int
     lag_events: int
     lag_seconds: float
+    stored: int = Field(description="Events of agents and tasks in the log, up to the position.")
+    projected: int = Field(description="Of these, how many were folded.")
+    waiting: int = Field(description="Of these, how many wait for a subject that is parked.")
+    skipped: int = Field(description="Neither folded nor waiting: always 0, else a defect.")
+    skipped_buckets: list[str] = Field(description="Where they are missing.")
+    parked: int = Field(description="Subjects whose next event cannot be folded.")
 
 
 class SubscriptionShape(Shape):
@@ -47,6 +54,7 @@ class LedgersShape(Shape):
     duplicates: int
     conflicts: int
     quarantine: int
+    corrections: int
     anomalies: int = Field(description="Without those that the passing of time raised.")
 
 
@@ -103,6 +111,12 @@ class Status:
                 position=row["position"],
                 lag_events=row["head"] - row["position"],
                 lag_seconds=max(0, now - row["waits_since"]) / 1000 if row["waits_since"] else 0.0,
+                stored=row["stored"],
+                projected=row["projected"],
+                waiting=row["waiting"],
+                skipped=row["stored"] - row["projected"] - row["waiting"],
+                skipped_buckets=row["skipped_buckets"],
+                parked=row["parked"],
             )
             for row in rows
         ]
@@ -142,20 +156,43 @@ class Status:
 
 
 # Positions have no holes, so the event that a projection waits for is the one after its position.
-_PROGRESS = """
+_PROGRESS = f"""
     WITH head AS (
         SELECT notification_id AS position, recorded_time FROM events
         ORDER BY notification_id DESC LIMIT 1
+    ), furthest_behind AS (
+        SELECT name, min(position) AS position FROM projections GROUP BY name
+    ), waiting AS (
+        SELECT p.kind, p.bucket, count(*) AS events
+        FROM parked p JOIN projections l ON l.lane = p.bucket / {LANE_BUCKETS}
+        JOIN events e ON e.org_id = p.org_id
+            AND e.notification_id >= p.position AND e.notification_id <= l.position
+            AND CASE p.kind WHEN 'agents' THEN e.agent_id = p.id AND e.agent_bucket = p.bucket
+                ELSE e.task_id = p.id AND e.task_bucket = p.bucket END
+        GROUP BY p.kind, p.bucket
+    ), counts AS (
+        SELECT c.name, sum(c.stored)::bigint AS stored, sum(c.projected)::bigint AS projected,
+            coalesce(sum(w.events), 0)::bigint AS waiting,
+            coalesce(array_agg(c.kind || ' ' || c.bucket ORDER BY c.kind, c.bucket)
+                FILTER (WHERE c.stored <> c.projected + coalesce(w.events, 0)), '{{}}')
+                AS skipped_buckets
+        FROM bucket_counts c LEFT JOIN waiting w ON w.kind = c.kind AND w.bucket = c.bucket
+        GROUP BY c.name
     )
     SELECT p.name, p.position, coalesce(h.position, 0) AS head, h.recorded_time AS head_time,
         (SELECT e.recorded_time FROM events e WHERE e.notification_id = p.position + 1)
-            AS waits_since
-    FROM projections p LEFT JOIN head h ON true ORDER BY p.name
-"""
+            AS waits_since,
+        c.stored, c.projected, c.waiting, c.skipped_buckets,
+        (SELECT count(*) FROM parked) AS parked
+    FROM furthest_behind p JOIN counts c ON c.name = p.name LEFT JOIN head h ON true
+    ORDER BY p.name
+"""  # noqa: S608
 _LEDGERS = """
     SELECT (SELECT count(*) FROM duplicates) AS duplicates,
         (SELECT count(*) FROM conflicts) AS conflicts,
         (SELECT count(*) FROM quarantine) AS quarantine,
+        (SELECT count(*) FROM agent_corrections)
+            + (SELECT count(*) FROM task_corrections) AS corrections,
         (SELECT count(*) FROM agent_anomalies)
             + (SELECT count(*) FROM task_anomalies WHERE position <> 0) AS anomalies
 """

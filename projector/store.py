@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -24,7 +24,9 @@ from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
+from projector.errors import ProjectorError
 from projector.events import (
+    LANE_BUCKETS,
     RECONCILIATION_TOLERANCE_MS,
     Offered,
     Origin,
@@ -40,17 +42,46 @@ ReadOrder = Literal["created", "recorded"]
 
 _COLUMNS = (
     "notification_id, org_id, state, created_time, time, time_source, recorded_time, origin,"
-    " agent_bucket IS NULL AND task_bucket IS NULL"
+    " request_position"
 )
-_PAGE = f"SELECT {_COLUMNS} FROM events WHERE notification_id > %s ORDER BY 1 LIMIT %s"  # noqa: S608
+_PAGE = f"""
+    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
+    WHERE notification_id > %(after)s AND notification_id <= %(end)s
+        AND (agent_bucket / {LANE_BUCKETS} = ANY(%(lanes)s)
+            OR task_bucket / {LANE_BUCKETS} = ANY(%(lanes)s))
+    ORDER BY notification_id
+"""  # noqa: S608
+# A request is one publication, so a page ends where one does.
+_PAGE_END = """
+    SELECT coalesce(
+        (SELECT notification_id - 1 FROM events
+            WHERE notification_id > %(end)s AND request_position > %(end)s
+            ORDER BY notification_id LIMIT 1),
+        (SELECT max(notification_id) FROM events),
+        0)
+"""
+_WAITING = f"""
+    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
+    WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
+    ORDER BY notification_id LIMIT %(limit)s
+"""  # noqa: S608
+_COUNT = "SELECT count(*) FROM events WHERE notification_id > %s AND notification_id <= %s"
 _SUBJECT = {
     "agent_id": "org_id = %(org)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL",
     "task_id": "org_id = %(org)s AND task_id = %(id)s AND task_bucket IS NOT NULL",
 }
-_OF_SUBJECT = {
-    column: f"SELECT {_COLUMNS} FROM events WHERE {subject} AND notification_id <= %(upto)s"  # noqa: S608
-    for column, subject in _SUBJECT.items()
-}
+_LATER = """
+    SELECT k.ordinal, e.*
+    FROM unnest(%b::text[], %b::text[], %b::bigint[]) WITH ORDINALITY AS k(org, id, after, ordinal)
+    CROSS JOIN LATERAL (
+        SELECT {columns} FROM events
+        WHERE org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND time > k.after
+            AND notification_id <= %b AND NOT EXISTS (
+                SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = notification_id
+            )
+        ORDER BY time FETCH FIRST %b ROWS WITH TIES
+    ) AS e
+"""
 # A part of a subject's events, in either order, with all that lie near enough in time to state the
 # same facts. A position tells where to go on: the row of the log that it names never changes.
 _NEAR = {
@@ -114,12 +145,32 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A run of the log. ``events`` leaves out those that are part of no agent and no task."""
+class Entry:
+    """A row of the log, and whose it is; its body is read by whoever folds it."""
 
-    events: Sequence[Recorded]
-    last_position: int
-    last_recorded_time: int
+    position: int
+    org_id: str
+    subjects: Mapping[SubjectColumn, str]
+    row: TupleRow
+
+    @property
+    def request_position(self) -> int:
+        return int(self.row[-1])
+
+    def recorded(self) -> Recorded:
+        return _recorded(self.row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A run of the log, whole requests, without the events of no subject in some lanes."""
+
+    entries: Sequence[Entry]
+    end: int  # its last position
+
+
+class HoleInLog(ProjectorError):  # noqa: N818 - named for what is found
+    """A position is missing below another: somebody wrote past the lock of ``append_events``."""
 
 
 def now_ms() -> int:
@@ -244,24 +295,73 @@ class EventStore(PostgresApplicationRecorder):
         row = cursor.fetchone()
         return row[0] if row else 0
 
-    def page(self, cursor: Cursor[TupleRow], after: int, limit: int) -> Page | None:
-        """The next events by position; None at the head. The cursor must be binary."""
-        rows = cursor.execute(_PAGE, (after, limit), prepare=True).fetchall()
-        if not rows:
-            return None
-        return Page(
-            events=[_recorded(row) for row in rows if not row[8]],
-            last_position=rows[-1][0],
-            last_recorded_time=rows[-1][6],
-        )
+    def page(
+        self,
+        cursor: Cursor[TupleRow],
+        lanes: Sequence[int],
+        *,
+        after: int,
+        limit: int,
+        upto: int | None = None,
+    ) -> Page | None:
+        """The next events by position, about ``limit``; None at the head. The cursor is binary.
 
-    def of_subject(
-        self, cursor: Cursor[TupleRow], column: SubjectColumn, org_id: str, id_: str, upto: int
-    ) -> list[Recorded]:
-        """All events of an agent or a task up to a position, in their order."""
-        subject = {"org": org_id, "id": id_}
-        rows = cursor.execute(_OF_SUBJECT[column], subject | {"upto": upto}, prepare=True)
-        return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
+        HoleInLog where a position is missing: what is not there yet must not be passed.
+        """
+        end = after + limit if upto is None else min(after + limit, upto)
+        cursor.execute(_PAGE_END, {"end": end}, prepare=True)
+        (end,) = cursor.fetchone() or (0,)
+        if end <= after:
+            return None
+        cursor.execute(_COUNT, (after, end), prepare=True)
+        if cursor.fetchone() != (end - after,):
+            raise HoleInLog(f"The log has no event at some position from {after + 1} to {end}.")
+        parameters = {"after": after, "end": end, "lanes": list(lanes)}
+        rows = cursor.execute(_PAGE, parameters, prepare=True)
+        return Page(entries=[_entry(row) for row in rows], end=end)
+
+    def waiting(  # noqa: PLR0913 - a subject, and which part of the log
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        org_id: str,
+        id_: str,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+    ) -> Sequence[Entry]:
+        """A subject's rows of the log by position, above one and up to another."""
+        rows = cursor.execute(
+            _WAITING.format(subject=_SUBJECT[column]),
+            {"org": org_id, "id": id_, "after": after, "upto": upto, "limit": limit},
+        )
+        return [_entry(row) for row in rows]
+
+    def later(  # noqa: PLR0913 - some subjects, and how much of each
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        subjects: Sequence[tuple[str, str, int]],
+        *,
+        upto: int,
+        kind: str,
+        limit: int,
+    ) -> list[list[Recorded]]:
+        """The next events of some subjects above a time each, in order, whole milliseconds.
+
+        About ``limit`` of each, fewer only at its end; of positions up to ``upto``.
+        """
+        query = _LATER.format(
+            columns=_COLUMNS, column=column, bucket=column.replace("_id", "_bucket")
+        )
+        columns = [list(each) for each in zip(*subjects, strict=True)]
+        found: list[list[Recorded]] = [[] for _ in subjects]
+        for number, *row in cursor.execute(query, (*columns, upto, kind, limit), prepare=True):
+            found[number - 1].append(_recorded(row))
+        for events in found:
+            events.sort(key=lambda recorded: recorded.order)
+        return found
 
     def part_of_subject(  # noqa: PLR0913 - a subject, and a place in one of two orders
         self,
@@ -289,8 +389,18 @@ class EventStore(PostgresApplicationRecorder):
         return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
 
 
-def _recorded(row: TupleRow) -> Recorded:
-    position, org_id, body, created, time_, source, recorded_time, origin, _ = row
+def _entry(row: TupleRow) -> Entry:
+    agent_id, agent_bucket, task_id, task_bucket, position, org_id, *_ = row
+    subjects: dict[SubjectColumn, str] = {}
+    if agent_bucket is not None:
+        subjects["agent_id"] = agent_id
+    if task_bucket is not None:
+        subjects["task_id"] = task_id
+    return Entry(position=position, org_id=org_id, subjects=subjects, row=row[4:])
+
+
+def _recorded(row: Sequence[Any]) -> Recorded:
+    position, org_id, body, created, time_, source, recorded_time, origin, request = row
     return Recorded(
         event=read_event(bytes(body), org_id),
         position=position,
@@ -299,6 +409,7 @@ def _recorded(row: TupleRow) -> Recorded:
         created=created,
         recorded_time=recorded_time,
         origin=Origin(origin),
+        request_position=request,
     )
 
 

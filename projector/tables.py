@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
@@ -14,9 +14,13 @@ from projector.events import Event
 from projector.machine import S, Story
 from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
 from projector.store import SubjectColumn
+from projector.tally import Tally
 from projector.task import TaskState
 
 PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
+
+NOTHING: Mapping[str, int] = {}
+_TALLY = {"tally"}
 
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
 
@@ -28,6 +32,9 @@ class Table(Generic[S]):
     name: Literal["agents", "tasks"]
     intervals: Literal["agent_intervals", "task_intervals"]
     anomalies: Literal["agent_anomalies", "task_anomalies"]
+    checkpoints: Literal["agent_checkpoints", "task_checkpoints"]
+    corrections: Literal["agent_corrections", "task_corrections"]
+    subject: Literal["agent", "task"]
     column: SubjectColumn  # of the log
     subject_of: Callable[[Event], str | None]
     fresh: Callable[[], S]
@@ -37,11 +44,14 @@ class Table(Generic[S]):
     interval: type[TaskInterval]
     has_deadlines: bool  # whether the passing of time alone may change a view
 
-    def load(self, text: str) -> S:
-        return self.codec.validate_json(text)
+    def load(self, text: str, tally: Mapping[str, int] = NOTHING) -> S:
+        state = self.codec.validate_json(text)
+        state.tally = Tally(tally)
+        return state
 
     def dump(self, state: S) -> str:
-        return self.codec.dump_json(state).decode()
+        """The state without its tally: equal texts go on alike."""
+        return self.codec.dump_json(state, exclude=_TALLY).decode()
 
     def when_due(self, state: S) -> S | None:
         """The state once the due moment has passed; None where none is due."""
@@ -87,6 +97,9 @@ AGENTS = Table(
     name="agents",
     intervals="agent_intervals",
     anomalies="agent_anomalies",
+    checkpoints="agent_checkpoints",
+    corrections="agent_corrections",
+    subject="agent",
     column="agent_id",
     subject_of=lambda event: event.agent_subject,
     fresh=AgentState,
@@ -100,6 +113,9 @@ TASKS = Table(
     name="tasks",
     intervals="task_intervals",
     anomalies="task_anomalies",
+    checkpoints="task_checkpoints",
+    corrections="task_corrections",
+    subject="task",
     column="task_id",
     subject_of=lambda event: event.task_subject,
     fresh=TaskState,

@@ -1,49 +1,34 @@
-"""What is counted and summed over a task's life."""
+"""What is counted and summed over a subject's life.
+
+The rule of this file: a tally is only ever added to, and no step of a fold depends on it. So what
+an event adds can be told apart from what it changes: a late one moves every later tally by the same
+amount, and need not be folded on for that.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 
+EVENTS, ANOMALIES = "events", "anomalies"
+OFFERS, HOLDS, CONSULTS = "offers", "holds", "consults"
+CONFERENCES, TRANSFERS = "conferences", "transfers"
+REFUSALS = "refusals"  # by agents who did not respond
+REFUSED_OFFERS = "refused-offers"  # by the system's word
+QUEUED, TALK, HOLD, CONSULT, WRAP_UP = "queued-ms", "talk-ms", "hold-ms", "consult-ms", "wrap-up-ms"
 
-@dataclass(slots=True, kw_only=True)
-class Counts:
-    """How often each thing happened."""
+Tally = Counter[str]  # a number for each name, 0 where there is none
 
-    offers: int = 0
-    holds: int = 0
-    consults: int = 0
-    conferences: int = 0
-    transfers: int = 0
-    refusals: int = 0  # by agents who did not respond
-    refused_offers: int = 0  # by the system's word
-
-    @property
-    def rona(self) -> int:
-        """The two tell the same story; the one that lost fewer webhooks is right."""
-        return max(self.refusals, self.refused_offers)
-
-
-@dataclass(slots=True, kw_only=True)
-class Durations:
-    """Finished stretches, summed, in milliseconds."""
-
-    queued_ms: int = 0
-    talk_ms: int = 0
-    hold_ms: int = 0
-    consult_ms: int = 0
-    wrap_up_ms: int = 0
-
-    def add(self, state: str, ms: int) -> None:
-        name = _DURATION_OF.get(state)
-        if name is not None:
-            setattr(self, name, getattr(self, name) + ms)
-
-
-_DURATION_OF = {
-    "parked": "queued_ms",
-    "connected": "talk_ms",
-    "conferencing": "talk_ms",
-    "on-hold": "hold_ms",
-    "consulting": "consult_ms",
-    "wrapup": "wrap_up_ms",
+# The finished stretches of these states are summed, in milliseconds.
+DURATION_OF = {
+    "parked": QUEUED,
+    "connected": TALK,
+    "conferencing": TALK,
+    "on-hold": HOLD,
+    "consulting": CONSULT,
+    "wrapup": WRAP_UP,
 }
+
+
+def rona(tally: Tally) -> int:
+    """Refusals and refused offers tell the same story; the one that lost fewer events is right."""
+    return max(tally[REFUSALS], tally[REFUSED_OFFERS])

@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from projector.events import Event, Kind, Recorded, plain_word
 from projector.leg import CLOSING
 from projector.machine import UNKNOWN, Anomaly, AnomalyKind, Expected, State, Stretch, is_expected
-from projector.tally import Counts, Durations
+from projector.tally import (
+    ANOMALIES,
+    CONFERENCES,
+    CONSULTS,
+    DURATION_OF,
+    HOLDS,
+    OFFERS,
+    REFUSALS,
+    REFUSED_OFFERS,
+    TRANSFERS,
+)
 from projector.words import LOGGED_OUT
 
 HOUR_MS = 3_600_000
@@ -123,8 +133,6 @@ class TaskState(State):
     reason: str | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
     captures: list[Capture] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-    durations: Durations = field(default_factory=Durations)
 
     # --- what is shown ---
 
@@ -163,7 +171,7 @@ class TaskState(State):
         if not self.complete:
             self.complete, self.completed_time = True, due
             self.wrapup_missing = True
-            self.anomaly_count += 1
+            self.tally[ANOMALIES] += 1
 
     def left_by_time(self) -> Anomaly | None:
         if not self.wrapup_missing or self.completed_time is None:
@@ -191,7 +199,7 @@ class TaskState(State):
         self._carry(event)
         word = event.word or ""
         if word == ENDED and _ends_an_offer(event):
-            self.counts.refused_offers += 1
+            self.tally[REFUSED_OFFERS] += 1
             return None
         anomaly = self._unexpected(word)
         noted = _NOTED.get(word)
@@ -215,12 +223,16 @@ class TaskState(State):
             self._undo_completion()
         if state != self.current_state:
             if self.state_since is not None:
-                self.durations.add(self.current_state, time - self.state_since)
+                self._add_duration(self.current_state, time - self.state_since)
             self.current_state, self.state_since = state, time
         self._weigh_completion(time)
 
+    def _add_duration(self, state: str, ms: int) -> None:
+        if state in DURATION_OF:
+            self.tally[DURATION_OF[state]] += ms
+
     def _undo_completion(self) -> None:
-        self.anomaly_count -= self.wrapup_missing  # the anomaly is withdrawn
+        self.tally[ANOMALIES] -= self.wrapup_missing  # it is withdrawn
         self.complete = self.hour_passed = self.wrapup_missing = False
         self.completed_time = None
 
@@ -253,7 +265,7 @@ class TaskState(State):
     def _move(self, participant: Participant, word: str, time: int) -> None:
         if plain_word(participant.state) != plain_word(word):
             if participant.state == "wrapup":
-                self.durations.add("wrapup", time - participant.since)
+                self._add_duration("wrapup", time - participant.since)
             participant.state, participant.since = word, time
         if word == "connected":
             self.ever_connected = True
@@ -261,7 +273,7 @@ class TaskState(State):
         if word == "not-responding" and participant.refused_time != time:
             # Both versions of the event say it in the same millisecond: one refusal.
             participant.refused_time = time
-            self.counts.refusals += 1
+            self.tally[REFUSALS] += 1
 
     def _capture(self, event: Event, created: int | None) -> None:
         self.captures.append(Capture(file_path=event.file_path, created_time=created))
@@ -291,28 +303,28 @@ class TaskState(State):
 
     def _note_connect(self, _: Event, time: int) -> None:
         self.offered_time = _first(self.offered_time, time)
-        self.counts.offers += 1
+        self.tally[OFFERS] += 1
         self._note_requeued()
 
     def _note_requeued(self) -> None:
         """Queued or offered again straight out of a conversation: a transfer."""
         if self.ever_connected and self.current_state in LEFT_BY_TRANSFER:
-            self.counts.transfers += 1
+            self.tally[TRANSFERS] += 1
 
     def _note_connected(self, _: Event, time: int) -> None:
         self.connected_time = _first(self.connected_time, time)
 
     def _note_hold(self, _: Event, __: int) -> None:
-        self.counts.holds += 1
+        self.tally[HOLDS] += 1
 
     def _note_consult(self, _: Event, __: int) -> None:
-        self.counts.consults += 1
+        self.tally[CONSULTS] += 1
 
     def _note_conference(self, _: Event, __: int) -> None:
-        self.counts.conferences += 1
+        self.tally[CONFERENCES] += 1
 
     def _note_transfer(self, _: Event, __: int) -> None:
-        self.counts.transfers += 1
+        self.tally[TRANSFERS] += 1
 
 
 def _first(known: int | None, time: int) -> int:

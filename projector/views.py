@@ -78,7 +78,7 @@ class Views:
         """The subject of this id in each organisation that has it."""
         now = self._clock()
         query = sql.SQL(
-            "SELECT org_id, id, state, {teams} FROM {table} AS v"
+            "SELECT org_id, id, state, tally, {teams} FROM {table} AS v"
             " WHERE id = ANY(%(ids)s) AND {organisations} ORDER BY org_id"
         ).format(
             teams=scope.teams(table),
@@ -89,7 +89,7 @@ class Views:
         with snapshot(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         return [
-            Found(org_id=row[0], view=self._view(table, row, now), in_scope=row[3]) for row in rows
+            Found(org_id=row[0], view=self._view(table, row, now), in_scope=row[4]) for row in rows
         ]
 
     def history(  # noqa: PLR0913 - a window and a place to go on from
@@ -108,9 +108,10 @@ class Views:
             rows = cur.execute(
                 sql.SQL(
                     "SELECT start, status, current_state, task_id, queue_id, idle_code_id,"
-                    " event_id FROM {0} WHERE org_id = %(org)s AND id = %(id)s AND start >="
-                    " coalesce(greatest(%(after)s::bigint + 1, (SELECT max(start) FROM {0} WHERE"
-                    " org_id = %(org)s AND id = %(id)s AND start <= %(start)s)), 0)"
+                    " event_id FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
+                    " AND known_to IS NULL AND start >= coalesce(greatest(%(after)s::bigint + 1,"
+                    " (SELECT max(start) FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
+                    " AND known_to IS NULL AND start <= %(start)s)), 0)"
                     " ORDER BY start LIMIT %(limit)s"
                 ).format(sql.Identifier(table.intervals)),
                 {"org": org_id, "id": id_, "after": after, "start": start, "limit": limit + 2},
@@ -137,8 +138,8 @@ class Views:
             return (row and row["it"]) or 0
 
     def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
-        org_id, id_, text = row[:3]
-        state = Story(table.load(text)).until(now).state
+        org_id, id_, text, tally = row[:4]
+        state = Story(table.load(text, tally)).until(now).state
         last = state.last_event
         settled = last is not None and now - last.time > SETTLED_AFTER_MS
         return table.view(org_id, id_, state, settled=settled)
@@ -178,7 +179,8 @@ def _list_query(
         conditions.append(_facet_condition(f"facet{number}", len(values)))
         parameters |= _facet_parameters(f"facet{number}", name, values)
     query = sql.SQL(
-        "SELECT org_id, id, state FROM {} AS v WHERE {} ORDER BY {}org_id, id LIMIT %(limit)s"
+        "SELECT org_id, id, state, tally FROM {} AS v WHERE {}"
+        " ORDER BY {}org_id, id LIMIT %(limit)s"
     ).format(
         sql.Identifier(table.name),
         sql.SQL(" AND ").join(conditions),

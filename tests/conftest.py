@@ -22,9 +22,10 @@ from api import create_app
 from projector.bootstrap import Service, build_service
 from projector.embedded import EmbeddedPostgres
 from projector.migrate import migrate
-from projector.projections import Runner
+from projector.runner import Runner
 from projector.settings import read_settings
 from projector.store import now_ms
+from projector.tables import TABLES
 
 TEMPLATE = "template_projector"
 
@@ -128,6 +129,32 @@ def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
     """A service with default settings: unsigned webhooks, one operator token."""
     with open_site(database_url, tmp_path) as opened:
         yield opened
+
+
+# All that is derived from the log.
+DERIVED = [
+    name
+    for table in TABLES
+    for name in (
+        table.name,
+        table.intervals,
+        table.anomalies,
+        table.checkpoints,
+        table.corrections,
+    )
+]
+FORGET = f"""
+    SET search_path = projector;
+    TRUNCATE {", ".join(DERIVED)}, parked;
+    UPDATE projections SET position = 0, counted = 0;
+    UPDATE bucket_counts SET stored = 0, projected = 0;
+"""
+
+
+def forget(url: str) -> None:
+    """Throw away all that is derived: the next runner folds the log from its beginning."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(FORGET.encode())
 
 
 MakeSite = Callable[..., Site]

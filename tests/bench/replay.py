@@ -9,19 +9,16 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from projector.database import become_service, connect, open_pool
-from projector.projections import PAGE_EVENTS, Runner
+from projector.events import LANES
+from projector.runner import PAGE_EVENTS, Runner
 from projector.store import EventStore, Request
 from tests.bench.ground import Bodies, parse
 from tests.bench.measure import Case, Comparison, Sample
+from tests.conftest import forget
 
 PART = "replay"
 FOLDED, READ = "into the views", "read and parse only"
 BATCH = 1_000
-_FORGET = """
-    SET search_path = projector;
-    TRUNCATE agents, tasks, agent_intervals, task_intervals, agent_anomalies, task_anomalies;
-    UPDATE projections SET position = 0, recorded_time = NULL;
-"""
 
 
 def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
@@ -35,7 +32,7 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
     runner = Runner(store, url)
     _read(store, url)
     for _ in range(rounds):
-        _forget(url)
+        forget(url)
         case.add(FOLDED, _timed(held, runner.catch_up))
         _assert_folded(url, held)
         case.add(READ, _timed(held, lambda: _read(store, url)))
@@ -59,18 +56,15 @@ def _read(store: EventStore, url: str) -> None:
                 connection.transaction(),
                 connection.cursor(row_factory=tuple_row, binary=True) as cursor,
             ):
-                page = store.page(cursor, position, PAGE_EVENTS)
+                page = store.page(cursor, range(LANES), after=position, limit=PAGE_EVENTS)
             if page is None:
                 return
-            position = page.last_position
-
-
-def _forget(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_FORGET)
+            for entry in page.entries:
+                entry.recorded()
+            position = page.end
 
 
 def _assert_folded(url: str, head: int) -> None:
     with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT position FROM projector.projections").fetchone()
+        row = connection.execute("SELECT min(position) FROM projector.projections").fetchone()
         assert row == (head,)

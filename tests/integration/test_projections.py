@@ -11,12 +11,12 @@ from typing import Any
 
 from projector.database import connect
 from projector.events import Origin
-from projector.projections import Runner
+from projector.runner import Runner
 from projector.simulate import Simulation
 from projector.store import Request
 from projector.tables import TABLES
 from projector.webex import judge
-from tests.conftest import Site
+from tests.conftest import DERIVED, Site, forget
 from tests.examples import DAWN, NOW, RECORDED, v1
 from tests.laws.memory import MemoryLog, answers, deliver_all, oracle_answers
 from tests.oracle import Oracle
@@ -31,10 +31,9 @@ def tables(url: str) -> dict[str, list[Any]]:
         return {
             name: [
                 tuple(row.values())
-                for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3".encode())
+                for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4".encode())
             ]
-            for table in TABLES
-            for name in (table.name, table.intervals, table.anomalies)
+            for name in DERIVED
         }
 
 
@@ -65,11 +64,7 @@ def test_two_runners_at_once_are_exact(site):
     for rival in rivals:
         rival.join()
     raced = tables(site.url)
-    with connect(site.url) as connection:
-        for table in TABLES:
-            derived = f"{table.name}, {table.intervals}, {table.anomalies}"
-            connection.execute(f"TRUNCATE {derived}".encode())
-        connection.execute("UPDATE projections SET position = 0")
+    forget(site.url)
     site.project()
     assert tables(site.url) == raced
 

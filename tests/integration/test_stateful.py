@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from projector.database import become_service, connect
-from projector.projections import Runner
+from projector.runner import Runner
 from tests.conftest import Site, clone, open_site
 from tests.examples import NOW, RECORDED
 from tests.integration.driving import Clock, read_back, set_apart, without_slashes

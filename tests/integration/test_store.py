@@ -14,7 +14,7 @@ import pytest
 from psycopg.rows import tuple_row
 
 from projector.database import become_service, connect, open_pool
-from projector.events import Offered
+from projector.events import LANES, Offered
 from projector.store import _APPEND, EventStore, Request, _columns
 from projector.webex import judge
 from tests.strategies import envelope
@@ -180,9 +180,9 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
             cursor = connection.cursor(row_factory=tuple_row, binary=True)
             while True:
                 last = done.is_set()
-                page = store.page(cursor, read[-1] if read else 0, 7)
+                page = store.page(cursor, range(LANES), after=read[-1] if read else 0, limit=7)
                 if page is not None:
-                    read.extend(recorded.position for recorded in page.events)
+                    read.extend(entry.position for entry in page.entries)
                 elif last:
                     return
 

@@ -25,6 +25,11 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.events: dict[Any, Recorded] = {}
+        self.request_position = 0
+
+    def begin_request(self) -> None:
+        """What is delivered from here on is another publication."""
+        self.request_position = len(self.events) + 1
 
     def deliver(self, body: Any, recorded: int, origin: Origin = Origin.WEBHOOK) -> None:
         for own, element in read_delivery(json.dumps(body).encode()).elements:
@@ -46,6 +51,7 @@ class MemoryLog:
             created=offered.created,
             recorded_time=recorded,
             origin=origin,
+            request_position=self.request_position,
         )
 
     def of(self, table: Table[Any]) -> dict[tuple[str, str], list[Recorded]]:

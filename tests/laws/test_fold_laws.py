@@ -16,6 +16,7 @@ from projector.events import Kind, Origin, Recorded, restatements
 from projector.machine import Story, fold
 from projector.shapes import interval_rows
 from projector.tables import AGENTS, TABLES, TASKS
+from projector.tally import CONSULT, HOLD, QUEUED, TALK, WRAP_UP
 from tests.examples import NOW, RECORDED
 from tests.laws.memory import MemoryLog, answers, deliver_all, line, oracle_answers
 from tests.oracle import Oracle
@@ -208,10 +209,10 @@ def test_intervals_tile_time(lives, data):
 
 
 DURATIONS = {
-    "queued_ms": {"parked"},
-    "talk_ms": {"connected", "conferencing"},
-    "hold_ms": {"on-hold"},
-    "consult_ms": {"consulting"},
+    QUEUED: {"parked"},
+    TALK: {"connected", "conferencing"},
+    HOLD: {"on-hold"},
+    CONSULT: {"consulting"},
 }
 
 
@@ -229,8 +230,8 @@ def test_each_duration_is_the_sum_of_its_stretches(lives, data):
                 for interval, end in zip(story.intervals, [*ends, running], strict=True)
                 if interval.stretch.current_state in words and interval.start < running
             ]
-            assert sum(stretches) == getattr(state.durations, name), name
-        assert wrapped_up(events) == state.durations.wrap_up_ms
+            assert sum(stretches) == state.tally[name], name
+        assert wrapped_up(events) == state.tally[WRAP_UP]
 
 
 def wrapped_up(events: list[Recorded]) -> int:

@@ -14,9 +14,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 LAYERS = [
     ["projector", "projector.errors"],
     ["projector.events", "projector.body"],
-    ["projector.words"],
+    ["projector.words", "projector.tally"],
     ["projector.webex", "projector.machine"],
-    ["projector.leg", "projector.tally"],
+    ["projector.leg", "projector.repair"],
     ["projector.agent", "projector.task"],
     ["projector.shapes"],
     ["projector.settings"],
@@ -24,7 +24,10 @@ LAYERS = [
     ["projector.store"],
     ["projector.tables"],
     ["projector.scope"],
-    ["projector.views", "projector.audit", "projector.intake", "projector.projections"],
+    ["projector.lanes", "projector.rows"],
+    ["projector.projections"],
+    ["projector.parking"],
+    ["projector.views", "projector.audit", "projector.intake", "projector.runner"],
     ["projector.status"],
     ["projector.bootstrap"],
     # What starts the service, each part of it in a process of its own.
@@ -46,7 +49,16 @@ LAYERS = [
     ["api.parameters", "api.presentation"],
     ["api.access", "api.lists"],
     ["api.routes"],
-    ["api.floor", "api.ledgers", "api.health", "api.openapi", "api.pages", "api.webhooks"],
+    [
+        "api.floor",
+        "api.ledgers",
+        "api.parked",
+        "api.stream",
+        "api.health",
+        "api.openapi",
+        "api.pages",
+        "api.webhooks",
+    ],
     ["api.application"],
     ["api"],
     ["api.wsgi"],
@@ -66,6 +78,7 @@ CORE = {
         "agent",
         "task",
         "shapes",
+        "repair",
     )
 }
 CENTRE = {

@@ -8,6 +8,7 @@ import pytest
 
 from projector.machine import Story, fold
 from projector.tables import AGENTS, TASKS, Table
+from projector.tally import CONFERENCES, CONSULTS, HOLDS, OFFERS
 from tests.examples import DAWN
 from tests.laws.memory import MemoryLog, deliver_all
 from tests.real_lives import REAL_LIVES, TOLD, RealLife, webhooks
@@ -48,9 +49,8 @@ def test_a_real_life_completes_or_says_why_not(life, shape):
     assert (not life.open_since, False) == (state.complete, state.wrapup_missing)
     status = "completed" if "connected" in words else "abandoned"
     assert (life.open_since != "" or state.status() == status) is True
-    counts = state.counts
     expected = [words.count(word) for word in ("connect", "on-hold", "consulting", "conferencing")]
-    assert expected == [counts.offers, counts.holds, counts.consults, counts.conferences]
+    assert expected == [state.tally[name] for name in (OFFERS, HOLDS, CONSULTS, CONFERENCES)]
 
 
 @each_shape

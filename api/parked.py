@@ -1,0 +1,110 @@
+"""Parked subjects: what waits because an event cannot be folded, and how it goes on."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from flask import Blueprint
+from pydantic import Field, model_validator
+
+from api import access
+from api.lists import ListMeta, envelope
+from api.parameters import Query, StoredName
+from api.problems import Problem
+from api.routes import operate, read
+from projector.parking import NotParked
+from projector.settings import Role, Token
+from projector.shapes import Shape
+
+blueprint = Blueprint("parked", __name__)
+
+
+class ParkedRow(Shape):
+    """A subject that waits from `position` on."""
+
+    kind: str = Field(description="`agent` or `task`.")
+    org_id: str
+    id: str
+    position: int
+    event_position: int = Field(description="Of the event that cannot be folded.")
+    event_id: str
+    cause: str
+    parked_time: int
+    waiting: int = Field(description="Events, the parked one included.")
+
+
+class ParkedList(Shape):
+    meta: ListMeta
+    data: list[ParkedRow]
+
+
+class ResumedShape(Shape):
+    """How many events were folded, and whether the subject is parked again."""
+
+    folded: int
+    parked: bool
+
+
+class ParkedSubject(Query):
+    """One parked agent or task."""
+
+    org_id: StoredName
+    agent_id: StoredName | None = None
+    task_id: StoredName | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        if (self.agent_id is None) == (self.task_id is None):
+            raise ValueError("either agentId or taskId")
+        return self
+
+
+@read(
+    blueprint,
+    "/api/v1/parked",
+    summary="Subjects that wait because an event cannot be folded.",
+    answers=ParkedList,
+    query=Query,
+    role=Role.OPERATOR,
+)
+def list_parked(_: Query, token: Token) -> ParkedList:
+    seen = access.scope(token, ()).org_ids
+    rows = [row for row in access.service().parking.list() if seen is None or row.org_id in seen]
+    return ParkedList.model_construct(
+        **envelope([ParkedRow.model_validate(it) for it in rows], None)
+    )
+
+
+@operate(
+    blueprint,
+    "/api/v1/parked/retry",
+    summary="Fold what waits for a parked subject.",
+    answers=ResumedShape,
+    body=ParkedSubject,
+)
+def retry(asked: ParkedSubject, token: Token) -> ResumedShape:
+    return _resume(asked, token, skip=False)
+
+
+@operate(
+    blueprint,
+    "/api/v1/parked/skip",
+    summary="Leave the parked event out of its subject for good, and fold the rest.",
+    answers=ResumedShape,
+    body=ParkedSubject,
+)
+def skip(asked: ParkedSubject, token: Token) -> ResumedShape:
+    return _resume(asked, token, skip=True)
+
+
+def _resume(asked: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
+    access.scope(token, [asked.org_id])
+    parking = access.service().parking
+    kind, id_ = ("agent", asked.agent_id) if asked.agent_id else ("task", asked.task_id)
+    act = parking.skip if skip else parking.retry
+    try:
+        folded = act(kind, asked.org_id, id_ or "")
+    except NotParked as error:
+        raise Problem(404, str(error)) from None
+    still = any((it.kind, it.org_id, it.id) == (kind, asked.org_id, id_) for it in parking.list())
+    return ResumedShape(folded=folded, parked=still)

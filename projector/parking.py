@@ -1,0 +1,263 @@
+"""Parking: a subject whose next event cannot be folded waits with its cause; the others flow.
+
+The rule of this file: nothing is lost by it. The parked event and those after it stay in the log,
+and are folded when somebody has put the cause right (retry) or left the event out (skip).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import psycopg
+from psycopg import Cursor
+from psycopg.rows import TupleRow, tuple_row
+
+from projector.database import (
+    VIEWS_CHANNEL,
+    Pool,
+    first_line,
+    is_passing,
+    snapshot,
+    translated,
+)
+from projector.errors import ProjectorError
+from projector.events import LANE_BUCKETS, bucket
+from projector.lanes import NAME, count_projected, hold
+from projector.projections import project
+from projector.rows import Key
+from projector.store import Entry, EventStore, now_ms
+from projector.tables import TABLES, Table
+
+WAITING_READ = 2_000  # events of a parked subject that are read at a time
+CAUSE_LENGTH = 500
+
+# Data, constraints, and limits of a value's size: what the event brings. All else is not its fault.
+_BROUGHT_BY_EVENTS = ("22", "23", "54")
+
+
+class NotParked(ProjectorError):  # noqa: N818 - named for what callers say
+    """No such subject is parked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """A subject that waits; of the log, from ``position`` on."""
+
+    kind: str  # agent or task
+    org_id: str
+    id: str
+    position: int
+    event_position: int  # of the event that cannot be folded
+    event_id: str
+    cause: str
+    parked_time: int
+    waiting: int  # events, the parked one included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """What a page must not fold: subjects that are parked, and events that were skipped."""
+
+    parked: Mapping[str, Collection[Key]]
+    skipped: Collection[tuple[str, int]]
+
+
+def left_out(cur: Cursor[TupleRow], after: int, end: int) -> LeftOut:
+    """What to leave out of the positions above one and up to another."""
+    parked: dict[str, set[Key]] = {table.name: set() for table in TABLES}
+    for kind, org_id, id_ in cur.execute("SELECT kind, org_id, id FROM parked", prepare=True):
+        parked[kind].add((org_id, id_))
+    skipped = cur.execute(
+        "SELECT kind, position FROM skipped WHERE position > %s AND position <= %s",
+        (after, end),
+        prepare=True,
+    ).fetchall()
+    return LeftOut(parked=parked, skipped={(kind, position) for kind, position in skipped})
+
+
+def project_or_park(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[Any],
+    key: Key,
+    entries: Sequence[Entry],
+) -> int:
+    """Fold one subject's events, request by request; how many, until one could not be folded."""
+    folded = 0
+    for _, told in groupby(entries, key=lambda entry: entry.request_position):
+        request = list(told)
+        cause = _try(cur, store, table, key, request)
+        if cause is not None:
+            culprit = _culprit(cur, store, table, key, request)
+            _park(cur, table, key, request, culprit=culprit, cause=cause)
+            break
+        folded += len(request)
+    return folded
+
+
+def _try(  # noqa: PLR0913 - whose events, and whether they stay folded
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[Any],
+    key: Key,
+    request: Sequence[Entry],
+    *,
+    keep: bool = True,
+) -> str | None:
+    """Why some events cannot be folded; null where they are."""
+    try:
+        with cur.connection.transaction(force_rollback=not keep):
+            new = {key: [entry.recorded() for entry in request]}
+            project(cur, store, table, new, known=request[0].position - 1)
+    except psycopg.Error as error:
+        if is_passing(error) or (error.sqlstate or "22")[:2] not in _BROUGHT_BY_EVENTS:
+            raise
+        return first_line(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others must flow
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _culprit(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[Any],
+    key: Key,
+    request: Sequence[Entry],
+) -> Entry:
+    """The event of a request that cannot be folded: the first that fails with those before it."""
+    for upto in range(1, len(request)):
+        if _try(cur, store, table, key, request[:upto], keep=False) is not None:
+            return request[upto - 1]
+    return request[-1]
+
+
+def _park(  # noqa: PLR0913 - who waits, for what, and why
+    cur: Cursor[TupleRow],
+    table: Table[Any],
+    key: Key,
+    request: Sequence[Entry],
+    *,
+    culprit: Entry,
+    cause: str,
+) -> None:
+    cur.execute(
+        "INSERT INTO parked (kind, org_id, id, bucket, position, event_position, cause,"
+        " parked_time) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            table.name,
+            *key,
+            bucket(table.subject, *key),
+            request[0].position,
+            culprit.position,
+            # Text that the database takes, whatever the cause said.
+            cause.encode("utf-8", "replace").decode().replace("\0", "")[:CAUSE_LENGTH],
+            now_ms(),
+        ),
+    )
+
+
+# --- what an operator does ------------------------------------------------------------------------
+
+
+class Parking:
+    """Lists what is parked, and lets it go on."""
+
+    def __init__(self, pool: Pool, store: EventStore) -> None:
+        self._pool = pool
+        self._store = store
+
+    def list(self) -> list[Parked]:
+        """All parked subjects, first parked first."""
+        with snapshot(self._pool) as cur:
+            rows = cur.execute(_LIST, (NAME, LANE_BUCKETS)).fetchall()
+        subjects = {table.name: table.subject for table in TABLES}
+        return [
+            Parked(kind=subjects[kind], **dict(zip(_LISTED, rest, strict=True)))
+            for kind, *rest in rows
+        ]
+
+    def retry(self, kind: str, org_id: str, id_: str) -> int:
+        """Fold what waits; how many events were. Parked again where it still fails."""
+        return self._resume(kind, (org_id, id_), reason=None)
+
+    def skip(self, kind: str, org_id: str, id_: str) -> int:
+        """Leave the parked event out of this subject for good, and fold the rest."""
+        return self._resume(kind, (org_id, id_), reason="skipped by an operator")
+
+    def _resume(self, kind: str, key: Key, *, reason: str | None) -> int:
+        table = next(table for table in TABLES if table.subject == kind)
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor(row_factory=tuple_row, binary=True) as cur,
+        ):
+            head = hold(cur, (bucket(table.subject, *key) or 0) // LANE_BUCKETS)
+            row = cur.execute(
+                "DELETE FROM parked WHERE kind = %s AND org_id = %s AND id = %s"
+                " RETURNING position, event_position, cause",
+                (table.name, *key),
+            ).fetchone()
+            if row is None:
+                raise NotParked(f"No {kind} {key[1]!r} of {key[0]!r} is parked.")
+            position, culprit, cause = row
+            if reason is not None:
+                cur.execute(
+                    "INSERT INTO skipped (kind, position, cause, skipped_time)"
+                    " VALUES (%s, %s, %s, %s)",
+                    (table.name, culprit, f"{reason}: {cause}", now_ms()),
+                )
+            folded = self._fold_waiting(cur, table, key, position - 1, head)
+            cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(head)))
+            return folded
+
+    def _fold_waiting(
+        self, cur: Cursor[TupleRow], table: Table[Any], key: Key, after: int, head: int
+    ) -> int:
+        total = 0
+        while entries := self._store.waiting(
+            cur, table.column, *key, after=after, upto=head, limit=WAITING_READ
+        ):
+            skipped = left_out(cur, after, entries[-1].position).skipped
+            wanted = [it for it in entries if (table.name, it.position) not in skipped]
+            folded = project_or_park(cur, self._store, table, key, wanted)
+            done = folded == len(wanted)
+            passed = len(entries) if done else _place(entries, wanted[folded].position)
+            count_projected(cur, {(table.name, bucket(table.subject, *key) or 0): passed})
+            total += folded
+            if not done:
+                break
+            after = entries[-1].position
+        return total
+
+
+def _place(entries: Sequence[Entry], position: int) -> int:
+    return next(place for place, entry in enumerate(entries) if entry.position == position)
+
+
+_LISTED = (
+    "org_id",
+    "id",
+    "position",
+    "event_position",
+    "event_id",
+    "cause",
+    "parked_time",
+    "waiting",
+)
+_LIST = """
+    SELECT p.kind, p.org_id, p.id, p.position, p.event_position, c.event_id, p.cause,
+        p.parked_time,
+        (SELECT count(*) FROM events e JOIN projections l
+            ON l.name = %s AND l.lane = p.bucket / %s AND e.notification_id <= l.position
+            WHERE e.org_id = p.org_id AND e.notification_id >= p.position
+                AND CASE p.kind WHEN 'agents'
+                    THEN e.agent_id = p.id AND e.agent_bucket IS NOT NULL
+                    ELSE e.task_id = p.id AND e.task_bucket IS NOT NULL END)
+    FROM parked p JOIN events c ON c.notification_id = p.event_position
+    ORDER BY p.parked_time, p.kind, p.org_id, p.id
+"""

@@ -1,0 +1,511 @@
+"""Repair: one subject's life, folded request by request, whatever order its events came in.
+
+The rule of this file: a late event costs what it disturbs. From the state before it two folds go on
+side by side, one without it and one with it, and where they meet the rest stands as it was. What a
+request changed is told by comparing the two, so it depends on the log alone and not on the pages in
+which somebody read it. Nothing is known after an event that is not late, so it has nothing to be
+compared with: live intake and replay are the same walk.
+"""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Generic, Protocol
+
+from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded, restatements
+from projector.machine import Anomaly, Interval, S, Story, Stretch
+from projector.tally import Tally
+
+CHECKPOINT_EVENTS = 32  # on average from one checkpoint of a subject to its next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An interval as it was shown, with its end; null where it was open (epoch ms)."""
+
+    interval: Interval
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A stretch of time in which a request changed what had been shown (epoch ms)."""
+
+    start: int
+    end: int | None  # null: to this day
+    before: Sequence[Shown]  # uncut
+    after: Sequence[Shown]
+    late: Sequence[Recorded]  # the request's late events, in order
+
+    def closes_the_open_one(self) -> bool:
+        """Whether nothing happened but that the running interval ended when a late event says."""
+        return (
+            self.end is None
+            and len(self.before) == 1
+            and self.before[0].interval.start < self.start
+            and any(event.time == self.start for event in self.late)
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """An interval, and the positions of the requests between which it was known."""
+
+    interval: Interval
+    known_from: int
+    known_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The state after all events up to a time, from which a fold can go on."""
+
+    time: int
+    state: str
+    tally: Tally
+
+
+@dataclass(slots=True)
+class Moment:
+    """One millisecond in which events happened, and what its fold told."""
+
+    time: int
+    events: Sequence[Recorded]  # in order, restatements included
+    intervals: Sequence[Interval] = ()
+    anomalies: Sequence[Anomaly] = ()
+    tally: Tally = field(default_factory=Tally)  # what this moment adds
+    state: str | None = None  # after it, where that is kept
+    is_checkpoint: bool = False
+
+
+class Codec(Protocol[S]):
+    """How a state begins, is written, and is read again."""
+
+    @property
+    def has_deadlines(self) -> bool:
+        """Whether the passing of time alone may change what is shown."""
+
+    def fresh(self) -> S: ...
+
+    def load(self, text: str, tally: Mapping[str, int] = ...) -> S: ...
+
+    def dump(self, state: S) -> str: ...
+
+
+class Known(Protocol):
+    """What is stored of the subject; asked only where a fold needs more than is at hand."""
+
+    def more(self, after: int) -> Sequence[Recorded]:
+        """The next known events above a time, whole milliseconds in order; none at the end."""
+
+    def in_force(self) -> Interval | None:
+        """The stored interval in which the fold begins."""
+
+    def next_start(self, after: int) -> int | None:
+        """When the first stored interval that starts above a time starts."""
+
+
+class Nothing:
+    """Nothing is stored."""
+
+    def more(self, _: int) -> Sequence[Recorded]:
+        return ()
+
+    def in_force(self) -> Interval | None:
+        return None
+
+    def next_start(self, _: int) -> int | None:
+        return None
+
+
+class Life(Generic[S]):
+    """The part of a subject's life that is folded at a time, and all that comes of it.
+
+    ``base`` is a stored state (null: none yet), ``at`` the same where it is loaded; ``context`` are
+    the events of the tolerance before its time, which may state what later ones state again.
+    """
+
+    def __init__(
+        self,
+        codec: Codec[S],
+        base: str | None = None,
+        *,
+        at: S | None = None,
+        known: Known | None = None,
+        context: Sequence[Recorded] = (),
+    ) -> None:
+        self._codec = codec
+        self._base = base
+        self._known = known or Nothing()
+        self._complete = known is None  # all that is known is at hand
+        self._context = context
+        self._moments: list[Moment] = []
+        self._folded = 0  # of the moments; the others wait until a fold needs them
+        self._at = self._begin(base) if at is None else Story(at)
+        self._first: int | None = None  # of the times that were disturbed
+        self._last = 0
+        self.added = Tally()  # to the subject's
+        self.rows: dict[int, Row] = {}  # new ones that stand, by start
+        self.passed: list[Row] = []  # new ones that a later request ended
+        self.ended: dict[int, int] = {}  # stored ones, by start: the request that ended each
+        self.anomalies: dict[int, Anomaly] = {}  # new ones, by position
+        self.withdrawn: set[int] = set()  # positions of stored ones
+        self.dropped: set[int] = set()  # times of stored checkpoints
+        self.corrections: list[Correction] = []
+
+    # --- what comes of it ---
+
+    def state(self) -> S | None:
+        """The state after all that is known, its tally aside; null where that stays as stored."""
+        return self._at.state if self._complete and self._folded == len(self._moments) else None
+
+    def checkpoints(self, tally: Tally) -> Iterator[Checkpoint]:
+        """Those of the time that was disturbed; ``tally`` is the base's."""
+        total = Tally(tally)
+        for moment in self._moments[: self._folded]:
+            total.update(moment.tally)
+            if moment.is_checkpoint and moment.state and self._was_disturbed(moment.time):
+                yield Checkpoint(time=moment.time, state=moment.state, tally=Tally(total))
+
+    @property
+    def last_disturbed(self) -> int:
+        """Stored checkpoints after this time stand; only their tallies grow by ``added``."""
+        return self._last
+
+    def _was_disturbed(self, time: int) -> bool:
+        return self._first is not None and self._first <= time <= self._last
+
+    # --- the walk ---
+
+    def take(self, request: Sequence[Recorded]) -> None:
+        """Fold what one request tells of the subject, in order, into what is known before it."""
+        first, last = request[0].time, request[-1].time
+        self._read_to(last + RECONCILIATION_TOLERANCE_MS)
+        reach = self._reach(first, last)
+        start = self._fold_up_to(first - reach)
+        late = self._late(request)
+        if start == len(self._moments):
+            fresh = [
+                self._fold(self._at, time, list(events), request)
+                for time, events in groupby(request, key=lambda recorded: recorded.time)
+            ]
+            self._moments += fresh
+            self._folded = len(self._moments)
+            self._note(request, [], fresh)
+        else:
+            self._weave(request, start, last + reach, late)
+
+    def _weave(
+        self, request: Sequence[Recorded], start: int, safe: int, late: Sequence[Recorded]
+    ) -> None:
+        old, new = self._story_before(start), self._story_before(start)
+        waiting = deque(
+            (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
+        )
+        place, fresh, met = start, list[Moment](), False
+        while not met:
+            if place == len(self._moments):
+                self._read_more()
+            known = self._moments[place] if place < len(self._moments) else None
+            if known is None and not waiting:
+                break
+            added: Sequence[Recorded] = ()
+            if waiting and (known is None or waiting[0][0] <= known.time):
+                time, added = waiting.popleft()
+            if known is not None and not (added and time < known.time):
+                self._moments[place] = known = self._fold(old, known.time, known.events)
+                place += 1
+                events = sorted([*known.events, *added], key=_order) if added else known.events
+                fresh.append(self._fold(new, known.time, events, request))
+                if not waiting and known.time >= safe:
+                    met = self._meet(known, old, fresh[-1], new)
+            else:
+                fresh.append(self._fold(new, time, added, request))
+        replaced = self._moments[start:place]
+        self._moments[start:place] = fresh
+        if place >= self._folded:
+            self._folded, self._at = start + len(fresh), new
+        else:
+            self._folded += len(fresh) - len(replaced)
+        self._note(request, replaced, fresh)
+        if late:
+            self._correct(late, start, replaced, fresh, None if met else old)
+
+    def _meet(self, known: Moment, old: Story[S], moment: Moment, new: Story[S]) -> bool:
+        known.state = known.state or self._codec.dump(old.state)
+        moment.state = moment.state or self._codec.dump(new.state)
+        return known.state == moment.state
+
+    def _fold(
+        self,
+        story: Story[S],
+        time: int,
+        events: Sequence[Recorded],
+        request: Sequence[Recorded] = (),
+    ) -> Moment:
+        """Let a story take a moment; ``request`` is what is told beside the moments at hand."""
+        moment = Moment(time, events)
+        told = self._told(time, events, request)
+        if told:
+            story.intervals, story.anomalies = [], []
+            story.state.tally = moment.tally
+            story.take(time, told)
+            moment.intervals, moment.anomalies = story.intervals, story.anomalies
+            moment.is_checkpoint = any(map(_is_checkpoint, told))
+            if moment.is_checkpoint:
+                moment.state = self._codec.dump(story.state)
+        return moment
+
+    def _told(
+        self, time: int, events: Sequence[Recorded], request: Sequence[Recorded]
+    ) -> Sequence[Recorded]:
+        """The events of a moment without those that state a fact again."""
+        near = events
+        if any(recorded.origin is Origin.RECONCILIATION for recorded in events):
+            near = sorted({*self._near(time), *_within(request, time), *events}, key=_order)
+        elif len(events) == 1:
+            return events
+        repeats = restatements(near)
+        return [recorded for recorded in events if recorded.position not in repeats]
+
+    def _near(self, time: int) -> Iterator[Recorded]:
+        self._read_to(time + RECONCILIATION_TOLERANCE_MS)
+        yield from _within(self._context, time)
+        for moment in self._between(
+            time - RECONCILIATION_TOLERANCE_MS, time + RECONCILIATION_TOLERANCE_MS
+        ):
+            yield from moment.events
+
+    # --- what is known ---
+
+    def _begin(self, state: str | None) -> Story[S]:
+        return Story(self._codec.fresh() if state is None else self._codec.load(state))
+
+    def _read_to(self, time: int) -> None:
+        while not self._complete and (not self._moments or self._moments[-1].time <= time):
+            self._read_more()
+
+    def _read_more(self) -> None:
+        if self._complete:
+            return
+        last = self._moments[-1].time if self._moments else -1
+        found = self._known.more(last)
+        self._complete = not found
+        self._moments += [
+            Moment(time, list(events))
+            for time, events in groupby(found, key=lambda recorded: recorded.time)
+        ]
+
+    def _reach(self, first: int, last: int) -> int:
+        """How far around a request facts may be stated again by what reconciliation told."""
+        around = self._between(
+            first - RECONCILIATION_TOLERANCE_MS, last + RECONCILIATION_TOLERANCE_MS
+        )
+        told = (recorded.origin for moment in around for recorded in moment.events)
+        return RECONCILIATION_TOLERANCE_MS if Origin.RECONCILIATION in told else 0
+
+    def _between(self, first: int, last: int) -> Sequence[Moment]:
+        begin = bisect_left(self._moments, first, key=_time)
+        return self._moments[begin : bisect_right(self._moments, last, lo=begin, key=_time)]
+
+    def _fold_up_to(self, time: int) -> int:
+        """Fold what waits before a time; the place of the first moment from it on."""
+        place = bisect_left(self._moments, time, key=_time)
+        while self._folded < place:
+            known = self._moments[self._folded]
+            self._moments[self._folded] = self._fold(self._at, known.time, known.events)
+            self._folded += 1
+        return place
+
+    def _story_before(self, place: int) -> Story[S]:
+        """The fold of all that is known before a moment, from the last state that was kept."""
+        if place == self._folded and place and self._moments[place - 1].state is None:
+            self._moments[place - 1].state = self._codec.dump(self._at.state)
+        kept = next((at for at in range(place, 0, -1) if self._moments[at - 1].state), 0)
+        story = self._begin(self._moments[kept - 1].state if kept else self._base)
+        for moment in self._moments[kept:place]:
+            self._fold(story, moment.time, moment.events)
+        return story
+
+    def _late(self, request: Sequence[Recorded]) -> Sequence[Recorded]:
+        """Those that are not last among all that was known before."""
+        if not self._complete:
+            return request
+        if not self._moments:
+            return ()
+        newest = self._moments[-1].events[-1].order
+        return [recorded for recorded in request if recorded.order < newest]
+
+    # --- what a request changes ---
+
+    def _note(
+        self, request: Sequence[Recorded], replaced: Sequence[Moment], fresh: Sequence[Moment]
+    ) -> None:
+        position = request[0].request_position
+        times = [moment.time for moment in (*replaced, *fresh)]
+        self._first = min(times) if self._first is None else min(self._first, *times)
+        self._last = max(self._last, *times)
+        for moment in replaced:
+            self.added.subtract(moment.tally)
+            if moment.is_checkpoint:
+                self.dropped.add(moment.time)
+        for moment in fresh:
+            self.added.update(moment.tally)
+            if moment.is_checkpoint:
+                self.dropped.discard(moment.time)
+        self._note_intervals(position, _intervals(replaced), _intervals(fresh))
+        self._note_anomalies(_anomalies(replaced), _anomalies(fresh))
+
+    def _note_intervals(
+        self, position: int, before: dict[int, Interval], after: dict[int, Interval]
+    ) -> None:
+        for start, interval in before.items():
+            if after.get(start) != interval:
+                row = self.rows.pop(start, None)
+                if row is None:
+                    self.ended[start] = position
+                else:
+                    row.known_to = position
+                    self.passed.append(row)
+        for start, interval in after.items():
+            if before.get(start) != interval:
+                self.rows[start] = Row(interval=interval, known_from=position)
+
+    def _note_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
+        for position, anomaly in before.items():
+            if after.get(position) != anomaly and self.anomalies.pop(position, None) is None:
+                self.withdrawn.add(position)
+        for position, anomaly in after.items():
+            if before.get(position) != anomaly:
+                self.anomalies[position] = anomaly
+
+    def _correct(
+        self,
+        late: Sequence[Recorded],
+        start: int,
+        replaced: Sequence[Moment],
+        fresh: Sequence[Moment],
+        old: Story[S] | None,
+    ) -> None:
+        """Keep what changed of what had been shown; ``old`` where the two folds never met."""
+        before, after = list(_intervals(replaced).values()), list(_intervals(fresh).values())
+        shown_at = late[0].recorded_time
+        end = None
+        if old is None:
+            end = self._next_start(start + len(fresh), shown_at)
+        elif self._codec.has_deadlines:
+            # What the passing of time had shown, or would have, until the request came.
+            before += _passing(old, shown_at)
+            after += _passing(self._story_before(len(self._moments)), shown_at)
+        if before == after:
+            return
+        in_force = self._in_force_before(start)
+        first = [] if in_force is None else [in_force]
+        for correction in corrections([*first, *before], [*first, *after], end, late):
+            if not correction.closes_the_open_one():
+                self.corrections.append(correction)
+
+    def _in_force_before(self, place: int) -> Interval | None:
+        for moment in reversed(self._moments[:place]):
+            if moment.intervals:
+                return moment.intervals[-1]
+        return self._known.in_force()
+
+    def _next_start(self, place: int, shown_at: int) -> int | None:
+        """Where the interval that stands at the end of a disturbance ends."""
+        for moment in self._moments[place : self._folded]:
+            if moment.intervals:
+                return moment.intervals[0].start
+        found = self._known.next_start(self._moments[self._folded - 1].time)
+        if found is None and self._codec.has_deadlines:
+            while not self._complete:
+                self._read_more()
+            self._fold_up_to(self._moments[-1].time + 1)
+            last = self._story_before(len(self._moments))
+            found = next((interval.start for interval in _passing(last, shown_at)), None)
+        return found
+
+
+def corrections(
+    before: Sequence[Interval], after: Sequence[Interval], end: int | None, late: Sequence[Recorded]
+) -> Iterator[Correction]:
+    """The longest stretches in which one sequence of intervals shows other than the other.
+
+    Where nothing had been shown before, nothing is corrected. Both end at ``end`` (null: never).
+    """
+    starts = sorted({interval.start for interval in (*before, *after)})
+    changed: list[tuple[int, int | None]] = []
+    for start, stop in pairwise([*starts, end]):
+        assert start is not None  # noqa: S101 - only the last one may be
+        old, new = _at(before, start), _at(after, start)
+        if old is not None and old != new:
+            if changed and changed[-1][1] == start:
+                changed[-1] = (changed[-1][0], stop)
+            else:
+                changed.append((start, stop))
+    for start, stop in changed:
+        yield Correction(
+            start=start,
+            end=stop,
+            before=_overlapping(before, end, start, stop),
+            after=_overlapping(after, end, start, stop),
+            late=late,
+        )
+
+
+def _at(intervals: Sequence[Interval], time: int) -> Stretch | None:
+    place = bisect_right(intervals, time, key=lambda interval: interval.start)
+    return intervals[place - 1].stretch if place else None
+
+
+def _overlapping(
+    intervals: Sequence[Interval], end: int | None, start: int, stop: int | None
+) -> Sequence[Shown]:
+    ends = [*(interval.start for interval in intervals[1:]), end]
+    return [
+        Shown(interval=interval, end=until)
+        for interval, until in zip(intervals, ends, strict=True)
+        if (until is None or until > start) and (stop is None or interval.start < stop)
+    ]
+
+
+def _passing(story: Story[S], moment: int) -> Sequence[Interval]:
+    """What the passing of time alone has begun up to a moment."""
+    story.intervals = []
+    return story.until(moment).intervals
+
+
+def _is_checkpoint(recorded: Recorded) -> bool:
+    """Chosen by the event alone, so that what comes late moves no checkpoint."""
+    name = f"{recorded.event.id}\0{recorded.time}"
+    return zlib.crc32(name.encode()) % CHECKPOINT_EVENTS == 0
+
+
+def _within(events: Iterable[Recorded], time: int) -> Iterator[Recorded]:
+    return (it for it in events if abs(it.time - time) <= RECONCILIATION_TOLERANCE_MS)
+
+
+def _intervals(moments: Iterable[Moment]) -> dict[int, Interval]:
+    return {interval.start: interval for moment in moments for interval in moment.intervals}
+
+
+def _anomalies(moments: Iterable[Moment]) -> dict[int, Anomaly]:
+    return {
+        anomaly.position: anomaly
+        for moment in moments
+        for anomaly in moment.anomalies
+        if anomaly.position is not None
+    }
+
+
+def _order(recorded: Recorded) -> tuple[int, int, str, str, bool, bool]:
+    return recorded.order
+
+
+def _time(moment: Moment) -> int:
+    return moment.time

@@ -1,0 +1,196 @@
+"""The runner: follows the log, a page at a time, into what is shown.
+
+The rule of this file: a page of the log, everything it changes, and the position after it are one
+transaction, so a crash repeats a page or nothing. Where a page cannot be folded as a whole, each of
+its subjects is folded by itself, and those that cannot be are parked.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from threading import Event
+from typing import Any
+
+import psycopg
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import DictRow, TupleRow, tuple_row
+
+from projector.database import (
+    EVENTS_CHANNEL,
+    VIEWS_CHANNEL,
+    StoreUnavailable,
+    become_service,
+    connect,
+    is_passing,
+    translated,
+)
+from projector.events import LANE_BUCKETS, Recorded, bucket
+from projector.lanes import Claim, advance, claim, fair_share, join
+from projector.parking import LeftOut, left_out, project_or_park
+from projector.projections import project
+from projector.rows import Key
+from projector.store import Entry, EventStore, HoleInLog, Page
+from projector.tables import TABLES, Table
+
+PAGE_EVENTS = 2_000
+POLL_SECONDS = 1.0  # the safety net under a notification that was missed
+RETRY_SECONDS = 0.5
+COUNT_RUNNERS_SECONDS = 1.0
+
+Subjects = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Follows the log until told to stop; several may run, on one host or many."""
+
+    def __init__(self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS) -> None:
+        self._store = store
+        self._url = url
+        self._page_events = page_events
+        self._share, self._counted_at = 0, float("-inf")
+
+    def run(self, stop: Event) -> None:
+        """Follow until told to stop; a database that goes away is waited for."""
+        while not stop.is_set():
+            try:
+                self._follow(stop)
+            except StoreUnavailable as error:
+                log.warning("the projection waits: %s", error)
+                stop.wait(RETRY_SECONDS)
+            except Exception:
+                # Nothing that a page brings may end the runner; the page stays for the next try.
+                log.exception("the projection failed and tries again")
+                stop.wait(RETRY_SECONDS)
+
+    def _follow(self, stop: Event) -> None:
+        # LISTEN comes before the first read: what is appended in between wakes us.
+        with translated(), connect(self._url, **_NOTICED_SOON) as connection:
+            become_service(connection)
+            connection.execute(_LET_GO)
+            join(connection)
+            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
+            while not stop.is_set():
+                if not self.take_page(connection):
+                    for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                        pass
+
+    def catch_up(self) -> None:
+        """Follow up to the head and return."""
+        with translated(), connect(self._url) as connection:
+            become_service(connection)
+            while self.take_page(connection):
+                pass
+
+    def take_page(self, connection: Connection[DictRow]) -> bool:
+        """Fold the next page; False where nothing waits that another runner does not hold."""
+        share = self._fair_share(connection)
+        try:
+            return self._take_page(connection, share, _together)
+        except (StoreUnavailable, HoleInLog):
+            raise
+        except Exception as error:
+            if isinstance(error, psycopg.Error) and is_passing(error):
+                raise
+            log.warning("a page is folded subject by subject: %s", error)
+            return self._take_page(connection, share, _one_by_one)
+
+    def _take_page(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
+        with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
+            held = claim(cur, share)
+            if held is None:
+                return False
+            page = self._store.page(
+                cur, held.lanes, after=held.position, limit=self._page_events, upto=held.upto
+            )
+            if page is None:
+                return False
+            without = left_out(cur, held.position, page.end)
+            projected: Counter[tuple[str, int]] = Counter()
+            subjects = _by_subject(page, held, without, projected)
+            projected.update(fold(cur, self._store, subjects, held.position))
+            advance(cur, held, page.end, projected)
+            cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(page.end)), prepare=True)
+            return True
+
+    def _fair_share(self, connection: Connection[DictRow]) -> int:
+        now = time.monotonic()
+        if now - self._counted_at > COUNT_RUNNERS_SECONDS:
+            self._share, self._counted_at = fair_share(connection), now
+        return self._share
+
+
+# A runner that vanished or froze holds its lanes no longer than the database takes to notice.
+_NOTICED_SOON = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
+_LET_GO = """
+    SET idle_in_transaction_session_timeout = '10s';
+    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
+"""
+
+
+def _by_subject(
+    page: Page, held: Claim, without: LeftOut, passed: Counter[tuple[str, int]]
+) -> dict[str, dict[Key, list[Entry]]]:
+    """The page by kind and subject; what an operator left out counts as ``passed``."""
+    lanes = frozenset(held.lanes)
+    found: dict[str, dict[Key, list[Entry]]] = {}
+    for table in TABLES:
+        subjects: dict[Key, list[Entry]] = defaultdict(list)
+        for entry in page.entries:
+            id_ = entry.subjects.get(table.column)
+            if id_ is None or (entry.org_id, id_) in without.parked[table.name]:
+                continue
+            place = bucket(table.subject, entry.org_id, id_) or 0
+            if place // LANE_BUCKETS not in lanes:
+                continue
+            if (table.name, entry.position) in without.skipped:
+                passed[table.name, place] += 1
+                continue
+            subjects[entry.org_id, id_].append(entry)
+        # In one order for all, so that no two transactions wait for each other in a ring.
+        found[table.name] = dict(sorted(subjects.items()))
+    return found
+
+
+def _together(
+    cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, known: int
+) -> Counter[tuple[str, int]]:
+    """Fold all at once, each kind by the same statements."""
+    read: dict[int, Recorded] = {}
+    projected: Counter[tuple[str, int]] = Counter()
+    for table in TABLES:
+        new = {
+            key: [
+                read.get(entry.position) or read.setdefault(entry.position, entry.recorded())
+                for entry in entries
+            ]
+            for key, entries in subjects[table.name].items()
+        }
+        if new:
+            project(cur, store, table, new, known=known)
+        projected.update(_counted(table, {key: len(events) for key, events in new.items()}))
+    return projected
+
+
+def _one_by_one(
+    cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, _: int
+) -> Counter[tuple[str, int]]:
+    """Fold each subject by itself, and park those that cannot be folded."""
+    projected: Counter[tuple[str, int]] = Counter()
+    for table in TABLES:
+        folded = {
+            key: project_or_park(cur, store, table, key, entries)
+            for key, entries in subjects[table.name].items()
+        }
+        projected.update(_counted(table, folded))
+    return projected
+
+
+def _counted(table: Table[Any], folded: Mapping[Key, int]) -> Counter[tuple[str, int]]:
+    counts: Counter[tuple[str, int]] = Counter()
+    for key, count in folded.items():
+        counts[table.name, bucket(table.subject, *key) or 0] += count
+    return counts
