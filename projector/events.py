@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 from uuid import UUID, uuid5
 
@@ -225,6 +226,7 @@ def _nearby_webhook(
     return None
 
 
+@lru_cache(maxsize=1_024)
 def plain_word(word: str) -> str:
     """A state word as it is compared: without case, ``-`` and ``_`` (semantics 4)."""
     return word.casefold().replace("-", "").replace("_", "")

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from projector.events import (
     RECONCILIATION_TOLERANCE_MS,
@@ -87,6 +87,9 @@ class LastEvent:
 @dataclass(slots=True, kw_only=True)
 class State(ABC):
     """The state of one subject, folded in place: what all have in common, and must answer."""
+
+    # The tally is written and read beside the rest, so pydantic need not know it.
+    __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
     status_since: int | None = None
     last_event: LastEvent | None = None

@@ -58,7 +58,7 @@ def _walk(life: Life[S], state: S, base: Tally, events: Sequence[Recorded]) -> T
     tally = Tally(state.tally)
     for _, request in groupby(events, key=lambda recorded: recorded.request_position):
         life.take(sorted(request, key=_order))
-    tally.update(life.added)
+    tally.add(life.added)
     now = life.state() or state
     now.tally = tally
     return Told(life=life, state=now, base_tally=base, position=events[-1].position)

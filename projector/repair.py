@@ -168,7 +168,7 @@ class Life(Generic[S]):
         """Those of the time that was disturbed; ``tally`` is the base's."""
         total = Tally(tally)
         for moment in self._moments[: self._folded]:
-            total.update(moment.tally)
+            total.add(moment.tally)
             if moment.is_checkpoint and moment.state and self._was_disturbed(moment.time):
                 yield Checkpoint(time=moment.time, state=moment.state, tally=Tally(total))
 
@@ -351,11 +351,11 @@ class Life(Generic[S]):
         self._first = min(times) if self._first is None else min(self._first, *times)
         self._last = max(self._last, *times)
         for moment in replaced:
-            self.added.subtract(moment.tally)
+            self.added.add(moment.tally, times=-1)
             if moment.is_checkpoint:
                 self.dropped.add(moment.time)
         for moment in fresh:
-            self.added.update(moment.tally)
+            self.added.add(moment.tally)
             if moment.is_checkpoint:
                 self.dropped.discard(moment.time)
         self._note_intervals(position, _intervals(replaced), _intervals(fresh))

@@ -58,7 +58,7 @@ def _write_states(
                 _lane(table, key),
                 one.position,
                 table.dump(state),
-                Jsonb(_counts(state.tally)),
+                Jsonb(state.tally.counts()),
                 Jsonb(table.facets(state)),
                 state.due(),
                 None if later is None else Jsonb(table.facets(later)),
@@ -175,7 +175,7 @@ def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         " DO UPDATE SET state = excluded.state, tally = excluded.tally",
         table.checkpoints,
         [
-            (*key, kept.time, kept.state, Jsonb(_counts(kept.tally)))
+            (*key, kept.time, kept.state, Jsonb(kept.tally.counts()))
             for key, one in told.items()
             for kept in one.life.checkpoints(one.base_tally)
         ],
@@ -200,7 +200,7 @@ def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Tol
         " AND c.time = k.time",
         table.checkpoints,
         [
-            (org_id, id_, time, Jsonb(_counts(_sum(tally, late[org_id, id_].added))))
+            (org_id, id_, time, Jsonb(_sum(tally, late[org_id, id_].added).counts()))
             for org_id, id_, time, tally in found
         ],
     )
@@ -251,13 +251,8 @@ def _lane(table: Table[S], key: Key) -> int:
 
 def _sum(tally: Mapping[str, int], added: Tally) -> Tally:
     total = Tally(tally)
-    total.update(added)
+    total.add(added)
     return total
-
-
-def _counts(tally: Tally) -> dict[str, int]:
-    """As it is stored: in one order, without zeros."""
-    return {name: count for name, count in sorted(tally.items()) if count}
 
 
 def _run(

@@ -35,7 +35,7 @@ from projector.rows import Key
 from projector.store import Entry, EventStore, HoleInLog, Page
 from projector.tables import TABLES, Table
 
-PAGE_EVENTS = 2_000
+PAGE_EVENTS = 5_000
 POLL_SECONDS = 1.0  # the safety net under a notification that was missed
 RETRY_SECONDS = 0.5
 COUNT_RUNNERS_SECONDS = 1.0
@@ -123,10 +123,12 @@ class Runner:
         return self._share
 
 
-# A runner that vanished or froze holds its lanes no longer than the database takes to notice.
+# A runner that vanished or froze holds its lanes no longer than the database takes to notice. What
+# a crash of the database takes back is folded again: position and tables go back together.
 _NOTICED_SOON = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
 _LET_GO = """
     SET idle_in_transaction_session_timeout = '10s';
+    SET synchronous_commit = off;
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
 """
 
@@ -138,13 +140,11 @@ def _by_subject(
     lanes = frozenset(held.lanes)
     found: dict[str, dict[Key, list[Entry]]] = {}
     for table in TABLES:
+        parked = without.parked[table.name]
         subjects: dict[Key, list[Entry]] = defaultdict(list)
         for entry in page.entries:
-            id_ = entry.subjects.get(table.column)
-            if id_ is None or (entry.org_id, id_) in without.parked[table.name]:
-                continue
-            place = bucket(table.subject, entry.org_id, id_) or 0
-            if place // LANE_BUCKETS not in lanes:
+            id_, place = entry.subjects.get(table.column, ("", -LANE_BUCKETS))
+            if place // LANE_BUCKETS not in lanes or (entry.org_id, id_) in parked:
                 continue
             if (table.name, entry.position) in without.skipped:
                 passed[table.name, place] += 1

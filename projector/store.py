@@ -150,7 +150,7 @@ class Entry:
 
     position: int
     org_id: str
-    subjects: Mapping[SubjectColumn, str]
+    subjects: Mapping[SubjectColumn, tuple[str, int]]  # id and bucket
     row: TupleRow
 
     @property
@@ -391,11 +391,11 @@ class EventStore(PostgresApplicationRecorder):
 
 def _entry(row: TupleRow) -> Entry:
     agent_id, agent_bucket, task_id, task_bucket, position, org_id, *_ = row
-    subjects: dict[SubjectColumn, str] = {}
+    subjects: dict[SubjectColumn, tuple[str, int]] = {}
     if agent_bucket is not None:
-        subjects["agent_id"] = agent_id
+        subjects["agent_id"] = agent_id, agent_bucket
     if task_bucket is not None:
-        subjects["task_id"] = task_id
+        subjects["task_id"] = task_id, task_bucket
     return Entry(position=position, org_id=org_id, subjects=subjects, row=row[4:])
 
 

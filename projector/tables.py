@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -56,7 +55,9 @@ class Table(Generic[S]):
     def when_due(self, state: S) -> S | None:
         """The state once the due moment has passed; None where none is due."""
         due = state.due()
-        return None if due is None else Story(deepcopy(state)).until(due).state
+        if due is None:
+            return None
+        return Story(self.load(self.dump(state), state.tally)).until(due).state
 
 
 def _agent_facets(state: AgentState) -> Facets:

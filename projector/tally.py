@@ -7,7 +7,7 @@ amount, and need not be folded on for that.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 
 EVENTS, ANOMALIES = "events", "anomalies"
 OFFERS, HOLDS, CONSULTS = "offers", "holds", "consults"
@@ -15,8 +15,6 @@ CONFERENCES, TRANSFERS = "conferences", "transfers"
 REFUSALS = "refusals"  # by agents who did not respond
 REFUSED_OFFERS = "refused-offers"  # by the system's word
 QUEUED, TALK, HOLD, CONSULT, WRAP_UP = "queued-ms", "talk-ms", "hold-ms", "consult-ms", "wrap-up-ms"
-
-Tally = Counter[str]  # a number for each name, 0 where there is none
 
 # The finished stretches of these states are summed, in milliseconds.
 DURATION_OF = {
@@ -27,6 +25,23 @@ DURATION_OF = {
     "consulting": CONSULT,
     "wrapup": WRAP_UP,
 }
+
+
+class Tally(dict[str, int]):
+    """A number for each name, 0 where there is none."""
+
+    __slots__ = ()
+
+    def __missing__(self, _: str) -> int:
+        return 0
+
+    def add(self, other: Mapping[str, int], *, times: int = 1) -> None:
+        for name, count in other.items():
+            self[name] += times * count
+
+    def counts(self) -> dict[str, int]:
+        """Without zeros, in one order: equal tallies are equal here."""
+        return {name: count for name, count in sorted(self.items()) if count}
 
 
 def rona(tally: Tally) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from projector.body import is_too_deep, read_element
+from projector.body import is_too_deep, read_stored
 from projector.events import Event, Kind, Offered, event_key, fingerprint
 from projector.words import LOGGED_IN, LOGGED_OUT, rank, spelling
 
@@ -89,7 +89,7 @@ def judge(body: bytes, element: Any, *, now: int, default_org: str | None) -> Of
 
 def read_event(body: bytes, org_id: str) -> Event:
     """The event of a stored body, which ``judge`` once took for ``org_id``."""
-    element = read_element(body)
+    element = read_stored(body)
     return _event(element, org_id, _type(element), element["id"])
 
 

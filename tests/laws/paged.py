@@ -62,7 +62,7 @@ class Kept:
         state = life.state()
         if state is not None:
             self.state = self.table.dump(state)
-        self.tally.update(life.added)
+        self.tally.add(life.added)
         self.events = sorted([*self.events, *page], key=lambda it: it.order)
         for row in self.rows:
             if row.known_to is None and row.interval.start in life.ended:
@@ -75,9 +75,7 @@ class Kept:
             self.checkpoints.pop(time, None)
         for time, it in self.checkpoints.items():
             if time > life.last_disturbed:
-                self.checkpoints[time] = Checkpoint(
-                    time=time, state=it.state, tally=Tally(it.tally) + life.added
-                )
+                it.tally.add(life.added)
         self.checkpoints |= {it.time: it for it in life.checkpoints(tally)}
         self.corrections += life.corrections
 
