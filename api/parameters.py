@@ -124,11 +124,11 @@ def read_body(model: type[Q]) -> Q:
         raise Problem(
             400,
             f"Bad body: {', '.join(wrong)}.",
-            errors=[_error(model, name, [given.get(name)]) for name in wrong],
+            errors=[_error(model, name, [json.dumps(given.get(name))]) for name in wrong],
         ) from None
 
 
-def _error(model: type[Query], name: str, values: list[Any]) -> ParameterError:
+def _error(model: type[Query], name: str, values: list[str]) -> ParameterError:
     known = [field.alias or own for own, field in model.model_fields.items()]
     allowed = _ALLOWED.get(name, "a text that is not empty")
     if name not in known:

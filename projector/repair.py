@@ -177,6 +177,10 @@ class Life(Generic[S]):
         """Stored checkpoints after this time stand; only their tallies grow by ``added``."""
         return self._last
 
+    def has_later(self) -> bool:
+        """Whether anything is known after what was disturbed."""
+        return not self._complete or self._moments[-1].time > self._last
+
     def _was_disturbed(self, time: int) -> bool:
         return self._first is not None and self._first <= time <= self._last
 

@@ -184,7 +184,7 @@ def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
 
 def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     """What late events add is added to all later tallies, whose states stand."""
-    late = {key: one.life for key, one in told.items() if one.life.state() is None}
+    late = {key: one.life for key, one in told.items() if one.life.has_later()}
     found = _run(
         cur,
         "SELECT c.org_id, c.id, c.time, c.tally FROM unnest(%b::text[], %b::text[], %b::bigint[])"

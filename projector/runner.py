@@ -7,10 +7,12 @@ its subjects is folded by itself, and those that cannot be are parked.
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import Event
 from typing import Any
 
@@ -68,7 +70,7 @@ class Runner:
 
     def _follow(self, stop: Event) -> None:
         # LISTEN comes before the first read: what is appended in between wakes us.
-        with translated(), connect(self._url, **_NOTICED_SOON) as connection:
+        with _collecting_rarely(), translated(), connect(self._url, **_NOTICED_SOON) as connection:
             become_service(connection)
             connection.execute(_LET_GO)
             join(connection)
@@ -80,8 +82,9 @@ class Runner:
 
     def catch_up(self) -> None:
         """Follow up to the head and return."""
-        with translated(), connect(self._url) as connection:
+        with _collecting_rarely(), translated(), connect(self._url) as connection:
             become_service(connection)
+            connection.execute(_LET_GO)
             while self.take_page(connection):
                 pass
 
@@ -131,6 +134,17 @@ _LET_GO = """
     SET synchronous_commit = off;
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
 """
+
+
+@contextmanager
+def _collecting_rarely() -> Iterator[None]:
+    """What a page makes is freed by count; searching it for cycles is a tenth of a replay."""
+    usual = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _by_subject(

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
+from projector.database import connect
+from projector.runner import Runner
 from projector.tables import TABLES
-from tests.conftest import Site
+from tests.conftest import DERIVED, Site
 from tests.examples import RECORDED
 from tests.laws.memory import comparable, decided
 
 ORGANISATIONS = ("acme", "umbra")  # that the strategies name
+
+
+def tables(url: str) -> dict[str, list[Any]]:
+    """All rows of all tables that are derived from the log."""
+    with connect(url) as connection:
+        return {
+            name: [
+                tuple(row.values())
+                for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4".encode())
+            ]
+            for name in DERIVED
+        }
+
+
+def follow(site: Site, stop: threading.Event, **options: Any) -> threading.Thread:
+    """A runner in a thread of its own."""
+    thread = threading.Thread(
+        target=Runner(site.service.store, site.url, **options).run, args=(stop,)
+    )
+    thread.start()
+    return thread
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to hold in time"
+        time.sleep(0.02)
 
 
 class Clock:

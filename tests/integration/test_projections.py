@@ -5,68 +5,23 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
 from projector.database import connect
 from projector.events import Origin
-from projector.runner import Runner
 from projector.simulate import Simulation
 from projector.store import Request
 from projector.tables import TABLES
 from projector.webex import judge
-from tests.conftest import DERIVED, Site, forget
 from tests.examples import DAWN, NOW, RECORDED, v1
+from tests.integration.driving import eventually, follow
 from tests.laws.memory import MemoryLog, answers, deliver_all, oracle_answers
 from tests.oracle import Oracle
 
 
 def simulated(number: int) -> list[Any]:
     return list(islice(Simulation(12, 3, start_ms=RECORDED - 8 * 3_600_000), number))
-
-
-def tables(url: str) -> dict[str, list[Any]]:
-    with connect(url) as connection:
-        return {
-            name: [
-                tuple(row.values())
-                for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4".encode())
-            ]
-            for name in DERIVED
-        }
-
-
-def follow(site: Site, stop: threading.Event, **options: Any) -> threading.Thread:
-    thread = threading.Thread(
-        target=Runner(site.service.store, site.url, **options).run, args=(stop,)
-    )
-    thread.start()
-    return thread
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.02)
-
-
-def test_two_runners_at_once_are_exact(site):
-    """Rivals over one database fold each event once: the tables equal those of a single runner."""
-    stop = threading.Event()
-    rivals = [follow(site, stop, page_events=size) for size in (13, 29)]
-    bodies = simulated(3_000)
-    for start in range(0, len(bodies), 50):
-        assert site.post(bodies[start : start + 50]).status_code == 202
-    eventually(lambda: site.service.views.position() == 3_000)
-    stop.set()
-    for rival in rivals:
-        rival.join()
-    raced = tables(site.url)
-    forget(site.url)
-    site.project()
-    assert tables(site.url) == raced
 
 
 def test_a_restarted_runner_goes_on_where_it_stood(site):

@@ -1,0 +1,213 @@
+"""Poison: an event that cannot be folded parks its subject, and loses nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from projector import cli
+from projector.agent import AgentState
+from projector.database import connect
+from projector.runner import Runner
+from tests.conftest import Site, forget
+from tests.examples import ORG, story, v1
+from tests.integration.driving import tables
+
+LIFE = story(
+    v1(1_000, "ann", "idle"),
+    v1(1_000, "bob", "idle"),
+    v1(2_000, "ann", "poison"),
+    v1(2_000, "bob", "available"),
+    v1(3_000, "ann", "available"),
+    v1(4_000, "ann", "connected", "t"),
+    v1(4_000, "bob", "idle"),
+)
+
+
+@pytest.fixture
+def poisoned(site, monkeypatch):
+    """A service whose fold raises at one word; gives what puts that right."""
+    step = AgentState.step
+
+    def raising(state: AgentState, recorded: Any) -> Any:
+        if recorded.event.word == "poison":
+            raise ZeroDivisionError("no such word")
+        return step(state, recorded)
+
+    monkeypatch.setattr(AgentState, "step", raising)
+    return lambda: monkeypatch.setattr(AgentState, "step", step)
+
+
+def deliver(site: Site, *, together: bool = False) -> None:
+    for request in [list(LIFE)] if together else LIFE:
+        site.post(request)
+
+
+def status(site: Site) -> dict[str, Any]:
+    (projection,) = site.get("/api/v1/status").json["projections"]
+    return projection
+
+
+def view(site: Site, agent: str) -> dict[str, Any]:
+    return site.get(f"/api/v1/agents/{agent}").json
+
+
+def ask(site: Site, verb: str, **body: Any) -> Any:
+    return site.client.post(f"/api/v1/parked/{verb}", json=body, headers=site.headers)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
+@pytest.mark.parametrize("page_events", [1, 2, 100])
+def test_a_fold_that_fails_parks_its_subject_alone(site, poisoned, page_events, together):
+    """The others flow, the position moves on, and nothing counts as skipped."""
+    deliver(site, together=together)
+    site.project(page_events)
+    assert 3 == view(site, "bob")["eventCount"]
+    assert site.service.views.position() == site.service.store.head() == len(LIFE)
+    (row,) = site.get("/api/v1/parked").json["data"]
+    told = {name: row[name] for name in ("kind", "orgId", "id", "eventId", "eventPosition")}
+    assert told == {"kind": "agent", "orgId": ORG, "id": "ann", "eventId": "e3",
+                    "eventPosition": 3}  # fmt: skip
+    assert row["cause"] == "ZeroDivisionError: no such word"
+    waiting = 4 if together else 3
+    assert (row["waiting"], status(site)["waiting"]) == (waiting, waiting)
+    assert (0, 1) == (status(site)["skipped"], status(site)["parked"])
+    # The task's own fold goes on: the event is parked for the agent alone.
+    (participant,) = site.get("/api/v1/tasks/t").json["participants"]
+    assert "connected" == participant["state"]
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
+def test_a_retry_folds_what_waited(site, poisoned, together):
+    """As if nothing had been wrong: the tables are those of a replay."""
+    deliver(site, together=together)
+    site.project()
+    assert ask(site, "retry", orgId=ORG, agentId="ann").json == {"folded": 0, "parked": True}
+    poisoned()
+    done = ask(site, "retry", orgId=ORG, agentId="ann").json
+    assert done == {"folded": 4 if together else 3, "parked": False}
+    kept = tables(site.url)
+    assert (0, 0, 0) == tuple(status(site)[name] for name in ("skipped", "parked", "waiting"))
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == kept
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
+def test_a_skip_leaves_the_event_out_for_good(site, poisoned, together):
+    """The rest is folded, also by a replay and by late events; the log keeps the event."""
+    deliver(site, together=together)
+    site.project()
+    done = ask(site, "skip", orgId=ORG, agentId="ann").json
+    assert done == {"folded": 3 if together else 2, "parked": False}
+    assert 3 == view(site, "ann")["eventCount"]
+    assert 0 == status(site)["skipped"]
+    site.post(v1(2_500, "ann", "idle") | {"id": "late"})
+    site.project()
+    assert 4 == view(site, "ann")["eventCount"]
+    kept = tables(site.url)
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == kept
+    assert 8 == site.service.store.head()
+    assert 0 == status(site)["skipped"]
+
+
+def test_a_write_that_fails_parks_its_subject_alone(site):
+    """What the database refuses of one subject's rows is not refused of the others'."""
+    with connect(site.url) as connection:
+        connection.execute("ALTER TABLE agent_intervals ADD CHECK (status <> 'poison')")
+    deliver(site)
+    site.project()
+    (row,) = site.get("/api/v1/parked").json["data"]
+    assert (row["id"], row["eventId"], row["waiting"]) == ("ann", "e3", 3)
+    assert "violates check constraint" in row["cause"]
+    assert 3 == view(site, "bob")["eventCount"]
+    with connect(site.url) as connection:
+        connection.execute(
+            "ALTER TABLE agent_intervals DROP CONSTRAINT agent_intervals_status_check"
+        )
+    assert ask(site, "retry", orgId=ORG, agentId="ann").json == {"folded": 3, "parked": False}
+
+
+def test_a_body_that_cannot_be_read_again_parks_its_subjects(site):
+    """Whatever became of it: who needs it waits, the others flow."""
+    with connect(site.url) as connection:
+        connection.execute("ALTER TABLE events DISABLE TRIGGER immutable")
+        deliver(site)
+        connection.execute("UPDATE events SET state = 'gone' WHERE event_id = 'e3'")
+        connection.execute("ALTER TABLE events ENABLE TRIGGER immutable")
+    site.project()
+    (row,) = site.get("/api/v1/parked").json["data"]
+    assert (row["id"], row["eventPosition"]) == ("ann", 3)
+    assert ask(site, "skip", orgId=ORG, agentId="ann").json == {"folded": 2, "parked": False}
+    assert 3 == view(site, "bob")["eventCount"]
+
+
+def test_trouble_that_no_event_brought_parks_nobody(site):
+    """A table that is not there is nobody's poison: the page waits as a whole."""
+    deliver(site)
+    with connect(site.url) as connection:
+        connection.execute("ALTER TABLE agent_corrections RENAME TO elsewhere")
+        connection.execute("ALTER TABLE agent_intervals RENAME TO aside")
+        with pytest.raises(Exception, match="agent_intervals"):
+            site.project()
+        connection.execute("ALTER TABLE elsewhere RENAME TO agent_corrections")
+        connection.execute("ALTER TABLE aside RENAME TO agent_intervals")
+    assert [] == site.get("/api/v1/parked").json["data"]
+    site.project()
+    assert 4 == view(site, "ann")["eventCount"]
+
+
+@pytest.mark.parametrize("verb", ["retry", "skip"])
+def test_bad_requests_say_what_is_wrong(site, verb):
+    """Who is not parked, and bodies that name nobody, or two."""
+    assert 404 == ask(site, verb, orgId=ORG, agentId="ann").status_code
+    assert 400 == ask(site, verb, orgId=ORG).status_code
+    assert 400 == ask(site, verb, orgId=ORG, agentId="ann", taskId="t").status_code
+    assert 400 == ask(site, verb, orgId=ORG, agentId="ann", other=1).status_code
+    assert 400 == ask(site, verb, orgId=ORG, agentId="a\0b").status_code
+    path = f"/api/v1/parked/{verb}"
+    assert 400 == site.client.post(path, data=b"[]", headers=site.headers).status_code
+    assert 401 == site.client.post(path, json={"orgId": ORG, "agentId": "a"}).status_code
+
+
+def test_the_command_lists_retries_and_skips(site, poisoned, monkeypatch):
+    """`projector parked` asks the running service and says what came of it."""
+    deliver(site)
+    site.project()
+
+    def request(method: str, url: str, **given: Any) -> Any:
+        answer = site.client.open(
+            url.removeprefix("http://127.0.0.1:8080"),
+            method=method, json=given["json"], headers=site.headers,
+        )  # fmt: skip
+        return type("Answer", (), {"is_success": answer.status_code < 400, "json": answer.get_json,
+                                   "status_code": answer.status_code})()  # fmt: skip
+
+    monkeypatch.setattr(cli.httpx, "request", request)
+
+    def parked(*words: str) -> tuple[int, str]:
+        result = CliRunner().invoke(cli.main, ["parked", *words])
+        return result.exit_code, result.output
+
+    code, told = parked("list")
+    assert (0, True) == (code, told.startswith(f"agent:ann of {ORG}: 3 events wait from position"))
+    assert (3, "0 events folded, parked again\n") == parked("retry", "agent:ann")
+    assert (0, "2 events folded\n") == parked("skip", "agent:ann")
+    assert (0, "Nothing is parked.\n") == parked("list")
+    assert 1 == parked("retry", "agent:ann")[0]
+    assert 2 == parked("retry", "ann")[0]
+
+
+def test_a_page_of_many_subjects_keeps_its_runner_alive(site, poisoned):
+    """The page after the poisoned one is folded together again, without the parked subject."""
+    deliver(site)
+    runner = Runner(site.service.store, site.url)
+    runner.catch_up()
+    site.post(story(*(v1(9_000 + place, f"c{place}", "idle") for place in range(20))))
+    site.post(v1(9_000, "ann", "idle") | {"id": "after"})
+    runner.catch_up()
+    assert (0, 4) == (status(site)["skipped"], status(site)["waiting"])

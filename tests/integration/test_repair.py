@@ -1,0 +1,174 @@
+"""Repair over a real database: any arrival, pages, rivals and deaths leave what a replay leaves."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from itertools import islice
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from psycopg import Cursor
+
+from projector import runner as running
+from projector.database import become_service, connect
+from projector.runner import Runner
+from projector.simulate import Simulation
+from tests.conftest import Site, clone, forget, open_site
+from tests.examples import RECORDED, story, v1
+from tests.integration.driving import eventually, follow, tables
+from tests.strategies import believable_deliveries, noisy_deliveries
+
+
+class Killed(BaseException):
+    """The process is gone: nothing of it may run any more."""
+
+
+class MortalCursor(Cursor[Any]):
+    """Dies before a statement of the test's choice."""
+
+    left: int | None = None
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        if MortalCursor.left is not None:
+            MortalCursor.left -= 1
+            if MortalCursor.left < 0:
+                raise Killed
+        return super().execute(*args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def emptied(template, tmp_path_factory):
+    """One site for many examples; each begins by emptying its log, as its owner may here."""
+    with open_site(clone(template), tmp_path_factory.mktemp("emptied")) as site:
+        with connect(site.url) as connection:
+            for name in ("events", "duplicates"):
+                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
+        yield site
+
+
+def empty(site: Site) -> None:
+    with connect(site.url) as connection:
+        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
+    forget(site.url)
+
+
+def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
+    """Fold the next page, or die before one of its statements."""
+    MortalCursor.left = None
+    with suppress(Killed), connect(site.url, cursor_factory=MortalCursor) as connection:
+        become_service(connection)
+        MortalCursor.left = dies_before
+        runner.take_page(connection)
+    MortalCursor.left = None
+
+
+@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+                         ids=["believable", "noise"])  # fmt: skip
+@given(data=st.data())
+def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, data):
+    """Row for row, superseded rows and corrections too; runners die between any two statements."""
+    empty(emptied)
+    bodies = data.draw(st.permutations(data.draw(lives)))
+    while bodies:
+        size = data.draw(st.integers(1, 5))
+        emptied.post(bodies[:size])
+        bodies = bodies[size:]
+        runner = Runner(emptied.service.store, emptied.url, page_events=size)
+        runner._share, runner._counted_at = data.draw(st.integers(1, 16)), float("inf")
+        if data.draw(st.booleans()):
+            take_a_page(emptied, runner, dies_before=data.draw(st.integers(0, 60)))
+    emptied.project()
+    arrived = tables(emptied.url)
+    forget(emptied.url)
+    emptied.project()
+    assert tables(emptied.url) == arrived
+    assert skipped(emptied) == 0
+
+
+def skipped(site: Site) -> int:
+    (projection,) = site.get("/api/v1/status").json["projections"]
+    assert projection["stored"] == projection["projected"]
+    return projection["skipped"]
+
+
+@pytest.mark.parametrize("runners", [1, 2, 3, 4])
+def test_any_number_of_runners_is_exact(site, runners):
+    """Rivals over one database fold each event once, a tenth of the events late by some seconds."""
+    stop = threading.Event()
+    rivals = [follow(site, stop, page_events=13 + 8 * number) for number in range(runners)]
+    bodies = list(islice(Simulation(12, 3, start_ms=RECORDED - 8 * 3_600_000), 2_000))
+    late = bodies[::10]
+    told = [body for place, body in enumerate(bodies) if place % 10]
+    for start in range(0, len(told), 50):
+        site.post([*told[start : start + 50], *late[start // 9 - 20 : start // 9 - 10 or None][:5]])
+    site.post(late)
+    eventually(lambda: site.service.views.position() == 2_000)
+    stop.set()
+    for rival in rivals:
+        rival.join()
+    raced = tables(site.url)
+    assert skipped(site) == 0
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == raced
+
+
+def test_rivals_share_the_lanes(site, monkeypatch):
+    """Two runners that are both at work hold half of the lanes each, and one alone all."""
+    with connect(site.url) as one, connect(site.url) as other:
+        running.join(one)
+        assert running.fair_share(one) == 16
+        running.join(other)
+        assert running.fair_share(one) == 8
+        site.post(story(*(v1(1, f"a{number}", "idle") for number in range(64))))
+        with one.transaction(), one.cursor() as cursor:
+            cursor.row_factory = psycopg.rows.tuple_row
+            first = running.claim(cursor, 8)
+            Runner(site.service.store, site.url).take_page(other)
+            with connect(site.url) as third:
+                rows = third.execute("SELECT lane, position FROM projections ORDER BY lane")
+                moved = [row["lane"] for row in rows if row["position"] == 64]
+            assert sorted([*first.lanes, *moved]) == list(range(16))
+    site.project()
+    assert skipped(site) == 0
+
+
+def test_a_position_moved_by_hand_is_a_skip_that_shows(site):
+    """The status says how many events of which buckets nobody folded."""
+    told = story(*(v1(1_000 * place, "ann", "available", "t") for place in range(8)))
+    site.post(told[:5])
+    site.project()
+    site.post(told[5:])
+    with connect(site.url) as connection:
+        connection.execute("UPDATE projections SET position = 6")
+    site.project()
+    (projection,) = site.get("/api/v1/status").json["projections"]
+    assert (2, 2) == (projection["skipped"], len(projection["skippedBuckets"]))
+    assert projection["lagEvents"] == 0
+
+
+def test_a_hole_in_the_log_is_not_passed(site):
+    """A writer past the lock leaves a position open: the runner waits and says so."""
+    first, second = story(v1(1, "ann", "idle"), v1(5, "bob", "idle"))
+    site.post(first)
+    site.project()
+    with connect(site.url) as connection:
+        names = [row["attname"] for row in connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'events'::regclass AND attnum > 0"
+            " AND attgenerated = '' AND NOT attisdropped")]  # fmt: skip
+        chosen = {"notification_id": "3", "request_position": "3", "originator_id":
+                  "gen_random_uuid()", "event_id": "'past the lock'"}  # fmt: skip
+        values = ", ".join(chosen.get(name, name) for name in names)
+        connection.execute(
+            f"INSERT INTO events ({', '.join(names)}) SELECT {values} FROM events".encode()
+        )
+    with pytest.raises(running.HoleInLog, match="from 2 to 3"):
+        site.project()
+    assert 1 == site.service.views.position()
+    site.post(second)  # gets position 4: whoever writes by the lock leaves no hole
+    with pytest.raises(running.HoleInLog):
+        site.project()
