@@ -86,12 +86,16 @@ def test_one_publication_is_one_correction_a_stretch(site):
     life = story(
         *(v1(10_000 * place, "ann", "idle" if place % 2 else "available") for place in range(9))
     )
-    arrive(site, [life[0], life[3], life[6], life[7], life[8]], [life[2], life[1], life[4], life[5]])
+    arrive(
+        site, [life[0], life[3], life[6], life[7], life[8]], [life[2], life[1], life[4], life[5]]
+    )
     rows = corrections(site)
     assert [(10, 20), (40, 50)] == [
         ((row["from"] - DAWN) // 1000, (row["to"] - DAWN) // 1000) for row in rows
     ]
-    assert [["e2", "e3", "e5", "e6"]] * 2 == [[it["eventId"] for it in row["events"]] for row in rows]
+    assert [["e2", "e3", "e5", "e6"]] * 2 == [
+        [it["eventId"] for it in row["events"]] for row in rows
+    ]
 
 
 def test_a_late_wrapup_corrects_what_the_passing_hour_had_shown(site):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from contextlib import suppress
 from itertools import islice
@@ -172,3 +175,26 @@ def test_a_hole_in_the_log_is_not_passed(site):
     site.post(second)  # gets position 4: whoever writes by the lock leaves no hole
     with pytest.raises(running.HoleInLog):
         site.project()
+
+
+def test_a_killed_runners_work_is_taken_over(site):
+    """Three processes; two are killed outright while they work, one after the other."""
+    environment = {**os.environ, "DATABASE_URL": site.url}
+    command = [sys.executable, "-m", "projector", "follow"]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    try:
+        bodies = list(islice(Simulation(40, 5, start_ms=RECORDED - 8 * 3_600_000), 6_000))
+        for start in range(0, len(bodies), 200):
+            site.post(bodies[start : start + 200])
+            if start in (2_000, 4_000):
+                processes[start // 2_000].kill()
+        eventually(lambda: site.service.views.position() == len(bodies))
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+    assert skipped(site) == 0
+    shared = tables(site.url)
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == shared

@@ -16,7 +16,17 @@ from projector.errors import ProjectorError
 from projector.simulate import command as simulate_module
 
 SETTINGS = ("HOST", "PORT", "DATABASE_URL")
-PROJECTION = {"name": "floor", "position": 7, "lagEvents": 0, "lagSeconds": 0.0}
+PROJECTION = {
+    "name": "floor",
+    "position": 7,
+    "lagEvents": 0,
+    "lagSeconds": 0.0,
+    "stored": 9,
+    "projected": 6,
+    "waiting": 3,
+    "parked": 1,
+    "skipped": 0,
+}
 STATUS = {
     "head": {"position": 7, "recordedTime": 1_800_000_000_000},
     "projections": [PROJECTION],
@@ -100,9 +110,8 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
-    assert ["follow", "migrate", "run", "serve", "simulate", "status", "version"] == sorted(
-        main.commands
-    )
+    known = ["follow", "migrate", "parked", "run", "serve", "simulate", "status", "version"]
+    assert known == sorted(main.commands)
     for name, command in main.commands.items():
         result = run(name, "--help")
         assert (0, True) == (result.exit_code, (command.help or "").partition("\n")[0] != "")
@@ -250,6 +259,7 @@ def test_status_for_people(answerer):
     assert (
         "log          position 7, 2 duplicates, 1 conflicts, 0 quarantine\n"
         "projection   floor: 0 events, 0.0 s behind\n"
+        "             6 of 9 folded, 3 waiting for 1 parked, 0 skipped\n"
         "protected by grants and trigger\n"
     ) == result.stdout
 
@@ -261,6 +271,13 @@ def test_status_behind(answerer, more):
     result = run("status", "--url", answerer.url, *more)
     assert (3, "") == (result.exit_code, result.stderr)
     assert ("lagEvents" if more else "5 events, 1.2 s behind") in result.stdout
+
+
+def test_status_with_a_skip(answerer):
+    """Events that nobody folded are a failure, though nothing is behind."""
+    answerer.gives(STATUS | {"projections": [PROJECTION | {"skipped": 2}]})
+    result = run("status", "--url", answerer.url)
+    assert (3, True) == (result.exit_code, "2 skipped" in result.stdout)
 
 
 def test_status_asks_where_the_settings_say(answerer, monkeypatch):

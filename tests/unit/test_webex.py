@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
-from projector.body import read_element
+from projector.body import read_element, read_stored
 from projector.webex import Unusable, judge, read_event, subscriptions
 
 NOW = 1_800_000_000_000
@@ -525,3 +525,21 @@ def test_a_float_too_great_for_a_float_is_no_time():
     """1e400 is legal JSON that no clock will show: the element is unusable, whatever the reason."""
     text = json.dumps(element(createdTime="TIME")).replace('"TIME"', "1e400")
     assert isinstance(judged_text(text), Unusable)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_stored_body_is_read_back_alike_by_both_readers(encoding):
+    """The fast reader, and the standard one where the fast one refuses."""
+    odd = element(
+        queueId="caf\N{LATIN SMALL LETTER E WITH ACUTE}\0",
+        origin=12**40,
+        destination=1.0,
+        connectedChannels=["c", None],
+        pendingIdleState=True,
+    )
+    unsound = element(type_="agent:login", agentId="ann", direction="\ud800")
+    for whole, plainly in ((odd, False), (unsound, True)):
+        body = json.dumps(whole, ensure_ascii=plainly).encode(encoding)
+        assert read_element(body).keys() == read_stored(body).keys()
+        offered = judge(body, read_element(body), now=NOW, default_org=None)
+        assert asdict(offered.event) == asdict(read_event(body, "acme"))
