@@ -415,11 +415,13 @@ def _recorded(row: Sequence[Any]) -> Recorded:
 
 def _columns(requests: Sequence[Request]) -> list[list[Any]]:
     """The offered events of all requests as the arrays that ``append_events`` takes."""
-    rows = [row for number, request in enumerate(requests) for row in _rows(request, number)]
+    rows: list[tuple[Any, ...]] = []
+    for request in requests:
+        rows += _rows(request, len(rows))
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[]]
 
 
-def _rows(request: Request, number: int) -> Iterator[tuple[Any, ...]]:
+def _rows(request: Request, first: int) -> Iterator[tuple[Any, ...]]:
     for offered in request.events:
         event = offered.event
         yield (
@@ -436,7 +438,7 @@ def _rows(request: Request, number: int) -> Iterator[tuple[Any, ...]]:
             bucket("agent", event.org_id, event.agent_subject),
             bucket("task", event.org_id, event.task_subject),
             offered.fingerprint,
-            number,
+            first,
             1,
         )
 

@@ -752,7 +752,7 @@ def test_a_conflict_is_kept_whole_once_and_changes_nothing(site):
     site.project()
     after = site.get("/api/v1/agents/a1").json
     assert before | {"settled": None} == after | {"settled": None}
-    ledgers = {"duplicates": 1, "conflicts": 2, "quarantine": 0, "anomalies": 0}
+    ledgers = {"duplicates": 1, "conflicts": 2, "quarantine": 0, "corrections": 0, "anomalies": 0}
     assert ledgers == site.get("/api/v1/status").json["ledgers"]
 
 
