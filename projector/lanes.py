@@ -15,6 +15,7 @@ from math import ceil
 from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, TupleRow
 
+from projector.database import VIEWS_CHANNEL
 from projector.events import LANE_BUCKETS, LANES
 
 NAME = "floor"
@@ -66,7 +67,7 @@ def claim(cur: Cursor[TupleRow], share: int) -> Claim | None:
 
 
 def advance(cur: Cursor[TupleRow], held: Claim, end: int, projected: Mapping[Place, int]) -> None:
-    """Move the lanes to the end of a page; ``projected`` counts what was folded by bucket.
+    """Move the lanes to the end of a page and say so; ``projected`` is what was folded by bucket.
 
     What the log holds of each bucket is counted apart from the page, from where it was last
     counted: so whatever moves a position without folding shows.
@@ -77,8 +78,9 @@ def advance(cur: Cursor[TupleRow], held: Claim, end: int, projected: Mapping[Pla
     ).fetchall()
     _count(cur, {(kind, bucket): count for kind, bucket, count in stored}, projected)
     cur.execute(
-        "UPDATE projections SET position = %s, counted = %s WHERE name = %s AND lane = ANY(%s)",
-        (end, end, NAME, lanes),
+        "WITH moved AS (UPDATE projections SET position = %s, counted = %s"
+        " WHERE name = %s AND lane = ANY(%s)) SELECT pg_notify(%s, %s)",
+        (end, end, NAME, lanes, VIEWS_CHANNEL, str(end)),
         prepare=True,
     )
 

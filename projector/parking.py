@@ -68,14 +68,20 @@ class LeftOut:
 def left_out(cur: Cursor[TupleRow], after: int, end: int) -> LeftOut:
     """What to leave out of the positions above one and up to another."""
     parked: dict[str, set[Key]] = {table.name: set() for table in TABLES}
-    for kind, org_id, id_ in cur.execute("SELECT kind, org_id, id FROM parked", prepare=True):
-        parked[kind].add((org_id, id_))
-    skipped = cur.execute(
-        "SELECT kind, position FROM skipped WHERE position > %s AND position <= %s",
-        (after, end),
-        prepare=True,
-    ).fetchall()
-    return LeftOut(parked=parked, skipped={(kind, position) for kind, position in skipped})
+    skipped: set[tuple[str, int]] = set()
+    for kind, org_id, id_, position in cur.execute(_LEFT_OUT, (after, end), prepare=True):
+        if position is None:
+            parked[kind].add((org_id, id_))
+        else:
+            skipped.add((kind, position))
+    return LeftOut(parked=parked, skipped=skipped)
+
+
+_LEFT_OUT = """
+    SELECT kind, org_id, id, NULL::bigint FROM parked
+    UNION ALL
+    SELECT kind, NULL, NULL, position FROM skipped WHERE position > %s AND position <= %s
+"""
 
 
 def project_or_park(

@@ -8,6 +8,7 @@ whether events are live, late or replayed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Generic
 
@@ -24,8 +25,9 @@ from projector.tally import Tally
 
 New = Mapping[Key, Sequence[Recorded]]  # events by subject, in the order of their positions
 
-# Events of a late subject that are read at a time: most repairs end within the first reading.
-FIRST_READ, MOST_READ = 96, 4_096
+# Events of a late subject that are read beyond the late ones at first: most repairs end there. And
+# the most that are read at a time.
+FIRST_READ, MOST_READ = 8, 4_096
 _UP_TO, _AFTER = sql.SQL("<= %s ORDER BY start DESC"), sql.SQL("> %s ORDER BY start")
 SUBJECTS_READ = 64  # late subjects that are read together, so that memory is bounded
 
@@ -92,22 +94,33 @@ def _late_lives(  # noqa: PLR0913 - a page, and where it stands
     first = store.later(
         cur,
         table.column,
-        [(*key, time - RECONCILIATION_TOLERANCE_MS - 1) for key, (time, _, _) in bases.items()],
+        [
+            (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe(new[key]))
+            for key, base in bases.items()
+        ],
         upto=known,
         kind=table.name,
-        limit=FIRST_READ,
+        beyond=FIRST_READ,
+        most=MOST_READ,
     )
     lives = {}
-    for (key, (time, state, tally)), events in zip(bases.items(), first, strict=True):
-        reader = _Reader(cur, store, table, key, base=time, known=known, first=events)
-        context = [recorded for recorded in events if recorded.time <= time]
-        lives[key] = (Life(table, state, known=reader, context=context), Tally(tally))
+    for (key, base), events in zip(bases.items(), first, strict=True):
+        context = [recorded for recorded in events if recorded.time <= base.time]
+        reader = _Reader(cur, store, table, key, base=base.time, known=known)
+        reader.has_read(events[len(context) :], _safe(new[key]), FIRST_READ)
+        life = Life(table, base.state, known=reader, context=context)
+        lives[key] = (life, base.tally)
     return lives
+
+
+def _safe(new: Sequence[Recorded]) -> int:
+    """Up to here a fold must know what is stored before it can say anything."""
+    return max(recorded.time for recorded in new) + RECONCILIATION_TOLERANCE_MS
 
 
 def _bases(
     cur: Cursor[TupleRow], table: Table[S], late: Sequence[Key], new: New
-) -> dict[Key, tuple[int, str | None, Mapping[str, int]]]:
+) -> dict[Key, _Base]:
     # Before the tolerance: what reconciliation told there may be stated by a new webhook.
     safe = [
         (*key, min(recorded.time for recorded in new[key]) - RECONCILIATION_TOLERANCE_MS)
@@ -124,9 +137,18 @@ def _bases(
         prepare=True,
     )
     return {
-        (org_id, id_): (-1 if time is None else time, state, tally or {})
+        (org_id, id_): _Base(-1 if time is None else time, state, Tally(tally or {}))
         for org_id, id_, time, state, tally in rows
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """Where a life begins: a checkpoint, or before everything."""
+
+    time: int
+    state: str | None
+    tally: Tally
 
 
 class _Reader(Generic[S]):
@@ -144,7 +166,6 @@ class _Reader(Generic[S]):
         *,
         base: int | None = None,
         known: int = 0,
-        first: Sequence[Recorded] = (),
     ) -> None:
         self._cur = cur
         self._store = store
@@ -152,28 +173,32 @@ class _Reader(Generic[S]):
         self._key = key
         self._base = base
         self._known_position = known
-        self._first = [recorded for recorded in first if base is None or recorded.time > base]
-        self._limit = FIRST_READ
-        self._at_the_end = base is None or len(first) < FIRST_READ
+        self._read: Sequence[Recorded] = ()
+        self._size = FIRST_READ
+        self._at_the_end = base is None
+
+    def has_read(self, events: Sequence[Recorded], safe: int, size: int) -> None:
+        """Keep what was read, of which up to ``size`` were asked for beyond a time."""
+        self._read = events
+        beyond = sum(recorded.time > safe for recorded in events)
+        self._at_the_end = beyond < size and len(events) < MOST_READ
 
     def more(self, after: int) -> Sequence[Recorded]:
-        if self._first:
-            found, self._first = self._first, []
-            return found
-        if self._at_the_end:
-            return ()
-        self._limit = min(2 * self._limit, MOST_READ)
-        since = max(after, -1 if self._base is None else self._base)
-        (found,) = self._store.later(
-            self._cur,
-            self._table.column,
-            [(*self._key, since)],
-            upto=self._known_position,
-            kind=self._table.name,
-            limit=self._limit,
-        )
-        self._at_the_end = len(found) < self._limit
-        return found
+        if not self._read and not self._at_the_end:
+            since = max(after, -1 if self._base is None else self._base)
+            self._size = min(2 * self._size, MOST_READ)
+            (found,) = self._store.later(
+                self._cur,
+                self._table.column,
+                [(*self._key, since, since)],
+                upto=self._known_position,
+                kind=self._table.name,
+                beyond=self._size,
+                most=0,
+            )
+            self.has_read(found, since, self._size)
+        read, self._read = self._read, ()
+        return read
 
     def in_force(self) -> Interval | None:
         return self._interval(_UP_TO, self._base)

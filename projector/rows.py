@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from functools import cache
+from typing import Any, Generic, LiteralString
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
@@ -256,12 +257,16 @@ def _sum(tally: Mapping[str, int], added: Tally) -> Tally:
 
 
 def _run(
-    cur: Cursor[TupleRow], statement: str, table: str, rows: Sequence[Sequence[Any]]
+    cur: Cursor[TupleRow], statement: LiteralString, table: str, rows: Sequence[Sequence[Any]]
 ) -> Iterator[TupleRow] | Sequence[TupleRow]:
     """Run a statement that takes one array for each column; none without rows."""
     if not rows:
         return ()
     columns = [list(column) for column in zip(*rows, strict=True)]
-    query = sql.SQL(statement).format(table=sql.Identifier(table))
-    cur.execute(query, columns, prepare=True)
+    cur.execute(_naming(statement, table), columns, prepare=True)
     return cur.fetchall() if cur.description else ()
+
+
+@cache
+def _naming(statement: LiteralString, table: str) -> bytes:
+    return sql.SQL(statement).format(table=sql.Identifier(table)).as_bytes()

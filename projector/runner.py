@@ -22,7 +22,6 @@ from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from projector.database import (
     EVENTS_CHANNEL,
-    VIEWS_CHANNEL,
     StoreUnavailable,
     become_service,
     connect,
@@ -116,7 +115,6 @@ class Runner:
             subjects = _by_subject(page, held, without, projected)
             projected.update(fold(cur, self._store, subjects, held.position))
             advance(cur, held, page.end, projected)
-            cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(page.end)), prepare=True)
             return True
 
     def _fair_share(self, connection: Connection[DictRow]) -> int:

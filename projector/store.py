@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from typing import Any, Literal
 
@@ -51,36 +52,50 @@ _PAGE = f"""
             OR task_bucket / {LANE_BUCKETS} = ANY(%(lanes)s))
     ORDER BY notification_id
 """  # noqa: S608
-# A request is one publication, so a page ends where one does.
+# A request is one publication, so a page ends where one does. Beside its end: how many positions
+# are there, which tells whether one is missing.
 _PAGE_END = """
-    SELECT coalesce(
-        (SELECT notification_id - 1 FROM events
-            WHERE notification_id > %(end)s AND request_position > %(end)s
-            ORDER BY notification_id LIMIT 1),
-        (SELECT max(notification_id) FROM events),
-        0)
+    WITH page AS (
+        SELECT coalesce(
+            (SELECT notification_id - 1 FROM events
+                WHERE notification_id > %(end)s AND request_position > %(end)s
+                ORDER BY notification_id LIMIT 1),
+            (SELECT max(notification_id) FROM events),
+            0) AS last
+    )
+    SELECT page.last, (
+        SELECT count(*) FROM events
+        WHERE notification_id > %(after)s AND notification_id <= page.last
+    ) FROM page
 """
 _WAITING = f"""
     SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
     WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
     ORDER BY notification_id LIMIT %(limit)s
 """  # noqa: S608
-_COUNT = "SELECT count(*) FROM events WHERE notification_id > %s AND notification_id <= %s"
 _SUBJECT = {
     "agent_id": "org_id = %(org)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL",
     "task_id": "org_id = %(org)s AND task_id = %(id)s AND task_bucket IS NOT NULL",
 }
 _LATER = """
     SELECT k.ordinal, e.*
-    FROM unnest(%b::text[], %b::text[], %b::bigint[]) WITH ORDINALITY AS k(org, id, after, ordinal)
+    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[])
+        WITH ORDINALITY AS k(org, id, after, safe, ordinal)
     CROSS JOIN LATERAL (
         SELECT {columns} FROM events
-        WHERE org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND time > k.after
-            AND notification_id <= %b AND NOT EXISTS (
-                SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = notification_id
-            )
-        ORDER BY time FETCH FIRST %b ROWS WITH TIES
+        WHERE {subject} AND time > k.after ORDER BY time
+        FETCH FIRST (
+            SELECT %b + count(*) FROM (
+                SELECT FROM events WHERE {subject} AND time > k.after AND time <= k.safe LIMIT %b
+            ) AS near
+        ) ROWS WITH TIES
     ) AS e
+"""
+_KNOWN = """
+    org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND notification_id <= %b
+    AND NOT EXISTS (
+        SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = notification_id
+    )
 """
 # A part of a subject's events, in either order, with all that lie near enough in time to state the
 # same facts. A position tells where to go on: the row of the log that it names never changes.
@@ -309,12 +324,11 @@ class EventStore(PostgresApplicationRecorder):
         HoleInLog where a position is missing: what is not there yet must not be passed.
         """
         end = after + limit if upto is None else min(after + limit, upto)
-        cursor.execute(_PAGE_END, {"end": end}, prepare=True)
-        (end,) = cursor.fetchone() or (0,)
+        cursor.execute(_PAGE_END, {"after": after, "end": end}, prepare=True)
+        end, found = cursor.fetchone() or (0, 0)
         if end <= after:
             return None
-        cursor.execute(_COUNT, (after, end), prepare=True)
-        if cursor.fetchone() != (end - after,):
+        if found != end - after:
             raise HoleInLog(f"The log has no event at some position from {after + 1} to {end}.")
         parameters = {"after": after, "end": end, "lanes": list(lanes)}
         rows = cursor.execute(_PAGE, parameters, prepare=True)
@@ -342,22 +356,23 @@ class EventStore(PostgresApplicationRecorder):
         self,
         cursor: Cursor[TupleRow],
         column: SubjectColumn,
-        subjects: Sequence[tuple[str, str, int]],
+        subjects: Sequence[tuple[str, str, int, int]],
         *,
         upto: int,
         kind: str,
-        limit: int,
+        beyond: int,
+        most: int,
     ) -> list[list[Recorded]]:
-        """The next events of some subjects above a time each, in order, whole milliseconds.
+        """The events of some subjects above a time each, in order, whole milliseconds.
 
-        About ``limit`` of each, fewer only at its end; of positions up to ``upto``.
+        Of each, those up to another time, ``most`` of them, and about ``beyond`` more; of positions
+        up to ``upto``.
         """
-        query = _LATER.format(
-            columns=_COLUMNS, column=column, bucket=column.replace("_id", "_bucket")
-        )
+        query, known = _later_query(column), (upto, kind)
         columns = [list(each) for each in zip(*subjects, strict=True)]
         found: list[list[Recorded]] = [[] for _ in subjects]
-        for number, *row in cursor.execute(query, (*columns, upto, kind, limit), prepare=True):
+        parameters = (*columns, *known, beyond, *known, most)
+        for number, *row in cursor.execute(query, parameters, prepare=True):
             found[number - 1].append(_recorded(row))
         for events in found:
             events.sort(key=lambda recorded: recorded.order)
@@ -387,6 +402,12 @@ class EventStore(PostgresApplicationRecorder):
             parameters | {"since": row[0] if row else 0, "near": RECONCILIATION_TOLERANCE_MS},
         )
         return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
+
+
+@cache
+def _later_query(column: SubjectColumn) -> str:
+    subject = _KNOWN.format(column=column, bucket=column.replace("_id", "_bucket"))
+    return _LATER.format(columns=_COLUMNS, subject=subject)
 
 
 def _entry(row: TupleRow) -> Entry:
