@@ -15,6 +15,7 @@ from projector.settings import Role, Token
 
 SESSION_COOKIE = "projector-session"
 MIN_POSITION = "X-Min-Position"
+LAST_EVENT_ID = "Last-Event-ID"
 WAIT_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 0.01
 _RANKS = {Role.VIEWER: 0, Role.AUDITOR: 1, Role.OPERATOR: 2}
@@ -53,14 +54,33 @@ def scope(token: Token, org_ids: Sequence[str]) -> Scope:
 
 def min_position() -> int | None:
     """The position that the answer must have reached; Problem 400 where it is none."""
-    given = request.headers.get(MIN_POSITION)
+    return _position(MIN_POSITION)
+
+
+def last_event_id() -> int | None:
+    """The position that a stream goes on from; Problem 400 where it is none."""
+    return _position(LAST_EVENT_ID)
+
+
+def known_position(position: int | None) -> None:
+    """Problem 400 where a stream is to go on from what the log does not have yet."""
+    if position is not None and position > (head := service().store.head()):
+        allowed = f"a position up to {head}, where the log ends"
+        raise _bad_header(LAST_EVENT_ID, str(position), allowed)
+
+
+def _position(header: str) -> int | None:
+    given = request.headers.get(header)
     if given is None:
         return None
     if not (given.isascii() and given.isdigit() and len(given) <= 18):
-        allowed = f"a position, {WHOLE}"
-        error = ParameterError(parameter=MIN_POSITION, given=given, allowed=allowed)
-        raise Problem(400, f"Bad header: {MIN_POSITION}.", errors=[error])
+        raise _bad_header(header, given, f"a position, {WHOLE}")
     return int(given)
+
+
+def _bad_header(header: str, given: str, allowed: str) -> Problem:
+    error = ParameterError(parameter=header, given=given, allowed=allowed)
+    return Problem(400, f"Bad header: {header}.", errors=[error])
 
 
 def wait_for(position: int | None) -> None:

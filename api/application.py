@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import floor, health, ledgers, openapi, pages, parked, problems, webhooks
+from api import floor, health, ledgers, openapi, pages, parked, problems, stream, webhooks
 from projector.bootstrap import Service
 
 
@@ -21,6 +21,7 @@ def create_app(service: Service) -> Flask:
         floor.blueprint,
         ledgers.blueprint,
         parked.blueprint,
+        stream.blueprint,
         health.blueprint,
         openapi.blueprint,
         pages.blueprint,

@@ -19,6 +19,7 @@ from api.parameters import (
     PositionCursor,
     Time,
     TimeCursor,
+    filters,
 )
 from api.problems import Problem
 from api.routes import read
@@ -152,14 +153,12 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
 
 
 def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dict[str, Any]:
-    given = query.model_dump(by_alias=True, exclude={"org_id", "limit", "cursor", ids})
-    filters = {name: [_shown(v) for v in values] for name, values in given.items() if values}
     views, place = access.service().views.list(
         table,
         access.scope(token, query.org_id),
         Selection(
             ids=getattr(query, ids) or None,
-            facets=filters,
+            facets=filters(query, without={"org_id", "limit", "cursor", ids}),
             after=query.cursor,
             limit=query.limit,
         ),
@@ -206,11 +205,6 @@ def _events(table: Table[Any], query: EventsQuery, token: Token, id_: str) -> di
         limit=query.limit,
     )
     return envelope(rows, place)
-
-
-def _shown(text: str) -> str:
-    """As values are shown: no NUL is."""
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 _register(AGENTS, "agent", AgentsQuery, views=AgentList, view=AgentView, history=AgentHistory)

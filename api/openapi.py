@@ -11,7 +11,6 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.access import MIN_POSITION
 from api.parameters import repeatable
 from api.problems import ProblemDocument
 from api.routes import ROUTES, Route, read_open
@@ -59,7 +58,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": [*_path_parameters(path), *_query_parameters(route)],
         "responses": {
-            str(route.status): _content("application/json", route.answers),
+            str(route.status): _content(route.content_type, route.answers),
             "default": _content("application/problem+json", ProblemDocument),
         },
     }
@@ -96,7 +95,8 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
         for name, schema in properties.items()
     ]
     position = {"type": "string", "pattern": "^[0-9]{1,18}$"}
-    return [*parameters, {"name": MIN_POSITION, "in": "header", "schema": position}]
+    headers = [{"name": name, "in": "header", "schema": position} for name in route.headers]
+    return [*parameters, *headers]
 
 
 def _camel(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Collection
 from typing import Annotated, Any, TypeVar, get_args
 
 from flask import request
@@ -147,6 +148,16 @@ def repeatable(model: type[Query]) -> frozenset[str]:
         for own, field in model.model_fields.items()
         if Ellipsis in get_args(field.annotation)
     )
+
+
+def filters(query: Query, *, without: Collection[str]) -> dict[str, list[str]]:
+    """The filters that were given, by name, as values are shown: no NUL is."""
+    given = query.model_dump(by_alias=True, exclude={*without})
+    return {
+        name: [value.replace("\0", "\N{REPLACEMENT CHARACTER}") for value in values]
+        for name, values in given.items()
+        if values
+    }
 
 
 class ListQuery(Query):

@@ -18,6 +18,8 @@ from api import access
 from api.parameters import Q, Query, read_body, read_query
 from projector.settings import Role, Token
 
+EVENT_STREAM = "text/event-stream"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
@@ -31,6 +33,8 @@ class Route:
     body: type[Query] | None = None  # of a POST; null: the vendor's webhooks
     role: Role | None = None  # null: always open
     status: int = 200
+    content_type: str = "application/json"
+    headers: tuple[str, ...] = (access.MIN_POSITION,)  # of a GET: positions, each optional
 
 
 ROUTES: list[Route] = []
@@ -57,6 +61,47 @@ def read(  # noqa: PLR0913 - what a route is
             token: Token = access.caller(role)
             access.wait_for(position)
             return answer(handler(asked, token, **parts))
+
+        blueprint.add_url_rule(path, path, view, methods=["GET"])
+        return view
+
+    return register
+
+
+def read_events(  # noqa: PLR0913 - what a route is
+    blueprint: Blueprint,
+    path: str,
+    *,
+    summary: str,
+    answers: type[BaseModel],
+    query: type[Q],
+    role: Role = Role.VIEWER,
+) -> Callable[[Callable[..., Response]], Callable[[], Response]]:
+    """Register a GET route of server-sent events.
+
+    Its function takes the query, the caller and the position to go on from, null: from now on.
+    """
+    ROUTES.append(
+        Route(
+            method="get",
+            path=path,
+            summary=summary,
+            answers=answers,
+            query=query,
+            role=role,
+            content_type=EVENT_STREAM,
+            headers=(access.MIN_POSITION, access.LAST_EVENT_ID),
+        )
+    )
+
+    def register(handler: Callable[..., Response]) -> Callable[[], Response]:
+        @wraps(handler)
+        def view() -> Response:
+            asked, position, last = read_query(query), access.min_position(), access.last_event_id()
+            token: Token = access.caller(role)
+            access.known_position(last)
+            access.wait_for(position)
+            return handler(asked, token, last)
 
         blueprint.add_url_rule(path, path, view, methods=["GET"])
         return view

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from projector.audit import Audit
+from projector.changes import Changes
 from projector.database import Pool, open_pool
+from projector.feed import Feed
 from projector.intake import Intake
 from projector.parking import Parking
 from projector.settings import Role, Settings, SettingsError, Token
@@ -33,6 +35,7 @@ class Service:
     intake: Intake
     views: Views
     audit: Audit
+    feed: Feed
     parking: Parking
     status: Status
 
@@ -40,7 +43,8 @@ class Service:
         return self.tokens.get(hashlib.sha256(text.encode()).digest())
 
     def close(self) -> None:
-        """Commit what waits and give the connections back."""
+        """End the streams, commit what waits and give the connections back."""
+        self.feed.close()
         self.intake.close()
         self.pool.close()
 
@@ -61,6 +65,7 @@ def build_service(
         intake=intake,
         views=Views(pool, clock=clock),
         audit=Audit(pool, store, clock=clock),
+        feed=Feed(Changes(pool, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),
         status=Status(pool, intake, settings, clock=clock),
     )

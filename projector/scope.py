@@ -26,6 +26,12 @@ class Scope:
     def parameters(self) -> dict[str, Any]:
         return {"orgs": names(self.org_ids), "teams": names(self.team_ids)}
 
+    def covers(self, org_id: str, teams: frozenset[str]) -> bool:
+        """Whether a subject with ``teams_of`` it may be seen: the same, of one that was read."""
+        return (self.org_ids is None or org_id in self.org_ids) and (
+            self.team_ids is None or bool(self.team_ids & teams)
+        )
+
     def organisations(self) -> sql.SQL:
         return sql.SQL("TRUE" if self.org_ids is None else "org_id = ANY(%(orgs)s)")
 
@@ -40,6 +46,18 @@ class Scope:
                 f" AND v.facets->'agentId' ? a.id AND a.{of_team})"
             )
         return sql.SQL(of_team)
+
+
+def teams_of(table: Table[S]) -> sql.SQL:
+    """The teams of an agent, or of those who take part in a task, as an array."""
+    query = "SELECT jsonb_array_elements_text(v.facets->'teamId')"
+    if table.name == "tasks":
+        query = (
+            "SELECT jsonb_array_elements_text(a.facets->'teamId') FROM agents AS a"
+            " WHERE a.org_id = v.org_id"
+            " AND a.id IN (SELECT jsonb_array_elements_text(v.facets->'agentId'))"
+        )
+    return sql.SQL(f"ARRAY({query})")
 
 
 def names(given: Iterable[str] | None) -> list[str] | None:

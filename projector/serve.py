@@ -30,7 +30,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,  # counters and the committer's batches are a process's own
-        blocking_threads=REQUEST_THREADS,
+        blocking_threads=REQUEST_THREADS + settings.streams,  # each stream holds one
         backlog=BACKLOG,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,

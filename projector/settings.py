@@ -76,6 +76,7 @@ class Settings(BaseModel):
         default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
+    streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")  # a process
 
     @property
     def root(self) -> str:

@@ -60,9 +60,9 @@ class Views:
         query, parameters = _list_query(table, scope, selection, now)
         with snapshot(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
-        shown = rows[: selection.limit]
-        views = [self._view(table, row, now) for row in shown]
-        return views, (shown[-1][0], shown[-1][1]) if len(rows) > len(shown) else None
+        page = rows[: selection.limit]
+        views = [_view(table, row, now) for row in page]
+        return views, (page[-1][0], page[-1][1]) if len(rows) > len(page) else None
 
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
         """How many views show each value of a facet that has one value."""
@@ -88,9 +88,7 @@ class Views:
         parameters = scope.parameters | {"ids": names([id_])}
         with snapshot(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
-        return [
-            Found(org_id=row[0], view=self._view(table, row, now), in_scope=row[4]) for row in rows
-        ]
+        return [Found(org_id=row[0], view=_view(table, row, now), in_scope=row[4]) for row in rows]
 
     def history(  # noqa: PLR0913 - a window and a place to go on from
         self,
@@ -137,12 +135,22 @@ class Views:
             row = connection.execute("SELECT min(position) AS it FROM projections").fetchone()
             return (row and row["it"]) or 0
 
-    def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
-        org_id, id_, text, tally = row[:4]
-        state = Story(table.load(text, tally)).until(now).state
-        last = state.last_event
-        settled = last is not None and now - last.time > SETTLED_AFTER_MS
-        return table.view(org_id, id_, state, settled=settled)
+
+def current(table: Table[S], text: str, tally: Mapping[str, int], now: int) -> S:
+    """A stored state as it is now, with what the passing of time alone has changed since."""
+    return Story(table.load(text, tally)).until(now).state
+
+
+def shown(table: Table[S], org_id: str, id_: str, state: S, now: int) -> BaseModel:
+    """The view of a subject in its current state."""
+    last = state.last_event
+    settled = last is not None and now - last.time > SETTLED_AFTER_MS
+    return table.view(org_id, id_, state, settled=settled)
+
+
+def _view(table: Table[S], row: TupleRow, now: int) -> BaseModel:
+    org_id, id_, text, tally = row[:4]
+    return shown(table, org_id, id_, current(table, text, tally, now), now)
 
 
 def _interval(row: TupleRow) -> Interval:

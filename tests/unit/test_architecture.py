@@ -28,7 +28,8 @@ LAYERS = [
     ["projector.projections"],
     ["projector.parking"],
     ["projector.views", "projector.audit", "projector.intake", "projector.runner"],
-    ["projector.status"],
+    ["projector.changes", "projector.status"],
+    ["projector.feed"],
     ["projector.bootstrap"],
     # What starts the service, each part of it in a process of its own.
     ["projector.footing", "projector.migrate", "projector.processes"],
@@ -231,8 +232,8 @@ def test_templates_hold_no_sql():
 
 
 def test_the_service_is_put_together_in_one_place():
-    """Intake, views and status are constructed by bootstrap alone."""
-    parts = {"Intake", "Views", "Status"}
+    """Intake, views, feed and status are constructed by bootstrap alone."""
+    parts = {"Intake", "Views", "Status", "Feed"}
     assert ["projector.bootstrap"] == [
         module for module in sources() if parts & {name for name, _ in calls(module)}
     ]

@@ -44,6 +44,7 @@ def test_the_variables():
         "PROJECTOR_BODY_LIMIT",
         "PROJECTOR_DATA_DIR",
         "PROJECTOR_DEFAULT_ORG_ID",
+        "PROJECTOR_STREAMS",
         "PROJECTOR_TOKENS",
         "PROJECTOR_WEBHOOK_SECRETS",
     } == {field.alias for field in Settings.model_fields.values()}
@@ -61,6 +62,7 @@ def test_defaults():
         "tokens": [],
         "default_org_id": None,
         "body_limit": 1_048_576,
+        "streams": 100,
     } == read_settings({}).model_dump()
 
 
