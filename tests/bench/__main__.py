@@ -10,13 +10,15 @@ from typing import Any
 
 import click
 
-from tests.bench import committer, http, intake, replay
+from tests.bench import committer, costs, http, intake, measure, replay
+from tests.bench.costs import CostComparison
 from tests.bench.ground import durable_server, machine, new_database
 from tests.bench.measure import Comparison, table
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "bench"
 Options = dict[str, Any]
-PARTS: dict[str, Callable[[str, Options], Iterator[Comparison]]] = {
+Found = Comparison | CostComparison
+PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
     "intake": lambda url, given: intake.measure(url, rounds=given["rounds"], scale=given["scale"]),
     "committer": lambda url, given: committer.measure(
         url, rounds=given["rounds"], threads=given["threads"], each=round(40 * given["scale"])
@@ -43,17 +45,25 @@ def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
     Nothing passes or fails here: on a shared machine a time means little, a ratio something.
     """
     with durable_server() as server:
-        found: list[Comparison] = []
+        found: list[Found] = []
         known = machine(server)
         for name in parts or PARTS:
             click.echo(f"{name} ...", err=True)
             found += PARTS[name](new_database(server, f"bench_{name}"), options)
-    click.echo(table(found))
+    _print(found)
     if save:
         _save({"options": {"parts": [*(parts or PARTS)], **options}, "machine": known}, found)
 
 
-def _save(about: dict[str, Any], found: Sequence[Comparison]) -> None:
+def _print(found: Sequence[Found]) -> None:
+    rates = [one.cells() for one in found if isinstance(one, Comparison)]
+    prices = [one.cells() for one in found if isinstance(one, CostComparison)]
+    for headings, rows in ((measure.HEADINGS, rates), (costs.HEADINGS, prices)):
+        if rows:
+            click.echo(f"{table(headings, rows)}\n")
+
+
+def _save(about: dict[str, Any], found: Sequence[Found]) -> None:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     path = FOLDER / f"{today}-intake.json"
     path.parent.mkdir(parents=True, exist_ok=True)
