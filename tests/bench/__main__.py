@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tests.bench import committer, costs, http, intake, measure, replay
+from tests.bench import committer, costs, http, intake, late, measure, replay, storm
 from tests.bench.costs import CostComparison
 from tests.bench.ground import durable_server, machine, new_database
 from tests.bench.measure import Comparison, table
@@ -29,6 +29,10 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
     "replay": lambda url, given: replay.measure(
         url, rounds=min(3, given["rounds"]), events=given["replay_events"]
     ),
+    "late": lambda url, given: late.measure(url, rounds=given["rounds"], most=given["late_events"]),
+    "storm": lambda url, given: storm.measure(
+        url, rounds=min(3, given["rounds"]), events=given["storm_events"]
+    ),
 }
 
 
@@ -38,6 +42,8 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.option("--scale", type=click.FloatRange(0.1), default=1.0, help="Events in a turn.")
 @click.option("--threads", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--replay-events", type=click.IntRange(1_000), default=100_000, show_default=True)
+@click.option("--late-events", type=click.IntRange(10_000), default=100_000, show_default=True)
+@click.option("--storm-events", type=click.IntRange(1_000), default=10_000, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
 def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
     """Measure PARTS, all of them by default: ratios of contenders that take turns.

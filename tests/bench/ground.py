@@ -50,6 +50,11 @@ def new_database(server: str, name: str) -> str:
     return url
 
 
+def drop_database(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(name)))
+
+
 class Bodies:
     """Bodies of webhooks as the vendor would send them, one event each, none of them twice."""
 
