@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tests.bench import committer, costs, http, intake, late, measure, replay, storm
+from tests.bench import committer, costs, http, intake, late, measure, replay, storm, tail
 from tests.bench.costs import CostComparison
 from tests.bench.ground import durable_server, machine, new_database
 from tests.bench.measure import Comparison, table
@@ -33,6 +33,9 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
     "storm": lambda url, given: storm.measure(
         url, rounds=min(3, given["rounds"]), events=given["storm_events"]
     ),
+    "tail": lambda url, given: tail.measure(
+        url, rounds=min(3, given["rounds"]), seconds=given["tail_seconds"]
+    ),
 }
 
 
@@ -44,6 +47,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.option("--replay-events", type=click.IntRange(1_000), default=100_000, show_default=True)
 @click.option("--late-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--storm-events", type=click.IntRange(1_000), default=10_000, show_default=True)
+@click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
 def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
     """Measure PARTS, all of them by default: ratios of contenders that take turns.

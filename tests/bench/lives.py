@@ -18,7 +18,7 @@ CYCLE_MS, SHIFT_CYCLES, DAY_MS = 60_000, 480, 86_400_000
 CYCLE_EVENTS, SHIFT_EVENTS = 6, 480 * 6 + 2
 MIDDLE = 240  # the cycle of its shift with which a history ends
 NAMES = UUID("0d6f4c0e-3f3b-4a53-9a1d-8f1f2f0a7c11")
-BREAK, OTHER_BREAK = "break", "other-break"
+BREAK = "break"
 _CYCLE = (  # the last one is the word that says the agent is free again
     (20_000, "ringing", "chat"),
     (24_000, "connected", "chat"),
@@ -58,8 +58,8 @@ class Life:
         return next(self._told)
 
     def late(self, time: int) -> bytes:
-        """A break of another kind than the one that the agent was on at that time, or was free."""
-        return self._state(time, "idle", None, OTHER_BREAK)
+        """A break of a kind of its own, whatever the agent was thought to do."""
+        return self._state(time, "idle", None, f"{BREAK} {next(self._numbers)}")
 
     def _tell(self) -> Iterator[list[bytes]]:
         while True:

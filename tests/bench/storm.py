@@ -44,38 +44,44 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison | Cost
     sizes = (events, 2 * events, 4 * events)
     floor, agent = Bodies().take(sizes[-1]), one_agent("storm", sizes[-1])
     for name, bodies, orders in (("200 agents", floor, FLOOR), ("one agent", agent, ONE_AGENT)):
-        yield from _measure(url, name, bodies, orders, sizes, rounds)
+        cases = _Cases(name, [IN_ORDER, *orders], sizes)
+        for _ in range(rounds):
+            for size in sizes:
+                for order, arrange in {IN_ORDER: list[bytes], **orders}.items():
+                    cases.add(order, size, _turn(url, arrange(bodies[:size])))
+        yield from cases.comparisons()
 
 
-def _measure(
-    url: str,
-    name: str,
-    bodies: Sequence[bytes],
-    orders: dict[str, Order],
-    sizes: Sequence[int],
-    rounds: int,
-) -> Iterator[Comparison | CostComparison]:
-    beside = [
-        Case(part=PART, name=f"{name}, {size:,} events", pairs=[(it, IN_ORDER) for it in orders])
-        for size in sizes
-    ]
-    growing = {
-        order: CostCase(
-            part=PART,
-            name=f"{name}, {order}",
-            unit="s",
-            pairs=[(f"{2 * size:,} events", f"{size:,} events") for size in sizes[:-1]],
-        )
-        for order in (IN_ORDER, *orders)
-    }
-    for _ in range(rounds):
-        for size, case in zip(sizes, beside, strict=True):
-            for order, arrange in {IN_ORDER: tuple[bytes, ...], **orders}.items():
-                sample = _turn(url, arrange(bodies[:size]))
-                case.add(order, sample)
-                growing[order].add(f"{size:,} events", [sample.seconds])
-    for one in (*beside, *growing.values()):
-        yield from one.comparisons()
+class _Cases:
+    """A turn counts twice: beside the same size in order, and beside the half of its own order."""
+
+    def __init__(self, name: str, orders: Sequence[str], sizes: Sequence[int]) -> None:
+        late = [order for order in orders if order != IN_ORDER]
+        self._beside = {
+            size: Case(
+                part=PART, name=f"{name}, {label(size)}", pairs=[(it, IN_ORDER) for it in late]
+            )
+            for size in sizes
+        }
+        doubled = [(label(2 * size), label(size)) for size in sizes[:-1]]
+        self._growing = {
+            order: CostCase(part=PART, name=f"{name}, {order}", unit="s", pairs=doubled)
+            for order in orders
+        }
+
+    def add(self, order: str, size: int, sample: Sample) -> None:
+        self._beside[size].add(order, sample)
+        self._growing[order].add(label(size), [sample.seconds])
+
+    def comparisons(self) -> Iterator[Comparison | CostComparison]:
+        for case in self._beside.values():
+            yield from case.comparisons()
+        for growth in self._growing.values():
+            yield from growth.comparisons()
+
+
+def label(events: int) -> str:
+    return f"{events:,} events"
 
 
 def _turn(url: str, bodies: Sequence[bytes]) -> Sample:
