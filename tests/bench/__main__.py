@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tests.bench import committer, costs, http, intake, late, measure, replay, storm, tail
+from tests.bench import committer, costs, floor, http, intake, late, measure, replay, storm, tail
 from tests.bench.costs import CostComparison
 from tests.bench.ground import durable_server, machine, new_database
 from tests.bench.measure import Comparison, table
@@ -36,6 +36,9 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
     "tail": lambda url, given: tail.measure(
         url, rounds=min(3, given["rounds"]), seconds=given["tail_seconds"]
     ),
+    "floor": lambda url, given: floor.measure(
+        url, rounds=given["rounds"], events=given["floor_events"]
+    ),
 }
 
 
@@ -48,6 +51,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.option("--late-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--storm-events", type=click.IntRange(1_000), default=10_000, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
+@click.option("--floor-events", type=click.IntRange(20_000), default=100_000, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
 def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
     """Measure PARTS, all of them by default: ratios of contenders that take turns.
@@ -62,7 +66,8 @@ def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
             found += PARTS[name](new_database(server, f"bench_{name}"), options)
     _print(found)
     if save:
-        _save({"options": {"parts": [*(parts or PARTS)], **options}, "machine": known}, found)
+        about = {"options": {"parts": [*(parts or PARTS)], **options}, "machine": known}
+        _save(parts, about, found)
 
 
 def _print(found: Sequence[Found]) -> None:
@@ -73,13 +78,19 @@ def _print(found: Sequence[Found]) -> None:
             click.echo(f"{table(headings, rows)}\n")
 
 
-def _save(about: dict[str, Any], found: Sequence[Found]) -> None:
+def _save(parts: Sequence[str], about: dict[str, Any], found: Sequence[Found]) -> None:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    path = FOLDER / f"{today}-intake.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     result = {"date": today, **about, "comparisons": [one.as_dict() for one in found]}
-    path.write_text(json.dumps(result, indent=2) + "\n")
-    click.echo(f"Kept in docs/bench/{path.name}.")
+    _keep(f"{today}-{'-'.join(parts) or 'all'}.json", json.dumps(result, indent=2) + "\n")
+    curve = late.curve(one for one in found if isinstance(one, CostComparison))
+    if curve is not None:
+        _keep(f"{today}-late.svg", curve)
+
+
+def _keep(name: str, text: str) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / name).write_text(text)
+    click.echo(f"Kept in docs/bench/{name}.")
 
 
 if __name__ == "__main__":

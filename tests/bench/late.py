@@ -7,7 +7,8 @@ noise is shared. Only Runner.take_page is timed, commit included; the append is 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -20,6 +21,7 @@ from projector.store import EventStore, Request
 from tests.bench.costs import CostCase, CostComparison
 from tests.bench.ground import FILL_EVENTS, Bodies, fill, parse
 from tests.bench.lives import Life
+from tests.bench.plot import picture
 
 PART = "late"
 BY_HISTORY, BY_LATENESS = "a minute late, by history", "by lateness"
@@ -42,6 +44,25 @@ def measure(url: str, *, rounds: int, most: int) -> Iterator[CostComparison]:
         yield from _by_history(bench, [it for it in HISTORIES if it <= most], rounds)
         yield from _by_lateness(bench, min(LATENESS_HISTORY, most), rounds)
     pool.close()
+
+
+def curve(found: Iterable[CostComparison]) -> str | None:
+    """The picture of what a late event costs by the length of the history, if it was measured."""
+    sizes = {label(history): history for history in HISTORIES}
+    lines: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for one in found:
+        if (one.part, one.case) == (PART, BY_HISTORY) and IN_ORDER in one.baseline:
+            for place, rank in (("p99", one.p99), ("p50", one.p50)):
+                lines[f"late, {place}"].append((sizes[one.contender], rank[0]))
+            lines["in order, p50"].append((sizes[one.contender], one.p50[1]))
+    if not lines:
+        return None
+    return picture(
+        "Folding one event a minute late, commit included",
+        "events of the agent before it",
+        "ms",
+        lines,
+    )
 
 
 def label(history: int) -> str:
