@@ -49,7 +49,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.option("--threads", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--replay-events", type=click.IntRange(1_000), default=100_000, show_default=True)
 @click.option("--late-events", type=click.IntRange(10_000), default=100_000, show_default=True)
-@click.option("--storm-events", type=click.IntRange(1_000), default=10_000, show_default=True)
+@click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_000), default=100_000, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")

@@ -73,12 +73,12 @@ def _by_history(bench: _Bench, histories: Sequence[int], rounds: int) -> Iterato
     lives = {label(events): Life(f"late-{events}", events) for events in histories}
     for life in lives.values():
         bench.live(life)
-    first, *_ = lives
+    first, *others = lives
     case = CostCase(
         part=PART,
         name=BY_HISTORY,
         unit="ms",
-        pairs=[*((name, first) for name in lives), *((it, f"{it}, {IN_ORDER}") for it in lives)],
+        pairs=[*((it, first) for it in others), *((it, f"{it}, {IN_ORDER}") for it in lives)],
     )
     for _ in range(rounds):
         found: Mapping[str, tuple[list[float], list[float]]] = {it: ([], []) for it in lives}
