@@ -25,7 +25,6 @@ PART = "floor"
 AGENTS = 2_000
 SHORT = 20_000  # events of the floor with hardly any history
 PAGE = 1_000
-LOT = 10_000  # of events that are made at a time
 LISTS, SINGLES = 10, 100  # requests of a turn
 Ask = Callable[[Site, Random], Sequence[float]]
 
@@ -53,9 +52,7 @@ def _site(url: str, name: str, events: int) -> Iterator[Site]:
     """A service over so many events, all of them folded."""
     own = new_database(url, name)
     with tempfile.TemporaryDirectory() as folder, open_site(own, Path(folder)) as site:
-        bodies = Bodies(AGENTS)
-        for _ in range(0, events, LOT):
-            fill(site.service.store, bodies.take(min(LOT, events)), request=FILL_EVENTS)
+        fill(site.service.store, Bodies(AGENTS).tell(events), request=FILL_EVENTS)
         Runner(site.service.store, own).catch_up()
         with psycopg.connect(own, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")

@@ -62,7 +62,11 @@ class Bodies:
         self._simulation = iter(Simulation(agents, start_ms=now_ms() - HEAD_START_MS))
 
     def take(self, count: int) -> list[bytes]:
-        return [*map(compact, islice(self._simulation, count))]
+        return [*self.tell(count)]
+
+    def tell(self, count: int) -> Iterator[bytes]:
+        """As ``take``, one by one."""
+        return map(compact, islice(self._simulation, count))
 
     def batches(self, count: int, size: int) -> list[list[bytes]]:
         return [self.take(size) for _ in range(count)]

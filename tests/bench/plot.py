@@ -7,6 +7,7 @@ from math import log10
 
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 640, 360, 60, 40, 170, 50
 COLOURS = ("#1b6ca8", "#c8553d", "#7a7a7a", "#b0b0b0")
+STEPS = [digit * 10**power for power in range(6) for digit in (1, 2, 5)]
 _PICTURE = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"
      font-family="sans-serif" font-size="12" fill="#222">
 <rect width="100%" height="100%" fill="#fff"/>
@@ -30,12 +31,13 @@ def picture(title: str, below: str, unit: str, lines: Mapping[str, Points]) -> s
 
     parts = [_text(*at(x, 0), f"{x:,.0f}", "middle", 18) for x in xs]
     parts.append(_text(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 10, below, "middle"))
-    for step in range(5):
-        (x, y), value = at(xs[0], top * step / 4), top * step / 4
-        parts.append(
-            f'<line x1="{x}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#ddd"/>'
-            + _text(x - 8, y + 4, f"{value:.1f} {unit}", "end")
-        )
+    step = next(it for it in STEPS if 6 * it > top)
+    for number in range(int(top / step) + 1):
+        x, y = at(xs[0], number * step)
+        parts += [
+            f'<line x1="{x}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#ddd"/>',
+            _text(x - 8, y + 4, f"{number * step} {unit}", "end"),
+        ]
     for colour, (name, points) in zip(COLOURS, lines.items(), strict=False):
         parts += _line(colour, name, [at(x, y) for x, y in points])
     return _PICTURE.format(

@@ -35,7 +35,7 @@ STOCK_EVENTS = 5_000
 def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison | CostComparison]:
     pool = open_pool(url, max_size=1)
     store = EventStore(pool)
-    fill(store, Bodies().take(events))
+    fill(store, Bodies().tell(events))
     held = store.head()
     by_hand.create(url, HAND_SCHEMA)
     stock_events = min(STOCK_EVENTS, held)
