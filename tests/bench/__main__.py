@@ -27,7 +27,10 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
         url, rounds=given["rounds"], connections=given["threads"], each=round(40 * given["scale"])
     ),
     "replay": lambda url, given: replay.measure(
-        url, rounds=min(3, given["rounds"]), events=given["replay_events"]
+        url,
+        rounds=min(3, given["rounds"]),
+        events=given["replay_events"],
+        request=given["replay_request"],
     ),
     "late": lambda url, given: late.measure(url, rounds=given["rounds"], most=given["late_events"]),
     "storm": lambda url, given: storm.measure(
@@ -48,6 +51,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.option("--scale", type=click.FloatRange(0.1), default=1.0, help="Events in a turn.")
 @click.option("--threads", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--replay-events", type=click.IntRange(1_000), default=100_000, show_default=True)
+@click.option("--replay-request", type=click.IntRange(1), default=1, help="Events of a request.")
 @click.option("--late-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)

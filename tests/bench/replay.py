@@ -2,7 +2,7 @@
 
 The loop by hand must end with the same states and intervals, which is checked, but need not bear
 late events; the stock library's runner takes an event a time, so it is given fewer. The log is in
-order, each webhook a request of its own, as most come.
+order, each webhook a request of its own unless told otherwise, as most come.
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ HAND_SCHEMA = "by_hand"
 STOCK_EVENTS = 5_000
 
 
-def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison | CostComparison]:
+def measure(
+    url: str, *, rounds: int, events: int, request: int
+) -> Iterator[Comparison | CostComparison]:
     pool = open_pool(url, max_size=1)
     store = EventStore(pool)
-    fill(store, Bodies().tell(events))
+    fill(store, Bodies().tell(events), request=request)
     held = store.head()
     by_hand.create(url, HAND_SCHEMA)
     stock_events = min(STOCK_EVENTS, held)
     stock_projection.create(url, stock_events)
     case = Case(
         part=PART,
-        name=f"{held:,} events",
+        name=f"{held:,} events, requests of {request}",
         pairs=[(FOLDED, BY_HAND), (FOLDED, STOCK), (FOLDED, READ), (TWO, ONE)],
     )
     meter = Meter(url)
