@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
@@ -22,12 +22,13 @@ from projector.embedded import EmbeddedPostgres
 from projector.events import Offered
 from projector.migrate import migrate
 from projector.simulate import Simulation
-from projector.store import now_ms
+from projector.store import EventStore, Request, now_ms
 from projector.webex import judge
 
 AGENTS = 200
 # The made-up time runs ahead of the clock, and what lies in the future would be refused.
 HEAD_START_MS = 30 * 86_400_000
+FILL_EVENTS = 1_000  # of a transaction when only the result matters
 
 
 @contextmanager
@@ -49,18 +50,39 @@ def new_database(server: str, name: str) -> str:
     return url
 
 
+def drop_database(server: str, name: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} (FORCE)").format(sql.Identifier(name)))
+
+
 class Bodies:
     """Bodies of webhooks as the vendor would send them, one event each, none of them twice."""
 
-    def __init__(self) -> None:
-        self._simulation = iter(Simulation(AGENTS, start_ms=now_ms() - HEAD_START_MS))
+    def __init__(self, agents: int = AGENTS) -> None:
+        self._simulation = iter(Simulation(agents, start_ms=now_ms() - HEAD_START_MS))
 
     def take(self, count: int) -> list[bytes]:
-        told = islice(self._simulation, count)
-        return [json.dumps(body, separators=(",", ":")).encode() for body in told]
+        return [*self.tell(count)]
+
+    def tell(self, count: int) -> Iterator[bytes]:
+        """As ``take``, one by one."""
+        return map(compact, islice(self._simulation, count))
 
     def batches(self, count: int, size: int) -> list[list[bytes]]:
         return [self.take(size) for _ in range(count)]
+
+
+def compact(body: Mapping[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def fill(store: EventStore, bodies: Iterable[bytes], *, request: int = 1) -> None:
+    """Append bodies quickly, in requests of so many events."""
+    left = iter(bodies)
+    while some := parse([*islice(left, FILL_EVENTS)]):
+        store.append(
+            [Request(events=some[at : at + request]) for at in range(0, len(some), request)]
+        )
 
 
 def parse(bodies: Sequence[bytes]) -> list[Offered]:

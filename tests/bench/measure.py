@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+HEADINGS = ("part", "case", "ratio of", "to", "ratio", "events/s", "CPU ratio", "CPU us/event")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -60,6 +62,20 @@ class Comparison:
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def cells(self) -> tuple[str, ...]:
+        rates = " : ".join(f"{rate:,.0f}" for rate in self.events_per_second)
+        cpu = " : ".join(f"{us:.0f}" for us in self.cpu_us_per_event or ())
+        return (
+            self.part,
+            self.case,
+            self.contender,
+            self.baseline,
+            str(self.ratio),
+            rates,
+            str(self.cpu_ratio or "-"),
+            cpu or "-",
+        )
+
 
 @dataclass(slots=True, kw_only=True)
 class Case:
@@ -98,27 +114,9 @@ class Case:
         )
 
 
-HEADINGS = ("part", "case", "ratio of", "to", "ratio", "events/s", "CPU ratio", "CPU us/event")
-
-
-def cells(one: Comparison) -> tuple[str, ...]:
-    rates = " : ".join(f"{rate:,.0f}" for rate in one.events_per_second)
-    cpu = " : ".join(f"{us:.0f}" for us in one.cpu_us_per_event or ())
-    return (
-        one.part,
-        one.case,
-        one.contender,
-        one.baseline,
-        str(one.ratio),
-        rates,
-        str(one.cpu_ratio or "-"),
-        cpu or "-",
-    )
-
-
-def table(comparisons: Sequence[Comparison]) -> str:
-    """The comparisons as a table in Markdown, which also reads well in a terminal."""
-    lines = [HEADINGS, *map(cells, comparisons)]
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown, which also reads well in a terminal."""
+    lines = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [
         [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines

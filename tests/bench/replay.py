@@ -1,9 +1,14 @@
-"""Replay: the whole log folded into the views, against reading and parsing the same pages."""
+"""Replay: the whole log folded into all tables, beside the same written by hand for an easy log.
+
+The loop by hand must end with the same states and intervals, which is checked, but need not bear
+late events; the stock library's runner takes an event a time, so it is given fewer. The log is in
+order, each webhook a request of its own unless told otherwise, as most come.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -11,39 +16,68 @@ from psycopg.rows import tuple_row
 from projector.database import become_service, connect, open_pool
 from projector.events import LANES
 from projector.runner import PAGE_EVENTS, Runner
-from projector.store import EventStore, Request
-from tests.bench.ground import Bodies, parse
-from tests.bench.measure import Case, Comparison, Sample
+from projector.store import EventStore
+from tests.bench import by_hand, stock_projection
+from tests.bench.costs import CostCase, CostComparison
+from tests.bench.follower import follow_together, peaks_mb
+from tests.bench.ground import Bodies, fill
+from tests.bench.measure import Case, Comparison
+from tests.bench.meter import Meter
 from tests.conftest import forget
 
 PART = "replay"
-FOLDED, READ = "into the views", "read and parse only"
-BATCH = 1_000
+FOLDED, BY_HAND, READ = "into all tables", "loop by hand", "read and parse only"
+STOCK, ONE, TWO = "stock runner, fewer events", "one follower", "two followers"
+HAND_SCHEMA = "by_hand"
+STOCK_EVENTS = 5_000
 
 
-def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
+def measure(
+    url: str, *, rounds: int, events: int, request: int
+) -> Iterator[Comparison | CostComparison]:
     pool = open_pool(url, max_size=1)
     store = EventStore(pool)
-    bodies = Bodies()
-    for _ in range(events // BATCH):
-        store.append([Request(events=parse(bodies.take(BATCH)))])
+    fill(store, Bodies().tell(events), request=request)
     held = store.head()
-    case = Case(part=PART, name=f"{held:,} events", pairs=[(FOLDED, READ)])
-    runner = Runner(store, url)
+    by_hand.create(url, HAND_SCHEMA)
+    stock_events = min(STOCK_EVENTS, held)
+    stock_projection.create(url, stock_events)
+    case = Case(
+        part=PART,
+        name=f"{held:,} events, requests of {request}",
+        pairs=[(FOLDED, BY_HAND), (FOLDED, STOCK), (FOLDED, READ), (TWO, ONE)],
+    )
+    meter = Meter(url)
     _read(store, url)
     for _ in range(rounds):
         forget(url)
-        case.add(FOLDED, _timed(held, runner.catch_up))
+        case.add(FOLDED, meter.timed(held, Runner(store, url).catch_up))
         _assert_folded(url, held)
-        case.add(READ, _timed(held, lambda: _read(store, url)))
+        by_hand.forget(url, HAND_SCHEMA)
+        case.add(BY_HAND, meter.timed(held, partial(by_hand.catch_up, url, HAND_SCHEMA)))
+        by_hand.assert_equal(url, HAND_SCHEMA)
+        case.add(STOCK, stock_projection.timed(url, stock_events))
+        case.add(READ, meter.timed(held, lambda: _read(store, url)))
+        for name, count in ((ONE, 1), (TWO, 2)):
+            forget(url)
+            case.add(name, follow_together(url, held, count))
+            _assert_folded(url, held)
     pool.close()
     yield from case.comparisons()
+    yield from _memory(url, held).comparisons()
 
 
-def _timed(events: int, work: Callable[[], None]) -> Sample:
-    begin = time.monotonic()
-    work()
-    return Sample(events=events, seconds=time.monotonic() - begin)
+def _memory(url: str, events: int) -> CostCase:
+    """The most that one process held after a tenth, a half and all of the log."""
+    marks = {f"{share:,} events": share for share in (events // 10, events // 2, events)}
+    first, *others = marks
+    case = CostCase(
+        part=PART, name="memory of a process", unit="MB", pairs=[(it, first) for it in others]
+    )
+    forget(url)
+    for name, peak in zip(marks, peaks_mb(url, [*marks.values()]), strict=True):
+        case.add(name, [peak])
+    return case
 
 
 def _read(store: EventStore, url: str) -> None:

@@ -1,0 +1,100 @@
+"""Reads of a large floor with a long history, beside the same floor with hardly any.
+
+Through the routes as they are, in this process: no web server and no network is in the figures.
+The same requests go to both in turn.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psycopg
+
+from projector.runner import Runner
+from tests.bench.costs import CostCase, CostComparison
+from tests.bench.ground import FILL_EVENTS, Bodies, drop_database, fill, new_database
+from tests.conftest import Site, open_site
+
+PART = "floor"
+AGENTS = 2_000
+SHORT = 20_000  # events of the floor with hardly any history
+PAGE = 1_000
+LISTS, SINGLES = 10, 100  # requests of a turn
+Ask = Callable[[Site, Random], Sequence[float]]
+
+
+def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
+    short, long = f"{SHORT:,} events", f"{events:,} events"
+    with ExitStack() as stack:
+        sites = {
+            name: stack.enter_context(_site(url, f"bench_floor_{count}", count))
+            for name, count in ((short, SHORT), (long, events))
+        }
+        cases = [CostCase(part=PART, name=name, unit="ms", pairs=[(long, short)]) for name in ASKED]
+        for number in range(-1, rounds):
+            for case, ask in zip(cases, ASKED.values(), strict=True):
+                for name, site in sites.items():
+                    measured = ask(site, Random(number))
+                    if number >= 0:  # the round before the first warms up
+                        case.add(name, measured)
+    for case in cases:
+        yield from case.comparisons()
+
+
+@contextmanager
+def _site(url: str, name: str, events: int) -> Iterator[Site]:
+    """A service over so many events, all of them folded."""
+    own = new_database(url, name)
+    with tempfile.TemporaryDirectory() as folder, open_site(own, Path(folder)) as site:
+        fill(site.service.store, Bodies(AGENTS).tell(events), request=FILL_EVENTS)
+        Runner(site.service.store, own).catch_up()
+        with psycopg.connect(own, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+        yield site
+    drop_database(url, name)
+
+
+def _list_agents(site: Site, _chance: Random) -> Sequence[float]:
+    """The floor in two pages, each a measurement."""
+    measured, seen = list[float](), set[str]()
+    for _ in range(LISTS):
+        cursor = ""
+        for _ in range(AGENTS // PAGE):
+            ms, page = _timed(site, f"/api/v1/agents?limit={PAGE}{cursor}")
+            measured.append(ms)
+            seen |= {view["agentId"] for view in page["data"]}
+            cursor = f"&cursor={page['meta']['nextCursor']}"
+    assert len(seen) == AGENTS
+    return measured
+
+
+def _find(table: str) -> Ask:
+    def ask(site: Site, chance: Random) -> Sequence[float]:
+        with psycopg.connect(site.url) as connection:
+            rows = connection.execute(f"SELECT id FROM projector.{table} ORDER BY id".encode())
+            ids = [id_ for (id_,) in rows]
+        some = chance.choices(ids, k=SINGLES)
+        return [_timed(site, f"/api/v1/{table}/{id_}")[0] for id_ in some]
+
+    return ask
+
+
+ASKED: Mapping[str, Ask] = {
+    f"agents, a page of {PAGE:,} of {AGENTS:,}": _list_agents,
+    "one agent": _find("agents"),
+    "one task": _find("tasks"),
+}
+
+
+def _timed(site: Site, path: str) -> tuple[float, dict[str, Any]]:
+    begin = time.monotonic()
+    answer = site.get(path)
+    ms = (time.monotonic() - begin) * 1_000
+    assert answer.status_code == 200, answer.text
+    return ms, answer.get_json()
