@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from projector.events import Event, Kind, Recorded, plain_word
 from projector.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
-from projector.machine import UNKNOWN, AnomalyKind, Expected, State, Stretch, is_expected
+from projector.machine import UNKNOWN, AnomalyKind, Expected, State, Stretch, is_expected, put
 from projector.words import (
     AGENT_WORDS,
     CHANNEL_LOGGED_OUT,
@@ -165,8 +165,9 @@ class AgentState(State):
         self._carry(event)
         if event.channel_type is None:
             return anomaly
-        channel = self.channels.setdefault(
-            event.channel_type.lower(), Channel(current_state=UNKNOWN, since=time)
+        name = event.channel_type.lower()
+        channel = self.channels.get(name) or put(
+            self.channels, name, Channel(current_state=UNKNOWN, since=time)
         )
         if event.word is not None:
             _enter_channel(channel, event.word, time)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from projector.events import Event, plain_word
-from projector.machine import Expected
+from projector.machine import Expected, put
 
 # Busiest first; an unknown word comes after them all.
 PRECEDENCE = ("conferencing", "consulting", "connected", "on-hold", "ringing", "wrapup")
@@ -136,7 +136,7 @@ def _reuse_slot(legs: Legs, event: Event, task_id: str) -> None:
 
 
 def _hold(legs: Legs, event: Event, task_id: str, word: str, time: int) -> None:
-    leg = legs.setdefault(task_id, Leg(state=word, since=time))
+    leg = legs.get(task_id) or put(legs, task_id, Leg(state=word, since=time))
     if plain_word(leg.state) != plain_word(word):
         leg.state, leg.since = word, time
     leg.channel_id = event.channel_id or leg.channel_id

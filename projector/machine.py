@@ -144,6 +144,7 @@ class State(ABC):
 
 
 S = TypeVar("S", bound=State)
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -154,6 +155,10 @@ class Story(Generic[S]):
     intervals: list[Interval] = field(default_factory=list)
     anomalies: list[Anomaly] = field(default_factory=list)  # of events; time's are in the state
     _told: Stretch | None = None  # what the state shows, where it is known already
+    _before: Stretch | None = None  # what was shown before the millisecond taken last
+    _since: int | None = None  # since when its status was
+    _taken: int | None = None
+    _has_elapsed: bool = False  # whether time passed at its end
 
     def until(self, moment: int) -> Story[S]:
         """Let time pass up to and with ``moment``, as one who reads then would see it."""
@@ -167,11 +172,26 @@ class Story(Generic[S]):
     def take(self, time: int, moment: Sequence[Recorded]) -> None:
         """Take all events of one millisecond: what lasts no time is not shown."""
         self.until(time - 1)
-        before = self._shown() if self.state.last_event else None
+        self._before = self._shown() if self.state.last_event else None
+        self._since, self._taken = self.state.status_since, time
+        self._go_through(time, moment)
+
+    def can_take_more(self, time: int) -> bool:
+        """Whether a millisecond is the one taken last, and no time passed at its end."""
+        return self._taken == time and not self._has_elapsed
+
+    def take_more(self, time: int, moment: Sequence[Recorded]) -> None:
+        """Take events of the millisecond taken last that come after all taken of it."""
+        self.state.status_since = self._since
+        self._go_through(time, moment)
+
+    def _go_through(self, time: int, moment: Sequence[Recorded]) -> None:
+        before = self._before
         for recorded in moment:
             self._step(recorded)
         begun_by: str | None = moment[-1].event.id
-        if self.state.due() == time:
+        self._has_elapsed = self.state.due() == time
+        if self._has_elapsed:
             if before is not None and self.state.continues(before, self.state.shown()):
                 begun_by = None
             self.state.elapse()
@@ -232,6 +252,16 @@ def fold(state: S, ordered: Sequence[Recorded], *, upto: int | None = None) -> S
     for time, moment in groupby(told, key=lambda recorded: recorded.time):
         story.take(time, tuple(moment))
     return story
+
+
+def put(mapping: dict[str, V], key: str, value: V) -> V:
+    """Insert in the order of keys, so that equal states are written alike."""
+    mapping[key] = value
+    if len(mapping) > 1:
+        ordered = sorted(mapping.items())
+        mapping.clear()
+        mapping.update(ordered)
+    return value
 
 
 def is_expected(table: Expected, state: str, word: str) -> bool:

@@ -201,6 +201,8 @@ class _Reader(Generic[S]):
         return read
 
     def in_force(self) -> Interval | None:
+        if self._base is not None and self._base < 0:
+            return None
         return self._interval(_UP_TO, self._base)
 
     def next_start(self, after: int) -> int | None:

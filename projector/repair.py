@@ -147,6 +147,7 @@ class Life(Generic[S]):
         self._moments: list[Moment] = []
         self._folded = 0  # of the moments; the others wait until a fold needs them
         self._at = self._begin(base) if at is None else Story(at)
+        self._in_force: tuple[Interval | None] | None = None  # once asked for
         self._first: int | None = None  # of the times that were disturbed
         self._last = 0
         self.added = Tally()  # to the subject's
@@ -193,16 +194,55 @@ class Life(Generic[S]):
         reach = self._reach(first, last)
         start = self._fold_up_to(first - reach)
         late = self._late(request)
-        if start == len(self._moments):
-            fresh = [
-                self._fold(self._at, time, list(events), request)
-                for time, events in groupby(request, key=lambda recorded: recorded.time)
-            ]
-            self._moments += fresh
-            self._folded = len(self._moments)
-            self._note(request, [], fresh)
+        if self._goes_on(request, start, reach):
+            self._go_on(request)
         else:
             self._weave(request, start, last + reach, late)
+
+    def _goes_on(self, request: Sequence[Recorded], start: int, reach: int) -> bool:
+        """Whether nothing known comes after a request, so that the fold only goes on."""
+        if start == len(self._moments):
+            return True
+        last = self._moments[-1]
+        return (
+            reach == 0
+            and start == len(self._moments) - 1 == self._folded - 1
+            and last.events[-1].order < request[0].order
+            and self._at.can_take_more(last.time)
+        )
+
+    def _go_on(self, request: Sequence[Recorded]) -> None:
+        replaced = [it for it in self._moments[-1:] if it.time == request[0].time]
+        fresh = []
+        for time, events in groupby(request, key=lambda recorded: recorded.time):
+            if replaced and replaced[0].time == time:
+                fresh.append(self._fold_more(replaced[0], list(events), request))
+            else:
+                fresh.append(self._fold(self._at, time, list(events), request))
+        self._moments[len(self._moments) - len(replaced) :] = fresh
+        self._folded = len(self._moments)
+        self._note(request, replaced, fresh)
+
+    def _fold_more(
+        self, moment: Moment, events: Sequence[Recorded], request: Sequence[Recorded]
+    ) -> Moment:
+        """The moment taken last, with more events that come after all that it had."""
+        together = [*moment.events, *events]
+        told = [it for it in self._told(moment.time, together, request) if it in events]
+        more = Moment(moment.time, together, moment.intervals, moment.anomalies)
+        more.is_checkpoint, more.tally = moment.is_checkpoint, Tally(moment.tally)
+        if told:
+            story = self._at
+            story.intervals, story.anomalies, story.state.tally = [], [], Tally()
+            story.take_more(moment.time, told)
+            earlier = [it for it in moment.intervals if it.start < moment.time]
+            more.intervals = [*earlier, *story.intervals]
+            more.anomalies = [*moment.anomalies, *story.anomalies]
+            more.tally.add(story.state.tally)
+            more.is_checkpoint = more.is_checkpoint or any(map(_is_checkpoint, told))
+        if more.is_checkpoint:
+            more.state = self._codec.dump(self._at.state)
+        return more
 
     def _weave(
         self, request: Sequence[Recorded], start: int, safe: int, late: Sequence[Recorded]
@@ -334,6 +374,8 @@ class Life(Generic[S]):
         story = self._begin(self._moments[kept - 1].state if kept else self._base)
         for moment in self._moments[kept:place]:
             self._fold(story, moment.time, moment.events)
+        if place > kept:  # who comes next has a shorter way
+            self._moments[place - 1].state = self._codec.dump(story.state)
         return story
 
     def _late(self, request: Sequence[Recorded]) -> Sequence[Recorded]:
@@ -418,7 +460,9 @@ class Life(Generic[S]):
         for moment in reversed(self._moments[:place]):
             if moment.intervals:
                 return moment.intervals[-1]
-        return self._known.in_force()
+        if self._in_force is None:
+            self._in_force = (self._known.in_force(),)
+        return self._in_force[0]
 
     def _next_start(self, place: int, shown_at: int) -> int | None:
         """Where the interval that stands at the end of a disturbance ends."""

@@ -84,6 +84,7 @@ class Runner:
         with _collecting_rarely(), translated(), connect(self._url) as connection:
             become_service(connection)
             connection.execute(_LET_GO)
+            join(connection)
             while self.take_page(connection):
                 pass
 

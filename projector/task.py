@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 
 from projector.events import Event, Kind, Recorded, plain_word
 from projector.leg import CLOSING
-from projector.machine import UNKNOWN, Anomaly, AnomalyKind, Expected, State, Stretch, is_expected
+from projector.machine import (
+    UNKNOWN,
+    Anomaly,
+    AnomalyKind,
+    Expected,
+    State,
+    Stretch,
+    is_expected,
+    put,
+)
 from projector.tally import (
     ANOMALIES,
     CONFERENCES,
@@ -252,8 +261,8 @@ class TaskState(State):
         participant = self.participants.get(agent_id)
         if word is not None:
             if participant is None:
-                participant = Participant(state=word, since=time, joined_time=time)
-                self.participants[agent_id] = participant
+                joined = Participant(state=word, since=time, joined_time=time)
+                participant = put(self.participants, agent_id, joined)
             self._move(participant, word, time)
         if participant is not None:
             participant.wrap_up_aux_code_id = (
