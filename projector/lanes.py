@@ -15,21 +15,26 @@ from math import ceil
 from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, TupleRow
 
-from projector.database import VIEWS_CHANNEL
-from projector.events import LANE_BUCKETS, LANES
+from projector.errors import ProjectorError
+from projector.events import LANES
 
 NAME = "floor"
 Place = tuple[str, int]  # a kind of subject and a bucket
 _RUNNERS = 1_886_547_826  # any number that names this advisory lock, which all runners share
 
 
+class HoleInLog(ProjectorError):  # noqa: N818 - named for what is found
+    """A position is missing below another: somebody wrote past the lock of ``append_events``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Lanes of one position, held by this transaction, and how far they may go together."""
+    """Lanes of one position, held by this transaction, and the page that is theirs."""
 
     lanes: Sequence[int]
-    position: int
-    upto: int | None  # where other lanes that are held stand; null: none is ahead
+    after: int  # their position
+    last: int  # of the page
+    leaves_out: bool  # whether anything is parked or skipped
 
 
 def join(connection: Connection[DictRow]) -> None:
@@ -48,39 +53,31 @@ def fair_share(connection: Connection[DictRow]) -> int:
     return ceil(LANES / max(1, row["runners"] if row else 1))
 
 
-def claim(cur: Cursor[TupleRow], share: int) -> Claim | None:
-    """The lanes furthest behind that nobody holds; None where there is none."""
-    rows = cur.execute(
-        "SELECT position, lane FROM projections WHERE name = %s ORDER BY position, lane LIMIT %s"
-        " FOR UPDATE SKIP LOCKED",
-        (NAME, share),
-        prepare=True,
-    ).fetchall()
-    if not rows:
-        return None
-    position = rows[0][0]
-    return Claim(
-        lanes=[lane for at, lane in rows if at == position],
-        position=position,
-        upto=next((at for at, _ in rows if at > position), None),
-    )
+def claim(cur: Cursor[TupleRow], share: int, page_events: int) -> Claim | None:
+    """The next page of the lanes furthest behind that nobody holds; None where there is none.
 
-
-def advance(cur: Cursor[TupleRow], held: Claim, end: int, projected: Mapping[Place, int]) -> None:
-    """Move the lanes to the end of a page and say so; ``projected`` is what was folded by bucket.
-
-    What the log holds of each bucket is counted apart from the page, from where it was last
-    counted: so whatever moves a position without folding shows.
+    HoleInLog where a position is missing in it: what is not there yet must not be passed.
     """
-    lanes = list(held.lanes)
-    stored = cur.execute(
-        _STORED, {"name": NAME, "lanes": lanes, "end": end, "width": LANE_BUCKETS}, prepare=True
-    ).fetchall()
-    _count(cur, {(kind, bucket): count for kind, bucket, count in stored}, projected)
     cur.execute(
-        "WITH moved AS (UPDATE projections SET position = %s, counted = %s"
-        " WHERE name = %s AND lane = ANY(%s)) SELECT pg_notify(%s, %s)",
-        (end, end, NAME, lanes, VIEWS_CHANNEL, str(end)),
+        "SELECT lanes, after, last, has_hole, leaves_out FROM begin_page(%s, %s, %s)",
+        (NAME, share, page_events),
+        prepare=True,
+    )
+    lanes, after, last, has_hole, leaves_out = cur.fetchone() or (None, 0, 0, False, False)
+    if lanes is None or last <= after:
+        return None
+    if has_hole:
+        raise HoleInLog(f"The log has no event at some position from {after + 1} to {last}.")
+    return Claim(lanes=lanes, after=after, last=last, leaves_out=leaves_out)
+
+
+def advance(cur: Cursor[TupleRow], held: Claim, projected: Mapping[Place, int]) -> None:
+    """Move the lanes to the end of their page and say so; ``projected`` is what was folded."""
+    rows = [(*place, count) for place, count in sorted(projected.items())]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+    cur.execute(
+        "SELECT end_page(%b, %b::smallint[], %b::bigint, %b::text[], %b::smallint[], %b::bigint[])",
+        (NAME, list(held.lanes), held.last, *columns),
         prepare=True,
     )
 
@@ -93,39 +90,10 @@ def hold(cur: Cursor[TupleRow], lane: int) -> int:
     return row[0] if row else 0
 
 
-def count_projected(cur: Cursor[TupleRow], projected: Mapping[Place, int]) -> None:
+def count_projected(cur: Cursor[TupleRow], place: Place, count: int) -> None:
     """Count events that were folded behind the position."""
-    _count(cur, {}, projected)
-
-
-def _count(
-    cur: Cursor[TupleRow], stored: Mapping[Place, int], projected: Mapping[Place, int]
-) -> None:
-    places = sorted(stored.keys() | projected.keys())
-    rows = [(*place, stored.get(place, 0), projected.get(place, 0)) for place in places]
-    if rows:
-        cur.execute(
-            "UPDATE bucket_counts AS c SET stored = c.stored + k.stored,"
-            " projected = c.projected + k.projected"
-            " FROM unnest(%b::text[], %b::smallint[], %b::bigint[], %b::bigint[])"
-            " AS k(kind, bucket, stored, projected)"
-            " WHERE c.name = %b AND c.kind = k.kind AND c.bucket = k.bucket",
-            [*(list(column) for column in zip(*rows, strict=True)), NAME],
-            prepare=True,
-        )
-
-
-_STORED = """
-    WITH held AS MATERIALIZED (
-        SELECT lane, counted FROM projections WHERE name = %(name)s AND lane = ANY(%(lanes)s)
-    ), span AS MATERIALIZED (
-        SELECT agent_bucket, task_bucket, notification_id FROM events
-        WHERE notification_id > (SELECT min(counted) FROM held) AND notification_id <= %(end)s
+    cur.execute(
+        "UPDATE bucket_counts SET projected = projected + %s"
+        " WHERE name = %s AND kind = %s AND bucket = %s",
+        (count, NAME, *place),
     )
-    SELECT e.kind, e.bucket, count(*) FROM (
-        SELECT 'agents' AS kind, agent_bucket AS bucket, notification_id FROM span
-        UNION ALL
-        SELECT 'tasks', task_bucket, notification_id FROM span
-    ) AS e JOIN held ON held.lane = e.bucket / %(width)s AND e.notification_id > held.counted
-    GROUP BY 1, 2
-"""

@@ -65,6 +65,9 @@ class LeftOut:
     skipped: Collection[tuple[str, int]]
 
 
+NOTHING = LeftOut(parked={table.name: () for table in TABLES}, skipped=())
+
+
 def left_out(cur: Cursor[TupleRow], after: int, end: int) -> LeftOut:
     """What to leave out of the positions above one and up to another."""
     parked: dict[str, set[Key]] = {table.name: set() for table in TABLES}
@@ -233,7 +236,7 @@ class Parking:
             folded = project_or_park(cur, self._store, table, key, wanted)
             done = folded == len(wanted)
             passed = len(entries) if done else _place(entries, wanted[folded].position)
-            count_projected(cur, {(table.name, bucket(table.subject, *key) or 0): passed})
+            count_projected(cur, (table.name, bucket(table.subject, *key) or 0), passed)
             total += folded
             if not done:
                 break

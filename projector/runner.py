@@ -29,11 +29,11 @@ from projector.database import (
     translated,
 )
 from projector.events import LANE_BUCKETS, Recorded, bucket
-from projector.lanes import Claim, advance, claim, fair_share, join
-from projector.parking import LeftOut, left_out, project_or_park
+from projector.lanes import Claim, HoleInLog, advance, claim, fair_share, join
+from projector.parking import NOTHING, LeftOut, left_out, project_or_park
 from projector.projections import project
 from projector.rows import Key
-from projector.store import Entry, EventStore, HoleInLog, Page
+from projector.store import Entry, EventStore
 from projector.tables import TABLES, Table
 
 PAGE_EVENTS = 5_000
@@ -103,19 +103,15 @@ class Runner:
 
     def _take_page(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
         with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
-            held = claim(cur, share)
+            held = claim(cur, share, self._page_events)
             if held is None:
                 return False
-            page = self._store.page(
-                cur, held.lanes, after=held.position, limit=self._page_events, upto=held.upto
-            )
-            if page is None:
-                return False
-            without = left_out(cur, held.position, page.end)
+            entries = self._store.page(cur, held.lanes, after=held.after, end=held.last)
+            without = left_out(cur, held.after, held.last) if held.leaves_out else NOTHING
             projected: Counter[tuple[str, int]] = Counter()
-            subjects = _by_subject(page, held, without, projected)
-            projected.update(fold(cur, self._store, subjects, held.position))
-            advance(cur, held, page.end, projected)
+            subjects = _by_subject(entries, held, without, projected)
+            projected.update(fold(cur, self._store, subjects, held.after))
+            advance(cur, held, projected)
             return True
 
     def _fair_share(self, connection: Connection[DictRow]) -> int:
@@ -147,7 +143,7 @@ def _collecting_rarely() -> Iterator[None]:
 
 
 def _by_subject(
-    page: Page, held: Claim, without: LeftOut, passed: Counter[tuple[str, int]]
+    entries: Sequence[Entry], held: Claim, without: LeftOut, passed: Counter[tuple[str, int]]
 ) -> dict[str, dict[Key, list[Entry]]]:
     """The page by kind and subject; what an operator left out counts as ``passed``."""
     lanes = frozenset(held.lanes)
@@ -155,7 +151,7 @@ def _by_subject(
     for table in TABLES:
         parked = without.parked[table.name]
         subjects: dict[Key, list[Entry]] = defaultdict(list)
-        for entry in page.entries:
+        for entry in entries:
             id_, place = entry.subjects.get(table.column, ("", -LANE_BUCKETS))
             if place // LANE_BUCKETS not in lanes or (entry.org_id, id_) in parked:
                 continue

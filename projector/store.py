@@ -25,7 +25,6 @@ from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
-from projector.errors import ProjectorError
 from projector.events import (
     LANE_BUCKETS,
     RECONCILIATION_TOLERANCE_MS,
@@ -52,22 +51,6 @@ _PAGE = f"""
             OR task_bucket / {LANE_BUCKETS} = ANY(%(lanes)s))
     ORDER BY notification_id
 """  # noqa: S608
-# A request is one publication, so a page ends where one does. Beside its end: how many positions
-# are there, which tells whether one is missing.
-_PAGE_END = """
-    WITH page AS (
-        SELECT coalesce(
-            (SELECT notification_id - 1 FROM events
-                WHERE notification_id > %(end)s AND request_position > %(end)s
-                ORDER BY notification_id LIMIT 1),
-            (SELECT max(notification_id) FROM events),
-            0) AS last
-    )
-    SELECT page.last, (
-        SELECT count(*) FROM events
-        WHERE notification_id > %(after)s AND notification_id <= page.last
-    ) FROM page
-"""
 _WAITING = f"""
     SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
     WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
@@ -174,18 +157,6 @@ class Entry:
 
     def recorded(self) -> Recorded:
         return _recorded(self.row)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A run of the log, whole requests, without the events of no subject in some lanes."""
-
-    entries: Sequence[Entry]
-    end: int  # its last position
-
-
-class HoleInLog(ProjectorError):  # noqa: N818 - named for what is found
-    """A position is missing below another: somebody wrote past the lock of ``append_events``."""
 
 
 def now_ms() -> int:
@@ -311,28 +282,11 @@ class EventStore(PostgresApplicationRecorder):
         return row[0] if row else 0
 
     def page(
-        self,
-        cursor: Cursor[TupleRow],
-        lanes: Sequence[int],
-        *,
-        after: int,
-        limit: int,
-        upto: int | None = None,
-    ) -> Page | None:
-        """The next events by position, about ``limit``; None at the head. The cursor is binary.
-
-        HoleInLog where a position is missing: what is not there yet must not be passed.
-        """
-        end = after + limit if upto is None else min(after + limit, upto)
-        cursor.execute(_PAGE_END, {"after": after, "end": end}, prepare=True)
-        end, found = cursor.fetchone() or (0, 0)
-        if end <= after:
-            return None
-        if found != end - after:
-            raise HoleInLog(f"The log has no event at some position from {after + 1} to {end}.")
+        self, cursor: Cursor[TupleRow], lanes: Sequence[int], *, after: int, end: int
+    ) -> Sequence[Entry]:
+        """The rows above a position and up to another that some lanes fold, by position."""
         parameters = {"after": after, "end": end, "lanes": list(lanes)}
-        rows = cursor.execute(_PAGE, parameters, prepare=True)
-        return Page(entries=[_entry(row) for row in rows], end=end)
+        return [_entry(row) for row in cursor.execute(_PAGE, parameters, prepare=True)]
 
     def waiting(  # noqa: PLR0913 - a subject, and which part of the log
         self,

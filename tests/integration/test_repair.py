@@ -130,7 +130,7 @@ def test_rivals_share_the_lanes(site, monkeypatch):
         site.post(story(*(v1(1, f"a{number}", "idle") for number in range(64))))
         with one.transaction(), one.cursor() as cursor:
             cursor.row_factory = psycopg.rows.tuple_row
-            first = running.claim(cursor, 8)
+            first = running.claim(cursor, 8, 100)
             Runner(site.service.store, site.url).take_page(other)
             with connect(site.url) as third:
                 rows = third.execute("SELECT lane, position FROM projections ORDER BY lane")

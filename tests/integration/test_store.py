@@ -15,6 +15,7 @@ from psycopg.rows import tuple_row
 
 from projector.database import become_service, connect, open_pool
 from projector.events import LANES, Offered
+from projector.lanes import advance, claim
 from projector.store import _APPEND, EventStore, Request, _columns
 from projector.webex import judge
 from tests.strategies import envelope
@@ -180,10 +181,13 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
             cursor = connection.cursor(row_factory=tuple_row, binary=True)
             while True:
                 last = done.is_set()
-                page = store.page(cursor, range(LANES), after=read[-1] if read else 0, limit=7)
-                if page is not None:
-                    read.extend(entry.position for entry in page.entries)
-                elif last:
+                with connection.transaction():
+                    held = claim(cursor, LANES, 7)
+                    if held is not None:
+                        page = store.page(cursor, held.lanes, after=held.after, end=held.last)
+                        read.extend(entry.position for entry in page)
+                        advance(cursor, held, {})
+                if held is None and last:
                     return
 
     reader = threading.Thread(target=tail)
