@@ -58,8 +58,10 @@ def project(
 
 def _walk(life: Life[S], state: S, base: Tally, events: Sequence[Recorded]) -> Told[S]:
     tally = Tally(state.tally)
-    for _, request in groupby(events, key=lambda recorded: recorded.request_position):
-        life.take(sorted(request, key=_order))
+    requests = [list(told) for _, told in groupby(events, key=lambda it: it.request_position)]
+    begins = [min(recorded.time for recorded in request) for request in requests]
+    for request, next_time in zip(requests, [*begins[1:], None], strict=True):
+        life.take(sorted(request, key=_order), next_time=next_time)
     tally.add(life.added)
     now = life.state() or state
     now.tally = tally

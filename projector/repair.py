@@ -144,6 +144,7 @@ class Life(Generic[S]):
         self._known = known or Nothing()
         self._complete = known is None  # all that is known is at hand
         self._context = context
+        self._has_reconciled = any(map(_is_reconciled, context))
         self._moments: list[Moment] = []
         self._folded = 0  # of the moments; the others wait until a fold needs them
         self._at = self._begin(base) if at is None else Story(at)
@@ -187,17 +188,28 @@ class Life(Generic[S]):
 
     # --- the walk ---
 
-    def take(self, request: Sequence[Recorded]) -> None:
-        """Fold what one request tells of the subject, in order, into what is known before it."""
+    def take(self, request: Sequence[Recorded], *, next_time: int | None = None) -> None:
+        """Fold what one request tells of the subject, in order, into what is known before it.
+
+        ``next_time`` is when the next request begins: where that is the same millisecond, the state
+        before it is kept, since some of it may have to be folded again.
+        """
         first, last = request[0].time, request[-1].time
+        if next_time == last:
+            self._keep_state(last)
         self._read_to(last + RECONCILIATION_TOLERANCE_MS)
-        reach = self._reach(first, last)
+        self._has_reconciled = self._has_reconciled or any(map(_is_reconciled, request))
+        reach = self._reach(first, last) if self._has_reconciled else 0
         start = self._fold_up_to(first - reach)
-        late = self._late(request)
         if self._goes_on(request, start, reach):
             self._go_on(request)
         else:
-            self._weave(request, start, last + reach, late)
+            self._weave(request, start, last + reach)
+
+    def _keep_state(self, time: int) -> None:
+        place = len(self._moments) - 1
+        if 0 <= place == self._folded - 1 and self._moments[place].time < time:
+            self._keep_last(place + 1)
 
     def _goes_on(self, request: Sequence[Recorded], start: int, reach: int) -> bool:
         """Whether nothing known comes after a request, so that the fold only goes on."""
@@ -244,9 +256,8 @@ class Life(Generic[S]):
             more.state = self._codec.dump(self._at.state)
         return more
 
-    def _weave(
-        self, request: Sequence[Recorded], start: int, safe: int, late: Sequence[Recorded]
-    ) -> None:
+    def _weave(self, request: Sequence[Recorded], start: int, safe: int) -> None:
+        late = self._late(request)
         old, new = self._story_before(start), self._story_before(start)
         waiting = deque(
             (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
@@ -267,7 +278,7 @@ class Life(Generic[S]):
                 events = sorted([*known.events, *added], key=_order) if added else known.events
                 fresh.append(self._fold(new, known.time, events, request))
                 if not waiting and known.time >= safe:
-                    met = self._meet(known, old, fresh[-1], new)
+                    met = old.state == new.state
             else:
                 fresh.append(self._fold(new, time, added, request))
         replaced = self._moments[start:place]
@@ -279,11 +290,6 @@ class Life(Generic[S]):
         self._note(request, replaced, fresh)
         if late:
             self._correct(late, start, replaced, fresh, None if met else old)
-
-    def _meet(self, known: Moment, old: Story[S], moment: Moment, new: Story[S]) -> bool:
-        known.state = known.state or self._codec.dump(old.state)
-        moment.state = moment.state or self._codec.dump(new.state)
-        return known.state == moment.state
 
     def _fold(
         self,
@@ -310,7 +316,7 @@ class Life(Generic[S]):
     ) -> Sequence[Recorded]:
         """The events of a moment without those that state a fact again."""
         near = events
-        if any(recorded.origin is Origin.RECONCILIATION for recorded in events):
+        if self._has_reconciled and any(map(_is_reconciled, events)):
             near = sorted({*self._near(time), *_within(request, time), *events}, key=_order)
         elif len(events) == 1:
             return events
@@ -340,6 +346,7 @@ class Life(Generic[S]):
         last = self._moments[-1].time if self._moments else -1
         found = self._known.more(last)
         self._complete = not found
+        self._has_reconciled = self._has_reconciled or any(map(_is_reconciled, found))
         self._moments += [
             Moment(time, list(events))
             for time, events in groupby(found, key=lambda recorded: recorded.time)
@@ -350,8 +357,8 @@ class Life(Generic[S]):
         around = self._between(
             first - RECONCILIATION_TOLERANCE_MS, last + RECONCILIATION_TOLERANCE_MS
         )
-        told = (recorded.origin for moment in around for recorded in moment.events)
-        return RECONCILIATION_TOLERANCE_MS if Origin.RECONCILIATION in told else 0
+        told = (recorded for moment in around for recorded in moment.events)
+        return RECONCILIATION_TOLERANCE_MS if any(map(_is_reconciled, told)) else 0
 
     def _between(self, first: int, last: int) -> Sequence[Moment]:
         begin = bisect_left(self._moments, first, key=_time)
@@ -368,8 +375,7 @@ class Life(Generic[S]):
 
     def _story_before(self, place: int) -> Story[S]:
         """The fold of all that is known before a moment, from the last state that was kept."""
-        if place == self._folded and place and self._moments[place - 1].state is None:
-            self._moments[place - 1].state = self._codec.dump(self._at.state)
+        self._keep_last(place)
         kept = next((at for at in range(place, 0, -1) if self._moments[at - 1].state), 0)
         story = self._begin(self._moments[kept - 1].state if kept else self._base)
         for moment in self._moments[kept:place]:
@@ -377,6 +383,10 @@ class Life(Generic[S]):
         if place > kept:  # who comes next has a shorter way
             self._moments[place - 1].state = self._codec.dump(story.state)
         return story
+
+    def _keep_last(self, place: int) -> None:
+        if place == self._folded and place and self._moments[place - 1].state is None:
+            self._moments[place - 1].state = self._codec.dump(self._at.state)
 
     def _late(self, request: Sequence[Recorded]) -> Sequence[Recorded]:
         """Those that are not last among all that was known before."""
@@ -393,9 +403,11 @@ class Life(Generic[S]):
         self, request: Sequence[Recorded], replaced: Sequence[Moment], fresh: Sequence[Moment]
     ) -> None:
         position = request[0].request_position
-        times = [moment.time for moment in (*replaced, *fresh)]
-        self._first = min(times) if self._first is None else min(self._first, *times)
-        self._last = max(self._last, *times)
+        begin, end = fresh[0].time, fresh[-1].time
+        if replaced:
+            begin, end = min(begin, replaced[0].time), max(end, replaced[-1].time)
+        self._first = begin if self._first is None or begin < self._first else self._first
+        self._last = max(self._last, end)
         for moment in replaced:
             self.added.add(moment.tally, times=-1)
             if moment.is_checkpoint:
@@ -532,6 +544,10 @@ def _is_checkpoint(recorded: Recorded) -> bool:
     """Chosen by the event alone, so that what comes late moves no checkpoint."""
     name = f"{recorded.event.id}\0{recorded.time}"
     return zlib.crc32(name.encode()) % CHECKPOINT_EVENTS == 0
+
+
+def _is_reconciled(recorded: Recorded) -> bool:
+    return recorded.origin is Origin.RECONCILIATION
 
 
 def _within(events: Iterable[Recorded], time: int) -> Iterator[Recorded]:
