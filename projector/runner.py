@@ -69,7 +69,7 @@ class Runner:
 
     def _follow(self, stop: Event) -> None:
         # LISTEN comes before the first read: what is appended in between wakes us.
-        with _collecting_rarely(), translated(), connect(self._url, **_NOTICED_SOON) as connection:
+        with collecting_rarely(), translated(), connect(self._url, **_NOTICED_SOON) as connection:
             become_service(connection)
             connection.execute(_LET_GO)
             join(connection)
@@ -81,7 +81,7 @@ class Runner:
 
     def catch_up(self) -> None:
         """Follow up to the head and return."""
-        with _collecting_rarely(), translated(), connect(self._url) as connection:
+        with collecting_rarely(), translated(), connect(self._url) as connection:
             become_service(connection)
             connection.execute(_LET_GO)
             join(connection)
@@ -132,7 +132,7 @@ _LET_GO = """
 
 
 @contextmanager
-def _collecting_rarely() -> Iterator[None]:
+def collecting_rarely() -> Iterator[None]:
     """What a page makes is freed by count; searching it for cycles is a tenth of a replay."""
     usual = gc.get_threshold()
     gc.set_threshold(100_000, 50, 1_000)

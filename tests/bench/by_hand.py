@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from projector.events import Origin, Recorded, TimeSource
 from projector.machine import Story, fold
-from projector.runner import PAGE_EVENTS
+from projector.runner import PAGE_EVENTS, collecting_rarely
 from projector.tables import PASSING_TIME, TABLES, Table
 from projector.webex import read_event
 
@@ -88,8 +88,9 @@ def forget(url: str, schema: str) -> None:
 
 
 def catch_up(url: str, schema: str) -> None:
-    """The loop."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    """The loop; like ours, it does not wait for the disk, and collects garbage rarely."""
+    with collecting_rarely(), psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
         while True:
             with (
                 connection.transaction(),
