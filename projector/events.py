@@ -137,6 +137,11 @@ class Recorded:
         return (self.time, event.rank, event.id, event.type, is_task_id, is_created)
 
 
+def in_order(events: Iterable[Recorded]) -> list[Recorded]:
+    """Events of one subject as they happened (semantics 3)."""
+    return sorted(events, key=lambda recorded: recorded.order)
+
+
 def event_key(org_id: str, type_: str, id_: str, *discriminators: int | None) -> UUID:
     """The key of an event: equal keys are the same event (semantics 2.1, 2.2)."""
     # NUL is in no name, so no two keys are spelt alike.

@@ -15,12 +15,12 @@ from typing import Generic
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded
-from projector.machine import Interval, S, Stretch
+from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
+from projector.machine import Interval, S
 from projector.repair import Life
 from projector.rows import Key, Told, write
 from projector.store import EventStore
-from projector.tables import Table
+from projector.tables import INTERVAL_COLUMNS, Table, from_row
 from projector.tally import Tally
 
 New = Mapping[Key, Sequence[Recorded]]  # events by subject, in the order of their positions
@@ -41,7 +41,7 @@ def project(
     late: list[Key] = []
     for key, events in new.items():
         text, state = stored.get(key, (None, table.fresh()))
-        if text is None or state.is_before(sorted(events, key=_order)):
+        if text is None or state.is_before(in_order(events)):
             known_of_it = None if text is None else _Reader(cur, store, table, key)
             life = Life(table, text, at=state, known=known_of_it)
             told[key] = _walk(life, state, state.tally, events)
@@ -61,8 +61,8 @@ def _walk(life: Life[S], state: S, base: Tally, events: Sequence[Recorded]) -> T
     requests = [list(told) for _, told in groupby(events, key=lambda it: it.request_position)]
     begins = [min(recorded.time for recorded in request) for request in requests]
     for request, next_time in zip(requests, [*begins[1:], None], strict=True):
-        life.take(sorted(request, key=_order), next_time=next_time)
-    tally.add(life.added)
+        life.take(in_order(request), next_time=next_time)
+    tally.add(life.outcome.added)
     now = life.state() or state
     now.tally = tally
     return Told(life=life, state=now, base_tally=base, position=events[-1].position)
@@ -214,31 +214,14 @@ class _Reader(Generic[S]):
     def _interval(self, which: sql.SQL, time: int | None) -> Interval | None:
         row = self._cur.execute(
             sql.SQL(
-                "SELECT start, event_id, status, current_state, task_id, queue_id, idle_code_id"
-                " FROM {} WHERE org_id = %s AND id = %s AND known_to IS NULL AND start {} LIMIT 1"
-            ).format(sql.Identifier(self._table.intervals), which),
+                "SELECT {} FROM {} WHERE org_id = %s AND id = %s AND known_to IS NULL"
+                " AND start {} LIMIT 1"
+            ).format(sql.SQL(INTERVAL_COLUMNS), sql.Identifier(self._table.intervals), which),
             (*self._key, 2**62 if time is None else time),
             prepare=True,
         ).fetchone()
-        if row is None:
-            return None
-        start, event_id, status, current_state, task_id, queue_id, idle_code_id = row
-        return Interval(
-            start=start,
-            event_id=event_id,
-            stretch=Stretch(
-                status=status,
-                current_state=current_state,
-                task_id=task_id,
-                queue_id=queue_id,
-                idle_code_id=idle_code_id,
-            ),
-        )
+        return None if row is None else from_row(row)
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _order(recorded: Recorded) -> tuple[int, int, str, str, bool, bool]:
-    return recorded.order

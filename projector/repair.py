@@ -13,52 +13,23 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Generic, Protocol
 
-from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded, restatements
-from projector.machine import Anomaly, Interval, S, Story, Stretch
+from projector.corrections import corrections
+from projector.events import (
+    RECONCILIATION_TOLERANCE_MS,
+    Origin,
+    Recorded,
+    in_order,
+    restatements,
+)
+from projector.machine import Interval, S, Story
+from projector.outcome import Moment, Outcome, intervals
 from projector.tally import Tally
 
 CHECKPOINT_EVENTS = 32  # on average from one checkpoint of a subject to its next
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An interval as it was shown, with its end; null where it was open (epoch ms)."""
-
-    interval: Interval
-    end: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """A stretch of time in which a request changed what had been shown (epoch ms)."""
-
-    start: int
-    end: int | None  # null: to this day
-    before: Sequence[Shown]  # uncut
-    after: Sequence[Shown]
-    late: Sequence[Recorded]  # the request's late events, in order
-
-    def closes_the_open_one(self) -> bool:
-        """Whether nothing happened but that the running interval ended when a late event says."""
-        return (
-            self.end is None
-            and len(self.before) == 1
-            and self.before[0].interval.start < self.start
-            and any(event.time == self.start for event in self.late)
-        )
-
-
-@dataclass(slots=True, kw_only=True)
-class Row:
-    """An interval, and the positions of the requests between which it was known."""
-
-    interval: Interval
-    known_from: int
-    known_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +39,6 @@ class Checkpoint:
     time: int
     state: str
     tally: Tally
-
-
-@dataclass(slots=True)
-class Moment:
-    """One millisecond in which events happened, and what its fold told."""
-
-    time: int
-    events: Sequence[Recorded]  # in order, restatements included
-    intervals: Sequence[Interval] = ()
-    anomalies: Sequence[Anomaly] = ()
-    tally: Tally = field(default_factory=Tally)  # what this moment adds
-    state: str | None = None  # after it, where that is kept
-    is_checkpoint: bool = False
 
 
 class Codec(Protocol[S]):
@@ -149,16 +107,7 @@ class Life(Generic[S]):
         self._folded = 0  # of the moments; the others wait until a fold needs them
         self._at = self._begin(base) if at is None else Story(at)
         self._in_force: tuple[Interval | None] | None = None  # once asked for
-        self._first: int | None = None  # of the times that were disturbed
-        self._last = 0
-        self.added = Tally()  # to the subject's
-        self.rows: dict[int, Row] = {}  # new ones that stand, by start
-        self.passed: list[Row] = []  # new ones that a later request ended
-        self.ended: dict[int, int] = {}  # stored ones, by start: the request that ended each
-        self.anomalies: dict[int, Anomaly] = {}  # new ones, by position
-        self.withdrawn: set[int] = set()  # positions of stored ones
-        self.dropped: set[int] = set()  # times of stored checkpoints
-        self.corrections: list[Correction] = []
+        self.outcome = Outcome()
 
     # --- what comes of it ---
 
@@ -171,20 +120,12 @@ class Life(Generic[S]):
         total = Tally(tally)
         for moment in self._moments[: self._folded]:
             total.add(moment.tally)
-            if moment.is_checkpoint and moment.state and self._was_disturbed(moment.time):
+            if moment.is_checkpoint and moment.state and self.outcome.covers(moment.time):
                 yield Checkpoint(time=moment.time, state=moment.state, tally=Tally(total))
-
-    @property
-    def last_disturbed(self) -> int:
-        """Stored checkpoints after this time stand; only their tallies grow by ``added``."""
-        return self._last
 
     def has_later(self) -> bool:
         """Whether anything is known after what was disturbed."""
-        return not self._complete or self._moments[-1].time > self._last
-
-    def _was_disturbed(self, time: int) -> bool:
-        return self._first is not None and self._first <= time <= self._last
+        return not self._complete or self._moments[-1].time > self.outcome.last
 
     # --- the walk ---
 
@@ -233,7 +174,7 @@ class Life(Generic[S]):
                 fresh.append(self._fold(self._at, time, list(events), request))
         self._moments[len(self._moments) - len(replaced) :] = fresh
         self._folded = len(self._moments)
-        self._note(request, replaced, fresh)
+        self.outcome.note(request[0].request_position, replaced, fresh)
 
     def _fold_more(
         self, moment: Moment, events: Sequence[Recorded], request: Sequence[Recorded]
@@ -275,7 +216,7 @@ class Life(Generic[S]):
             if known is not None and not (added and time < known.time):
                 self._moments[place] = known = self._fold(old, known.time, known.events)
                 place += 1
-                events = sorted([*known.events, *added], key=_order) if added else known.events
+                events = in_order([*known.events, *added]) if added else known.events
                 fresh.append(self._fold(new, known.time, events, request))
                 if not waiting and known.time >= safe:
                     met = old.state == new.state
@@ -287,7 +228,7 @@ class Life(Generic[S]):
             self._folded, self._at = start + len(fresh), new
         else:
             self._folded += len(fresh) - len(replaced)
-        self._note(request, replaced, fresh)
+        self.outcome.note(request[0].request_position, replaced, fresh)
         if late:
             self._correct(late, start, replaced, fresh, None if met else old)
 
@@ -317,7 +258,7 @@ class Life(Generic[S]):
         """The events of a moment without those that state a fact again."""
         near = events
         if self._has_reconciled and any(map(_is_reconciled, events)):
-            near = sorted({*self._near(time), *_within(request, time), *events}, key=_order)
+            near = in_order({*self._near(time), *_within(request, time), *events})
         elif len(events) == 1:
             return events
         repeats = restatements(near)
@@ -397,51 +338,6 @@ class Life(Generic[S]):
         newest = self._moments[-1].events[-1].order
         return [recorded for recorded in request if recorded.order < newest]
 
-    # --- what a request changes ---
-
-    def _note(
-        self, request: Sequence[Recorded], replaced: Sequence[Moment], fresh: Sequence[Moment]
-    ) -> None:
-        position = request[0].request_position
-        begin, end = fresh[0].time, fresh[-1].time
-        if replaced:
-            begin, end = min(begin, replaced[0].time), max(end, replaced[-1].time)
-        self._first = begin if self._first is None or begin < self._first else self._first
-        self._last = max(self._last, end)
-        for moment in replaced:
-            self.added.add(moment.tally, times=-1)
-            if moment.is_checkpoint:
-                self.dropped.add(moment.time)
-        for moment in fresh:
-            self.added.add(moment.tally)
-            if moment.is_checkpoint:
-                self.dropped.discard(moment.time)
-        self._note_intervals(position, _intervals(replaced), _intervals(fresh))
-        self._note_anomalies(_anomalies(replaced), _anomalies(fresh))
-
-    def _note_intervals(
-        self, position: int, before: dict[int, Interval], after: dict[int, Interval]
-    ) -> None:
-        for start, interval in before.items():
-            if after.get(start) != interval:
-                row = self.rows.pop(start, None)
-                if row is None:
-                    self.ended[start] = position
-                else:
-                    row.known_to = position
-                    self.passed.append(row)
-        for start, interval in after.items():
-            if before.get(start) != interval:
-                self.rows[start] = Row(interval=interval, known_from=position)
-
-    def _note_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
-        for position, anomaly in before.items():
-            if after.get(position) != anomaly and self.anomalies.pop(position, None) is None:
-                self.withdrawn.add(position)
-        for position, anomaly in after.items():
-            if before.get(position) != anomaly:
-                self.anomalies[position] = anomaly
-
     def _correct(
         self,
         late: Sequence[Recorded],
@@ -451,7 +347,7 @@ class Life(Generic[S]):
         old: Story[S] | None,
     ) -> None:
         """Keep what changed of what had been shown; ``old`` where the two folds never met."""
-        before, after = list(_intervals(replaced).values()), list(_intervals(fresh).values())
+        before, after = [*intervals(replaced).values()], [*intervals(fresh).values()]
         shown_at = late[0].recorded_time
         end = None
         if old is None:
@@ -466,7 +362,7 @@ class Life(Generic[S]):
         first = [] if in_force is None else [in_force]
         for correction in corrections([*first, *before], [*first, *after], end, late):
             if not correction.closes_the_open_one():
-                self.corrections.append(correction)
+                self.outcome.corrections.append(correction)
 
     def _in_force_before(self, place: int) -> Interval | None:
         for moment in reversed(self._moments[:place]):
@@ -491,49 +387,6 @@ class Life(Generic[S]):
         return found
 
 
-def corrections(
-    before: Sequence[Interval], after: Sequence[Interval], end: int | None, late: Sequence[Recorded]
-) -> Iterator[Correction]:
-    """The longest stretches in which one sequence of intervals shows other than the other.
-
-    Where nothing had been shown before, nothing is corrected. Both end at ``end`` (null: never).
-    """
-    starts = sorted({interval.start for interval in (*before, *after)})
-    changed: list[tuple[int, int | None]] = []
-    for start, stop in pairwise([*starts, end]):
-        assert start is not None  # noqa: S101 - only the last one may be
-        old, new = _at(before, start), _at(after, start)
-        if old is not None and old != new:
-            if changed and changed[-1][1] == start:
-                changed[-1] = (changed[-1][0], stop)
-            else:
-                changed.append((start, stop))
-    for start, stop in changed:
-        yield Correction(
-            start=start,
-            end=stop,
-            before=_overlapping(before, end, start, stop),
-            after=_overlapping(after, end, start, stop),
-            late=late,
-        )
-
-
-def _at(intervals: Sequence[Interval], time: int) -> Stretch | None:
-    place = bisect_right(intervals, time, key=lambda interval: interval.start)
-    return intervals[place - 1].stretch if place else None
-
-
-def _overlapping(
-    intervals: Sequence[Interval], end: int | None, start: int, stop: int | None
-) -> Sequence[Shown]:
-    ends = [*(interval.start for interval in intervals[1:]), end]
-    return [
-        Shown(interval=interval, end=until)
-        for interval, until in zip(intervals, ends, strict=True)
-        if (until is None or until > start) and (stop is None or interval.start < stop)
-    ]
-
-
 def _passing(story: Story[S], moment: int) -> Sequence[Interval]:
     """What the passing of time alone has begun up to a moment."""
     story.intervals = []
@@ -552,23 +405,6 @@ def _is_reconciled(recorded: Recorded) -> bool:
 
 def _within(events: Iterable[Recorded], time: int) -> Iterator[Recorded]:
     return (it for it in events if abs(it.time - time) <= RECONCILIATION_TOLERANCE_MS)
-
-
-def _intervals(moments: Iterable[Moment]) -> dict[int, Interval]:
-    return {interval.start: interval for moment in moments for interval in moment.intervals}
-
-
-def _anomalies(moments: Iterable[Moment]) -> dict[int, Anomaly]:
-    return {
-        anomaly.position: anomaly
-        for moment in moments
-        for anomaly in moment.anomalies
-        if anomaly.position is not None
-    }
-
-
-def _order(recorded: Recorded) -> tuple[int, int, str, str, bool, bool]:
-    return recorded.order
 
 
 def _time(moment: Moment) -> int:

@@ -14,11 +14,13 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from projector.corrections import Correction, Shown
 from projector.events import LANE_BUCKETS, bucket
-from projector.machine import Anomaly, Interval, S
-from projector.repair import Correction, Life, Shown
+from projector.machine import Anomaly, S
+from projector.outcome import Outcome
+from projector.repair import Life
 from projector.shapes import interval_row, late_event
-from projector.tables import PASSING_TIME, Table
+from projector.tables import INTERVAL_COLUMNS, PASSING_TIME, Table, to_row
 from projector.tally import Tally
 
 Key = tuple[str, str]  # organisation and id of a subject
@@ -32,6 +34,10 @@ class Told(Generic[S]):
     state: S
     base_tally: Tally
     position: int  # of the last event that the page told of it
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.life.outcome
 
 
 def write(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
@@ -87,33 +93,19 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, 
         " AS k(org_id, id, start, known_to) WHERE i.org_id = k.org_id AND i.id = k.id"
         " AND i.start = k.start AND i.known_to IS NULL",
         table.intervals,
-        [(*key, *ended) for key, one in told.items() for ended in one.life.ended.items()],
+        [(*key, *ended) for key, one in told.items() for ended in one.outcome.ended.items()],
     )
     _run(
         cur,
-        "INSERT INTO {table} (org_id, id, known_from, known_to, start, status, current_state,"
-        " task_id, queue_id, idle_code_id, event_id) SELECT * FROM unnest(%b::text[], %b::text[],"
-        " %b::bigint[], %b::bigint[], %b::bigint[], %b::text[], %b::text[], %b::text[],"
-        " %b::text[], %b::text[], %b::text[])",
+        "INSERT INTO {table} (org_id, id, known_from, known_to, {interval})"
+        " SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[],"
+        " %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[])",
         table.intervals,
         [
-            (*key, row.known_from, row.known_to, *_interval(row.interval))
+            (*key, row.known_from, row.known_to, *to_row(row.interval))
             for key, one in told.items()
-            for row in (*one.life.passed, *one.life.rows.values())
+            for row in (*one.outcome.passed, *one.outcome.rows.values())
         ],
-    )
-
-
-def _interval(interval: Interval) -> tuple[object, ...]:
-    shown = interval.stretch
-    return (
-        interval.start,
-        shown.status,
-        shown.current_state,
-        shown.task_id,
-        shown.queue_id,
-        shown.idle_code_id,
-        interval.event_id,
     )
 
 
@@ -123,7 +115,7 @@ def _write_anomalies(
     told: Mapping[Key, Told[S]],
     outlooks: Mapping[Key, S | None],
 ) -> None:
-    gone = [(*key, position) for key, one in told.items() for position in one.life.withdrawn]
+    gone = [(*key, position) for key, one in told.items() for position in one.outcome.withdrawn]
     if table.has_deadlines:
         gone += [(*key, PASSING_TIME) for key in told]
     _run(
@@ -144,7 +136,7 @@ def _write_anomalies(
         [
             (*key, *_anomaly(anomaly))
             for key, one in told.items()
-            for anomaly in (*one.life.anomalies.values(), left[key])
+            for anomaly in (*one.outcome.anomalies.values(), left[key])
             if anomaly is not None
         ],
     )
@@ -166,7 +158,7 @@ def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         "DELETE FROM {table} AS c USING unnest(%b::text[], %b::text[], %b::bigint[])"
         " AS k(org_id, id, time) WHERE c.org_id = k.org_id AND c.id = k.id AND c.time = k.time",
         table.checkpoints,
-        [(*key, time) for key, one in told.items() for time in one.life.dropped],
+        [(*key, time) for key, one in told.items() for time in one.outcome.dropped],
     )
     _move_tallies(cur, table, told)
     _run(
@@ -192,7 +184,7 @@ def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Tol
         " AS k(org_id, id, after) JOIN {table} AS c ON c.org_id = k.org_id AND c.id = k.id"
         " AND c.time > k.after",
         table.checkpoints,
-        [(*key, life.last_disturbed) for key, life in late.items()],
+        [(*key, life.outcome.last) for key, life in late.items()],
     )
     _run(
         cur,
@@ -201,7 +193,7 @@ def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Tol
         " AND c.time = k.time",
         table.checkpoints,
         [
-            (org_id, id_, time, Jsonb(_sum(tally, late[org_id, id_].added).counts()))
+            (org_id, id_, time, Jsonb(_sum(tally, late[org_id, id_].outcome.added).counts()))
             for org_id, id_, time, tally in found
         ],
     )
@@ -218,7 +210,7 @@ def _write_corrections(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         [
             (*key, _lane(table, key), *_correction(table, correction))
             for key, one in told.items()
-            for correction in one.life.corrections
+            for correction in one.outcome.corrections
         ],
     )
 
@@ -269,4 +261,5 @@ def _run(
 
 @cache
 def _naming(statement: LiteralString, table: str) -> bytes:
-    return sql.SQL(statement).format(table=sql.Identifier(table)).as_bytes()
+    names = {"table": sql.Identifier(table), "interval": sql.SQL(INTERVAL_COLUMNS)}
+    return sql.SQL(statement).format(**names).as_bytes()

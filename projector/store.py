@@ -33,6 +33,7 @@ from projector.events import (
     Recorded,
     TimeSource,
     bucket,
+    in_order,
 )
 from projector.webex import Unusable, read_event
 
@@ -328,9 +329,7 @@ class EventStore(PostgresApplicationRecorder):
         parameters = (*columns, *known, beyond, *known, most)
         for number, *row in cursor.execute(query, parameters, prepare=True):
             found[number - 1].append(_recorded(row))
-        for events in found:
-            events.sort(key=lambda recorded: recorded.order)
-        return found
+        return [in_order(events) for events in found]
 
     def part_of_subject(  # noqa: PLR0913 - a subject, and a place in one of two orders
         self,
@@ -355,7 +354,7 @@ class EventStore(PostgresApplicationRecorder):
             _NEAR[order].format(columns=_COLUMNS, subject=subject),
             parameters | {"since": row[0] if row else 0, "near": RECONCILIATION_TOLERANCE_MS},
         )
-        return sorted(map(_recorded, rows), key=lambda recorded: recorded.order)
+        return in_order(map(_recorded, rows))
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from projector.agent import AgentState
 from projector.events import Event
-from projector.machine import S, Story
+from projector.machine import Interval, S, Story, Stretch
 from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
 from projector.store import SubjectColumn
 from projector.tally import Tally
@@ -22,6 +22,40 @@ NOTHING: Mapping[str, int] = {}
 _TALLY = {"tally"}
 
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
+
+
+# What a row of intervals has beside its subject and its two positions.
+INTERVAL_COLUMNS = "start, status, current_state, task_id, queue_id, idle_code_id, event_id"
+
+
+def to_row(interval: Interval) -> tuple[object, ...]:
+    """The columns of an interval."""
+    shown = interval.stretch
+    return (
+        interval.start,
+        shown.status,
+        shown.current_state,
+        shown.task_id,
+        shown.queue_id,
+        shown.idle_code_id,
+        interval.event_id,
+    )
+
+
+def from_row(row: Sequence[Any]) -> Interval:
+    """The interval of such columns."""
+    start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
+    return Interval(
+        start=start,
+        event_id=event_id,
+        stretch=Stretch(
+            status=status,
+            current_state=current_state,
+            task_id=task_id,
+            queue_id=queue_id,
+            idle_code_id=idle_code_id,
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from projector.database import Pool, snapshot, translated
-from projector.machine import Interval, S, Story, Stretch
+from projector.machine import S, Story
 from projector.scope import Scope, names
 from projector.shapes import TaskInterval, interval_rows
 from projector.store import now_ms
-from projector.tables import Table
+from projector.tables import INTERVAL_COLUMNS, Table, from_row
 
 # Later arrivals are unlikely to change a view whose newest event is older than this.
 SETTLED_AFTER_MS = 5_000
@@ -105,13 +105,12 @@ class Views:
         with snapshot(self._pool) as cur:
             rows = cur.execute(
                 sql.SQL(
-                    "SELECT start, status, current_state, task_id, queue_id, idle_code_id,"
-                    " event_id FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
+                    "SELECT {1} FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
                     " AND known_to IS NULL AND start >= coalesce(greatest(%(after)s::bigint + 1,"
                     " (SELECT max(start) FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
                     " AND known_to IS NULL AND start <= %(start)s)), 0)"
                     " ORDER BY start LIMIT %(limit)s"
-                ).format(sql.Identifier(table.intervals)),
+                ).format(sql.Identifier(table.intervals), sql.SQL(INTERVAL_COLUMNS)),
                 {"org": org_id, "id": id_, "after": after, "start": start, "limit": limit + 2},
             ).fetchall()
             state = cur.execute(
@@ -120,7 +119,7 @@ class Views:
                 ),
                 (org_id, id_),
             ).fetchone()
-        intervals = [_interval(row) for row in rows]
+        intervals = [*map(from_row, rows)]
         if state is not None and len(rows) < limit + 2:
             # What the passing of time alone has begun stands in no row.
             intervals += Story(table.load(state[0])).until(self._clock()).intervals
@@ -151,21 +150,6 @@ def shown(table: Table[S], org_id: str, id_: str, state: S, now: int) -> BaseMod
 def _view(table: Table[S], row: TupleRow, now: int) -> BaseModel:
     org_id, id_, text, tally = row[:4]
     return shown(table, org_id, id_, current(table, text, tally, now), now)
-
-
-def _interval(row: TupleRow) -> Interval:
-    start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
-    return Interval(
-        start=start,
-        event_id=event_id,
-        stretch=Stretch(
-            status=status,
-            current_state=current_state,
-            task_id=task_id,
-            queue_id=queue_id,
-            idle_code_id=idle_code_id,
-        ),
-    )
 
 
 def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from projector.corrections import Correction
 from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded
 from projector.machine import Anomaly, Interval
-from projector.repair import Checkpoint, Correction, Life, Row
+from projector.outcome import Row
+from projector.repair import Checkpoint, Life
 from projector.tables import Table
 from projector.tally import Tally
 
@@ -62,22 +64,22 @@ class Kept:
         state = life.state()
         if state is not None:
             self.state = self.table.dump(state)
-        self.tally.add(life.added)
+        self.tally.add(life.outcome.added)
         self.events = sorted([*self.events, *page], key=lambda it: it.order)
         for row in self.rows:
-            if row.known_to is None and row.interval.start in life.ended:
-                row.known_to = life.ended[row.interval.start]
-        self.rows += [*life.passed, *life.rows.values()]
-        for position in life.withdrawn:
+            if row.known_to is None and row.interval.start in life.outcome.ended:
+                row.known_to = life.outcome.ended[row.interval.start]
+        self.rows += [*life.outcome.passed, *life.outcome.rows.values()]
+        for position in life.outcome.withdrawn:
             del self.anomalies[position]
-        self.anomalies |= life.anomalies
-        for time in life.dropped:
+        self.anomalies |= life.outcome.anomalies
+        for time in life.outcome.dropped:
             self.checkpoints.pop(time, None)
         for time, it in self.checkpoints.items():
-            if time > life.last_disturbed:
-                it.tally.add(life.added)
+            if time > life.outcome.last:
+                it.tally.add(life.outcome.added)
         self.checkpoints |= {it.time: it for it in life.checkpoints(tally)}
-        self.corrections += life.corrections
+        self.corrections += life.outcome.corrections
 
     def standing(self) -> list[Interval]:
         rows = [row.interval for row in self.rows if row.known_to is None]

@@ -10,9 +10,9 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from projector import repair
+from projector.corrections import Shown
 from projector.events import Origin, Recorded
 from projector.machine import Interval, fold
-from projector.repair import Shown
 from projector.tables import TABLES, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line

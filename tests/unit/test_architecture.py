@@ -16,7 +16,9 @@ LAYERS = [
     ["projector.events", "projector.body"],
     ["projector.words", "projector.tally"],
     ["projector.webex", "projector.machine"],
-    ["projector.leg", "projector.repair"],
+    ["projector.leg", "projector.corrections"],
+    ["projector.outcome"],
+    ["projector.repair"],
     ["projector.agent", "projector.task"],
     ["projector.shapes"],
     ["projector.settings"],
@@ -79,6 +81,8 @@ CORE = {
         "agent",
         "task",
         "shapes",
+        "corrections",
+        "outcome",
         "repair",
     )
 }
