@@ -126,6 +126,7 @@ def operate(  # noqa: PLR0913 - what a route is
     def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
         @wraps(handler)
         def view() -> Response:
+            read_query(Query)
             asked = read_body(body)
             return answer(handler(asked, access.caller(role)))
 

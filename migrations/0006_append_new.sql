@@ -2,14 +2,10 @@
 --
 -- Promises and answers are those of 0001: positions without holes, under one lock. Where any event
 -- of the batch is known, or comes twice in it, the statement of 0001 tells what became of each. The
--- number of a request is the place of its first event in the arrays, from 0 on.
+-- number of a request is the place of its first event in the arrays, from 0 on. It has a name of its
+-- own, so that a process of the release before goes on with the old one and its numbers.
 
-ALTER FUNCTION append_events(
-    uuid[], text[], text[], text[], bytea[], text[], text[], bigint[], bigint[], text[], text[],
-    smallint[], smallint[], bytea[], integer[], bigint[], bigint
-) RENAME TO append_judged_events;
-
-CREATE FUNCTION append_events(
+CREATE FUNCTION append_offered(
     keys uuid[], org_ids text[], topics text[], event_ids text[], bodies bytea[],
     agent_ids text[], task_ids text[], created_times bigint[], times bigint[],
     time_sources text[], origins text[], agent_buckets smallint[], task_buckets smallint[],
@@ -36,7 +32,7 @@ BEGIN
         ) AS known
     ) THEN
         SELECT j.outcomes, j.positions, j.head INTO outcomes, positions, head
-        FROM append_judged_events(
+        FROM append_events(
             keys, org_ids, topics, event_ids, bodies, agent_ids, task_ids, created_times, times,
             time_sources, origins, agent_buckets, task_buckets, fingerprints, requests, versions,
             now_ms

@@ -26,6 +26,16 @@ BEGIN
         RETURN;
     END IF;
     last := least(after + page_events, next);
+    -- Bodies are as large as the sender likes: a page has some 32 MB of them at most.
+    IF last > after + 50 THEN
+        last := coalesce((
+            SELECT min(e.position) FROM (
+                SELECT e.notification_id AS position,
+                    sum(octet_length(e.state)) OVER (ORDER BY e.notification_id) AS bytes
+                FROM events e WHERE e.notification_id > after AND e.notification_id <= last
+            ) AS e WHERE e.bytes > 33554432
+        ), last);
+    END IF;
     last := coalesce(
         (SELECT e.notification_id - 1 FROM events e
             WHERE e.notification_id > last AND e.request_position > last

@@ -22,7 +22,7 @@ from projector.run import Announcement, database
 from projector.run import run as run_service
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
-from projector.settings import Settings, SettingsError, read_settings
+from projector.settings import Role, Settings, SettingsError, read_settings
 from projector.simulate.command import simulate
 
 FAILED, BEHIND = 1, 3
@@ -210,7 +210,8 @@ def _ask(
 ) -> dict[str, Any]:
     """What the running service answers to a GET, or to a POST of a body."""
     tokens = known_tokens(settings)
-    headers = {"Authorization": f"Bearer {tokens[0].token}"} if tokens else {}
+    best = next((it for it in tokens if it.role is Role.OPERATOR), *tokens[:1]) if tokens else None
+    headers = {"Authorization": f"Bearer {best.token}"} if best else {}
     method = "GET" if body is None else "POST"
     try:
         answer = httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=60)

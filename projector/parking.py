@@ -125,6 +125,8 @@ def _try(  # noqa: PLR0913 - whose events, and whether they stay folded
         if is_passing(error) or (error.sqlstate or "22")[:2] not in _BROUGHT_BY_EVENTS:
             raise
         return first_line(error)
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the others must flow
         return f"{type(error).__name__}: {error}"
     return None

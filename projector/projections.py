@@ -7,23 +7,23 @@ whether events are live, late or replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Generic
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
-from projector.machine import Interval, S
-from projector.repair import Life
+from projector.machine import Interval, S, State
+from projector.repair import Life, by_request
 from projector.rows import Key, Told, write
 from projector.store import EventStore
-from projector.tables import INTERVAL_COLUMNS, Table, from_row
+from projector.tables import INTERVAL_COLUMNS, NOTHING, Table, from_row
 from projector.tally import Tally
 
 New = Mapping[Key, Sequence[Recorded]]  # events by subject, in the order of their positions
+Walk = tuple[Life[S], Tally]  # a life, and the tally where it begins
 
 # Events of a late subject that are read beyond the late ones at first: most repairs end there. And
 # the most that are read at a time.
@@ -36,112 +36,146 @@ def project(
     cur: Cursor[TupleRow], store: EventStore, table: Table[S], new: New, *, known: int
 ) -> None:
     """Fold new events into the tables of one kind of subject; ``known`` is the position before."""
-    stored = _stored(cur, table, new)
-    told: dict[Key, Told[S]] = {}
-    late: list[Key] = []
-    for key, events in new.items():
-        text, state = stored.get(key, (None, table.fresh()))
-        if text is None or state.is_before(in_order(events)):
-            known_of_it = None if text is None else _Reader(cur, store, table, key)
-            life = Life(table, text, at=state, known=known_of_it)
-            told[key] = _walk(life, state, state.tally, events)
-        else:
-            late.append(key)
-    for begin in range(0, len(late), SUBJECTS_READ):
-        lives = _late_lives(
-            cur, store, table, late[begin : begin + SUBJECTS_READ], new, known=known
+    write(cur, table, _Page(cur, store, table, known).told(new))
+
+
+class _Page(Generic[S]):
+    """What a page tells of the subjects of one kind."""
+
+    def __init__(
+        self, cur: Cursor[TupleRow], store: EventStore, table: Table[S], known: int
+    ) -> None:
+        self._cur = cur
+        self._store = store
+        self._table = table
+        self._known = known
+
+    def told(self, new: New) -> dict[Key, Told[S]]:
+        stored = self._stored(new)
+        told: dict[Key, Told[S]] = {}
+        late: dict[Key, Sequence[Recorded]] = {}
+        live: dict[Key, Sequence[Recorded]] = {}
+        for key, events in new.items():
+            at = stored.get(key) or _Stored(None, self._table.fresh(), NOTHING)
+            if at.text is None or at.state.is_before(in_order(events)):
+                told[key] = _told(at, [self._go_on(key, at, events, NOTHING)], events)
+            else:
+                late[key], live[key] = _apart(at.state, events)
+        for key, walked in self._late(late):
+            walks = self._with_live(key, stored[key], walked, new[key], live[key])
+            told[key] = _told(stored[key], walks, new[key])
+        return told
+
+    def _go_on(
+        self, key: Key, at: _Stored[S], events: Sequence[Recorded], added: Mapping[str, int]
+    ) -> Walk[S]:
+        """From the stored state on, to whose tally something may have been added."""
+        base = Tally(at.tally)
+        base.add(added)
+        known = None if at.text is None else self._reader(key)
+        life = Life(self._table, at.text, at=at.state, known=known)
+        life.take(by_request(events))
+        return life, base
+
+    def _with_live(
+        self,
+        key: Key,
+        at: _Stored[S],
+        walked: Walk[S],
+        new: Sequence[Recorded],
+        live: Sequence[Recorded],
+    ) -> Sequence[Walk[S]]:
+        """A late walk, and what the page tells beside it after all that is stored.
+
+        Where the late one left the end as it was, the rest goes on from there, and nothing of what
+        lies between is read. Else all is one walk.
+        """
+        life, _ = walked
+        if not live:
+            return [walked]
+        if life.leaves_the_end():
+            return [walked, self._go_on(key, at, live, life.outcome.added)]
+        return [walked for _, walked in self._late({key: new})]
+
+    def _late(self, late: New) -> Iterator[tuple[Key, Walk[S]]]:
+        """Walks from a checkpoint before all that is new, some subjects read at a time."""
+        keys = [*late]
+        for begin in range(0, len(keys), SUBJECTS_READ):
+            bases = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_READ]})
+            for key, base, events in zip(
+                bases, bases.values(), self._after(bases, late), strict=True
+            ):
+                reader = self._reader(key, base.time)
+                reader.has_read(events, _safe(late[key]), FIRST_READ)
+                context = [recorded for recorded in events if recorded.time <= base.time]
+                life = Life(self._table, base.state, known=reader, context=context)
+                life.take(by_request(late[key]))
+                yield key, (life, base.tally)
+
+    def _reader(self, key: Key, base: int | None = None) -> _Reader[S]:
+        return _Reader(self._cur, self._store, self._table, key, base=base, known=self._known)
+
+    # --- what is stored ---
+
+    def _stored(self, keys: Iterable[Key]) -> dict[Key, _Stored[S]]:
+        rows = self._cur.execute(
+            sql.SQL(
+                "SELECT v.org_id, v.id, v.state, v.tally FROM {} AS v"
+                " JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)"
+            ).format(sql.Identifier(self._table.name)),
+            _columns(keys),
+            prepare=True,
         )
-        for key, (life, base) in lives.items():
-            told[key] = _walk(life, stored[key][1], base, new[key])
-    write(cur, table, told)
+        return {
+            (org_id, id_): _Stored(text, self._table.load(text), tally)
+            for org_id, id_, text, tally in rows
+        }
+
+    def _bases(self, late: New) -> dict[Key, _Base]:
+        # Before the tolerance: what reconciliation told there may be stated by a new webhook.
+        safe = [
+            (*key, min(recorded.time for recorded in events) - RECONCILIATION_TOLERANCE_MS)
+            for key, events in late.items()
+        ]
+        rows = self._cur.execute(
+            sql.SQL(
+                "SELECT k.org_id, k.id, c.time, c.state, c.tally"
+                " FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS k(org_id, id, safe)"
+                " LEFT JOIN LATERAL (SELECT time, state, tally FROM {} AS c"
+                " WHERE c.org_id = k.org_id AND c.id = k.id AND c.time < k.safe"
+                " ORDER BY time DESC LIMIT 1) AS c ON true"
+            ).format(sql.Identifier(self._table.checkpoints)),
+            _columns(safe),
+            prepare=True,
+        )
+        return {
+            (org_id, id_): _Base(-1 if time is None else time, state, Tally(tally or {}))
+            for org_id, id_, time, state, tally in rows
+        }
+
+    def _after(self, bases: Mapping[Key, _Base], late: New) -> Sequence[Sequence[Recorded]]:
+        """The first events after each base, and those of the tolerance before it."""
+        return self._store.later(
+            self._cur,
+            self._table.column,
+            [
+                (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe(late[key]))
+                for key, base in bases.items()
+            ],
+            upto=self._known,
+            kind=self._table.name,
+            beyond=FIRST_READ,
+            most=MOST_READ,
+        )
 
 
-def _walk(life: Life[S], state: S, base: Tally, events: Sequence[Recorded]) -> Told[S]:
-    tally = Tally(state.tally)
-    requests = [list(told) for _, told in groupby(events, key=lambda it: it.request_position)]
-    begins = [min(recorded.time for recorded in request) for request in requests]
-    for request, next_time in zip(requests, [*begins[1:], None], strict=True):
-        life.take(in_order(request), next_time=next_time)
-    tally.add(life.outcome.added)
-    now = life.state() or state
-    now.tally = tally
-    return Told(life=life, state=now, base_tally=base, position=events[-1].position)
+@dataclass(frozen=True, slots=True)
+class _Stored(Generic[S]):
+    """A subject as it is stored; no text where it is not yet."""
 
-
-def _stored(
-    cur: Cursor[TupleRow], table: Table[S], keys: Iterable[Key]
-) -> dict[Key, tuple[str | None, S]]:
-    rows = cur.execute(
-        sql.SQL(
-            "SELECT v.org_id, v.id, v.state, v.tally FROM {} AS v"
-            " JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)"
-        ).format(sql.Identifier(table.name)),
-        _columns(keys),
-        prepare=True,
-    )
-    return {(org_id, id_): (text, table.load(text, tally)) for org_id, id_, text, tally in rows}
-
-
-def _late_lives(  # noqa: PLR0913 - a page, and where it stands
-    cur: Cursor[TupleRow],
-    store: EventStore,
-    table: Table[S],
-    late: Sequence[Key],
-    new: New,
-    *,
-    known: int,
-) -> dict[Key, tuple[Life[S], Tally]]:
-    """Lives that begin at a checkpoint before all that is new, with the first of what follows."""
-    bases = _bases(cur, table, late, new)
-    first = store.later(
-        cur,
-        table.column,
-        [
-            (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe(new[key]))
-            for key, base in bases.items()
-        ],
-        upto=known,
-        kind=table.name,
-        beyond=FIRST_READ,
-        most=MOST_READ,
-    )
-    lives = {}
-    for (key, base), events in zip(bases.items(), first, strict=True):
-        context = [recorded for recorded in events if recorded.time <= base.time]
-        reader = _Reader(cur, store, table, key, base=base.time, known=known)
-        reader.has_read(events[len(context) :], _safe(new[key]), FIRST_READ)
-        life = Life(table, base.state, known=reader, context=context)
-        lives[key] = (life, base.tally)
-    return lives
-
-
-def _safe(new: Sequence[Recorded]) -> int:
-    """Up to here a fold must know what is stored before it can say anything."""
-    return max(recorded.time for recorded in new) + RECONCILIATION_TOLERANCE_MS
-
-
-def _bases(
-    cur: Cursor[TupleRow], table: Table[S], late: Sequence[Key], new: New
-) -> dict[Key, _Base]:
-    # Before the tolerance: what reconciliation told there may be stated by a new webhook.
-    safe = [
-        (*key, min(recorded.time for recorded in new[key]) - RECONCILIATION_TOLERANCE_MS)
-        for key in late
-    ]
-    rows = cur.execute(
-        sql.SQL(
-            "SELECT k.org_id, k.id, c.time, c.state, c.tally"
-            " FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS k(org_id, id, safe)"
-            " LEFT JOIN LATERAL (SELECT time, state, tally FROM {} AS c WHERE c.org_id = k.org_id"
-            " AND c.id = k.id AND c.time < k.safe ORDER BY time DESC LIMIT 1) AS c ON true"
-        ).format(sql.Identifier(table.checkpoints)),
-        _columns(safe),
-        prepare=True,
-    )
-    return {
-        (org_id, id_): _Base(-1 if time is None else time, state, Tally(tally or {}))
-        for org_id, id_, time, state, tally in rows
-    }
+    text: str | None
+    state: S
+    tally: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +185,30 @@ class _Base:
     time: int
     state: str | None
     tally: Tally
+
+
+def _apart(
+    state: State, events: Sequence[Recorded]
+) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
+    """The requests that tell something late, and those that tell only what is new."""
+    late: list[Recorded] = []
+    live: list[Recorded] = []
+    for request in by_request(events):
+        (live if state.is_before(request) else late).extend(request)
+    return late, live
+
+
+def _told(at: _Stored[S], walks: Sequence[Walk[S]], events: Sequence[Recorded]) -> Told[S]:
+    state, tally = walks[-1][0].state() or at.state, Tally(at.tally)
+    for life, _ in walks:
+        tally.add(life.outcome.added)
+    state.tally = tally
+    return Told(lives=walks, state=state, position=events[-1].position)
+
+
+def _safe(new: Sequence[Recorded]) -> int:
+    """Up to here a fold must know what is stored before it can say anything."""
+    return max(recorded.time for recorded in new) + RECONCILIATION_TOLERANCE_MS
 
 
 class _Reader(Generic[S]):
@@ -180,8 +238,8 @@ class _Reader(Generic[S]):
         self._at_the_end = base is None
 
     def has_read(self, events: Sequence[Recorded], safe: int, size: int) -> None:
-        """Keep what was read, of which up to ``size`` were asked for beyond a time."""
-        self._read = events
+        """Keep what was read after the base, of which ``size`` were asked for beyond a time."""
+        self._read = [it for it in events if self._base is None or it.time > self._base]
         beyond = sum(recorded.time > safe for recorded in events)
         self._at_the_end = beyond < size and len(events) < MOST_READ
 

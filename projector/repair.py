@@ -107,6 +107,7 @@ class Life(Generic[S]):
         self._folded = 0  # of the moments; the others wait until a fold needs them
         self._at = self._begin(base) if at is None else Story(at)
         self._in_force: tuple[Interval | None] | None = None  # once asked for
+        self._asked_for_the_end = False
         self.outcome = Outcome()
 
     # --- what comes of it ---
@@ -127,13 +128,23 @@ class Life(Generic[S]):
         """Whether anything is known after what was disturbed."""
         return not self._complete or self._moments[-1].time > self.outcome.last
 
+    def leaves_the_end(self) -> bool:
+        """Whether what is known last stands as it was, and nothing said depends on it."""
+        return self.has_later() and not self._asked_for_the_end
+
     # --- the walk ---
 
-    def take(self, request: Sequence[Recorded], *, next_time: int | None = None) -> None:
-        """Fold what one request tells of the subject, in order, into what is known before it.
+    def take(self, requests: Sequence[Sequence[Recorded]]) -> None:
+        """Fold what some requests tell of the subject, one after the other; each is in order."""
+        begins = [request[0].time for request in requests]
+        for request, next_time in zip(requests, [*begins[1:], None], strict=True):
+            self._take(request, next_time)
 
-        ``next_time`` is when the next request begins: where that is the same millisecond, the state
-        before it is kept, since some of it may have to be folded again.
+    def _take(self, request: Sequence[Recorded], next_time: int | None) -> None:
+        """Fold one request into what is known before it.
+
+        Where the next one begins in its last millisecond, the state before that is kept, since some
+        of it may have to be folded again.
         """
         first, last = request[0].time, request[-1].time
         if next_time == last:
@@ -378,6 +389,7 @@ class Life(Generic[S]):
             if moment.intervals:
                 return moment.intervals[0].start
         found = self._known.next_start(self._moments[self._folded - 1].time)
+        self._asked_for_the_end = self._asked_for_the_end or found is None
         if found is None and self._codec.has_deadlines:
             while not self._complete:
                 self._read_more()
@@ -385,6 +397,12 @@ class Life(Generic[S]):
             last = self._story_before(len(self._moments))
             found = next((interval.start for interval in _passing(last, shown_at)), None)
         return found
+
+
+def by_request(events: Sequence[Recorded]) -> list[list[Recorded]]:
+    """Events by position as the requests that told them, each in order."""
+    told = groupby(events, key=lambda recorded: recorded.request_position)
+    return [in_order(request) for _, request in told]
 
 
 def _passing(story: Story[S], moment: int) -> Sequence[Interval]:

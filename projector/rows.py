@@ -28,16 +28,15 @@ Key = tuple[str, str]  # organisation and id of a subject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told(Generic[S]):
-    """One subject after a page: its life, its state now, and the tally where the life begins."""
+    """One subject after a page: its lives, each with the tally where it begins, and its state."""
 
-    life: Life[S]
+    lives: Sequence[tuple[Life[S], Tally]]
     state: S
-    base_tally: Tally
     position: int  # of the last event that the page told of it
 
     @property
-    def outcome(self) -> Outcome:
-        return self.life.outcome
+    def outcomes(self) -> Sequence[Outcome]:
+        return [life.outcome for life, _ in self.lives]
 
 
 def write(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
@@ -93,7 +92,7 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, 
         " AS k(org_id, id, start, known_to) WHERE i.org_id = k.org_id AND i.id = k.id"
         " AND i.start = k.start AND i.known_to IS NULL",
         table.intervals,
-        [(*key, *ended) for key, one in told.items() for ended in one.outcome.ended.items()],
+        [(*key, *ended) for key, outcome in _outcomes(told) for ended in outcome.ended.items()],
     )
     _run(
         cur,
@@ -103,8 +102,8 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, 
         table.intervals,
         [
             (*key, row.known_from, row.known_to, *to_row(row.interval))
-            for key, one in told.items()
-            for row in (*one.outcome.passed, *one.outcome.rows.values())
+            for key, outcome in _outcomes(told)
+            for row in (*outcome.passed, *outcome.rows.values())
         ],
     )
 
@@ -115,7 +114,7 @@ def _write_anomalies(
     told: Mapping[Key, Told[S]],
     outlooks: Mapping[Key, S | None],
 ) -> None:
-    gone = [(*key, position) for key, one in told.items() for position in one.outcome.withdrawn]
+    gone = [(*key, position) for key, outcome in _outcomes(told) for position in outcome.withdrawn]
     if table.has_deadlines:
         gone += [(*key, PASSING_TIME) for key in told]
     _run(
@@ -134,11 +133,11 @@ def _write_anomalies(
         " %b::bigint[], %b::bigint[])",
         table.anomalies,
         [
-            (*key, *_anomaly(anomaly))
-            for key, one in told.items()
-            for anomaly in (*one.outcome.anomalies.values(), left[key])
-            if anomaly is not None
-        ],
+            (*key, *_anomaly(it))
+            for key, outcome in _outcomes(told)
+            for it in outcome.anomalies.values()
+        ]
+        + [(*key, *_anomaly(it)) for key, it in left.items() if it is not None],
     )
 
 
@@ -158,7 +157,7 @@ def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         "DELETE FROM {table} AS c USING unnest(%b::text[], %b::text[], %b::bigint[])"
         " AS k(org_id, id, time) WHERE c.org_id = k.org_id AND c.id = k.id AND c.time = k.time",
         table.checkpoints,
-        [(*key, time) for key, one in told.items() for time in one.outcome.dropped],
+        [(*key, time) for key, outcome in _outcomes(told) for time in outcome.dropped],
     )
     _move_tallies(cur, table, told)
     _run(
@@ -170,21 +169,24 @@ def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         [
             (*key, kept.time, kept.state, Jsonb(kept.tally.counts()))
             for key, one in told.items()
-            for kept in one.life.checkpoints(one.base_tally)
+            for life, tally in one.lives
+            for kept in life.checkpoints(tally)
         ],
     )
 
 
 def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     """What late events add is added to all later tallies, whose states stand."""
-    late = {key: one.life for key, one in told.items() if one.life.has_later()}
+    late = {
+        key: life.outcome for key, one in told.items() for life, _ in one.lives if life.has_later()
+    }
     found = _run(
         cur,
         "SELECT c.org_id, c.id, c.time, c.tally FROM unnest(%b::text[], %b::text[], %b::bigint[])"
         " AS k(org_id, id, after) JOIN {table} AS c ON c.org_id = k.org_id AND c.id = k.id"
         " AND c.time > k.after",
         table.checkpoints,
-        [(*key, life.outcome.last) for key, life in late.items()],
+        [(*key, outcome.last) for key, outcome in late.items()],
     )
     _run(
         cur,
@@ -193,7 +195,7 @@ def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Tol
         " AND c.time = k.time",
         table.checkpoints,
         [
-            (org_id, id_, time, Jsonb(_sum(tally, late[org_id, id_].outcome.added).counts()))
+            (org_id, id_, time, Jsonb(_sum(tally, late[org_id, id_].added).counts()))
             for org_id, id_, time, tally in found
         ],
     )
@@ -209,8 +211,8 @@ def _write_corrections(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         table.corrections,
         [
             (*key, _lane(table, key), *_correction(table, correction))
-            for key, one in told.items()
-            for correction in one.outcome.corrections
+            for key, outcome in _outcomes(told)
+            for correction in outcome.corrections
         ],
     )
 
@@ -236,6 +238,10 @@ def _correction(table: Table[S], it: Correction) -> tuple[object, ...]:
         shaped(it.after),
         Jsonb([late_event(late).model_dump(by_alias=True) for late in it.late]),
     )
+
+
+def _outcomes(told: Mapping[Key, Told[S]]) -> Iterator[tuple[Key, Outcome]]:
+    return ((key, outcome) for key, one in told.items() for outcome in one.outcomes)
 
 
 def _lane(table: Table[S], key: Key) -> int:

@@ -51,7 +51,7 @@ class Runner:
     def __init__(self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS) -> None:
         self._store = store
         self._url = url
-        self._page_events = page_events
+        self._page_events = self._size = page_events
         self._share, self._counted_at = 0, float("-inf")
 
     def run(self, stop: Event) -> None:
@@ -61,11 +61,16 @@ class Runner:
                 self._follow(stop)
             except StoreUnavailable as error:
                 log.warning("the projection waits: %s", error)
-                stop.wait(RETRY_SECONDS)
+                self._rest(stop)
             except Exception:
                 # Nothing that a page brings may end the runner; the page stays for the next try.
                 log.exception("the projection failed and tries again")
-                stop.wait(RETRY_SECONDS)
+                self._rest(stop)
+
+    def _rest(self, stop: Event) -> None:
+        # Whatever it was, a page half as large asks less of time and memory.
+        self._size = max(1, self._size // 2)
+        stop.wait(RETRY_SECONDS)
 
     def _follow(self, stop: Event) -> None:
         # LISTEN comes before the first read: what is appended in between wakes us.
@@ -80,7 +85,7 @@ class Runner:
                         pass
 
     def catch_up(self) -> None:
-        """Follow up to the head and return."""
+        """Follow until nothing waits that no other runner holds."""
         with collecting_rarely(), translated(), connect(self._url) as connection:
             become_service(connection)
             connection.execute(_LET_GO)
@@ -103,7 +108,7 @@ class Runner:
 
     def _take_page(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
         with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
-            held = claim(cur, share, self._page_events)
+            held = claim(cur, share, self._size)
             if held is None:
                 return False
             entries = self._store.page(cur, held.lanes, after=held.after, end=held.last)
@@ -112,6 +117,7 @@ class Runner:
             subjects = _by_subject(entries, held, without, projected)
             projected.update(fold(cur, self._store, subjects, held.after))
             advance(cur, held, projected)
+            self._size = min(2 * self._size, self._page_events)
             return True
 
     def _fair_share(self, connection: Connection[DictRow]) -> int:
@@ -125,7 +131,7 @@ class Runner:
 # a crash of the database takes back is folded again: position and tables go back together.
 _NOTICED_SOON = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
 _LET_GO = """
-    SET idle_in_transaction_session_timeout = '10s';
+    SET idle_in_transaction_session_timeout = '60s';
     SET synchronous_commit = off;
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
 """

@@ -2,7 +2,7 @@
 
 The rule of this file: an event is in the log exactly once, under its key, and readers that follow
 positions miss none. The library's recorder is kept for its contracts (notifications by position,
-streams, subscriptions); its hot path is one SQL call, ``append_events`` in ``migrations/``, which
+streams, subscriptions); its hot path is one SQL call, ``append_offered`` in ``migrations/``, which
 also tells a duplicate from a conflict. The only importer of ``eventsourcing``.
 """
 
@@ -53,9 +53,15 @@ _PAGE = f"""
     ORDER BY notification_id
 """  # noqa: S608
 _WAITING = f"""
+    WITH next AS (
+        SELECT notification_id, request_position FROM events
+        WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
+        ORDER BY notification_id LIMIT %(limit)s
+    )
     SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
     WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
-    ORDER BY notification_id LIMIT %(limit)s
+        AND request_position <= (SELECT max(request_position) FROM next)
+    ORDER BY notification_id
 """  # noqa: S608
 _SUBJECT = {
     "agent_id": "org_id = %(org)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL",
@@ -110,7 +116,7 @@ _APPEND_TYPES = (
     *("bigint[]", "text[]", "text[]", "smallint[]", "smallint[]", "bytea[]", "integer[]"),
     *("bigint[]", "bigint"),
 )
-_APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
+_APPEND = f"SELECT * FROM append_offered({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,7 +306,7 @@ class EventStore(PostgresApplicationRecorder):
         upto: int,
         limit: int,
     ) -> Sequence[Entry]:
-        """A subject's rows of the log by position, above one and up to another."""
+        """A subject's rows of the log by position, whole requests, above one and up to another."""
         rows = cursor.execute(
             _WAITING.format(subject=_SUBJECT[column]),
             {"org": org_id, "id": id_, "after": after, "upto": upto, "limit": limit},

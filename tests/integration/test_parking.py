@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from projector import cli
+from projector import cli, parking
 from projector.agent import AgentState
 from projector.database import connect
 from projector.runner import Runner
@@ -211,3 +211,20 @@ def test_a_page_of_many_subjects_keeps_its_runner_alive(site, poisoned):
     site.post(v1(9_000, "ann", "idle") | {"id": "after"})
     runner.catch_up()
     assert (0, 4) == (status(site)["skipped"], status(site)["waiting"])
+
+
+def test_a_retry_folds_whole_publications(site, poisoned, monkeypatch):
+    """However many events are read at a time: corrections and rows are those of a replay."""
+    monkeypatch.setattr(parking, "WAITING_READ", 3)
+    site.post(LIFE[2])
+    site.post(
+        [v1(9_000 - place, "ann", "idle" if place % 2 else "available") | {"id": f"w{place}"}
+         for place in range(20)]
+    )  # fmt: skip
+    site.project()
+    poisoned()
+    assert ask(site, "retry", orgId=ORG, agentId="ann").json == {"folded": 21, "parked": False}
+    kept = tables(site.url)
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == kept

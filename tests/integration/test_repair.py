@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import Cursor
 
+from projector import projections
 from projector import runner as running
 from projector.database import become_service, connect
 from projector.runner import Runner
 from projector.simulate import Simulation
+from projector.store import _APPEND, Request, _columns, now_ms
+from projector.webex import judge
 from tests.conftest import Site, clone, forget, open_site
 from tests.examples import RECORDED, story, v1
 from tests.integration.driving import eventually, follow, tables
@@ -53,6 +57,13 @@ def emptied(template, tmp_path_factory):
         yield site
 
 
+@pytest.fixture(autouse=True)
+def _usual_reads(monkeypatch):
+    """Whatever a test makes of them, the next one finds them as they are."""
+    for name in ("FIRST_READ", "MOST_READ"):
+        monkeypatch.setattr(projections, name, getattr(projections, name))
+
+
 def empty(site: Site) -> None:
     with connect(site.url) as connection:
         connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
@@ -75,6 +86,9 @@ def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
 def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, data):
     """Row for row, superseded rows and corrections too; runners die between any two statements."""
     empty(emptied)
+    # Read in small parts, so that the ends of what was read lie anywhere.
+    projections.FIRST_READ = data.draw(st.integers(1, 3))
+    projections.MOST_READ = data.draw(st.integers(4, 9))
     bodies = data.draw(st.permutations(data.draw(lives)))
     while bodies:
         size = data.draw(st.integers(1, 5))
@@ -198,3 +212,84 @@ def test_a_killed_runners_work_is_taken_over(site):
     forget(site.url)
     site.project()
     assert tables(site.url) == shared
+
+
+@pytest.mark.parametrize("gap", [20, 300])
+def test_a_late_event_beside_a_live_one_costs_no_history(site, gap, monkeypatch):
+    """What lies between them is not read: the late one is folded in, the live one goes on."""
+    steps = ("idle", "available", "ringing", "connected", "wrapup")
+    told = story(
+        *(
+            v1(10_000 * place, "ann", steps[place % 5], f"t{place // 5}")
+            for place in range(gap + 20)
+        )
+    )
+    site.post(told[:10] + told[11:-1])
+    site.project()
+    read: list[int] = []
+    later = site.service.store.later
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        found = later(*args, **kwargs)
+        read.extend(len(events) for events in found)
+        return found
+
+    monkeypatch.setattr(site.service.store, "later", counting)
+    site.post(told[10])
+    site.post(told[-1])
+    site.project()
+    assert sum(read) < 150
+    folded = tables(site.url)
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == folded
+
+
+def test_a_long_way_between_a_checkpoint_and_the_end_is_read_to_its_end(site):
+    """Many events just before a checkpoint, and more than is read at a time after it."""
+    projections.MOST_READ = 64
+    dense = [
+        v1(2_000 + place, "ann", "ringing" if place % 2 else "idle", "t") for place in range(99)
+    ]
+    quiet = [v1(9_000 + place, "ann", "idle" if place % 2 else "available") for place in range(300)]
+    told = story(*dense, *quiet, v1(1_000, "ann", "idle"), v1(5_000, "ann", "available"))
+    site.post(told[:-2])
+    site.project()
+    site.post([told[-1], v1(90_000, "ann", "idle") | {"id": "live"}])
+    site.post(told[-2])
+    site.project()
+    folded = tables(site.url)
+    forget(site.url)
+    site.project()
+    assert tables(site.url) == folded
+
+
+def test_slow_and_aborted_appenders_leave_no_skip(site):
+    """Two runners follow while many append slowly, and some take it back: the check shows none."""
+    stop = threading.Event()
+    runners = [follow(site, stop, page_events=5), follow(site, stop, page_events=11)]
+
+    def append(number: int) -> None:
+        for place in range(6):
+            body = v1(1_000 * place + number, f"a{number}", "idle") | {"id": f"{number}-{place}"}
+            offered = judge(json.dumps(body).encode(), body, now=now_ms(), default_org=None)
+            with suppress(psycopg.Error), connect(site.url) as connection:
+                become_service(connection)
+                with connection.transaction():
+                    columns = _columns([Request(events=[offered])])
+                    connection.execute(_APPEND, (*columns, now_ms()))
+                    connection.execute("SELECT pg_sleep(0.002)")
+                    if (place + number) % 4 == 0:
+                        raise psycopg.Rollback
+
+    appenders = [threading.Thread(target=append, args=(number,)) for number in range(50)]
+    for appender in appenders:
+        appender.start()
+    for appender in appenders:
+        appender.join()
+    eventually(lambda: site.service.views.position() == site.service.store.head())
+    stop.set()
+    for runner in runners:
+        runner.join()
+    assert site.service.store.head() == sum((p + n) % 4 != 0 for n in range(50) for p in range(6))
+    assert skipped(site) == 0

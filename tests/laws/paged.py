@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from projector.corrections import Correction
 from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded
 from projector.machine import Anomaly, Interval
 from projector.outcome import Row
-from projector.repair import Checkpoint, Life
+from projector.repair import Checkpoint, Life, by_request
 from projector.tables import Table
 from projector.tally import Tally
 
@@ -56,8 +55,7 @@ class Kept:
                 ],
             )
             tally = base.tally if base else Tally()
-        for _, request in groupby(page, key=lambda it: it.request_position):
-            life.take(sorted(request, key=lambda it: it.order))
+        life.take(by_request(page))
         self._keep(life, tally, page)
 
     def _keep(self, life: Life[Any], tally: Tally, page: Sequence[Recorded]) -> None:
