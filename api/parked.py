@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from api import access
 from api.lists import ListMeta, envelope
-from api.parameters import Query, StoredName
+from api.parameters import Limit, OneQuery, ParkedCursor, Query, StoredName
 from api.problems import Problem
 from api.routes import operate, read
 from projector.parking import NotParked
@@ -59,20 +59,25 @@ class ParkedSubject(Query):
         return self
 
 
+class ParkedQuery(OneQuery):
+    """A page of what is parked."""
+
+    limit: Limit = 100
+    cursor: ParkedCursor | None = None
+
+
 @read(
     blueprint,
     "/api/v1/parked",
     summary="Subjects that wait because an event cannot be folded.",
     answers=ParkedList,
-    query=Query,
+    query=ParkedQuery,
     role=Role.OPERATOR,
 )
-def list_parked(_: Query, token: Token) -> ParkedList:
-    seen = access.scope(token, ()).org_ids
-    rows = [row for row in access.service().parking.list() if seen is None or row.org_id in seen]
-    return ParkedList.model_construct(
-        **envelope([ParkedRow.model_validate(it) for it in rows], None)
-    )
+def list_parked(query: ParkedQuery, token: Token) -> ParkedList:
+    scope = access.scope(token, query.org_id)
+    found, place = access.service().parking.list(scope, after=query.cursor, limit=query.limit)
+    return ParkedList.model_construct(**envelope([*map(ParkedRow.model_validate, found)], place))
 
 
 @operate(
@@ -98,13 +103,14 @@ def skip(asked: ParkedSubject, token: Token) -> ResumedShape:
 
 
 def _resume(asked: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
-    access.scope(token, [asked.org_id])
-    parking = access.service().parking
-    kind, id_ = ("agent", asked.agent_id) if asked.agent_id else ("task", asked.task_id)
+    scope, parking = access.scope(token, [asked.org_id]), access.service().parking
+    kind, id_ = ("agent", asked.agent_id) if asked.agent_id else ("task", asked.task_id or "")
+    if parking.find(scope, kind, id_) is None:
+        raise Problem(404, f"No {kind} {id_!r} of {asked.org_id!r} is parked.")
     act = parking.skip if skip else parking.retry
     try:
-        folded = act(kind, asked.org_id, id_ or "")
-    except NotParked as error:
+        folded = act(kind, asked.org_id, id_)
+    except NotParked as error:  # another operator was faster
         raise Problem(404, str(error)) from None
-    still = any((it.kind, it.org_id, it.id) == (kind, asked.org_id, id_) for it in parking.list())
+    still = parking.find(scope, kind, id_) is not None
     return ResumedShape(folded=folded, parked=still)

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 import psycopg
-from psycopg import Cursor
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, tuple_row
 
 from projector.database import (
@@ -28,9 +28,11 @@ from projector.events import LANE_BUCKETS, bucket
 from projector.lanes import NAME, count_projected, hold
 from projector.projections import project
 from projector.rows import Key
+from projector.scope import Scope, names
 from projector.store import Entry, EventStore, now_ms
 from projector.tables import TABLES, Table
 
+ParkedPlace = tuple[str, str, str]  # organisation, kind and id
 WAITING_READ = 2_000  # events of a parked subject that are read at a time
 CAUSE_LENGTH = 500
 
@@ -181,15 +183,53 @@ class Parking:
         self._pool = pool
         self._store = store
 
-    def list(self) -> list[Parked]:
-        """All parked subjects, first parked first."""
-        with snapshot(self._pool) as cur:
-            rows = cur.execute(_LIST, (NAME, LANE_BUCKETS)).fetchall()
-        subjects = {table.name: table.subject for table in TABLES}
-        return [
-            Parked(kind=subjects[kind], **dict(zip(_LISTED, rest, strict=True)))
-            for kind, *rest in rows
+    def list(
+        self, scope: Scope, *, after: ParkedPlace | None = None, limit: int = 100
+    ) -> tuple[Sequence[Parked], ParkedPlace | None]:
+        """Parked subjects by organisation, kind and id, and where to go on."""
+        rows = self._find(scope, after=after or ("", "", ""), limit=limit + 1)
+        page = rows[:limit]
+        place = (page[-1].org_id, page[-1].kind, page[-1].id) if len(rows) > limit else None
+        return page, place
+
+    def find(self, scope: Scope, kind: str, id_: str) -> Parked | None:
+        """One parked subject of the scope's organisation; null where none is."""
+        found = self._find(scope, after=("", "", ""), limit=1, kind=kind, ids=names([id_]))
+        return found[0] if found else None
+
+    def _find(
+        self,
+        scope: Scope,
+        *,
+        after: ParkedPlace,
+        limit: int,
+        kind: str | None = None,
+        ids: Sequence[str] | None = None,
+    ) -> Sequence[Parked]:
+        parts = [
+            sql.SQL(_OF_KIND).format(
+                subject=table.subject,
+                kind=table.name,
+                organisations=scope.organisations(),
+                teams=_in_teams(table, scope),
+                mine=_MINE[table.column],
+            )
+            for table in TABLES
+            if kind in {None, table.subject}
         ]
+        query = sql.SQL("SELECT * FROM ({}) AS p ORDER BY 1, 2, 3 LIMIT %(limit)s").format(
+            sql.SQL(" UNION ALL ").join(parts)
+        )
+        parameters = scope.parameters | {
+            "ids": ids,
+            "after": list(after),
+            "limit": limit,
+            "name": NAME,
+            "width": LANE_BUCKETS,
+        }
+        with snapshot(self._pool) as cur:
+            rows = cur.execute(query, parameters).fetchall()
+        return [Parked(**dict(zip(_LISTED, row, strict=True))) for row in rows]
 
     def retry(self, kind: str, org_id: str, id_: str) -> int:
         """Fold what waits; how many events were. Parked again where it still fails."""
@@ -252,6 +292,7 @@ def _place(entries: Sequence[Entry], position: int) -> int:
 
 _LISTED = (
     "org_id",
+    "kind",
     "id",
     "position",
     "event_position",
@@ -260,15 +301,30 @@ _LISTED = (
     "parked_time",
     "waiting",
 )
-_LIST = """
-    SELECT p.kind, p.org_id, p.id, p.position, p.event_position, c.event_id, p.cause,
+_OF_KIND = """(
+    SELECT p.org_id, {subject} AS kind, p.id, p.position, p.event_position, c.event_id, p.cause,
         p.parked_time,
         (SELECT count(*) FROM events e JOIN projections l
-            ON l.name = %s AND l.lane = p.bucket / %s AND e.notification_id <= l.position
-            WHERE e.org_id = p.org_id AND e.notification_id >= p.position
-                AND CASE p.kind WHEN 'agents'
-                    THEN e.agent_id = p.id AND e.agent_bucket IS NOT NULL
-                    ELSE e.task_id = p.id AND e.task_bucket IS NOT NULL END)
-    FROM parked p JOIN events c ON c.notification_id = p.event_position
-    ORDER BY p.parked_time, p.kind, p.org_id, p.id
-"""
+            ON l.name = %(name)s AND l.lane = p.bucket / %(width)s
+            WHERE e.org_id = p.org_id AND {mine} AND e.notification_id >= p.position
+                AND e.notification_id <= l.position) AS waiting
+    FROM (SELECT * FROM parked WHERE {organisations}) AS p
+    JOIN events c ON c.notification_id = p.event_position
+    WHERE p.kind = {kind} AND {teams} AND (%(ids)s::text[] IS NULL OR p.id = ANY(%(ids)s))
+        AND (p.org_id, {subject}, p.id) > ((%(after)s::text[])[1], (%(after)s::text[])[2],
+            (%(after)s::text[])[3])
+    ORDER BY p.org_id, p.id LIMIT %(limit)s
+)"""
+_MINE = {
+    "agent_id": sql.SQL("e.agent_id = p.id AND e.agent_bucket = p.bucket"),
+    "task_id": sql.SQL("e.task_id = p.id AND e.task_bucket = p.bucket"),
+}
+
+
+def _in_teams(table: Table[Any], scope: Scope) -> sql.Composable:
+    """By the view as it stands; who has none yet is of no team."""
+    if scope.team_ids is None:
+        return sql.SQL("TRUE")
+    return sql.SQL(
+        "EXISTS (SELECT FROM {} AS v WHERE v.org_id = p.org_id AND v.id = p.id AND {})"
+    ).format(sql.Identifier(table.name), scope.teams(table))

@@ -155,6 +155,8 @@ class Life(Generic[S]):
         start = self._fold_up_to(first - reach)
         if self._goes_on(request, start, reach):
             self._go_on(request)
+        elif reach == 0 and first == last and self._is_the_last(start, last):
+            self._go_on_again(request)
         else:
             self._weave(request, start, last + reach)
 
@@ -207,6 +209,22 @@ class Life(Generic[S]):
         if more.is_checkpoint:
             more.state = self._codec.dump(self._at.state)
         return more
+
+    def _is_the_last(self, start: int, time: int) -> bool:
+        """Whether a millisecond is the last that is known."""
+        known = len(self._moments)
+        return start == known - 1 == self._folded - 1 and self._moments[start].time == time
+
+    def _go_on_again(self, request: Sequence[Recorded]) -> None:
+        """Fold the last millisecond once more: what comes belongs among what was taken of it."""
+        late, (last,), old = self._late(request), self._moments[-1:], self._at
+        start = len(self._moments) - 1
+        self._at = self._story_before(start)
+        moment = self._fold(self._at, last.time, in_order([*last.events, *request]), request)
+        self._moments[start] = moment
+        self.outcome.note(request[0].request_position, [last], [moment])
+        if late:
+            self._correct(late, start, [last], [moment], old)
 
     def _weave(self, request: Sequence[Recorded], start: int, safe: int) -> None:
         late = self._late(request)

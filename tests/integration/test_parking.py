@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -228,3 +229,43 @@ def test_a_retry_folds_whole_publications(site, poisoned, monkeypatch):
     forget(site.url)
     site.project()
     assert tables(site.url) == kept
+
+
+def test_who_is_parked_is_told_by_organisation_team_and_page(make_site, monkeypatch):
+    """As views are: a token's teams and organisations, and pages."""
+    step = AgentState.step
+
+    def raising(state: AgentState, recorded: Any) -> Any:
+        if recorded.event.word == "poison":
+            raise ZeroDivisionError
+        return step(state, recorded)
+
+    monkeypatch.setattr(AgentState, "step", raising)
+    tokens = [
+        {"token": "all", "role": "operator"},
+        {"token": "one", "role": "operator", "teamIds": ["team-1"]},
+        {"token": "else", "role": "operator", "orgIds": ["elsewhere"]},
+    ]
+    site = make_site(PROJECTOR_TOKENS=json.dumps(tokens))
+    for place, team in enumerate(("team-1", "team-2")):
+        agent = f"a{place}"
+        told = story(v1(1_000, agent, "idle", teamId=team), v1(2_000, agent, "poison"))
+        for body in told:
+            site.post(body | {"id": f"{body['id']}-{agent}"})
+    site.project()
+
+    def seen(token: str, query: str = "") -> list[str]:
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = site.client.get(f"/api/v1/parked?{query}", headers=headers)
+        return [row["id"] for row in answer.json["data"]]
+
+    assert (["a0", "a1"], ["a0"], []) == (seen("all"), seen("one"), seen("else"))
+    assert ["a0"] == seen("all", "limit=1")
+    page = site.client.get("/api/v1/parked?limit=1", headers={"Authorization": "Bearer all"}).json
+    assert ["a1"] == seen("all", f"cursor={page['meta']['nextCursor']}")
+    assert ([], ["a0", "a1"]) == (seen("all", "orgId=no"), seen("all", f"orgId={ORG}"))
+    body = {"orgId": ORG, "agentId": "a1"}
+    for token, status_code in (("one", 404), ("else", 403), ("all", 200)):
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = site.client.post("/api/v1/parked/skip", json=body, headers=headers)
+        assert status_code == answer.status_code
