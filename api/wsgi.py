@@ -8,6 +8,7 @@ from flask import Flask
 
 from api import create_app
 from projector.bootstrap import build_service
+from projector.garbage import collect_rarely
 from projector.processes import die_with_parent
 from projector.settings import SettingsError, read_settings
 
@@ -18,4 +19,6 @@ def create() -> Flask:
     settings = read_settings(os.environ)
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is needed here: `projector run` sets it by itself.")
-    return create_app(build_service(settings, settings.database_url))
+    app = create_app(build_service(settings, settings.database_url))
+    collect_rarely()
+    return app

@@ -7,12 +7,10 @@ its subjects is folded by itself, and those that cannot be are parked.
 
 from __future__ import annotations
 
-import gc
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -29,6 +27,7 @@ from projector.database import (
     translated,
 )
 from projector.events import LANE_BUCKETS, Recorded, bucket
+from projector.garbage import collecting_rarely
 from projector.lanes import Claim, HoleInLog, advance, claim, fair_share, join
 from projector.parking import NOTHING, LeftOut, left_out, project_or_park
 from projector.projections import project
@@ -135,17 +134,6 @@ _LET_GO = """
     SET synchronous_commit = off;
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
 """
-
-
-@contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """What a page makes is freed by count; searching it for cycles is a tenth of a replay."""
-    usual = gc.get_threshold()
-    gc.set_threshold(100_000, 50, 1_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
 
 
 def _by_subject(

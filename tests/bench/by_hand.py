@@ -17,8 +17,9 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.events import Origin, Recorded, TimeSource
+from projector.garbage import collecting_rarely
 from projector.machine import Story, fold
-from projector.runner import PAGE_EVENTS, collecting_rarely
+from projector.runner import PAGE_EVENTS
 from projector.tables import PASSING_TIME, TABLES, Table
 from projector.webex import read_event
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 
+from projector.garbage import collecting_rarely
 from projector.runner import Runner
 from tests.bench.costs import CostCase, CostComparison
 from tests.bench.ground import FILL_EVENTS, Bodies, drop_database, fill, new_database
@@ -32,6 +33,7 @@ Ask = Callable[[Site, Random], Sequence[float]]
 def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
     short, long = f"{SHORT:,} events", f"{events:,} events"
     with ExitStack() as stack:
+        stack.enter_context(collecting_rarely())  # as the web server's process does
         sites = {
             name: stack.enter_context(_site(url, f"bench_floor_{count}", count))
             for name, count in ((short, SHORT), (long, events))

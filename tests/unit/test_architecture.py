@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Each line may import from the lines above it only, and none of its line from another of it.
 LAYERS = [
-    ["projector", "projector.errors"],
+    ["projector", "projector.errors", "projector.garbage"],
     ["projector.events", "projector.body"],
     ["projector.words", "projector.tally"],
     ["projector.webex", "projector.machine"],
