@@ -276,7 +276,7 @@ def test_lanes_at_different_positions_lose_nothing(site):
     runner = Runner(site.service.store, site.url)
     with listening(site) as heard, connect(site.url) as held, connect(site.url) as other:
         with held.transaction():
-            lanes = claim(held.cursor(row_factory=psycopg.rows.tuple_row), 8)
+            lanes = claim(held.cursor(row_factory=psycopg.rows.tuple_row), 8, 100)
             assert 8 == len(lanes.lanes)
             while runner.take_page(other):
                 pass
@@ -510,8 +510,8 @@ def test_the_feed_survives_the_loss_of_its_connection(site):
 
 
 def test_changes_are_told_without_a_notification(site, monkeypatch):
-    """A page whose notification got lost is found by looking."""
-    monkeypatch.setattr("projector.lanes.VIEWS_CHANNEL", "elsewhere")
+    """A page whose notification is not heard is found by looking."""
+    monkeypatch.setattr("projector.feed.VIEWS_CHANNEL", "elsewhere")
     with listening(site) as heard:
         for name in ("ann", "bob"):
             tell(site, login(0, name))

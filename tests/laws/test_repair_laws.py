@@ -25,14 +25,18 @@ both = pytest.mark.parametrize("lives", [BELIEVABLE, NOISE], ids=["believable", 
 any_data = given(data=st.data())
 
 
-@pytest.fixture(autouse=True, params=[1, 2, 32])
-def _spacing(request, monkeypatch):
-    """Checkpoints at each moment, at about each second one, and as they are."""
-    monkeypatch.setattr(repair, "CHECKPOINT_EVENTS", request.param)
+@pytest.fixture(autouse=True)
+def _usual_spacing(monkeypatch):
+    """Whatever a test makes of it, the next one finds it as it is."""
+    monkeypatch.setattr(repair, "CHECKPOINT_EVENTS", repair.CHECKPOINT_EVENTS)
 
 
 def arrived(data: Any, lives: Any) -> MemoryLog:
-    """Some lives in any order of arrival, in requests of any size, told by any origin."""
+    """Some lives in any order of arrival, in requests of any size, told by any origin.
+
+    Checkpoints stand at each moment, at about each second one, or as they do.
+    """
+    repair.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
     log = MemoryLog()
