@@ -1,7 +1,7 @@
 """Garbage: what a page or an answer makes is freed by count; cycles are looked for rarely.
 
-The collector walks all that lives each time some hundred objects were made. That was a tenth of a
-replay, and each second answer of a large list waited for it.
+The collector walks what lives each time some hundred objects were made: many times in a page or in
+the answer of a large list, and none of these walks finds anything.
 """
 
 from __future__ import annotations

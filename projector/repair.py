@@ -169,12 +169,12 @@ class Life(Generic[S]):
         """Whether nothing known comes after a request, so that the fold only goes on."""
         if start == len(self._moments):
             return True
-        last = self._moments[-1]
+        time = request[0].time
         return (
             reach == 0
-            and start == len(self._moments) - 1 == self._folded - 1
-            and last.events[-1].order < request[0].order
-            and self._at.can_take_more(last.time)
+            and self._is_the_last(start, time)
+            and self._moments[start].events[-1].order < request[0].order
+            and self._at.can_take_more(time)
         )
 
     def _go_on(self, request: Sequence[Recorded]) -> None:

@@ -119,8 +119,7 @@ def test_the_ledger_is_asked_by_subject_time_and_page(site):
     bob = [body | {"id": f"b{body['id']}", "data": body["data"] | {"agentId": "bob"}}
            for body in (IDLE, READY, AWAY, LATE)]  # fmt: skip
     arrive(site, *bob)
-    subjects = [row["subject"] for row in corrections(site)]
-    assert ["agent:ann", "agent:bob", "task:t"][: len(subjects)] == sorted(subjects)
+    assert ["agent:ann", "agent:bob"] == [row["subject"] for row in corrections(site)]
     assert ["agent:bob"] == [row["subject"] for row in corrections(site, "agentId=bob")]
     assert [] == corrections(site, "taskId=none")
     assert [] == corrections(site, "agentId=a%00b")

@@ -152,7 +152,8 @@ def changes(table: Table[Any], told: list[list[Recorded]], place: int) -> list[A
     stretches: list[list[Any]] = []
     for edge in edges:
         old, new = at(before, edge), at(after, edge)
-        if old is not None and old.interval.stretch != new.interval.stretch:
+        # Nothing is shown any more where a webhook took the place of a reconciled beginning.
+        if old is not None and (new is None or old.interval.stretch != new.interval.stretch):
             if not stretches or stretches[-1][1] is not None:
                 stretches.append([edge, None])
         elif stretches and stretches[-1][1] is None:
