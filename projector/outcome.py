@@ -1,27 +1,82 @@
 """The outcome: all that changes in the tables while one subject's events of a page are folded.
 
 The rule of this file: moments are replaced by others, and only what differs is told. A row that a
-request began and a later one of the same page ended is told too: it was known in between.
+request began and a later one of the same page ended is told too: it was known in between. So rows
+depend on the log alone, and a reader finds what was known at any position of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Generic, TypeVar
 
 from projector.corrections import Correction
 from projector.events import Recorded
 from projector.machine import Anomaly, Interval
 from projector.tally import Tally
 
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """The state after all events up to a time, from which a fold can go on."""
+
+    time: int
+    state: str
+    tally: Tally
+
+    def counting(self, added: Tally) -> Checkpoint:
+        """The same where more is counted before it."""
+        tally = Tally(self.tally.plus(added).counts())
+        return Checkpoint(time=self.time, state=self.state, tally=tally)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateCount:
+    """What a request with late events counts: at all checkpoints from a time on, known before."""
+
+    time: int
+    known_from: int
+    added: Tally
+
 
 @dataclass(slots=True, kw_only=True)
-class Row:
-    """An interval, and the positions of the requests between which it was known."""
+class Row(Generic[V]):
+    """What stands at a time, and the positions of the requests between which it was known."""
 
-    interval: Interval
+    value: V
     known_from: int
     known_to: int | None = None
+
+
+@dataclass(slots=True)
+class Versions(Generic[V]):
+    """Rows of one kind, by the time at which they stand."""
+
+    rows: dict[int, Row[V]] = field(default_factory=dict)  # new ones that stand
+    passed: list[Row[V]] = field(default_factory=list)  # new ones that a later request ended
+    ended: dict[int, int] = field(default_factory=dict)  # stored ones: the position that ended each
+
+    @property
+    def new(self) -> Iterator[Row[V]]:
+        return chain(self.passed, self.rows.values())
+
+    def replace(self, position: int, before: Mapping[int, V], after: Mapping[int, V]) -> None:
+        """A request made some of others; what is equal stays."""
+        for time, value in before.items():
+            if after.get(time) != value:
+                row = self.rows.pop(time, None)
+                if row is None:
+                    self.ended[time] = position
+                else:
+                    row.known_to = position
+                    self.passed.append(row)
+        for time, value in after.items():
+            if before.get(time) != value:
+                self.rows[time] = Row(value=value, known_from=position)
 
 
 @dataclass(slots=True)
@@ -41,53 +96,37 @@ class Moment:
 class Outcome:
     """What comes of one life; positions are those of requests, times epoch ms."""
 
-    first: int | None = None  # of the times that were disturbed
-    last: int = 0  # checkpoints after it stand; only their tallies grow by ``added``
+    last: int = 0  # of the times that were disturbed
     added: Tally = field(default_factory=Tally)  # to the subject's
-    rows: dict[int, Row] = field(default_factory=dict)  # new ones that stand, by start
-    passed: list[Row] = field(default_factory=list)  # new ones that a later request ended
-    ended: dict[int, int] = field(default_factory=dict)  # stored ones, by start: who ended each
+    intervals: Versions[Interval] = field(default_factory=Versions)
+    checkpoints: Versions[Checkpoint] = field(default_factory=Versions)
+    late_counts: list[LateCount] = field(default_factory=list)
     anomalies: dict[int, Anomaly] = field(default_factory=dict)  # new ones, by event's position
     withdrawn: set[int] = field(default_factory=set)  # positions of stored ones
-    dropped: set[int] = field(default_factory=set)  # times of stored checkpoints
     corrections: list[Correction] = field(default_factory=list)
 
-    def covers(self, time: int) -> bool:
-        """Whether a time was disturbed."""
-        return self.first is not None and self.first <= time <= self.last
-
-    def note(self, position: int, replaced: Sequence[Moment], fresh: Sequence[Moment]) -> None:
-        """A request made some moments of others."""
-        begin, end = fresh[0].time, fresh[-1].time
-        if replaced:
-            begin, end = min(begin, replaced[0].time), max(end, replaced[-1].time)
-        self.first = begin if self.first is None or begin < self.first else self.first
-        self.last = max(self.last, end)
-        for moment in replaced:
-            self.added.add(moment.tally, times=-1)
-            if moment.is_checkpoint:
-                self.dropped.add(moment.time)
-        for moment in fresh:
-            self.added.add(moment.tally)
-            if moment.is_checkpoint:
-                self.dropped.discard(moment.time)
-        self._note_intervals(position, intervals(replaced), intervals(fresh))
-        self._note_anomalies(_anomalies(replaced), _anomalies(fresh))
-
-    def _note_intervals(
-        self, position: int, before: dict[int, Interval], after: dict[int, Interval]
+    def note(
+        self,
+        position: int,
+        replaced: Sequence[Moment],
+        fresh: Sequence[Moment],
+        *,
+        tally: Tally,
+        is_late: bool = False,
     ) -> None:
-        for start, interval in before.items():
-            if after.get(start) != interval:
-                row = self.rows.pop(start, None)
-                if row is None:
-                    self.ended[start] = position
-                else:
-                    row.known_to = position
-                    self.passed.append(row)
-        for start, interval in after.items():
-            if before.get(start) != interval:
-                self.rows[start] = Row(interval=interval, known_from=position)
+        """A request made some moments of others; ``tally`` is the one before them."""
+        self.last = max(self.last, *(moments[-1].time for moments in (replaced, fresh) if moments))
+        added = total(fresh).plus(total(replaced), times=-1)
+        self.added.add(added)
+        if is_late and added.counts():
+            time = min(moments[0].time for moments in (replaced, fresh) if moments)
+            self.late_counts.append(LateCount(time=time, known_from=position, added=added))
+        self.intervals.replace(position, intervals(replaced), intervals(fresh))
+        before = _checkpoints(replaced, tally)
+        # One that only counts more stays: the late count tells it.
+        moved = {time: it.counting(added) if is_late else it for time, it in before.items()}
+        self.checkpoints.replace(position, moved, _checkpoints(fresh, tally))
+        self._note_anomalies(_anomalies(replaced), _anomalies(fresh))
 
     def _note_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
         for position, anomaly in before.items():
@@ -101,6 +140,27 @@ class Outcome:
 def intervals(moments: Iterable[Moment]) -> dict[int, Interval]:
     """What some moments begin, by start."""
     return {interval.start: interval for moment in moments for interval in moment.intervals}
+
+
+def total(moments: Iterable[Moment]) -> Tally:
+    """What some moments add together."""
+    found = Tally()
+    for moment in moments:
+        found.add(moment.tally)
+    return found
+
+
+def _checkpoints(moments: Sequence[Moment], tally: Tally) -> dict[int, Checkpoint]:
+    if not any(moment.is_checkpoint for moment in moments):
+        return {}
+    found, tally = {}, Tally(tally)
+    for moment in moments:
+        tally.add(moment.tally)
+        if moment.is_checkpoint and moment.state:
+            found[moment.time] = Checkpoint(
+                time=moment.time, state=moment.state, tally=Tally(tally.counts())
+            )
+    return found
 
 
 def _anomalies(moments: Iterable[Moment]) -> dict[int, Anomaly]:

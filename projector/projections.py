@@ -14,16 +14,17 @@ from typing import Generic
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
+from projector.checkpoints import BEFORE_ALL, Base, bases
 from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
 from projector.machine import Interval, S, State
+from projector.outcome import LateCount
 from projector.repair import Life, by_request
 from projector.rows import Key, Told, write
 from projector.store import EventStore
-from projector.tables import INTERVAL_COLUMNS, NOTHING, Table, from_row
-from projector.tally import Tally
+from projector.tables import INTERVAL_COLUMNS, Table, from_row
+from projector.tally import NOTHING, Tally
 
 New = Mapping[Key, Sequence[Recorded]]  # events by subject, in the order of their positions
-Walk = tuple[Life[S], Tally]  # a life, and the tally where it begins
 
 # Events of a late subject that are read beyond the late ones at first: most repairs end there. And
 # the most that are read at a time.
@@ -58,59 +59,68 @@ class _Page(Generic[S]):
         for key, events in new.items():
             at = stored.get(key) or _Stored(None, self._table.fresh(), NOTHING)
             if at.text is None or at.state.is_before(in_order(events)):
-                told[key] = _told(at, [self._go_on(key, at, events, NOTHING)], events)
+                told[key] = _told(at, [self._go_on(key, at, events)], events)
             else:
                 late[key], live[key] = _apart(at.state, events)
-        for key, walked in self._late(late):
-            walks = self._with_live(key, stored[key], walked, new[key], live[key])
-            told[key] = _told(stored[key], walks, new[key])
+        for key, life in self._late(late):
+            lives = self._with_live(key, stored[key], life, new[key], live[key])
+            told[key] = _told(stored[key], lives, new[key])
         return told
 
     def _go_on(
-        self, key: Key, at: _Stored[S], events: Sequence[Recorded], added: Mapping[str, int]
-    ) -> Walk[S]:
-        """From the stored state on, to whose tally something may have been added."""
-        base = Tally(at.tally)
-        base.add(added)
-        known = None if at.text is None else self._reader(key)
-        life = Life(self._table, at.text, at=at.state, known=known)
+        self,
+        key: Key,
+        at: _Stored[S],
+        events: Sequence[Recorded],
+        late_counts: Sequence[LateCount] = (),
+    ) -> Life[S]:
+        """From the stored state on; ``late_counts`` are what the page counts before it."""
+        life = Life(
+            self._table,
+            at.text,
+            at=at.state,
+            tally=at.tally,
+            late_counts=late_counts,
+            known=None if at.text is None else self._reader(key),
+        )
         life.take(by_request(events))
-        return life, base
+        return life
 
     def _with_live(
         self,
         key: Key,
         at: _Stored[S],
-        walked: Walk[S],
+        life: Life[S],
         new: Sequence[Recorded],
         live: Sequence[Recorded],
-    ) -> Sequence[Walk[S]]:
+    ) -> Sequence[Life[S]]:
         """A late walk, and what the page tells beside it after all that is stored.
 
         Where the late one left the end as it was, the rest goes on from there, and nothing of what
         lies between is read. Else all is one walk.
         """
-        life, _ = walked
         if not live:
-            return [walked]
+            return [life]
         if life.leaves_the_end():
-            return [walked, self._go_on(key, at, live, life.outcome.added)]
-        return [walked for _, walked in self._late({key: new})]
+            return [life, self._go_on(key, at, live, life.outcome.late_counts)]
+        return [life for _, life in self._late({key: new})]
 
-    def _late(self, late: New) -> Iterator[tuple[Key, Walk[S]]]:
+    def _late(self, late: New) -> Iterator[tuple[Key, Life[S]]]:
         """Walks from a checkpoint before all that is new, some subjects read at a time."""
         keys = [*late]
         for begin in range(0, len(keys), SUBJECTS_READ):
-            bases = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_READ]})
+            found = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_READ]})
             for key, base, events in zip(
-                bases, bases.values(), self._after(bases, late), strict=True
+                found, found.values(), self._after(found, late), strict=True
             ):
                 reader = self._reader(key, base.time)
                 reader.has_read(events, _safe(late[key]), FIRST_READ)
                 context = [recorded for recorded in events if recorded.time <= base.time]
-                life = Life(self._table, base.state, known=reader, context=context)
+                life = Life(
+                    self._table, base.state, tally=base.tally, known=reader, context=context
+                )
                 life.take(by_request(late[key]))
-                yield key, (life, base.tally)
+                yield key, life
 
     def _reader(self, key: Key, base: int | None = None) -> _Reader[S]:
         return _Reader(self._cur, self._store, self._table, key, base=base, known=self._known)
@@ -131,36 +141,22 @@ class _Page(Generic[S]):
             for org_id, id_, text, tally in rows
         }
 
-    def _bases(self, late: New) -> dict[Key, _Base]:
+    def _bases(self, late: New) -> dict[Key, Base]:
         # Before the tolerance: what reconciliation told there may be stated by a new webhook.
         safe = [
-            (*key, min(recorded.time for recorded in events) - RECONCILIATION_TOLERANCE_MS)
+            (*key, min(recorded.time for recorded in events) - RECONCILIATION_TOLERANCE_MS - 1)
             for key, events in late.items()
         ]
-        rows = self._cur.execute(
-            sql.SQL(
-                "SELECT k.org_id, k.id, c.time, c.state, c.tally"
-                " FROM unnest(%b::text[], %b::text[], %b::bigint[]) AS k(org_id, id, safe)"
-                " LEFT JOIN LATERAL (SELECT time, state, tally FROM {} AS c"
-                " WHERE c.org_id = k.org_id AND c.id = k.id AND c.time < k.safe"
-                " ORDER BY time DESC LIMIT 1) AS c ON true"
-            ).format(sql.Identifier(self._table.checkpoints)),
-            _columns(safe),
-            prepare=True,
-        )
-        return {
-            (org_id, id_): _Base(-1 if time is None else time, state, Tally(tally or {}))
-            for org_id, id_, time, state, tally in rows
-        }
+        return dict(zip(late, bases(self._cur, self._table, safe, known=self._known), strict=True))
 
-    def _after(self, bases: Mapping[Key, _Base], late: New) -> Sequence[Sequence[Recorded]]:
+    def _after(self, found: Mapping[Key, Base], late: New) -> Sequence[Sequence[Recorded]]:
         """The first events after each base, and those of the tolerance before it."""
         return self._store.later(
             self._cur,
             self._table.column,
             [
                 (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe(late[key]))
-                for key, base in bases.items()
+                for key, base in found.items()
             ],
             upto=self._known,
             kind=self._table.name,
@@ -178,15 +174,6 @@ class _Stored(Generic[S]):
     tally: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """Where a life begins: a checkpoint, or before everything."""
-
-    time: int
-    state: str | None
-    tally: Tally
-
-
 def _apart(
     state: State, events: Sequence[Recorded]
 ) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
@@ -198,12 +185,12 @@ def _apart(
     return late, live
 
 
-def _told(at: _Stored[S], walks: Sequence[Walk[S]], events: Sequence[Recorded]) -> Told[S]:
-    state, tally = walks[-1][0].state() or at.state, Tally(at.tally)
-    for life, _ in walks:
+def _told(at: _Stored[S], lives: Sequence[Life[S]], events: Sequence[Recorded]) -> Told[S]:
+    state, tally = lives[-1].state() or at.state, Tally(at.tally)
+    for life in lives:
         tally.add(life.outcome.added)
     state.tally = tally
-    return Told(lives=walks, state=state, position=events[-1].position)
+    return Told(outcomes=[life.outcome for life in lives], state=state, events=events)
 
 
 def _safe(new: Sequence[Recorded]) -> int:
@@ -261,7 +248,7 @@ class _Reader(Generic[S]):
         return read
 
     def in_force(self) -> Interval | None:
-        if self._base is not None and self._base < 0:
+        if self._base == BEFORE_ALL:
             return None
         return self._interval(_UP_TO, self._base)
 

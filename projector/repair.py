@@ -13,8 +13,7 @@ import zlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Generic, Protocol
 
 from projector.corrections import corrections
@@ -26,19 +25,10 @@ from projector.events import (
     restatements,
 )
 from projector.machine import Interval, S, Story
-from projector.outcome import Moment, Outcome, intervals
-from projector.tally import Tally
+from projector.outcome import LateCount, Moment, Outcome, intervals, total
+from projector.tally import NOTHING, Tally
 
 CHECKPOINT_EVENTS = 32  # on average from one checkpoint of a subject to its next
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """The state after all events up to a time, from which a fold can go on."""
-
-    time: int
-    state: str
-    tally: Tally
 
 
 class Codec(Protocol[S]):
@@ -84,16 +74,20 @@ class Nothing:
 class Life(Generic[S]):
     """The part of a subject's life that is folded at a time, and all that comes of it.
 
-    ``base`` is a stored state (null: none yet), ``at`` the same where it is loaded; ``context`` are
-    the events of the tolerance before its time, which may state what later ones state again.
+    ``base`` is a stored state (null: none yet), ``at`` the same where it is loaded, ``tally`` what
+    is counted there, and ``late_counts`` what requests count before it that this life does not
+    fold; ``context`` are the events of the tolerance before its time, which may state what later
+    ones state again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where it begins, and what is known around
         self,
         codec: Codec[S],
         base: str | None = None,
         *,
         at: S | None = None,
+        tally: Mapping[str, int] = NOTHING,
+        late_counts: Iterable[LateCount] = (),
         known: Known | None = None,
         context: Sequence[Recorded] = (),
     ) -> None:
@@ -106,6 +100,8 @@ class Life(Generic[S]):
         self._moments: list[Moment] = []
         self._folded = 0  # of the moments; the others wait until a fold needs them
         self._at = self._begin(base) if at is None else Story(at)
+        self._tally = Tally(tally)  # there
+        self._late_counts = deque(late_counts)
         self._in_force: tuple[Interval | None] | None = None  # once asked for
         self._asked_for_the_end = False
         self.outcome = Outcome()
@@ -116,21 +112,10 @@ class Life(Generic[S]):
         """The state after all that is known, its tally aside; null where that stays as stored."""
         return self._at.state if self._complete and self._folded == len(self._moments) else None
 
-    def checkpoints(self, tally: Tally) -> Iterator[Checkpoint]:
-        """Those of the time that was disturbed; ``tally`` is the base's."""
-        total = Tally(tally)
-        for moment in self._moments[: self._folded]:
-            total.add(moment.tally)
-            if moment.is_checkpoint and moment.state and self.outcome.covers(moment.time):
-                yield Checkpoint(time=moment.time, state=moment.state, tally=Tally(total))
-
-    def has_later(self) -> bool:
-        """Whether anything is known after what was disturbed."""
-        return not self._complete or self._moments[-1].time > self.outcome.last
-
     def leaves_the_end(self) -> bool:
         """Whether what is known last stands as it was, and nothing said depends on it."""
-        return self.has_later() and not self._asked_for_the_end
+        has_later = not self._complete or self._moments[-1].time > self.outcome.last
+        return has_later and not self._asked_for_the_end
 
     # --- the walk ---
 
@@ -147,6 +132,8 @@ class Life(Generic[S]):
         of it may have to be folded again.
         """
         first, last = request[0].time, request[-1].time
+        while self._late_counts and self._late_counts[0].known_from < request[0].request_position:
+            self._tally.add(self._late_counts.popleft().added)
         if next_time == last:
             self._keep_state(last)
         self._read_to(last + RECONCILIATION_TOLERANCE_MS)
@@ -185,9 +172,11 @@ class Life(Generic[S]):
                 fresh.append(self._fold_more(replaced[0], list(events), request))
             else:
                 fresh.append(self._fold(self._at, time, list(events), request))
-        self._moments[len(self._moments) - len(replaced) :] = fresh
+        start = len(self._moments) - len(replaced)
+        tally = self._tally_before(start)
+        self._moments[start:] = fresh
         self._folded = len(self._moments)
-        self.outcome.note(request[0].request_position, replaced, fresh)
+        self._note(request, replaced, fresh, tally)
 
     def _fold_more(
         self, moment: Moment, events: Sequence[Recorded], request: Sequence[Recorded]
@@ -220,14 +209,15 @@ class Life(Generic[S]):
         late, (last,), old = self._late(request), self._moments[-1:], self._at
         start = len(self._moments) - 1
         self._at = self._story_before(start)
+        tally = self._tally_before(start)
         moment = self._fold(self._at, last.time, in_order([*last.events, *request]), request)
         self._moments[start] = moment
-        self.outcome.note(request[0].request_position, [last], [moment])
+        self._note(request, [last], [moment], tally, is_late=bool(late))
         if late:
             self._correct(late, start, [last], [moment], old)
 
     def _weave(self, request: Sequence[Recorded], start: int, safe: int) -> None:
-        late = self._late(request)
+        late, tally = self._late(request), self._tally_before(start)
         old, new = self._story_before(start), self._story_before(start)
         waiting = deque(
             (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
@@ -252,14 +242,35 @@ class Life(Generic[S]):
             else:
                 fresh.append(self._fold(new, time, added, request))
         replaced = self._moments[start:place]
+        rest = self._moments[place : self._folded]
         self._moments[start:place] = fresh
         if place >= self._folded:
             self._folded, self._at = start + len(fresh), new
         else:
             self._folded += len(fresh) - len(replaced)
-        self.outcome.note(request[0].request_position, replaced, fresh)
+        self._note(request, replaced, fresh, tally, is_late=bool(late), rest=rest)
         if late:
             self._correct(late, start, replaced, fresh, None if met else old)
+
+    def _tally_before(self, place: int) -> Tally:
+        """What is counted before a moment that the fold has come to."""
+        return self._tally.plus(total(self._moments[place : self._folded]), times=-1)
+
+    def _note(  # noqa: PLR0913 - what came in whose place, and what is counted around
+        self,
+        request: Sequence[Recorded],
+        replaced: Sequence[Moment],
+        fresh: Sequence[Moment],
+        tally: Tally,
+        *,
+        is_late: bool = False,
+        rest: Sequence[Moment] = (),
+    ) -> None:
+        position = request[0].request_position
+        self.outcome.note(position, replaced, fresh, tally=tally, is_late=is_late)
+        for moment in chain(fresh, rest):
+            tally.add(moment.tally)
+        self._tally = tally
 
     def _fold(
         self,
@@ -339,7 +350,9 @@ class Life(Generic[S]):
         place = bisect_left(self._moments, time, key=_time)
         while self._folded < place:
             known = self._moments[self._folded]
-            self._moments[self._folded] = self._fold(self._at, known.time, known.events)
+            moment = self._fold(self._at, known.time, known.events)
+            self._moments[self._folded] = moment
+            self._tally.add(moment.tally)
             self._folded += 1
         return place
 

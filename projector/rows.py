@@ -8,35 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, LiteralString
+from typing import Any, Generic, Literal, LiteralString
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from projector.corrections import Correction, Shown
-from projector.events import LANE_BUCKETS, bucket
+from projector.events import LANE_BUCKETS, Recorded, bucket
 from projector.machine import Anomaly, S
-from projector.outcome import Outcome
-from projector.repair import Life
+from projector.outcome import Outcome, Versions
 from projector.shapes import interval_row, late_event
 from projector.tables import INTERVAL_COLUMNS, PASSING_TIME, Table, to_row
-from projector.tally import Tally
 
 Key = tuple[str, str]  # organisation and id of a subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told(Generic[S]):
-    """One subject after a page: its lives, each with the tally where it begins, and its state."""
+    """One subject after a page: what came of its lives, its state, and what the page told."""
 
-    lives: Sequence[tuple[Life[S], Tally]]
+    outcomes: Sequence[Outcome]
     state: S
-    position: int  # of the last event that the page told of it
-
-    @property
-    def outcomes(self) -> Sequence[Outcome]:
-        return [life.outcome for life, _ in self.lives]
+    events: Sequence[Recorded]  # by position
 
 
 def write(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
@@ -46,6 +40,7 @@ def write(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -
     _write_intervals(cur, table, told)
     _write_anomalies(cur, table, told, outlooks)
     _write_checkpoints(cur, table, told)
+    _write_late_counts(cur, table, told)
     _write_corrections(cur, table, told)
 
 
@@ -57,43 +52,46 @@ def _write_states(
 ) -> None:
     rows = []
     for key, one in told.items():
-        state, later = one.state, outlooks[key]
+        state, later, last = one.state, outlooks[key], one.events[-1]
+        ahead = max(recorded.time - recorded.recorded_time for recorded in one.events)
+        behind = max(recorded.recorded_time - recorded.time for recorded in one.events)
         rows.append(
             (
                 *key,
                 _lane(table, key),
-                one.position,
+                last.position,
                 table.dump(state),
                 Jsonb(state.tally.counts()),
                 Jsonb(table.facets(state)),
                 state.due(),
                 None if later is None else Jsonb(table.facets(later)),
                 state.last_event.time if state.last_event else 0,
+                min(recorded.time for recorded in one.events),
+                last.recorded_time,
+                ahead,
+                behind,
             )
         )
     _run(
         cur,
-        "INSERT INTO {table} (org_id, id, lane, position, state, tally, facets, due, due_facets,"
-        " changed) SELECT * FROM unnest(%b::text[], %b::text[], %b::smallint[], %b::bigint[],"
-        " %b::text[], %b::jsonb[], %b::jsonb[], %b::bigint[], %b::jsonb[], %b::bigint[])"
+        "INSERT INTO {table} AS v (org_id, id, lane, position, state, tally, facets, due,"
+        " due_facets, changed, began, arrived, ahead, behind) SELECT * FROM unnest(%b::text[],"
+        " %b::text[], %b::smallint[], %b::bigint[], %b::text[], %b::jsonb[], %b::jsonb[],"
+        " %b::bigint[], %b::jsonb[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],"
+        " %b::bigint[])"
         " ON CONFLICT (org_id, id) DO UPDATE SET position = excluded.position,"
         " state = excluded.state, tally = excluded.tally, facets = excluded.facets,"
-        " due = excluded.due, due_facets = excluded.due_facets, changed = excluded.changed",
+        " due = excluded.due, due_facets = excluded.due_facets, changed = excluded.changed,"
+        " began = least(v.began, excluded.began), arrived = excluded.arrived,"
+        " ahead = greatest(v.ahead, excluded.ahead), behind = greatest(v.behind, excluded.behind)",
         table.name,
         rows,
     )
 
 
 def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
-    _run(
-        cur,
-        "UPDATE {table} AS i SET known_to = k.known_to"
-        " FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[])"
-        " AS k(org_id, id, start, known_to) WHERE i.org_id = k.org_id AND i.id = k.id"
-        " AND i.start = k.start AND i.known_to IS NULL",
-        table.intervals,
-        [(*key, *ended) for key, outcome in _outcomes(told) for ended in outcome.ended.items()],
-    )
+    versions = [(key, outcome.intervals) for key, outcome in _outcomes(told)]
+    _end(cur, table.intervals, "start", versions)
     _run(
         cur,
         "INSERT INTO {table} (org_id, id, known_from, known_to, {interval})"
@@ -101,10 +99,28 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, 
         " %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[])",
         table.intervals,
         [
-            (*key, row.known_from, row.known_to, *to_row(row.interval))
-            for key, outcome in _outcomes(told)
-            for row in (*outcome.passed, *outcome.rows.values())
+            (*key, row.known_from, row.known_to, *to_row(row.value))
+            for key, each in versions
+            for row in each.new
         ],
+    )
+
+
+def _end(
+    cur: Cursor[TupleRow],
+    table: str,
+    time: Literal["start", "time"],
+    versions: Iterable[tuple[Key, Versions[Any]]],
+) -> None:
+    """Say of stored rows until which position they were known."""
+    _run(
+        cur,
+        "UPDATE {table} AS r SET known_to = k.known_to"
+        " FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[])"
+        " AS k(org_id, id, time, known_to) WHERE r.org_id = k.org_id AND r.id = k.id"
+        f" AND r.{time} = k.time AND r.known_to IS NULL",
+        table,
+        [(*key, *ended) for key, each in versions for ended in each.ended.items()],
     )
 
 
@@ -152,51 +168,33 @@ def _anomaly(anomaly: Anomaly) -> tuple[object, ...]:
 
 
 def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
+    versions = [(key, outcome.checkpoints) for key, outcome in _outcomes(told)]
+    _end(cur, table.checkpoints, "time", versions)
     _run(
         cur,
-        "DELETE FROM {table} AS c USING unnest(%b::text[], %b::text[], %b::bigint[])"
-        " AS k(org_id, id, time) WHERE c.org_id = k.org_id AND c.id = k.id AND c.time = k.time",
-        table.checkpoints,
-        [(*key, time) for key, outcome in _outcomes(told) for time in outcome.dropped],
-    )
-    _move_tallies(cur, table, told)
-    _run(
-        cur,
-        "INSERT INTO {table} (org_id, id, time, state, tally) SELECT * FROM unnest(%b::text[],"
-        " %b::text[], %b::bigint[], %b::text[], %b::jsonb[]) ON CONFLICT (org_id, id, time)"
-        " DO UPDATE SET state = excluded.state, tally = excluded.tally",
+        "INSERT INTO {table} (org_id, id, known_from, known_to, time, state, tally)"
+        " SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[],"
+        " %b::text[], %b::jsonb[])",
         table.checkpoints,
         [
-            (*key, kept.time, kept.state, Jsonb(kept.tally.counts()))
-            for key, one in told.items()
-            for life, tally in one.lives
-            for kept in life.checkpoints(tally)
+            (*key, row.known_from, row.known_to, it.time, it.state, Jsonb(it.tally))
+            for key, each in versions
+            for row in each.new
+            for it in [row.value]
         ],
     )
 
 
-def _move_tallies(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
-    """What late events add is added to all later tallies, whose states stand."""
-    late = {
-        key: life.outcome for key, one in told.items() for life, _ in one.lives if life.has_later()
-    }
-    found = _run(
-        cur,
-        "SELECT c.org_id, c.id, c.time, c.tally FROM unnest(%b::text[], %b::text[], %b::bigint[])"
-        " AS k(org_id, id, after) JOIN {table} AS c ON c.org_id = k.org_id AND c.id = k.id"
-        " AND c.time > k.after",
-        table.checkpoints,
-        [(*key, outcome.last) for key, outcome in late.items()],
-    )
+def _write_late_counts(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     _run(
         cur,
-        "UPDATE {table} AS c SET tally = k.tally FROM unnest(%b::text[], %b::text[], %b::bigint[],"
-        " %b::jsonb[]) AS k(org_id, id, time, tally) WHERE c.org_id = k.org_id AND c.id = k.id"
-        " AND c.time = k.time",
-        table.checkpoints,
+        "INSERT INTO {table} (org_id, id, time, known_from, added) SELECT * FROM"
+        " unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::jsonb[])",
+        table.late_counts,
         [
-            (org_id, id_, time, Jsonb(_sum(tally, late[org_id, id_].added).counts()))
-            for org_id, id_, time, tally in found
+            (*key, late.time, late.known_from, Jsonb(late.added.counts()))
+            for key, outcome in _outcomes(told)
+            for late in outcome.late_counts
         ],
     )
 
@@ -246,12 +244,6 @@ def _outcomes(told: Mapping[Key, Told[S]]) -> Iterator[tuple[Key, Outcome]]:
 
 def _lane(table: Table[S], key: Key) -> int:
     return (bucket(table.subject, *key) or 0) // LANE_BUCKETS
-
-
-def _sum(tally: Mapping[str, int], added: Tally) -> Tally:
-    total = Tally(tally)
-    total.add(added)
-    return total
 
 
 def _run(

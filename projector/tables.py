@@ -13,12 +13,11 @@ from projector.events import Event
 from projector.machine import Interval, S, Story, Stretch
 from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
 from projector.store import SubjectColumn
-from projector.tally import Tally
+from projector.tally import NOTHING, Tally
 from projector.task import TaskState
 
 PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
 
-NOTHING: Mapping[str, int] = {}
 _TALLY = {"tally"}
 
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
@@ -66,6 +65,7 @@ class Table(Generic[S]):
     intervals: Literal["agent_intervals", "task_intervals"]
     anomalies: Literal["agent_anomalies", "task_anomalies"]
     checkpoints: Literal["agent_checkpoints", "task_checkpoints"]
+    late_counts: Literal["agent_late_counts", "task_late_counts"]
     corrections: Literal["agent_corrections", "task_corrections"]
     subject: Literal["agent", "task"]
     column: SubjectColumn  # of the log
@@ -133,6 +133,7 @@ AGENTS = Table(
     intervals="agent_intervals",
     anomalies="agent_anomalies",
     checkpoints="agent_checkpoints",
+    late_counts="agent_late_counts",
     corrections="agent_corrections",
     subject="agent",
     column="agent_id",
@@ -149,6 +150,7 @@ TASKS = Table(
     intervals="task_intervals",
     anomalies="task_anomalies",
     checkpoints="task_checkpoints",
+    late_counts="task_late_counts",
     corrections="task_corrections",
     subject="task",
     column="task_id",

@@ -8,6 +8,7 @@ amount, and need not be folded on for that.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 EVENTS, ANOMALIES = "events", "anomalies"
 OFFERS, HOLDS, CONSULTS = "offers", "holds", "consults"
@@ -27,6 +28,9 @@ DURATION_OF = {
 }
 
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
 class Tally(dict[str, int]):
     """A number for each name, 0 where there is none."""
 
@@ -38,6 +42,11 @@ class Tally(dict[str, int]):
     def add(self, other: Mapping[str, int], *, times: int = 1) -> None:
         for name, count in other.items():
             self[name] += times * count
+
+    def plus(self, other: Mapping[str, int], *, times: int = 1) -> Tally:
+        found = Tally(self)
+        found.add(other, times=times)
+        return found
 
     def counts(self) -> dict[str, int]:
         """Without zeros, in one order: equal tallies are equal here."""

@@ -140,6 +140,7 @@ DERIVED = [
         table.intervals,
         table.anomalies,
         table.checkpoints,
+        table.late_counts,
         table.corrections,
     )
 ]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from projector.corrections import Correction
 from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded
 from projector.machine import Anomaly, Interval
-from projector.outcome import Row
-from projector.repair import Checkpoint, Life, by_request
+from projector.outcome import Checkpoint, LateCount, Row, Versions
+from projector.repair import Life, by_request
 from projector.tables import Table
 from projector.tally import Tally
+
+V = TypeVar("V")
 
 
 class Kept:
@@ -24,9 +26,10 @@ class Kept:
         self.state: str | None = None
         self.tally = Tally()
         self.events: list[Recorded] = []
-        self.rows: list[Row] = []
+        self.rows: list[Row[Interval]] = []
         self.anomalies: dict[int, Anomaly] = {}
-        self.checkpoints: dict[int, Checkpoint] = {}
+        self.checkpoints: list[Row[Checkpoint]] = []
+        self.late_counts: list[LateCount] = []
         self.corrections: list[Correction] = []
 
     def take(self, page: Sequence[Recorded]) -> None:
@@ -34,19 +37,15 @@ class Kept:
         in_order = sorted(page, key=lambda it: it.order)
         base: Checkpoint | None = None
         if self.state is None or self.table.load(self.state).is_before(in_order):
-            life = Life(self.table, self.state, known=Stored(self, None))
-            tally = Tally(self.tally)
+            life = Life(self.table, self.state, tally=self.tally, known=Stored(self, None))
         else:
             safe = in_order[0].time - RECONCILIATION_TOLERANCE_MS
-            base = max(
-                (it for it in self.checkpoints.values() if it.time < safe),
-                key=lambda it: it.time,
-                default=None,
-            )
+            base = self.checkpoint(safe - 1, max(it.position for it in self.events))
             since = base.time if base else -1
             life = Life(
                 self.table,
                 base.state if base else None,
+                tally=base.tally if base else {},
                 known=Stored(self, since),
                 context=[
                     it
@@ -54,34 +53,51 @@ class Kept:
                     if since - RECONCILIATION_TOLERANCE_MS <= it.time <= since
                 ],
             )
-            tally = base.tally if base else Tally()
         life.take(by_request(page))
-        self._keep(life, tally, page)
+        self._keep(life, page)
 
-    def _keep(self, life: Life[Any], tally: Tally, page: Sequence[Recorded]) -> None:
+    def checkpoint(self, time: int, known: int) -> Checkpoint | None:
+        """The last one up to a time, as it was known at a position."""
+        rows = (
+            row
+            for row in self.checkpoints
+            if row.value.time <= time
+            and row.known_from <= known
+            and (row.known_to is None or row.known_to > known)
+        )
+        row = max(rows, key=lambda row: row.value.time, default=None)
+        if row is None:
+            return None
+        tally = Tally(row.value.tally)
+        for late in self.late_counts:
+            if late.time <= row.value.time and row.known_from < late.known_from <= known:
+                tally.add(late.added)
+        return Checkpoint(time=row.value.time, state=row.value.state, tally=tally)
+
+    def _keep(self, life: Life[Any], page: Sequence[Recorded]) -> None:
         state = life.state()
         if state is not None:
             self.state = self.table.dump(state)
         self.tally.add(life.outcome.added)
         self.events = sorted([*self.events, *page], key=lambda it: it.order)
-        for row in self.rows:
-            if row.known_to is None and row.interval.start in life.outcome.ended:
-                row.known_to = life.outcome.ended[row.interval.start]
-        self.rows += [*life.outcome.passed, *life.outcome.rows.values()]
+        _version(self.rows, life.outcome.intervals, lambda interval: interval.start)
+        _version(self.checkpoints, life.outcome.checkpoints, lambda kept: kept.time)
+        self.late_counts += life.outcome.late_counts
         for position in life.outcome.withdrawn:
             del self.anomalies[position]
         self.anomalies |= life.outcome.anomalies
-        for time in life.outcome.dropped:
-            self.checkpoints.pop(time, None)
-        for time, it in self.checkpoints.items():
-            if time > life.outcome.last:
-                it.tally.add(life.outcome.added)
-        self.checkpoints |= {it.time: it for it in life.checkpoints(tally)}
         self.corrections += life.outcome.corrections
 
     def standing(self) -> list[Interval]:
-        rows = [row.interval for row in self.rows if row.known_to is None]
+        rows = [row.value for row in self.rows if row.known_to is None]
         return sorted(rows, key=lambda it: it.start)
+
+
+def _version(rows: list[Row[V]], fresh: Versions[V], time_of: Callable[[V], int]) -> None:
+    for row in rows:
+        if row.known_to is None and time_of(row.value) in fresh.ended:
+            row.known_to = fresh.ended[time_of(row.value)]
+    rows += fresh.new
 
 
 class Stored:

@@ -26,7 +26,7 @@ LAYERS = [
     ["projector.store"],
     ["projector.tables"],
     ["projector.scope"],
-    ["projector.lanes", "projector.rows"],
+    ["projector.checkpoints", "projector.lanes", "projector.rows"],
     ["projector.projections"],
     ["projector.parking"],
     ["projector.views", "projector.audit", "projector.intake", "projector.runner"],
