@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from flask import current_app, request
 
-from api.parameters import WHOLE
+from api.parameters import WHOLE, AsOfQuery
 from api.problems import ParameterError, Problem
 from projector.bootstrap import Service
+from projector.recall import AsOf
 from projector.scope import Scope
 from projector.settings import Role, Token
 
@@ -96,3 +97,11 @@ def wait_for(position: int | None) -> None:
                 headers={"Retry-After": "1"},
             )
         time.sleep(LOOK_EVERY_SECONDS)
+
+
+def as_of(query: AsOfQuery) -> AsOf:
+    """The two times of a question; Problem 503 where the views lack what was known by then."""
+    found = service().past.as_of(query.at, query.known_at)
+    if query.known_at is not None:
+        wait_for(found.position)
+    return found

@@ -1,4 +1,4 @@
-"""The floor: agents and tasks as they are now, and their histories."""
+"""The floor: agents and tasks and their histories, now or as of two times."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from api import access
-from api.lists import ListMeta, envelope
+from api.lists import AsOfMeta, ListMeta, envelope
 from api.parameters import (
+    AsOfQuery,
     Flag,
     Limit,
     ListQuery,
@@ -23,6 +24,8 @@ from api.parameters import (
 )
 from api.problems import Problem
 from api.routes import read
+from projector.past import Found
+from projector.recall import AsOf
 from projector.settings import Token
 from projector.shapes import (
     AgentInterval,
@@ -34,7 +37,7 @@ from projector.shapes import (
 )
 from projector.store import ReadOrder
 from projector.tables import AGENTS, TASKS, Table
-from projector.views import Found, Selection
+from projector.views import Selection
 
 blueprint = Blueprint("floor", __name__, url_prefix="")
 
@@ -64,7 +67,11 @@ class TasksQuery(ListQuery):
     open: tuple[Flag, ...] = ()
 
 
-class HistoryQuery(OneQuery):
+class ViewQuery(OneQuery, AsOfQuery):
+    """One view, now or as of two times."""
+
+
+class HistoryQuery(ViewQuery):
     """A window on a history."""
 
     from_: Time = Field(default=0, alias="from")
@@ -82,22 +89,22 @@ class EventsQuery(OneQuery):
 
 
 class AgentList(Shape):
-    meta: ListMeta
+    meta: AsOfMeta | ListMeta
     data: list[AgentView]
 
 
 class TaskList(Shape):
-    meta: ListMeta
+    meta: AsOfMeta | ListMeta
     data: list[TaskView]
 
 
 class AgentHistory(Shape):
-    meta: ListMeta
+    meta: AsOfMeta | ListMeta
     data: list[AgentInterval]
 
 
 class TaskHistory(Shape):
-    meta: ListMeta
+    meta: AsOfMeta | ListMeta
     data: list[TaskInterval]
 
 
@@ -121,8 +128,8 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
     def list_views(query: ListQuery, token: Token) -> BaseModel:
         return views.model_construct(**_list(table, query, token, ids=f"{name}_id"))
 
-    def find_view(query: OneQuery, token: Token, **parts: str) -> BaseModel:
-        return _find(table, query, token, parts[f"{name}_id"]).view
+    def find_view(query: ViewQuery, token: Token, **parts: str) -> BaseModel:
+        return _find(table, query, token, parts[f"{name}_id"], access.as_of(query)).view
 
     def list_intervals(query: HistoryQuery, token: Token, **parts: str) -> BaseModel:
         return history.model_construct(**_history(table, query, token, parts[f"{name}_id"]))
@@ -137,7 +144,7 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
         answers=views,
         query=list_query,
     )(list_views)
-    serve(one, summary=f"One {name}.", answers=view, query=OneQuery)(find_view)
+    serve(one, summary=f"One {name}.", answers=view, query=ViewQuery)(find_view)
     serve(
         f"{one}/history",
         summary=f"The intervals of one {name}, oldest first.",
@@ -153,22 +160,22 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
 
 
 def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dict[str, Any]:
-    views, place = access.service().views.list(
-        table,
-        access.scope(token, query.org_id),
-        Selection(
-            ids=getattr(query, ids) or None,
-            facets=filters(query, without={"org_id", "limit", "cursor", ids}),
-            after=query.cursor,
-            limit=query.limit,
-        ),
-    )
-    return envelope(views, place)
-
-
-def _find(table: Table[Any], query: OneQuery, token: Token, id_: str) -> Found:
     scope = access.scope(token, query.org_id)
-    found = access.service().views.find(table, scope, id_)
+    selection = Selection(
+        ids=getattr(query, ids) or None,
+        facets=filters(query, without={*ListQuery.model_fields, ids}),
+        after=query.cursor,
+        limit=query.limit,
+    )
+    if query.at is None and query.known_at is None:
+        return envelope(*access.service().views.list(table, scope, selection))
+    found = access.service().past.list(table, scope, selection, access.as_of(query))
+    return envelope(*found, query)
+
+
+def _find(table: Table[Any], query: OneQuery, token: Token, id_: str, as_of: AsOf) -> Found:
+    scope = access.scope(token, query.org_id)
+    found = access.service().past.find(table, scope, id_, as_of)
     if not found:
         raise Problem(404, f"No {table.name[:-1]} is known by the id {id_!r}.")
     if len(found) > 1:
@@ -181,21 +188,22 @@ def _find(table: Table[Any], query: OneQuery, token: Token, id_: str) -> Found:
 
 
 def _history(table: Table[Any], query: HistoryQuery, token: Token, id_: str) -> dict[str, Any]:
-    found = _find(table, query, token, id_)
-    intervals, place = access.service().views.history(
+    as_of = access.as_of(query)
+    found = _find(table, query, token, id_, as_of)
+    intervals, place = access.service().past.history(
         table,
-        found.org_id,
-        id_,
+        (found.org_id, id_),
+        as_of,
         start=query.from_,
         end=query.to,
         after=query.cursor[0] if query.cursor else None,
         limit=query.limit,
     )
-    return envelope(intervals, place)
+    return envelope(intervals, place, query)
 
 
 def _events(table: Table[Any], query: EventsQuery, token: Token, id_: str) -> dict[str, Any]:
-    found = _find(table, query, token, id_)
+    found = _find(table, query, token, id_, access.service().past.as_of(None, None))
     rows, place = access.service().audit.events(
         table,
         found.org_id,

@@ -83,9 +83,10 @@ LedgerCursor = Annotated[
 # What may be given instead, by the parameter's name; names of filters take any text.
 _ALLOWED = {
     "limit": f"{WHOLE} from 1 to 1000",
-    "at": f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
-    "from": f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
-    "to": f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
+    **dict.fromkeys(
+        ("at", "knownAt", "from", "to"),
+        f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
+    ),
     "cursor": "the nextCursor of the answer before, unchanged",
     "loggedIn": "true or false",
     "open": "true or false",
@@ -161,8 +162,15 @@ def filters(query: Query, *, without: Collection[str]) -> dict[str, list[str]]:
     }
 
 
-class ListQuery(Query):
-    """What every list takes."""
+class AsOfQuery(Query):
+    """The two times of a question: what had happened, and when we knew; both inclusive."""
+
+    at: Time | None = None
+    known_at: Time | None = None
+
+
+class ListQuery(AsOfQuery):
+    """What every list of views takes."""
 
     org_id: Names = ()
     limit: Limit = 100

@@ -43,6 +43,26 @@ CREATE TABLE agent_late_counts (
 );
 CREATE TABLE task_late_counts (LIKE agent_late_counts INCLUDING ALL);
 
+-- The last position that was recorded up to a moment: positions have no holes, and recorded time
+-- never falls along them.
+CREATE FUNCTION position_at(moment bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    low bigint := 0;
+    high bigint := (SELECT coalesce(max(notification_id), 0) FROM events);
+    middle bigint;
+BEGIN
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        IF (SELECT recorded_time <= moment FROM events WHERE notification_id = middle) THEN
+            low := middle;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'projector_service') THEN

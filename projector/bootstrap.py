@@ -16,6 +16,7 @@ from projector.database import Pool, open_pool
 from projector.feed import Feed
 from projector.intake import Intake
 from projector.parking import Parking
+from projector.past import Past
 from projector.settings import Role, Settings, SettingsError, Token
 from projector.status import Status
 from projector.store import EventStore, now_ms
@@ -34,6 +35,7 @@ class Service:
     store: EventStore
     intake: Intake
     views: Views
+    past: Past
     audit: Audit
     feed: Feed
     parking: Parking
@@ -56,6 +58,7 @@ def build_service(
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     intake = Intake(store, settings, clock=clock)
+    views = Views(pool, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
     return Service(
         settings=settings,
@@ -63,7 +66,8 @@ def build_service(
         pool=pool,
         store=store,
         intake=intake,
-        views=Views(pool, clock=clock),
+        views=views,
+        past=Past(pool, store, views, clock=clock),
         audit=Audit(pool, store, clock=clock),
         feed=Feed(Changes(pool, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),

@@ -236,18 +236,18 @@ class Story(Generic[S]):
             self.intervals.append(Interval(start=time, stretch=now, event_id=event_id))
 
 
-def fold(state: S, ordered: Sequence[Recorded], *, upto: int | None = None) -> Story[S]:
+def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Story[S]:
     """Fold events in their order into a state that holds none of them and nothing later.
 
     ``state`` is changed in place. Repeated statements of one fact are passed over, also where it is
-    stated first by an event after ``upto`` (epoch ms), from which on nothing is folded.
+    stated first by an event up to ``after`` (epoch ms), which the state holds already.
     """
     story = Story(state)
     repeats = restatements(ordered)
     told = (
         recorded
         for recorded in ordered
-        if recorded.position not in repeats and (upto is None or recorded.time <= upto)
+        if recorded.position not in repeats and recorded.time > after
     )
     for time, moment in groupby(told, key=lambda recorded: recorded.time):
         story.take(time, tuple(moment))

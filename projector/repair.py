@@ -28,7 +28,7 @@ from projector.machine import Interval, S, Story
 from projector.outcome import LateCount, Moment, Outcome, intervals, total
 from projector.tally import NOTHING, Tally
 
-CHECKPOINT_EVENTS = 32  # on average from one checkpoint of a subject to its next
+CHECKPOINT_EVENTS = 4  # on average from one checkpoint of a subject to its next
 
 
 class Codec(Protocol[S]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, Literal, LiteralString
+from typing import Any, Generic, LiteralString
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
@@ -91,7 +91,7 @@ def _write_states(
 
 def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     versions = [(key, outcome.intervals) for key, outcome in _outcomes(told)]
-    _end(cur, table.intervals, "start", versions)
+    _end(cur, table.intervals, versions)
     _run(
         cur,
         "INSERT INTO {table} (org_id, id, known_from, known_to, {interval})"
@@ -109,7 +109,6 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, 
 def _end(
     cur: Cursor[TupleRow],
     table: str,
-    time: Literal["start", "time"],
     versions: Iterable[tuple[Key, Versions[Any]]],
 ) -> None:
     """Say of stored rows until which position they were known."""
@@ -118,7 +117,7 @@ def _end(
         "UPDATE {table} AS r SET known_to = k.known_to"
         " FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[])"
         " AS k(org_id, id, time, known_to) WHERE r.org_id = k.org_id AND r.id = k.id"
-        f" AND r.{time} = k.time AND r.known_to IS NULL",
+        " AND r.{time} = k.time AND r.known_to IS NULL",
         table,
         [(*key, *ended) for key, each in versions for ended in each.ended.items()],
     )
@@ -169,7 +168,7 @@ def _anomaly(anomaly: Anomaly) -> tuple[object, ...]:
 
 def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     versions = [(key, outcome.checkpoints) for key, outcome in _outcomes(told)]
-    _end(cur, table.checkpoints, "time", versions)
+    _end(cur, table.checkpoints, versions)
     _run(
         cur,
         "INSERT INTO {table} (org_id, id, known_from, known_to, time, state, tally)"
@@ -259,5 +258,9 @@ def _run(
 
 @cache
 def _naming(statement: LiteralString, table: str) -> bytes:
-    names = {"table": sql.Identifier(table), "interval": sql.SQL(INTERVAL_COLUMNS)}
+    names = {
+        "table": sql.Identifier(table),
+        "time": sql.Identifier("start" if table.endswith("_intervals") else "time"),
+        "interval": sql.SQL(INTERVAL_COLUMNS),
+    }
     return sql.SQL(statement).format(**names).as_bytes()

@@ -82,10 +82,19 @@ _LATER = """
     ) AS e
 """
 _KNOWN = """
-    org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND notification_id <= %b
+    org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND notification_id <= {known}
     AND NOT EXISTS (
         SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = notification_id
     )
+"""
+_BETWEEN = """
+    SELECT k.ordinal, e.*
+    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[])
+        WITH ORDINALITY AS k(org, id, after, upto, known, ordinal)
+    CROSS JOIN LATERAL (
+        SELECT {columns} FROM events WHERE {subject} AND time > k.after AND time <= k.upto
+        OFFSET 0
+    ) AS e
 """
 # A part of a subject's events, in either order, with all that lie near enough in time to state the
 # same facts. A position tells where to go on: the row of the log that it names never changes.
@@ -329,13 +338,50 @@ class EventStore(PostgresApplicationRecorder):
         Of each, those up to another time, ``most`` of them, and about ``beyond`` more; of positions
         up to ``upto``.
         """
-        query, known = _later_query(column), (upto, kind)
+        query, known = _known_query(_LATER, column, "%b"), (upto, kind)
         columns = [list(each) for each in zip(*subjects, strict=True)]
         found: list[list[Recorded]] = [[] for _ in subjects]
         parameters = (*columns, *known, beyond, *known, most)
         for number, *row in cursor.execute(query, parameters, prepare=True):
             found[number - 1].append(_recorded(row))
         return [in_order(events) for events in found]
+
+    def between(
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        subjects: Sequence[tuple[str, str, int, int, int]],
+        *,
+        kind: str,
+    ) -> list[list[Recorded]]:
+        """The events of some subjects above a time each and up to another, in order.
+
+        Of each, those of positions up to its own; events that were skipped are left out.
+        """
+        if not subjects:
+            return []
+        columns = [list(each) for each in zip(*subjects, strict=True)]
+        found: list[list[Recorded]] = [[] for _ in subjects]
+        query = _known_query(_BETWEEN, column, "k.known")
+        for number, *row in cursor.execute(query, (*columns, kind), prepare=True):
+            found[number - 1].append(_recorded(row))
+        return [in_order(events) for events in found]
+
+    def position_at(self, recorded_time: int) -> int:
+        """The last position that was recorded up to a moment (epoch ms), 0 where there is none."""
+        with translated(), self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row)
+            row = cursor.execute("SELECT position_at(%s)", (recorded_time,)).fetchone()
+            return row[0] if row else 0
+
+    def recorded_at(self, position: int) -> int:
+        """When a position was recorded, epoch ms; 0 before the first."""
+        with translated(), self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row)
+            row = cursor.execute(
+                "SELECT recorded_time FROM events WHERE notification_id = %s", (position,)
+            ).fetchone()
+            return row[0] if row else 0
 
     def part_of_subject(  # noqa: PLR0913 - a subject, and a place in one of two orders
         self,
@@ -364,9 +410,11 @@ class EventStore(PostgresApplicationRecorder):
 
 
 @cache
-def _later_query(column: SubjectColumn) -> str:
-    subject = _KNOWN.format(column=column, bucket=column.replace("_id", "_bucket"))
-    return _LATER.format(columns=_COLUMNS, subject=subject)
+def _known_query(query: str, column: SubjectColumn, known: str) -> str:
+    bucket = column.replace("_id", "_bucket")
+    return query.format(
+        columns=_COLUMNS, subject=_KNOWN.format(column=column, bucket=bucket, known=known)
+    )
 
 
 def _entry(row: TupleRow) -> Entry:

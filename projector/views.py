@@ -1,4 +1,4 @@
-"""Read the views: lists, single subjects, histories, and how far the projection has come."""
+"""Read the views: lists of them as they are now, and how far the projection has come."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pydantic import BaseModel
 
 from projector.database import Pool, snapshot, translated
 from projector.machine import S, Story
+from projector.rows import Key
 from projector.scope import Scope, names
-from projector.shapes import TaskInterval, interval_rows
 from projector.store import now_ms
-from projector.tables import INTERVAL_COLUMNS, Table, from_row
+from projector.tables import Table
 
 # Later arrivals are unlikely to change a view whose newest event is older than this.
 SETTLED_AFTER_MS = 5_000
@@ -31,18 +31,9 @@ class Selection:
 
     ids: Sequence[str] | None = None
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    after: tuple[str, str] | None = None
+    after: Key | None = None
     limit: int = 100
     newest: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One subject, its view, and whether the caller's teams take part in it."""
-
-    org_id: str
-    view: BaseModel
-    in_scope: bool
 
 
 class Views:
@@ -54,7 +45,7 @@ class Views:
 
     def list(
         self, table: Table[S], scope: Scope, selection: Selection
-    ) -> tuple[Sequence[BaseModel], tuple[str, str] | None]:
+    ) -> tuple[Sequence[BaseModel], Key | None]:
         """The views selected, and the place to go on from, null at the end."""
         now = self._clock()
         query, parameters = _list_query(table, scope, selection, now)
@@ -73,60 +64,6 @@ class Views:
         parameters = scope.parameters | {"now": self._clock(), "facet": facet}
         with snapshot(self._pool) as cur:
             return dict(cur.execute(query, parameters).fetchall())
-
-    def find(self, table: Table[S], scope: Scope, id_: str) -> Sequence[Found]:
-        """The subject of this id in each organisation that has it."""
-        now = self._clock()
-        query = sql.SQL(
-            "SELECT org_id, id, state, tally, {teams} FROM {table} AS v"
-            " WHERE id = ANY(%(ids)s) AND {organisations} ORDER BY org_id"
-        ).format(
-            teams=scope.teams(table),
-            table=sql.Identifier(table.name),
-            organisations=scope.organisations(),
-        )
-        parameters = scope.parameters | {"ids": names([id_])}
-        with snapshot(self._pool) as cur:
-            rows = cur.execute(query, parameters).fetchall()
-        return [Found(org_id=row[0], view=_view(table, row, now), in_scope=row[4]) for row in rows]
-
-    def history(  # noqa: PLR0913 - a window and a place to go on from
-        self,
-        table: Table[S],
-        org_id: str,
-        id_: str,
-        *,
-        start: int,
-        end: int | None,
-        after: int | None,
-        limit: int,
-    ) -> tuple[Sequence[TaskInterval], int | None]:
-        """Intervals that overlap ``[start, end)``, oldest first, uncut; and where to go on."""
-        with snapshot(self._pool) as cur:
-            rows = cur.execute(
-                sql.SQL(
-                    "SELECT {1} FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
-                    " AND known_to IS NULL AND start >= coalesce(greatest(%(after)s::bigint + 1,"
-                    " (SELECT max(start) FROM {0} WHERE org_id = %(org)s AND id = %(id)s"
-                    " AND known_to IS NULL AND start <= %(start)s)), 0)"
-                    " ORDER BY start LIMIT %(limit)s"
-                ).format(sql.Identifier(table.intervals), sql.SQL(INTERVAL_COLUMNS)),
-                {"org": org_id, "id": id_, "after": after, "start": start, "limit": limit + 2},
-            ).fetchall()
-            state = cur.execute(
-                sql.SQL("SELECT state FROM {} WHERE org_id = %s AND id = %s").format(
-                    sql.Identifier(table.name)
-                ),
-                (org_id, id_),
-            ).fetchone()
-        intervals = [*map(from_row, rows)]
-        if state is not None and len(rows) < limit + 2:
-            # What the passing of time alone has begun stands in no row.
-            intervals += Story(table.load(state[0])).until(self._clock()).intervals
-        shaped = interval_rows(table.interval, intervals)
-        wanted = [row for row in shaped if _overlaps(row, start, end)]
-        page = wanted[:limit]
-        return page, page[-1].from_ if len(wanted) > len(page) else None
 
     def position(self) -> int:
         """The log position up to which the views are folded."""
@@ -152,21 +89,14 @@ def _view(table: Table[S], row: TupleRow, now: int) -> BaseModel:
     return shown(table, org_id, id_, current(table, text, tally, now), now)
 
 
-def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:
-    return (row.to is None or row.to > start) and (end is None or max(row.from_, start) < end)
-
-
 def _list_query(
     table: Table[S], scope: Scope, selection: Selection, now: int
 ) -> tuple[sql.Composed, dict[str, Any]]:
     conditions: list[sql.Composable] = [scope.organisations(), scope.teams(table)]
     parameters = scope.parameters | {"now": now, "limit": selection.limit + 1}
-    if selection.ids is not None:
-        conditions.append(sql.SQL("id = ANY(%(ids)s)"))
-        parameters["ids"] = names(selection.ids)
-    if selection.after is not None:
-        conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
-        parameters["after_org"], parameters["after_id"] = selection.after
+    chosen, among = among_ids(selection)
+    conditions += chosen
+    parameters |= among
     for number, (name, values) in enumerate(selection.facets.items()):
         conditions.append(_facet_condition(f"facet{number}", len(values)))
         parameters |= _facet_parameters(f"facet{number}", name, values)
@@ -179,6 +109,18 @@ def _list_query(
         sql.SQL("changed DESC, " if selection.newest else ""),
     )
     return query, parameters
+
+
+def among_ids(selection: Selection) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
+    """Conditions of the ids and the place, and their parameters."""
+    conditions, parameters = [], dict[str, Any]()
+    if selection.ids is not None:
+        conditions.append(sql.SQL("id = ANY(%(ids)s)"))
+        parameters["ids"] = names(selection.ids)
+    if selection.after is not None:
+        conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
+        parameters["after_org"], parameters["after_id"] = selection.after
+    return conditions, parameters
 
 
 def _facet_condition(prefix: str, count: int) -> sql.Composed:

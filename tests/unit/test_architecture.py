@@ -28,9 +28,9 @@ LAYERS = [
     ["projector.scope"],
     ["projector.checkpoints", "projector.lanes", "projector.rows"],
     ["projector.projections"],
-    ["projector.parking"],
+    ["projector.parking", "projector.recall"],
     ["projector.views", "projector.audit", "projector.intake", "projector.runner"],
-    ["projector.changes", "projector.status"],
+    ["projector.changes", "projector.past", "projector.status"],
     ["projector.feed"],
     ["projector.bootstrap"],
     # What starts the service, each part of it in a process of its own.
