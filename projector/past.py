@@ -20,8 +20,7 @@ from projector.store import EventStore, now_ms
 from projector.tables import Table
 from projector.views import Selection, Views, among_ids, shown
 
-# Subjects that are recalled together, and at most for one page of a list.
-RECALLED_TOGETHER, RECALLED_FOR_A_PAGE = 500, 5_000
+RECALLED_FOR_A_PAGE = 5_000  # subjects, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +182,8 @@ def _candidates_query(
     query = sql.SQL(
         "SELECT org_id, id FROM {} AS v WHERE {} ORDER BY org_id, id LIMIT %(limit)s"
     ).format(sql.Identifier(table.name), sql.SQL(" AND ").join(conditions))
-    limit = min(selection.limit + 1, RECALLED_TOGETHER)
-    return query, scope.parameters | parameters | life_parameters(as_of) | {"limit": limit}
+    limits = {"limit": selection.limit + 1}
+    return query, scope.parameters | parameters | life_parameters(as_of) | limits
 
 
 # A task that was open is open still, or something of it happened or was learned since.

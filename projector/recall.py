@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Generic
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.checkpoints import bases
-from projector.events import RECONCILIATION_TOLERANCE_MS
+from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
 from projector.machine import Interval, S, Story, fold
 from projector.rows import Key
 from projector.store import EventStore
@@ -58,14 +58,9 @@ def recall(
     cur: Cursor[TupleRow], store: EventStore, table: Table[S], keys: Collection[Key], as_of: AsOf
 ) -> dict[Key, Recalled[S]]:
     """Those subjects that existed, each as it was."""
-    stored = _stored(cur, table, keys, as_of)
-    recalled = {
-        key: Recalled(row.changed, Story(table.load(row.state, row.tally)))
-        for key, row in stored.items()
-        if row.state is not None
-    }
-    folded = {key: row for key, row in stored.items() if row.state is None}
-    recalled |= _folded(cur, store, table, folded, as_of)
+    if not keys:
+        return {}
+    recalled = _Reader(cur, store, table, as_of).recall(keys)
     for it in recalled.values():
         it.story.until(as_of.now)
     return recalled
@@ -109,59 +104,98 @@ class _Stored:
     tally: Mapping[str, int]
 
 
-def _stored(
-    cur: Cursor[TupleRow], table: Table[Any], keys: Collection[Key], as_of: AsOf
-) -> dict[Key, _Stored]:
-    if not keys:
-        return {}
-    orgs, ids = zip(*keys, strict=True)
-    rows = cur.execute(
-        sql.SQL(_STORED).format(views=sql.Identifier(table.name), kind=sql.Literal(table.name)),
-        {"orgs": [*orgs], "ids": [*ids], "known": as_of.position, "upto": as_of.upto},
-        prepare=True,
-    )
-    return {(org_id, id_): _Stored(*row) for org_id, id_, *row in rows}
+class _Reader(Generic[S]):
+    """Reads what subjects were from what is stored of them."""
+
+    def __init__(
+        self, cur: Cursor[TupleRow], store: EventStore, table: Table[S], as_of: AsOf
+    ) -> None:
+        self._cur = cur
+        self._store = store
+        self._table = table
+        self._as_of = as_of
+
+    def recall(self, keys: Collection[Key]) -> dict[Key, Recalled[S]]:
+        stored = self._stored(keys)
+        recalled = {
+            key: Recalled(row.changed, Story(self._table.load(row.state, row.tally)))
+            for key, row in stored.items()
+            if row.state is not None
+        }
+        return recalled | self._folded({key: stored[key] for key in stored if key not in recalled})
+
+    def _stored(self, keys: Collection[Key]) -> dict[Key, _Stored]:
+        orgs, ids = zip(*keys, strict=True)
+        rows = self._cur.execute(
+            sql.SQL(_STORED).format(
+                views=sql.Identifier(self._table.name), kind=sql.Literal(self._table.name)
+            ),
+            {
+                "orgs": [*orgs],
+                "ids": [*ids],
+                "known": self._as_of.position,
+                "upto": self._as_of.upto,
+            },
+            prepare=True,
+        )
+        return {(org_id, id_): _Stored(*row) for org_id, id_, *row in rows}
+
+    def _folded(self, subjects: Mapping[Key, _Stored]) -> dict[Key, Recalled[S]]:
+        # Before the tolerance: a webhook until then may state what reconciliation told there.
+        latest = self._as_of.upto - RECONCILIATION_TOLERANCE_MS
+        wanted = [(*key, min(self._last(row), latest)) for key, row in subjects.items()]
+        found = bases(self._cur, self._table, wanted, known=self._as_of.position)
+        since = self._since(
+            subjects, {key: it.time for key, it in zip(subjects, found, strict=True)}
+        )
+        recalled = {}
+        for key, base in zip(subjects, found, strict=True):
+            text, table = base.state, self._table
+            state = table.fresh() if text is None else table.load(text, base.tally)
+            story = fold(state, since[key], after=base.time)
+            if story.state.last_event is not None:
+                recalled[key] = Recalled(base.time, story)
+        return recalled
+
+    def _last(self, row: _Stored) -> int:
+        """No event that was known then has a later time, so none of those since is looked at."""
+        return min(self._as_of.upto, self._as_of.recorded_time + row.ahead)
+
+    def _since(
+        self, subjects: Mapping[Key, _Stored], after: Mapping[Key, int]
+    ) -> dict[Key, list[Recorded]]:
+        """The events after some times, by subject.
+
+        Where reconciliation told one soon after, also those before that may state the same.
+        """
+        told = self._between(subjects, after)
+        near = {key: time + RECONCILIATION_TOLERANCE_MS for key, time in after.items()}
+        again = {
+            key: after[key] - RECONCILIATION_TOLERANCE_MS - 1
+            for key, events in told.items()
+            if any(it.origin is Origin.RECONCILIATION and it.time <= near[key] for it in events)
+        }
+        return told | self._between(subjects, again)
+
+    def _between(
+        self, subjects: Mapping[Key, _Stored], after: Mapping[Key, int]
+    ) -> dict[Key, list[Recorded]]:
+        wanted = [
+            (*key, time, self._last(subjects[key]), subjects[key].position)
+            for key, time in after.items()
+        ]
+        told = self._store.between(self._cur, self._table.column, wanted, kind=self._table.name)
+        return dict(zip(after, told, strict=True))
 
 
 # All that a subject consists of was known, and had happened.
 _STORED = """
-    SELECT v.org_id, v.id, coalesce(p.position - 1, %(known)s), v.changed, v.ahead,
+    SELECT v.org_id, v.id, least(p.position - 1, %(known)s), v.changed, v.ahead,
         CASE WHEN v.position <= %(known)s AND v.changed <= %(upto)s THEN v.state END, v.tally
     FROM unnest(%(orgs)s::text[], %(ids)s::text[]) AS k(org_id, id)
     JOIN {views} AS v USING (org_id, id)
     LEFT JOIN parked AS p ON p.kind = {kind} AND p.org_id = v.org_id AND p.id = v.id
 """
-
-
-def _folded(
-    cur: Cursor[TupleRow],
-    store: EventStore,
-    table: Table[S],
-    subjects: Mapping[Key, _Stored],
-    as_of: AsOf,
-) -> dict[Key, Recalled[S]]:
-    # No event that was known then has a later time: so none of those since is looked at.
-    last = {key: min(as_of.upto, as_of.recorded_time + row.ahead) for key, row in subjects.items()}
-    # Before the tolerance: what reconciliation told there may be stated by a webhook until then.
-    wanted = [(*key, min(last[key], as_of.upto - RECONCILIATION_TOLERANCE_MS)) for key in subjects]
-    found = bases(cur, table, wanted, known=as_of.position)
-    since = [
-        (
-            *key,
-            base.time - RECONCILIATION_TOLERANCE_MS - 1,
-            last[key],
-            min(as_of.position, subjects[key].position),
-        )
-        for key, base in zip(subjects, found, strict=True)
-    ]
-    recalled = {}
-    told = store.between(cur, table.column, since, kind=table.name)
-    for key, base, events in zip(subjects, found, told, strict=True):
-        state = table.fresh() if base.state is None else table.load(base.state, base.tally)
-        story = fold(state, events, after=base.time)
-        if story.state.last_event is not None:
-            recalled[key] = Recalled(base.time, story)
-    return recalled
 
 
 def teams(

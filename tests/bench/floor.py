@@ -64,16 +64,26 @@ def _site(url: str, name: str, events: int) -> Iterator[Site]:
 
 def _list_agents(site: Site, _chance: Random) -> Sequence[float]:
     """The floor in two pages, each a measurement."""
-    measured, seen = list[float](), set[str]()
-    for _ in range(LISTS):
-        cursor = ""
-        for _ in range(AGENTS // PAGE):
-            ms, page = _timed(site, f"/api/v1/agents?limit={PAGE}{cursor}")
-            measured.append(ms)
-            seen |= {view["agentId"] for view in page["data"]}
-            cursor = f"&cursor={page['meta']['nextCursor']}"
+    return [ms for _ in range(LISTS) for ms in _whole_floor(site, "")]
+
+
+def _list_agents_at(site: Site, chance: Random) -> Sequence[float]:
+    """The same as of moments of the last half of what happened, as known now and then."""
+    with psycopg.connect(site.url) as connection:
+        row = connection.execute("SELECT min(time), max(time) FROM projector.events").fetchone()
+        first, last = row or (0, 0)
+    moments = [chance.randrange((first + last) // 2, last) for _ in range(LISTS)]
+    return [ms for at in moments for ms in _whole_floor(site, f"&at={at}")]
+
+
+def _whole_floor(site: Site, asked: str) -> Iterator[float]:
+    seen, cursor = set[str](), ""
+    for _ in range(AGENTS // PAGE):
+        ms, page = _timed(site, f"/api/v1/agents?limit={PAGE}{asked}{cursor}")
+        seen |= {view["agentId"] for view in page["data"]}
+        cursor = f"&cursor={page['meta']['nextCursor']}"
+        yield ms
     assert len(seen) == AGENTS
-    return measured
 
 
 def _find(table: str) -> Ask:
@@ -89,6 +99,7 @@ def _find(table: str) -> Ask:
 
 ASKED: Mapping[str, Ask] = {
     f"agents, a page of {PAGE:,} of {AGENTS:,}": _list_agents,
+    f"agents at a moment, a page of {PAGE:,} of {AGENTS:,}": _list_agents_at,
     "one agent": _find("agents"),
     "one task": _find("tasks"),
 }
