@@ -31,6 +31,7 @@ from projector.shapes import (
     AgentInterval,
     AgentView,
     EventRow,
+    Explanation,
     Shape,
     TaskInterval,
     TaskView,
@@ -134,6 +135,11 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
     def list_intervals(query: HistoryQuery, token: Token, **parts: str) -> BaseModel:
         return history.model_construct(**_history(table, query, token, parts[f"{name}_id"]))
 
+    def explain(query: ViewQuery, token: Token, **parts: str) -> BaseModel:
+        id_, as_of = parts[f"{name}_id"], access.as_of(query)
+        found = _find(table, query, token, id_, as_of)
+        return access.service().explain.explain(table, (found.org_id, id_), as_of)
+
     def list_events(query: EventsQuery, token: Token, **parts: str) -> BaseModel:
         return EventList.model_construct(**_events(table, query, token, parts[f"{name}_id"]))
 
@@ -151,6 +157,12 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
         answers=history,
         query=HistoryQuery,
     )(list_intervals)
+    serve(
+        f"{one}/explain",
+        summary=f"For each field of the view of one {name} the event that set it.",
+        answers=Explanation,
+        query=ViewQuery,
+    )(explain)
     serve(
         f"{one}/events",
         summary=f"The events of one {name}, by created time or as they were recorded.",

@@ -13,6 +13,7 @@ from pathlib import Path
 from projector.audit import Audit
 from projector.changes import Changes
 from projector.database import Pool, open_pool
+from projector.explain import Explain
 from projector.feed import Feed
 from projector.intake import Intake
 from projector.parking import Parking
@@ -36,6 +37,7 @@ class Service:
     intake: Intake
     views: Views
     past: Past
+    explain: Explain
     audit: Audit
     feed: Feed
     parking: Parking
@@ -68,6 +70,7 @@ def build_service(
         intake=intake,
         views=views,
         past=Past(pool, store, views, clock=clock),
+        explain=Explain(pool, store),
         audit=Audit(pool, store, clock=clock),
         feed=Feed(Changes(pool, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),

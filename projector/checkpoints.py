@@ -19,6 +19,9 @@ from projector.tally import Tally
 
 BEFORE_ALL = -1  # no event has such a time
 
+# Of intervals and checkpoints, those that were known at a position.
+KNOWN = sql.SQL("known_from <= %(known)s AND (known_to IS NULL OR known_to > %(known)s)")
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -45,6 +48,26 @@ def bases(
         Base(BEFORE_ALL if time is None else time, state, _sum(tally, added))
         for time, state, tally, added in rows
     ]
+
+
+def earlier(  # noqa: PLR0913 - a subject as of two times, and how far to go back
+    cur: Cursor[TupleRow],
+    table: Table[Any],
+    key: tuple[str, str],
+    *,
+    upto: int,
+    known: int,
+    skip: int,
+) -> int:
+    """When the checkpoint stands that is so many before the last one up to a time."""
+    row = cur.execute(
+        sql.SQL(
+            "SELECT time FROM {} WHERE org_id = %(org)s AND id = %(id)s"
+            " AND time <= %(upto)s AND {} ORDER BY time DESC OFFSET %(skip)s LIMIT 1"
+        ).format(sql.Identifier(table.checkpoints), KNOWN),
+        {"org": key[0], "id": key[1], "upto": upto, "known": known, "skip": skip},
+    ).fetchone()
+    return row[0] if row else BEFORE_ALL
 
 
 def _sum(tally: dict[str, int] | None, added: Sequence[dict[str, int]] | None) -> Tally:

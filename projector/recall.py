@@ -7,14 +7,14 @@ state as it stands. What is asked of now is asked of the past, with nothing left
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.checkpoints import bases
+from projector.checkpoints import KNOWN, Base, bases, earlier
 from projector.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
 from projector.machine import Interval, S, Story, fold
 from projector.rows import Key
@@ -54,6 +54,18 @@ class Recalled(Generic[S]):
         return self.story.state
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning(Generic[S]):
+    """Where a fold begins: the state after all events up to ``since``, and the events after it.
+
+    Among these may be some up to it, for what they state.
+    """
+
+    since: int
+    state: S
+    events: Sequence[Recorded]  # in order
+
+
 def recall(
     cur: Cursor[TupleRow], store: EventStore, table: Table[S], keys: Collection[Key], as_of: AsOf
 ) -> dict[Key, Recalled[S]]:
@@ -64,6 +76,19 @@ def recall(
     for it in recalled.values():
         it.story.until(as_of.now)
     return recalled
+
+
+def beginning(  # noqa: PLR0913 - a subject as of two times, and how far to go back
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[S],
+    key: Key,
+    as_of: AsOf,
+    *,
+    checkpoints: int,
+) -> Beginning[S]:
+    """Where to begin a subject's fold, so many checkpoints before its end."""
+    return _Reader(cur, store, table, as_of).begin(key, checkpoints)
 
 
 def intervals_known(  # noqa: PLR0913 - a subject as of two times, and a part of its intervals
@@ -88,9 +113,6 @@ def intervals_known(  # noqa: PLR0913 - a subject as of two times, and a part of
     found = [from_row(row) for row in rows]
     # What came since the checkpoint, and what the passing of time alone has begun.
     return found if len(found) == limit else [*found, *recalled.story.intervals]
-
-
-KNOWN = sql.SQL("known_from <= %(known)s AND (known_to IS NULL OR known_to > %(known)s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,21 +163,43 @@ class _Reader(Generic[S]):
         return {(org_id, id_): _Stored(*row) for org_id, id_, *row in rows}
 
     def _folded(self, subjects: Mapping[Key, _Stored]) -> dict[Key, Recalled[S]]:
+        recalled = {}
+        for key, it in self.beginnings(subjects, ENDLESS).items():
+            story = fold(it.state, it.events, after=it.since)
+            if story.state.last_event is not None:
+                recalled[key] = Recalled(it.since, story)
+        return recalled
+
+    def begin(self, key: Key, checkpoints: int) -> Beginning[S]:
+        """One subject's fold from so many checkpoints before its last one on."""
+        subject = self._stored([key])
+        time = earlier(
+            self._cur,
+            self._table,
+            key,
+            upto=self._last(subject[key]),
+            known=self._as_of.position,
+            skip=checkpoints,
+        )
+        return self.beginnings(subject, time)[key]
+
+    def beginnings(self, subjects: Mapping[Key, _Stored], upto: int) -> dict[Key, Beginning[S]]:
+        """From the last checkpoint up to a time on; of what had happened and was known."""
         # Before the tolerance: a webhook until then may state what reconciliation told there.
-        latest = self._as_of.upto - RECONCILIATION_TOLERANCE_MS
-        wanted = [(*key, min(self._last(row), latest)) for key, row in subjects.items()]
+        upto = min(upto, self._as_of.upto - RECONCILIATION_TOLERANCE_MS)
+        wanted = [(*key, min(self._last(row), upto)) for key, row in subjects.items()]
         found = bases(self._cur, self._table, wanted, known=self._as_of.position)
         since = self._since(
             subjects, {key: it.time for key, it in zip(subjects, found, strict=True)}
         )
-        recalled = {}
-        for key, base in zip(subjects, found, strict=True):
-            text, table = base.state, self._table
-            state = table.fresh() if text is None else table.load(text, base.tally)
-            story = fold(state, since[key], after=base.time)
-            if story.state.last_event is not None:
-                recalled[key] = Recalled(base.time, story)
-        return recalled
+        return {
+            key: Beginning(it.time, self._loaded(it), since[key])
+            for key, it in zip(subjects, found, strict=True)
+        }
+
+    def _loaded(self, base: Base) -> S:
+        text, table = base.state, self._table
+        return table.fresh() if text is None else table.load(text, base.tally)
 
     def _last(self, row: _Stored) -> int:
         """No event that was known then has a later time, so none of those since is looked at."""

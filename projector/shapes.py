@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -242,6 +243,44 @@ class CorrectionRow(Shape):
     before: list[AgentInterval | TaskInterval] = Field(description="What was shown, uncut.")
     after: list[AgentInterval | TaskInterval] = Field(description="What is shown since, uncut.")
     events: list[LateEvent]
+
+
+class FieldShape(Shape):
+    """A field's value and the event that set it; nulls where none did, or only time passed."""
+
+    value: Any
+    event_id: str | None
+    position: int | None
+    time: int | None = Field(description="When it was set.")
+
+
+class Effect(StrEnum):
+    """What an event did to what was thought before."""
+
+    LATE = "late"
+    CONFLICT = "conflict"
+    RESTATEMENT = "restatement"
+    CORRECTION = "correction"
+
+
+class AroundShape(Shape):
+    """An event that was not simply the next one."""
+
+    event_id: str
+    position: int
+    time: int
+    recorded_time: int = Field(description="Of a conflict: of its first delivery.")
+    effect: Effect
+
+
+class Explanation(Shape):
+    """Why a view shows what it shows."""
+
+    fields: dict[str, FieldShape]
+    around: list[AroundShape] = Field(description="Since what is shown began, by time.")
+    looked_from: int | None = Field(
+        description="What was set up to this time is not looked up; null: all was looked at."
+    )
 
 
 def event_row(recorded: Recorded, restates: int | None) -> EventRow:

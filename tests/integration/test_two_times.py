@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from projector import repair
 from projector.body import read_delivery
 from projector.database import connect
-from projector.events import Offered, Origin, Recorded
+from projector.events import Offered, Origin, Recorded, restatements
 from projector.machine import fold
 from projector.shapes import interval_rows
 from projector.store import Request
@@ -42,6 +42,39 @@ def _usual_spacing(monkeypatch):
     monkeypatch.setattr(repair, "CHECKPOINT_EVENTS", repair.CHECKPOINT_EVENTS)
 
 
+def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
+    """Some lives in any order of arrival, folded in pages as they come."""
+    with connect(site.url) as connection:
+        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
+    forget(site.url)
+    repair.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
+    bodies = data.draw(st.permutations(data.draw(lives)))
+    note("\n".join(line(body) for body in bodies))
+    origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
+    log, clock.now = MemoryLog(), RECORDED
+    while bodies:
+        size, clock.now = data.draw(st.integers(1, 4)), clock.now + data.draw(st.integers(0, 2))
+        deliver(site, log, bodies[:size], clock.now, data.draw(origins))
+        bodies = bodies[size:]
+        if data.draw(st.booleans()):
+            site.project(page_events=data.draw(st.integers(1, 5)))
+    site.project()
+    clock.now += 10
+    return log
+
+
+def moments(data: Any, log: MemoryLog, clock: Clock) -> tuple[int | None, int | None]:
+    """When it happened and when we knew, each near to something, or not given."""
+    times = sorted({it.time for it in log.events.values()})
+    near = st.sampled_from(times or [0]).flatmap(
+        lambda time: st.sampled_from([0, -1, 1, 1_999, 2_000, 3_600_000]).map(
+            lambda apart: min(max(0, time + apart), 2**53 - 1)
+        )
+    )
+    known = st.integers(RECORDED - 1, clock.now)
+    return data.draw(st.none() | near), data.draw(st.none() | known)
+
+
 def deliver(site: Site, log: MemoryLog, bodies: list[Any], recorded: int, origin: Origin) -> None:
     """One publication, to the store and to the log in memory."""
     log.begin_request()
@@ -59,31 +92,9 @@ def deliver(site: Site, log: MemoryLog, bodies: list[Any], recorded: int, origin
 def test_an_answer_as_of_two_times_is_a_fold_of_what_had_happened_and_was_known(timed, lives, data):
     """Views, lists and histories, for any arrival and any two times, given or not."""
     site, clock = timed
-    with connect(site.url) as connection:
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
-    forget(site.url)
-    repair.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
-    bodies = data.draw(st.permutations(data.draw(lives)))
-    note("\n".join(line(body) for body in bodies))
-    origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
-    log, clock.now = MemoryLog(), RECORDED
-    while bodies:
-        size, clock.now = data.draw(st.integers(1, 4)), clock.now + data.draw(st.integers(0, 2))
-        deliver(site, log, bodies[:size], clock.now, data.draw(origins))
-        bodies = bodies[size:]
-        if data.draw(st.booleans()):
-            site.project(page_events=data.draw(st.integers(1, 5)))
-    site.project()
-    clock.now += 10
-    times = sorted({it.time for it in log.events.values()})
-    near = st.sampled_from(times or [0]).flatmap(
-        lambda time: st.sampled_from([0, -1, 1, 1_999, 2_000, 3_600_000]).map(
-            lambda apart: min(max(0, time + apart), 2**53 - 1)
-        )
-    )
+    log = arrived(site, clock, data, lives)
     for _ in range(3):
-        at = data.draw(st.none() | near)
-        known_at = data.draw(st.none() | st.integers(RECORDED - 1, clock.now))
+        at, known_at = moments(data, log, clock)
         for table in TABLES:
             there = expected(log, table, at, known_at, clock.now)
             assert there == found(site, table, at, known_at)
@@ -123,17 +134,65 @@ def listed(
     return [key for key in keys if "/" not in key[1]]
 
 
+@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+                         ids=["believable", "noise"])  # fmt: skip
+@given(data=st.data())
+def test_what_set_a_field_is_the_last_event_that_changed_it(timed, lives, data):
+    """As found by folding one event more at a time."""
+    site, clock = timed
+    log = arrived(site, clock, data, lives)
+    at, known_at = moments(data, log, clock)
+    times = {name: time for name, time in (("at", at), ("knownAt", known_at)) if time is not None}
+    for table in TABLES:
+        for key, events in log.of(table).items():
+            counted = [it for it in events if counts(it, at, known_at)]
+            if counted and "/" not in key[1] and not elapses(table, counted):
+                path = f"/api/v1/{table.name}/{key[1]}/explain"
+                told = site.get(path, query_string=times | {"orgId": key[0]}).json
+                found = {name: it["position"] for name, it in told["fields"].items()}
+                assert changed_by(table, key, counted) == found
+
+
+def elapses(table: Table[Any], events: list[Recorded]) -> bool:
+    """Whether the passing of time alone changes something at any time."""
+    parts = [fold(table.fresh(), events[:size]) for size in range(1, len(events) + 1)]
+    return any(part.state.due() is not None for part in parts)
+
+
+def changed_by(
+    table: Table[Any], key: tuple[str, str], events: list[Recorded]
+) -> dict[str, int | None]:
+    """The position of the event that changed each field last."""
+    repeats = restatements(events)
+    told = [it for it in events if it.position not in repeats]
+    own = {"orgId": None, f"{table.subject}Id": None}
+    before = view_of(table, key, []) | own
+    found: dict[str, int | None] = dict.fromkeys(before)
+    for size, event in enumerate(told, start=1):
+        now = view_of(table, key, told[:size])
+        found |= {name: event.position for name in now if now[name] != before[name]}
+        before = now
+    return found
+
+
+def view_of(table: Table[Any], key: tuple[str, str], told: list[Recorded]) -> dict[str, Any]:
+    view = table.view(*key, fold(table.fresh(), told).state, settled=False)
+    return view.model_dump(by_alias=True, mode="json")
+
+
+def counts(it: Recorded, at: int | None, known_at: int | None) -> bool:
+    """Whether an event had happened and was known."""
+    had_happened = at is None or it.time <= at
+    return had_happened and (known_at is None or it.recorded_time <= known_at)
+
+
 def expected(
     log: MemoryLog, table: Table[Any], at: int | None, known_at: int | None, clock: int
 ) -> dict[Any, Any]:
-    def counts(it: Recorded) -> bool:
-        had_happened = at is None or it.time <= at
-        return had_happened and (known_at is None or it.recorded_time <= known_at)
-
     now = next(time for time in (at, known_at, clock) if time is not None)
     told = {}
     for key, events in log.of(table).items():
-        counted = [it for it in events if counts(it)]
+        counted = [it for it in events if counts(it, at, known_at)]
         if counted and "/" not in key[1]:  # such an id is reached by the list's filter alone
             story = fold(table.fresh(), counted).until(now)
             view = table.view(*key, story.state, settled=False)

@@ -30,7 +30,7 @@ LAYERS = [
     ["projector.projections"],
     ["projector.parking", "projector.recall"],
     ["projector.views", "projector.audit", "projector.intake", "projector.runner"],
-    ["projector.changes", "projector.past", "projector.status"],
+    ["projector.changes", "projector.explain", "projector.past", "projector.status"],
     ["projector.feed"],
     ["projector.bootstrap"],
     # What starts the service, each part of it in a process of its own.
