@@ -43,6 +43,16 @@ CREATE TABLE agent_late_counts (
 );
 CREATE TABLE task_late_counts (LIKE agent_late_counts INCLUDING ALL);
 
+-- How long after they happened events of a type arrived: a bucket is a quarter of an octave of ms.
+CREATE TABLE arrival_delays (
+    type text COLLATE "C" NOT NULL,
+    bucket smallint NOT NULL,
+    events bigint NOT NULL,
+    PRIMARY KEY (type, bucket)
+) WITH (fillfactor = 50);
+CREATE TABLE delays_counted (position bigint NOT NULL);
+INSERT INTO delays_counted VALUES (0);
+
 -- The last position that was recorded up to a moment: positions have no holes, and recorded time
 -- never falls along them.
 CREATE FUNCTION position_at(moment bigint) RETURNS bigint
@@ -67,6 +77,7 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'projector_service') THEN
         GRANT SELECT, INSERT, UPDATE, DELETE ON agent_checkpoints, task_checkpoints,
-            agent_late_counts, task_late_counts TO projector_service;
+            agent_late_counts, task_late_counts, arrival_delays, delays_counted
+            TO projector_service;
     END IF;
 END $$;

@@ -13,6 +13,7 @@ from pathlib import Path
 from projector.audit import Audit
 from projector.changes import Changes
 from projector.database import Pool, open_pool
+from projector.delays import Delays
 from projector.explain import Explain
 from projector.feed import Feed
 from projector.intake import Intake
@@ -35,6 +36,7 @@ class Service:
     pool: Pool
     store: EventStore
     intake: Intake
+    delays: Delays
     views: Views
     past: Past
     explain: Explain
@@ -60,7 +62,8 @@ def build_service(
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     intake = Intake(store, settings, clock=clock)
-    views = Views(pool, clock=clock)
+    delays = Delays(pool, settings.settled_quantile)
+    views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
     return Service(
         settings=settings,
@@ -68,11 +71,12 @@ def build_service(
         pool=pool,
         store=store,
         intake=intake,
+        delays=delays,
         views=views,
-        past=Past(pool, store, views, clock=clock),
-        explain=Explain(pool, store),
+        past=Past(pool, store, views, delays, clock=clock),
+        explain=Explain(pool, store, delays),
         audit=Audit(pool, store, clock=clock),
-        feed=Feed(Changes(pool, clock=clock), database_url, streams=settings.streams),
+        feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),
         status=Status(pool, intake, settings, clock=clock),
     )

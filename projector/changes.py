@@ -16,11 +16,12 @@ from psycopg.rows import TupleRow
 
 from projector.audit import correction_row
 from projector.database import Pool, snapshot
+from projector.delays import Delays
 from projector.lanes import NAME
 from projector.scope import Scope, teams_of
 from projector.store import now_ms
 from projector.tables import TABLES, Table
-from projector.views import current, shown
+from projector.views import current
 
 CHANGES_READ = 500  # about as many are read, and told, at a time
 
@@ -66,9 +67,15 @@ class Changes:
     """Reads what changed; a batch at a time, so that memory is bounded."""
 
     def __init__(
-        self, pool: Pool, *, clock: Callable[[], int] = now_ms, limit: int = CHANGES_READ
+        self,
+        pool: Pool,
+        delays: Delays,
+        *,
+        clock: Callable[[], int] = now_ms,
+        limit: int = CHANGES_READ,
     ) -> None:
         self._pool = pool
+        self._delays = delays
         self._clock = clock
         self._limit = limit
 
@@ -86,9 +93,25 @@ class Changes:
         rows, end = _first(parts, self._limit)
         now = self._clock()
         return Batch(
-            changes=[_change(table, row, now) for table, row in rows],
+            changes=[self._change(table, row, now) for table, row in rows],
             place={lane: _reached(place[lane], at, end) for lane, at in now_at.items()},
             more=end is not None,
+        )
+
+    def _change(self, table: Table[Any], row: TupleRow, now: int) -> Change:
+        position, lane, org_id, id_, text, tally, teams, *ledger = row
+        state = current(table, text, tally, now)
+        view = table.view(org_id, id_, state, settled=self._delays.settled(state, now))
+        model = correction_row(tuple(ledger)) if ledger else view
+        facets = {f"{table.subject}Id": [id_], **table.facets(state)}
+        return Change(
+            event="correction" if ledger else table.subject,
+            lane=lane,
+            position=position,
+            org_id=org_id,
+            teams=frozenset(teams),
+            facets={name: frozenset(values) for name, values in facets.items()},
+            data=model.model_dump_json(by_alias=True),
         )
 
 
@@ -122,22 +145,6 @@ def _first(parts: Sequence[Rows], limit: int) -> tuple[Rows, int | None]:
 
 def _position(it: tuple[Table[Any], TupleRow]) -> int:
     return int(it[1][0])
-
-
-def _change(table: Table[Any], row: TupleRow, now: int) -> Change:
-    position, lane, org_id, id_, text, tally, teams, *ledger = row
-    state = current(table, text, tally, now)
-    model = correction_row(tuple(ledger)) if ledger else shown(table, org_id, id_, state, now)
-    facets = {f"{table.subject}Id": [id_], **table.facets(state)}
-    return Change(
-        event="correction" if ledger else table.subject,
-        lane=lane,
-        position=position,
-        org_id=org_id,
-        teams=frozenset(teams),
-        facets={name: frozenset(values) for name, values in facets.items()},
-        data=model.model_dump_json(by_alias=True),
-    )
 
 
 # The first rows of each lane by its index, and of these the first; a position is never cut.

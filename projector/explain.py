@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 
 from projector.checkpoints import BEFORE_ALL
 from projector.database import Pool, snapshot
+from projector.delays import Delays
 from projector.events import Recorded, restatements
 from projector.machine import Interval, S, Story
 from projector.recall import AsOf, Beginning, Recalled, beginning, intervals_known, recall
@@ -23,7 +24,6 @@ from projector.rows import Key
 from projector.shapes import AroundShape, Effect, Explanation, FieldShape
 from projector.store import EventStore
 from projector.tables import Table
-from projector.views import shown
 
 # Checkpoints that a look goes back; an event in four has one.
 LOOKS = (16, 128, 1_024)
@@ -42,8 +42,9 @@ class Setter:
 class Explain:
     """Explains views as of two times; each from one snapshot."""
 
-    def __init__(self, pool: Pool, store: EventStore) -> None:
+    def __init__(self, pool: Pool, store: EventStore, delays: Delays) -> None:
         self._pool = pool
+        self._delays = delays
         self._store = store
 
     def explain(self, table: Table[S], key: Key, as_of: AsOf) -> Explanation:
@@ -53,7 +54,8 @@ class Explain:
             begin, setters = self._setters(cur, table, key, as_of)
             shown_since = _in_force(cur, table, key, as_of, recalled).start
             around = _around(cur, table, key, as_of, since=shown_since, events=begin.events)
-        view = shown(table, *key, recalled.state, as_of.known_time)
+        settled = self._delays.settled(recalled.state, as_of.known_time)
+        view = table.view(*key, recalled.state, settled=settled)
         values = view.model_dump(mode="json", by_alias=True)
         return Explanation(
             fields={name: _field(value, setters.get(name)) for name, value in values.items()},

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
 from projector.database import Pool, snapshot
+from projector.delays import Delays
 from projector.machine import S
 from projector.recall import AsOf, Recalled, intervals_known, recall, teams
 from projector.rows import Key
@@ -18,7 +19,7 @@ from projector.scope import Scope, names
 from projector.shapes import TaskInterval, interval_rows
 from projector.store import EventStore, now_ms
 from projector.tables import Table
-from projector.views import Selection, Views, among_ids, shown
+from projector.views import Selection, Views, among_ids
 
 RECALLED_FOR_A_PAGE = 5_000  # subjects, at most
 
@@ -36,8 +37,15 @@ class Past:
     """Questions as of two times; each answers from one snapshot."""
 
     def __init__(
-        self, pool: Pool, store: EventStore, views: Views, *, clock: Callable[[], int] = now_ms
+        self,
+        pool: Pool,
+        store: EventStore,
+        views: Views,
+        delays: Delays,
+        *,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
+        self._delays = delays
         self._pool = pool
         self._store = store
         self._views = views
@@ -70,7 +78,11 @@ class Past:
             recalled = recall(cur, self._store, table, keys, as_of)
             seen = self._in_scope(cur, table, scope, recalled, as_of)
         return [
-            Found(org_id=key[0], view=_view(table, key, recalled[key], as_of), in_scope=key in seen)
+            Found(
+                org_id=key[0],
+                view=self._view(table, key, recalled[key].state, as_of),
+                in_scope=key in seen,
+            )
             for key in keys
             if key in recalled
         ]
@@ -93,7 +105,7 @@ class Past:
                     if key in seen and _fits(table, recalled[key].state, selection.facets):
                         if len(found) == selection.limit:
                             return found, last
-                        found.append(_view(table, key, recalled[key], as_of))
+                        found.append(self._view(table, key, recalled[key].state, as_of))
                     last = key
                 examined += len(keys)
                 if examined >= RECALLED_FOR_A_PAGE:
@@ -143,6 +155,9 @@ class Past:
             if len(keys) < parameters["limit"]:
                 return
             selection = replace(selection, after=keys[-1])
+
+    def _view(self, table: Table[S], key: Key, state: S, as_of: AsOf) -> BaseModel:
+        return table.view(*key, state, settled=self._delays.settled(state, as_of.known_time))
 
     def _in_scope(
         self,
@@ -203,10 +218,6 @@ def _fits(table: Table[S], state: S, wanted: Mapping[str, Sequence[str]]) -> boo
         return True
     facets = table.facets(state)
     return all(not {*values}.isdisjoint(facets[name]) for name, values in wanted.items())
-
-
-def _view(table: Table[S], key: Key, recalled: Recalled[S], as_of: AsOf) -> BaseModel:
-    return shown(table, *key, recalled.state, as_of.known_time)
 
 
 def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:

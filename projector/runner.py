@@ -26,6 +26,7 @@ from projector.database import (
     is_passing,
     translated,
 )
+from projector.delays import count_delays
 from projector.events import LANE_BUCKETS, Recorded, bucket
 from projector.garbage import collecting_rarely
 from projector.lanes import Claim, HoleInLog, advance, claim, fair_share, join
@@ -39,6 +40,7 @@ PAGE_EVENTS = 5_000
 POLL_SECONDS = 1.0  # the safety net under a notification that was missed
 RETRY_SECONDS = 0.5
 COUNT_RUNNERS_SECONDS = 1.0
+COUNT_DELAYS_SECONDS = 2.0
 
 Subjects = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class Runner:
         self._url = url
         self._page_events = self._size = page_events
         self._share, self._counted_at = 0, float("-inf")
+        self._delays_counted_at = float("-inf")
 
     def run(self, stop: Event) -> None:
         """Follow until told to stop; a database that goes away is waited for."""
@@ -79,7 +82,9 @@ class Runner:
             join(connection)
             connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
             while not stop.is_set():
-                if not self.take_page(connection):
+                took_a_page = self.take_page(connection)
+                self._count_delays(connection)
+                if not took_a_page:
                     for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                         pass
 
@@ -91,6 +96,12 @@ class Runner:
             join(connection)
             while self.take_page(connection):
                 pass
+            count_delays(connection)
+
+    def _count_delays(self, connection: Connection[DictRow]) -> None:
+        if time.monotonic() - self._delays_counted_at > COUNT_DELAYS_SECONDS:
+            count_delays(connection)
+            self._delays_counted_at = time.monotonic()
 
     def take_page(self, connection: Connection[DictRow]) -> bool:
         """Fold the next page; False where nothing waits that another runner does not hold."""

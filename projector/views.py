@@ -12,14 +12,12 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from projector.database import Pool, snapshot, translated
+from projector.delays import Delays
 from projector.machine import S, Story
 from projector.rows import Key
 from projector.scope import Scope, names
 from projector.store import now_ms
 from projector.tables import Table
-
-# Later arrivals are unlikely to change a view whose newest event is older than this.
-SETTLED_AFTER_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +37,9 @@ class Selection:
 class Views:
     """Queries over the tables of views; each answers from one snapshot."""
 
-    def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(self, pool: Pool, delays: Delays, *, clock: Callable[[], int] = now_ms) -> None:
         self._pool = pool
+        self._delays = delays
         self._clock = clock
 
     def list(
@@ -52,7 +51,7 @@ class Views:
         with snapshot(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         page = rows[: selection.limit]
-        views = [_view(table, row, now) for row in page]
+        views = [self._view(table, row, now) for row in page]
         return views, (page[-1][0], page[-1][1]) if len(rows) > len(page) else None
 
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
@@ -65,6 +64,11 @@ class Views:
         with snapshot(self._pool) as cur:
             return dict(cur.execute(query, parameters).fetchall())
 
+    def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
+        org_id, id_, text, tally = row
+        state = current(table, text, tally, now)
+        return table.view(org_id, id_, state, settled=self._delays.settled(state, now))
+
     def position(self) -> int:
         """The log position up to which the views are folded."""
         with translated(), self._pool.connection() as connection:
@@ -75,18 +79,6 @@ class Views:
 def current(table: Table[S], text: str, tally: Mapping[str, int], now: int) -> S:
     """A stored state as it is now, with what the passing of time alone has changed since."""
     return Story(table.load(text, tally)).until(now).state
-
-
-def shown(table: Table[S], org_id: str, id_: str, state: S, now: int) -> BaseModel:
-    """The view of a subject in its current state."""
-    last = state.last_event
-    settled = last is not None and now - last.time > SETTLED_AFTER_MS
-    return table.view(org_id, id_, state, settled=settled)
-
-
-def _view(table: Table[S], row: TupleRow, now: int) -> BaseModel:
-    org_id, id_, text, tally = row[:4]
-    return shown(table, org_id, id_, current(table, text, tally, now), now)
 
 
 def _list_query(

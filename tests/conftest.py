@@ -146,7 +146,8 @@ DERIVED = [
 ]
 FORGET = f"""
     SET search_path = projector;
-    TRUNCATE {", ".join(DERIVED)}, parked;
+    TRUNCATE {", ".join(DERIVED)}, parked, arrival_delays;
+    UPDATE delays_counted SET position = 0;
     UPDATE projections SET position = 0, counted = 0;
     UPDATE bucket_counts SET stored = 0, projected = 0;
 """

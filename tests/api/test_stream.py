@@ -224,7 +224,9 @@ def test_a_stream_goes_on_where_it_was_left(site):
 
 def test_many_changes_are_resumed_in_batches(site, monkeypatch):
     """More than one reading takes: each is told once, and the last id says that all were."""
-    monkeypatch.setattr(site.service.feed, "_changes", Changes(site.service.pool, limit=7))
+    monkeypatch.setattr(
+        site.service.feed, "_changes", Changes(site.service.pool, site.service.delays, limit=7)
+    )
     agents, tasks = [f"a{n}" for n in range(50)], [f"t{n}" for n in range(9)]
     tell(site, *(login(0, name) for name in agents), *(task(0, name, "new") for name in tasks))
     with listening(site, since=0) as heard:

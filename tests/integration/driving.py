@@ -24,7 +24,7 @@ def tables(url: str) -> dict[str, list[Any]]:
         return {
             name: [
                 tuple(row.values())
-                for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4".encode())
+                for row in connection.execute(f"SELECT * FROM {name} AS r ORDER BY r".encode())
             ]
             for name in DERIVED
         }

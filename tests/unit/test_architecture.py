@@ -23,7 +23,7 @@ LAYERS = [
     ["projector.shapes"],
     ["projector.settings"],
     ["projector.database"],
-    ["projector.store"],
+    ["projector.store", "projector.delays"],
     ["projector.tables"],
     ["projector.scope"],
     ["projector.checkpoints", "projector.lanes", "projector.rows"],

@@ -45,6 +45,7 @@ def test_the_variables():
         "PROJECTOR_DATA_DIR",
         "PROJECTOR_DEFAULT_ORG_ID",
         "PROJECTOR_STREAMS",
+        "PROJECTOR_SETTLED_QUANTILE",
         "PROJECTOR_TOKENS",
         "PROJECTOR_WEBHOOK_SECRETS",
     } == {field.alias for field in Settings.model_fields.values()}
@@ -63,6 +64,7 @@ def test_defaults():
         "default_org_id": None,
         "body_limit": 1_048_576,
         "streams": 100,
+        "settled_quantile": 0.999,
     } == read_settings({}).model_dump()
 
 
