@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from flask import current_app, request
 
-from api.parameters import WHOLE, AsOfQuery
+from api.parameters import LONGEST_POSITION, WHOLE, AsOfQuery
 from api.problems import ParameterError, Problem
 from projector.bootstrap import Service
 from projector.recall import AsOf
@@ -74,7 +74,7 @@ def _position(header: str) -> int | None:
     given = request.headers.get(header)
     if given is None:
         return None
-    if not (given.isascii() and given.isdigit() and len(given) <= 18):
+    if not (given.isascii() and given.isdigit() and len(given) <= LONGEST_POSITION):
         raise _bad_header(header, given, f"a position, {WHOLE}")
     return int(given)
 

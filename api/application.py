@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import floor, health, ledgers, openapi, pages, parked, problems, stream, webhooks
+from api import floor, health, ledgers, log, openapi, pages, parked, problems, stream, webhooks
 from projector.bootstrap import Service
 
 
@@ -20,6 +20,7 @@ def create_app(service: Service) -> Flask:
         webhooks.blueprint,
         floor.blueprint,
         ledgers.blueprint,
+        log.blueprint,
         parked.blueprint,
         stream.blueprint,
         health.blueprint,

@@ -216,7 +216,7 @@ def _history(table: Table[Any], query: HistoryQuery, token: Token, id_: str) -> 
 
 def _events(table: Table[Any], query: EventsQuery, token: Token, id_: str) -> dict[str, Any]:
     found = _find(table, query, token, id_, access.service().past.as_of(None, None))
-    rows, place = access.service().audit.events(
+    rows, place = access.service().log.of_subject(
         table,
         found.org_id,
         id_,

@@ -1,19 +1,33 @@
-"""The ledgers: what was odd about the events, and what late ones changed."""
+"""The ledgers: what was odd about the events, what late ones changed, and what was refused."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 from flask import Blueprint
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api import access
+from api.exports import Export
 from api.lists import ListMeta, envelope
-from api.parameters import LedgerCursor, Limit, Names, OneQuery, Time
+from api.parameters import (
+    ConflictCursor,
+    LedgerCursor,
+    Limit,
+    Names,
+    OneQuery,
+    QuarantineCursor,
+    Time,
+)
 from api.routes import read
-from projector.audit import LedgerQuestion
+from projector.ledgers import LedgerQuestion, Place
+from projector.scope import Scope
 from projector.settings import Token
-from projector.shapes import AnomalyRow, CorrectionRow, Shape
+from projector.shapes import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow, Shape
 
 blueprint = Blueprint("ledgers", __name__)
+EXPORTED_TOGETHER = 1_000  # rows that are read at a time
 
 
 class LedgerQuery(OneQuery):
@@ -24,7 +38,18 @@ class LedgerQuery(OneQuery):
     from_: Time = Field(default=0, alias="from")
     to: Time | None = None
     limit: Limit = 100
+
+
+class SubjectLedgerQuery(LedgerQuery):
     cursor: LedgerCursor | None = None
+
+
+class ConflictQuery(LedgerQuery):
+    cursor: ConflictCursor | None = None
+
+
+class QuarantineQuery(LedgerQuery):
+    cursor: QuarantineCursor | None = None
 
 
 class AnomalyList(Shape):
@@ -37,36 +62,92 @@ class CorrectionList(Shape):
     data: list[CorrectionRow]
 
 
-@read(
-    blueprint,
-    "/api/v1/anomalies",
-    summary="Steps that were not expected, by time.",
-    answers=AnomalyList,
-    query=LedgerQuery,
-)
-def list_anomalies(query: LedgerQuery, token: Token) -> AnomalyList:
-    rows = access.service().audit.anomalies(access.scope(token, query.org_id), _question(query))
-    return AnomalyList.model_construct(**envelope(*rows))
+class ConflictList(Shape):
+    meta: ListMeta
+    data: list[ConflictRow]
 
 
-@read(
-    blueprint,
-    "/api/v1/corrections",
-    summary="What late events changed of what had been shown, by the time that they change.",
-    answers=CorrectionList,
-    query=LedgerQuery,
-)
-def list_corrections(query: LedgerQuery, token: Token) -> CorrectionList:
-    rows = access.service().audit.corrections(access.scope(token, query.org_id), _question(query))
-    return CorrectionList.model_construct(**envelope(*rows))
+class QuarantineList(Shape):
+    meta: ListMeta
+    data: list[QuarantineRow]
 
 
-def _question(query: LedgerQuery) -> LedgerQuestion:
+def _register(
+    name: str, summary: str, query: type[LedgerQuery], answers: type[Shape], row: type[Shape]
+) -> None:
+    """The route of one ledger, as pages and as an export."""
+
+    def ask(scope: Scope, asked: LedgerQuestion) -> tuple[Sequence[Shape], Place | None]:
+        rows: tuple[Sequence[Shape], Place | None]
+        rows = getattr(access.service().ledgers, name)(scope, asked)
+        return rows
+
+    def page(query: LedgerQuery, token: Token) -> BaseModel:
+        asked = _question(query, limit=query.limit)
+        rows, place = ask(access.scope(token, query.org_id), asked)
+        return answers.model_construct(**envelope(rows, place))
+
+    def export(query: LedgerQuery, token: Token) -> Export:
+        store = access.service().store
+        position = store.head()
+        scope, asked = access.scope(token, query.org_id), _question(query, limit=EXPORTED_TOGETHER)
+
+        def rows() -> Iterator[Shape]:
+            place: Place | None = ()
+            while place is not None:
+                found, place = ask(scope, replace(asked, after=place or None))
+                yield from found
+
+        return Export(
+            name=name,
+            model=row,
+            rows=rows(),
+            query=query,
+            recorded_to=store.recorded_at(position),
+            position=position,
+        )
+
+    path = f"/api/v1/{name}"
+    serve = read(blueprint, path, summary=summary, answers=answers, query=query, export=export)
+    serve(page)
+
+
+def _question(query: LedgerQuery, *, limit: int) -> LedgerQuestion:
     return LedgerQuestion(
         agent_ids=query.agent_id,
         task_ids=query.task_id,
         start=query.from_,
         end=query.to,
-        after=query.cursor,
-        limit=query.limit,
+        after=getattr(query, "cursor", None),
+        limit=limit,
     )
+
+
+_register(
+    "anomalies",
+    "Steps that were not expected, by time.",
+    SubjectLedgerQuery,
+    AnomalyList,
+    AnomalyRow,
+)
+_register(
+    "corrections",
+    "What late events changed of what had been shown, by the time that they change.",
+    SubjectLedgerQuery,
+    CorrectionList,
+    CorrectionRow,
+)
+_register(
+    "conflicts",
+    "Bodies that say something else under the key of an event, by when they first came.",
+    ConflictQuery,
+    ConflictList,
+    ConflictRow,
+)
+_register(
+    "quarantine",
+    "Authentic bodies that make no event, by when they first came.",
+    QuarantineQuery,
+    QuarantineList,
+    QuarantineRow,
+)

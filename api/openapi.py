@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.exports import KINDS
 from api.parameters import repeatable
 from api.problems import ProblemDocument
 from api.routes import ROUTES, Route, read_open
@@ -62,6 +63,9 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
             "default": _content("application/problem+json", ProblemDocument),
         },
     }
+    if route.exports:
+        whole = {kind: {"schema": {"type": "string"}} for kind in KINDS}
+        operation["responses"][str(route.status)]["content"] |= whole
     if route.role is not None:
         operation["security"] = [{"token": []}]
     if route.method == "post":

@@ -25,6 +25,7 @@ from pydantic.alias_generators import to_camel
 from api.problems import ParameterError, Problem
 
 LAST_TIME = 2**53 - 1
+LONGEST_POSITION = 18  # digits
 WHOLE = "a whole number in plain digits"
 
 
@@ -76,6 +77,14 @@ StoredTime = Annotated[StrictInt, Field(ge=0, le=LAST_TIME)]
 TimeCursor = Annotated[tuple[StoredTime], BeforeValidator(_place), _AS_TEXT]
 Position = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 PositionCursor = Annotated[tuple[Position], BeforeValidator(_place), _AS_TEXT]
+WholeNumber = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, lt=2**63)]
+LogCursor = Annotated[
+    tuple[Position, StoredTime, StoredTime, Position], BeforeValidator(_place), _AS_TEXT
+]
+ConflictCursor = Annotated[
+    tuple[StoredTime, Stored, Position, Stored], BeforeValidator(_place), _AS_TEXT
+]
+QuarantineCursor = Annotated[tuple[StoredTime, Position], BeforeValidator(_place), _AS_TEXT]
 LedgerCursor = Annotated[
     tuple[StoredTime, Stored, Stored, Stored, Position], BeforeValidator(_place), _AS_TEXT
 ]
@@ -84,13 +93,15 @@ LedgerCursor = Annotated[
 _ALLOWED = {
     "limit": f"{WHOLE} from 1 to 1000",
     **dict.fromkeys(
-        ("at", "knownAt", "from", "to"),
+        ("at", "knownAt", "from", "to", "recordedFrom", "recordedTo"),
         f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
     ),
     "cursor": "the nextCursor of the answer before, unchanged",
     "loggedIn": "true or false",
     "open": "true or false",
     "order": "created or recorded",
+    "origin": "webhook, reconciliation or import",
+    "toPosition": f"a position, {WHOLE}",
 }
 
 Q = TypeVar("Q", bound=Query)
@@ -113,6 +124,14 @@ def read_query(model: type[Q]) -> Q:
             f"Bad parameters: {', '.join(wrong)}.",
             errors=[_error(model, name, given.get(name, [])) for name in wrong],
         ) from None
+
+
+def read_position(given: str) -> int:
+    """A position in a path; Problem 400 where it is none."""
+    if not (given.isascii() and given.isdigit() and len(given) <= LONGEST_POSITION):
+        error = ParameterError(parameter="position", given=given, allowed=f"a position, {WHOLE}")
+        raise Problem(400, "Bad parameters: position.", errors=[error])
+    return int(given)
 
 
 def read_body(model: type[Q]) -> Q:

@@ -14,8 +14,9 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from api import access
-from api.parameters import Q, Query, read_body, read_query
+from api import access, exports
+from api.exports import Export
+from api.parameters import Q, Query, read_body, read_position, read_query
 from projector.settings import Role, Token
 
 EVENT_STREAM = "text/event-stream"
@@ -34,6 +35,7 @@ class Route:
     role: Role | None = None  # null: always open
     status: int = 200
     content_type: str = "application/json"
+    exports: bool = False  # also as CSV and NDJSON
     headers: tuple[str, ...] = (access.MIN_POSITION,)  # of a GET: positions, each optional
 
 
@@ -48,18 +50,35 @@ def read(  # noqa: PLR0913 - what a route is
     answers: type[BaseModel],
     query: type[Q],
     role: Role = Role.VIEWER,
+    export: Callable[[Q, Token], Export] | None = None,
 ) -> Callable[[Callable[..., BaseModel]], Callable[..., Response]]:
-    """Register a GET route; its function takes the query, the caller and the path's parts."""
+    """Register a GET route; its function takes the query, the caller and the path's parts.
+
+    What it lists may also be had whole, by ``export``.
+    """
     ROUTES.append(
-        Route(method="get", path=path, summary=summary, answers=answers, query=query, role=role)
+        Route(
+            method="get",
+            path=path,
+            summary=summary,
+            answers=answers,
+            query=query,
+            role=role,
+            exports=export is not None,
+        )
     )
 
     def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
         @wraps(handler)
         def view(**parts: Any) -> Response:
             asked, position = read_query(query), access.min_position()
+            kind = exports.JSON if export is None else exports.wanted()
+            if "position" in parts:
+                parts["position"] = read_position(parts["position"])
             token: Token = access.caller(role)
             access.wait_for(position)
+            if export is not None and kind != exports.JSON:
+                return exports.respond(export(asked, token), kind)
             return answer(handler(asked, token, **parts))
 
         blueprint.add_url_rule(path, path, view, methods=["GET"])

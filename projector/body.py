@@ -87,6 +87,22 @@ def read_stored(body: bytes) -> Any:
         return read_element(body)
 
 
+def read_shown(body: bytes) -> Any:
+    """The JSON value as it can be shown: lone surrogates replaced; null where it is none."""
+    try:
+        return _shown(json.loads(_text(body)[0]))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_shown(key): _shown(item) for key, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list) else value
+
+
 def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
     text, encoding = _text(body)
     start = _skip(text, 0)

@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from projector.audit import Audit
 from projector.changes import Changes
 from projector.database import Pool, open_pool
 from projector.delays import Delays
 from projector.explain import Explain
 from projector.feed import Feed
 from projector.intake import Intake
+from projector.ledgers import Ledgers
+from projector.log import Log
 from projector.parking import Parking
 from projector.past import Past
 from projector.settings import Role, Settings, SettingsError, Token
@@ -40,7 +41,8 @@ class Service:
     views: Views
     past: Past
     explain: Explain
-    audit: Audit
+    log: Log
+    ledgers: Ledgers
     feed: Feed
     parking: Parking
     status: Status
@@ -75,7 +77,8 @@ def build_service(
         views=views,
         past=Past(pool, store, views, delays, clock=clock),
         explain=Explain(pool, store, delays),
-        audit=Audit(pool, store, clock=clock),
+        log=Log(pool, store),
+        ledgers=Ledgers(pool, clock=clock),
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),
         status=Status(pool, intake, settings, clock=clock),

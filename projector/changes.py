@@ -14,10 +14,10 @@ from typing import Any, Literal
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.audit import correction_row
 from projector.database import Pool, snapshot
 from projector.delays import Delays
 from projector.lanes import NAME
+from projector.ledgers import correction_row
 from projector.scope import Scope, teams_of
 from projector.store import now_ms
 from projector.tables import TABLES, Table

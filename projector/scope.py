@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from projector.machine import S
-from projector.tables import Table
+from projector.tables import AGENTS, TASKS, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,19 @@ class Scope:
                 f" AND v.facets->'agentId' ? a.id AND a.{of_team})"
             )
         return sql.SQL(of_team)
+
+    def events(self) -> sql.Composable:
+        """Events that name an agent of the caller's teams, or a task in which one takes part.
+
+        The table of events is ``e``.
+        """
+        if self.team_ids is None:
+            return sql.SQL("TRUE")
+        return sql.SQL(
+            "(EXISTS (SELECT FROM agents AS v WHERE v.org_id = e.org_id AND v.id = e.agent_id"
+            " AND {}) OR EXISTS (SELECT FROM tasks AS v WHERE v.org_id = e.org_id"
+            " AND v.id = e.task_id AND {}))"
+        ).format(self.teams(AGENTS), self.teams(TASKS))
 
 
 def teams_of(table: Table[S]) -> sql.SQL:

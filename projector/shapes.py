@@ -6,12 +6,13 @@ from these models, and they answer.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from projector.agent import AgentState, Session
@@ -42,6 +43,13 @@ class Shape(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True
     )
+
+
+Base64 = Annotated[
+    bytes,
+    PlainSerializer(lambda body: base64.b64encode(body).decode(), return_type=str),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
 
 
 class LastEventShape(Shape):
@@ -201,6 +209,63 @@ class EventRow(Shape):
     recorded_time: int
     origin: Origin = Field(description="How the fact was learned.")
     restates: int | None = Field(description="The position of the event whose fact it repeats.")
+
+
+class DuplicateShape(Shape):
+    """A delivery of an event that was there already."""
+
+    recorded_time: int
+
+
+class ConflictShape(Shape):
+    """A body that says something else under the key of an event that was there already."""
+
+    sha256: str
+    body: Base64 = Field(description="As received, base64.")
+    parsed: Any
+    deliveries: int
+    first_time: int
+    last_time: int
+
+
+class LogEvent(EventRow):
+    """An event of the log with all that is kept of it."""
+
+    body: Base64 = Field(description="As received, base64.")
+    parsed: Any = Field(description="The body's JSON; null where it is none.")
+    sha256: str = Field(description="Of the body, hex.")
+    duplicates: list[DuplicateShape]
+    conflicts: list[ConflictShape]
+
+
+class ConflictRow(Shape):
+    """A conflict in the ledger: between which times such a body came, and of which event."""
+
+    kind: Literal["conflict"]
+    org_id: str
+    subject: str | None = Field(description="`agent:` or `task:` and its id.")
+    agent_id: str | None
+    task_id: str | None
+    from_: int = Field(alias="from")
+    to: int
+    event_id: str
+    position: int = Field(description="Of the event that came first.")
+    data: Any = Field(description="Of the later body, parsed.")
+    sha256: str = Field(description="Of the later body, hex.")
+    deliveries: int
+
+
+class QuarantineRow(Shape):
+    """An authentic body that makes no event."""
+
+    id: int
+    reason: str
+    sha256: str
+    body: Base64 = Field(description="As received, base64.")
+    headers: Any
+    deliveries: int
+    first_time: int
+    last_time: int
 
 
 class AnomalyRow(Shape):

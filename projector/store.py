@@ -96,6 +96,16 @@ _BETWEEN = """
         OFFSET 0
     ) AS e
 """
+_AROUND = """
+    SELECT k.ordinal, e.*
+    FROM unnest(%b::text[], %b::text[], %b::bigint[]) WITH ORDINALITY AS k(org, id, time, ordinal)
+    CROSS JOIN LATERAL (
+        SELECT {columns} FROM events
+        WHERE org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL
+            AND time BETWEEN k.time - %b AND k.time + %b AND notification_id <= %b
+        OFFSET 0
+    ) AS e
+"""
 # A part of a subject's events, in either order, with all that lie near enough in time to state the
 # same facts. A position tells where to go on: the row of the log that it names never changes.
 _NEAR = {
@@ -225,7 +235,7 @@ class EventStore(PostgresApplicationRecorder):
         self, cursor: Cursor[TupleRow], columns: Sequence[Sequence[Any]]
     ) -> tuple[Sequence[Outcome], int]:
         if not columns[0]:
-            return (), self._head(cursor)
+            return (), self.head_of(cursor)
         cursor.execute(_APPEND, (*columns, self._clock()), prepare=True)
         row = cursor.fetchone()
         assert row is not None  # noqa: S101 - the function always answers one row
@@ -290,9 +300,10 @@ class EventStore(PostgresApplicationRecorder):
     def head(self) -> int:
         """The last position, 0 where the log is empty."""
         with translated(), self._pool.connection() as connection:
-            return self._head(connection.cursor(row_factory=tuple_row))
+            return self.head_of(connection.cursor(row_factory=tuple_row))
 
-    def _head(self, cursor: Cursor[TupleRow]) -> int:
+    def head_of(self, cursor: Cursor[TupleRow]) -> int:
+        """The same, as a transaction sees it."""
         cursor.execute("SELECT coalesce(max(notification_id), 0) FROM events")
         row = cursor.fetchone()
         return row[0] if row else 0
@@ -367,6 +378,49 @@ class EventStore(PostgresApplicationRecorder):
             found[number - 1].append(_recorded(row))
         return [in_order(events) for events in found]
 
+    def around(
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        moments: Sequence[tuple[str, str, int]],
+        *,
+        known: int,
+    ) -> Iterator[tuple[int, list[Recorded]]]:
+        """Of subjects at a time each: the time, and what is near enough to state the same facts.
+
+        In order, of positions up to one; nothing where an event is alone.
+        """
+        near = dict(
+            zip(moments, self._around(cursor, column, moments, known, apart=0), strict=True)
+        )
+        # What reconciliation told may be stated by webhooks of about the same time.
+        told = [key for key, rows in near.items() if any(map(_is_reconciled, rows))]
+        apart = RECONCILIATION_TOLERANCE_MS
+        near |= zip(told, self._around(cursor, column, told, known, apart=apart), strict=True)
+        for (_, _, time_), rows in near.items():
+            if len(rows) > 1:
+                yield time_, in_order(map(_recorded, rows))
+
+    def _around(
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        moments: Sequence[tuple[str, str, int]],
+        known: int,
+        *,
+        apart: int,
+    ) -> list[list[TupleRow]]:
+        found: list[list[TupleRow]] = [[] for _ in moments]
+        if moments:
+            query = _AROUND.format(
+                columns=_COLUMNS, column=column, bucket=column.replace("_id", "_bucket")
+            )
+            columns = [list(each) for each in zip(*moments, strict=True)]
+            parameters = (*columns, apart, apart, known)
+            for number, *row in cursor.execute(query, parameters, prepare=True):
+                found[number - 1].append(tuple(row))
+        return found
+
     def position_at(self, recorded_time: int) -> int:
         """The last position that was recorded up to a moment (epoch ms), 0 where there is none."""
         with translated(), self._pool.connection() as connection:
@@ -415,6 +469,10 @@ def _known_query(query: str, column: SubjectColumn, known: str) -> str:
     return query.format(
         columns=_COLUMNS, subject=_KNOWN.format(column=column, bucket=bucket, known=known)
     )
+
+
+def _is_reconciled(row: TupleRow) -> bool:
+    return bool(row[7] == Origin.RECONCILIATION)
 
 
 def _entry(row: TupleRow) -> Entry:
