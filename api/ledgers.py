@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from flask import Blueprint
@@ -77,18 +77,16 @@ def _register(
 ) -> None:
     """The route of one ledger, as pages and as an export."""
 
-    def ask(scope: Scope, asked: LedgerQuestion) -> tuple[Sequence[Shape], Place | None]:
-        rows: tuple[Sequence[Shape], Place | None]
-        rows = getattr(access.service().ledgers, name)(scope, asked)
-        return rows
+    def ledger() -> Callable[[Scope, LedgerQuestion], tuple[Sequence[Shape], Place | None]]:
+        return getattr(access.service().ledgers, name)  # type: ignore[no-any-return]
 
     def page(query: LedgerQuery, token: Token) -> BaseModel:
         asked = _question(query, limit=query.limit)
-        rows, place = ask(access.scope(token, query.org_id), asked)
+        rows, place = ledger()(access.scope(token, query.org_id), asked)
         return answers.model_construct(**envelope(rows, place))
 
     def export(query: LedgerQuery, token: Token) -> Export:
-        store = access.service().store
+        store, ask = access.service().store, ledger()
         position = store.head()
         scope, asked = access.scope(token, query.org_id), _question(query, limit=EXPORTED_TOGETHER)
 
