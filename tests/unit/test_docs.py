@@ -24,7 +24,7 @@ def text(name: str) -> str:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_is_told(route):
     """By its method and path, with its filters."""
-    parts = re.sub(r"<(\w+?)_id>", r"{\1Id}", route.path)
+    parts = re.sub(r"<(\w+)>", r"{\1}", re.sub(r"<(\w+?)_id>", r"{\1Id}", route.path))
     assert f"{route.method.upper()} {parts}" in text("http.md")
     for name, field in route.query.model_fields.items():
         assert (field.alias or name) in text("http.md")
