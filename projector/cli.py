@@ -24,6 +24,7 @@ from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
 from projector.settings import Settings, SettingsError, read_settings
 from projector.simulate.command import simulate
+from projector.verifier import verify_command
 
 FAILED, BEHIND = 1, 3
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -45,7 +46,7 @@ def main() -> None:
     """Webex Contact Center's webhooks as the state of agents and tasks.
 
     Exit codes: 0 done, 1 failed (one sentence on the error output), 2 wrong usage, 3 not up to
-    date.
+    date, 4 the tables differ from the log.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
 
@@ -191,6 +192,7 @@ def version(*, as_json: bool) -> None:
 
 main.add_command(export)
 main.add_command(simulate)
+main.add_command(verify_command)
 
 
 def _settings() -> Settings:

@@ -66,11 +66,18 @@ def quantile(counts: Sequence[tuple[int, int]], share: float) -> int:
 def count_delays(connection: Connection[DictRow]) -> None:
     """Add what the log has got to the sketch, unless another is at it."""
     with connection.transaction():
-        connection.execute(_COUNT, {"octave": BUCKETS_AN_OCTAVE})
+        connection.execute(_COUNT.encode())
 
 
 # Of facts that were told by webhook, with a time of their own.
-_COUNT = """
+HISTOGRAM = f"""
+    SELECT topic AS type,
+        ceil({BUCKETS_AN_OCTAVE} * ln(greatest(1, recorded_time - time)::float8) / ln(2::float8))
+            AS bucket,
+        count(*) AS events
+    FROM events WHERE origin = 'webhook' AND time_source <> 'recorded'
+"""  # noqa: S608
+_COUNT = f"""
     WITH held AS (
         SELECT position FROM delays_counted FOR UPDATE SKIP LOCKED
     ), moved AS (
@@ -79,12 +86,8 @@ _COUNT = """
         RETURNING position
     )
     INSERT INTO arrival_delays AS a (type, bucket, events)
-    SELECT topic, ceil(%(octave)s * ln(greatest(1, recorded_time - time)::float8) / ln(2::float8)),
-        count(*)
-    FROM events
-    WHERE notification_id > (SELECT position FROM held)
+    {HISTOGRAM} AND notification_id > (SELECT position FROM held)
         AND notification_id <= (SELECT position FROM moved)
-        AND origin = 'webhook' AND time_source <> 'recorded'
     GROUP BY 1, 2
     ON CONFLICT (type, bucket) DO UPDATE SET events = a.events + excluded.events
-"""
+"""  # noqa: S608

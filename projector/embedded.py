@@ -47,6 +47,10 @@ OPTIONS = {
 UNSAFE_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
+class AlreadyRuns(EmbeddedError):  # noqa: N818 - named for what is noticed
+    """Another process supervises the server of this data folder."""
+
+
 class EmbeddedPostgres:
     """One PostgreSQL server for one data folder, reached over a Unix socket only.
 
@@ -114,6 +118,11 @@ class EmbeddedPostgres:
         listener = int(struct.unpack("3i", credentials)[0])
         return listener if listener in self._processes() else None
 
+    def url_of_another(self) -> str:
+        """The database's address where another process supervises the server."""
+        self._sockets = self._socket_folder()
+        return self.url
+
     @property
     def url(self) -> str:
         """The address of the database `projector`, for libpq and psycopg."""
@@ -150,7 +159,7 @@ class EmbeddedPostgres:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(lock)
-            raise EmbeddedError(
+            raise AlreadyRuns(
                 f"Another projector already runs on {self._data_dir}: stop it, "
                 "or set PROJECTOR_DATA_DIR to another folder."
             ) from None

@@ -9,7 +9,6 @@ compared with: live intake and replay are the same walk.
 
 from __future__ import annotations
 
-import zlib
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,13 +21,12 @@ from projector.events import (
     Origin,
     Recorded,
     in_order,
+    is_checkpoint,
     restatements,
 )
 from projector.machine import Interval, S, Story
 from projector.outcome import LateCount, Moment, Outcome, intervals, total
 from projector.tally import NOTHING, Tally
-
-CHECKPOINT_EVENTS = 4  # on average from one checkpoint of a subject to its next
 
 
 class Codec(Protocol[S]):
@@ -194,7 +192,7 @@ class Life(Generic[S]):
             more.intervals = [*earlier, *story.intervals]
             more.anomalies = [*moment.anomalies, *story.anomalies]
             more.tally.add(story.state.tally)
-            more.is_checkpoint = more.is_checkpoint or any(map(_is_checkpoint, told))
+            more.is_checkpoint = more.is_checkpoint or any(map(is_checkpoint, told))
         if more.is_checkpoint:
             more.state = self._codec.dump(self._at.state)
         return more
@@ -287,7 +285,7 @@ class Life(Generic[S]):
             story.state.tally = moment.tally
             story.take(time, told)
             moment.intervals, moment.anomalies = story.intervals, story.anomalies
-            moment.is_checkpoint = any(map(_is_checkpoint, told))
+            moment.is_checkpoint = any(map(is_checkpoint, told))
             if moment.is_checkpoint:
                 moment.state = self._codec.dump(story.state)
         return moment
@@ -440,12 +438,6 @@ def _passing(story: Story[S], moment: int) -> Sequence[Interval]:
     """What the passing of time alone has begun up to a moment."""
     story.intervals = []
     return story.until(moment).intervals
-
-
-def _is_checkpoint(recorded: Recorded) -> bool:
-    """Chosen by the event alone, so that what comes late moves no checkpoint."""
-    name = f"{recorded.event.id}\0{recorded.time}"
-    return zlib.crc32(name.encode()) % CHECKPOINT_EVENTS == 0
 
 
 def _is_reconciled(recorded: Recorded) -> bool:

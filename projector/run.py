@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 from projector.bootstrap import local_tokens
 from projector.database import check_address
-from projector.embedded import EmbeddedPostgres
+from projector.embedded import AlreadyRuns, EmbeddedPostgres
 from projector.errors import ProjectorError
 from projector.migrate import migrate
 from projector.processes import Child, on_stop_signals
@@ -93,6 +93,17 @@ def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
                 embedded.start()
 
         yield embedded.url, keep
+
+
+@contextmanager
+def reached(settings: Settings) -> Iterator[str]:
+    """The database's address, be it the one of a service that runs already."""
+    embedded = EmbeddedPostgres(settings.data_dir)
+    try:
+        with database(settings) as (url, _):
+            yield url
+    except AlreadyRuns:
+        yield embedded.url_of_another()
 
 
 def _keep_token(settings: Settings) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from projector import repair
+import projector.events
 from projector.body import read_delivery
 from projector.database import connect
 from projector.events import Offered, Origin, Recorded, restatements
@@ -39,7 +39,7 @@ def timed(template, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _usual_spacing(monkeypatch):
     """Whatever a test makes of it, the next one finds it as it is."""
-    monkeypatch.setattr(repair, "CHECKPOINT_EVENTS", repair.CHECKPOINT_EVENTS)
+    monkeypatch.setattr(projector.events, "CHECKPOINT_EVENTS", projector.events.CHECKPOINT_EVENTS)
 
 
 def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
@@ -47,7 +47,7 @@ def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
     with connect(site.url) as connection:
         connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
     forget(site.url)
-    repair.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
+    projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     note("\n".join(line(body) for body in bodies))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])

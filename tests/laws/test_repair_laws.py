@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from projector import repair
+import projector.events
 from projector.corrections import Shown
 from projector.events import Origin, Recorded, restatements
 from projector.machine import Interval, fold
@@ -29,7 +29,7 @@ any_data = given(data=st.data())
 @pytest.fixture(autouse=True)
 def _usual_spacing(monkeypatch):
     """Whatever a test makes of it, the next one finds it as it is."""
-    monkeypatch.setattr(repair, "CHECKPOINT_EVENTS", repair.CHECKPOINT_EVENTS)
+    monkeypatch.setattr(projector.events, "CHECKPOINT_EVENTS", projector.events.CHECKPOINT_EVENTS)
 
 
 def arrived(data: Any, lives: Any) -> MemoryLog:
@@ -37,7 +37,7 @@ def arrived(data: Any, lives: Any) -> MemoryLog:
 
     Checkpoints stand at each moment, at about each second one, or as they do.
     """
-    repair.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 32]))
+    projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
     log = MemoryLog()

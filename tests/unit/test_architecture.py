@@ -27,7 +27,7 @@ LAYERS = [
     ["projector.tables"],
     ["projector.scope"],
     ["projector.checkpoints", "projector.lanes", "projector.rows"],
-    ["projector.projections"],
+    ["projector.projections", "projector.verify"],
     ["projector.parking", "projector.recall"],
     [
         "projector.views",
@@ -43,7 +43,7 @@ LAYERS = [
     ["projector.footing", "projector.migrate", "projector.processes"],
     ["projector.embedded", "projector.serve"],
     ["projector.run", "projector.client"],
-    ["projector.export"],
+    ["projector.export", "projector.verifier"],
     # The simulator is a program that talks HTTP: of the service it knows nothing.
     ["projector.simulate.staff", "projector.simulate.timeline", "projector.simulate.patterns"],
     ["projector.simulate.wire"],
@@ -263,6 +263,7 @@ def test_settings_are_read_where_a_process_begins():
         "api.wsgi",
         "projector.cli",
         "projector.export",
+        "projector.verifier",
         "projector.embedded",  # hands it on to PostgreSQL, without libpq's variables
         "projector.processes",  # hands it on to the parts
         "projector.simulate.command",
