@@ -16,8 +16,10 @@ from projector import __version__
 from projector.client import Client
 from projector.errors import ProjectorError
 from projector.export import export
+from projector.lookup import events, explain, history
 from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
+from projector.questions import as_json, parted, the_organisation, the_service, the_subject
 from projector.run import Announcement, database
 from projector.run import run as run_service
 from projector.serve import follow as follow_log
@@ -27,7 +29,6 @@ from projector.simulate.command import simulate
 from projector.verifier import verify_command
 
 FAILED, BEHIND = 1, 3
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 class Commands(click.Group):
@@ -112,11 +113,6 @@ def parked() -> None:
     """Subjects that wait because an event of theirs cannot be folded."""
 
 
-the_service = click.option("--url", help="The service's root.  [default: HOST and PORT]")
-the_organisation = click.option("--org", help="Its organisation, where several have such an id.")
-the_subject = click.argument("subject", metavar="agent:ID|task:ID")
-
-
 @parked.command("list")
 @the_service
 @as_json
@@ -155,9 +151,7 @@ def _parked(url: str | None) -> list[dict[str, Any]]:
 
 
 def _resume(verb: str, subject: str, org: str | None, url: str | None, *, as_json: bool) -> None:
-    kind, _, id_ = subject.partition(":")
-    if kind not in {"agent", "task"} or not id_:
-        raise click.UsageError("name the subject as agent:ID or task:ID")
+    kind, id_ = parted(subject)
     orgs = [it["orgId"] for it in _parked(url) if (it["kind"], it["id"]) == (kind, id_)]
     if org is None and len(orgs) != 1:
         known = f"several organisations have it, say which by --org: {', '.join(orgs)}"
@@ -190,9 +184,8 @@ def version(*, as_json: bool) -> None:
     click.echo(json.dumps(versions) if as_json else lines)
 
 
-main.add_command(export)
-main.add_command(simulate)
-main.add_command(verify_command)
+for _command in (events, explain, export, history, simulate, verify_command):
+    main.add_command(_command)
 
 
 def _settings() -> Settings:

@@ -24,47 +24,33 @@ import httpx
 
 from projector.client import Client
 from projector.errors import ProjectorError
+from projector.questions import filters, the_service
 from projector.settings import read_settings
 
 ACCEPT = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/x-ndjson"}
 BATCH_ROWS = 10_000
 MOST_PARTITIONS = 100_000
 LAST_TIME = 253_402_300_799_000  # epoch ms: 9999-12-31
-_NAMES = ("type", "orgId", "agentId", "taskId", "teamId", "queueId", "origin")
-_TIMES = ("from", "to", "recordedFrom", "recordedTo", "toPosition")
 
 
 class ExportError(ProjectorError):
     """The export is not whole, or has nowhere to go."""
 
 
-def _filters(command: Any) -> Any:
-    """The filters of the log as options."""
-    for name in _NAMES:
-        command = click.option(f"--{_dashed(name)}", name, multiple=True)(command)
-    for name in _TIMES:
-        command = click.option(f"--{_dashed(name)}", name, type=int)(command)
-    return command
-
-
-def _dashed(name: str) -> str:
-    return "".join(f"-{it.lower()}" if it.isupper() else it for it in name)
-
-
 @click.command()
 @click.option("--format", "kind", type=click.Choice([*ACCEPT]), default="ndjson", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File, or folder of Parquet.")
 @click.option("--body", is_flag=True, help="With the bodies as received; Parquet always has them.")
-@click.option("--url", help="The service's root.  [default: HOST and PORT]")
-@_filters
-def export(*, kind: str, out: Path | None, body: bool, url: str | None, **filters: Any) -> None:
+@the_service
+@filters
+def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked: Any) -> None:
     """Export the log from the running service, whole or not at all.
 
     Parquet is partitioned by organisation and UTC day, and needs the extra
     webex-projector[parquet].
     """
     with_body = "true" if body or kind == "parquet" else None
-    question = filters | {"body": with_body}
+    question = asked | {"body": with_body}
     client = Client(read_settings(os.environ), url)
     with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
         told = _to_parquet(answer, _needed(out)) if kind == "parquet" else _to_file(answer, out)

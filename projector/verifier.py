@@ -23,6 +23,7 @@ from psycopg.rows import DictRow
 from projector.database import connect, open_pool, translated
 from projector.delays import HISTOGRAM
 from projector.events import LANE_BUCKETS
+from projector.questions import as_json, parted, the_organisation
 from projector.run import reached
 from projector.settings import read_settings
 from projector.store import EventStore
@@ -224,14 +225,14 @@ _DELAYS = f"""
 
 @click.command("verify")
 @click.argument("subject", metavar="[agent:ID|task:ID]", required=False)
-@click.option("--org", help="The subject's organisation.")
+@the_organisation
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True)
 @click.option(
     "--moments", type=click.IntRange(0), default=4, show_default=True,
     help="Positions of a subject that are looked at, where something late came and elsewhere each.",
 )  # fmt: skip
 @click.option("--seed", type=int, help="Of the order of chance.  [default: any]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@as_json
 def verify_command(  # noqa: PLR0913 - the options
     *,
     subject: str | None,
@@ -243,10 +244,10 @@ def verify_command(  # noqa: PLR0913 - the options
 ) -> None:
     """Fold the log independently and compare every table with it; exit with 4 if any differs."""
     seed = secrets.randbelow(2**31) if seed is None else seed
-    kind, _, id_ = (subject or "").partition(":")
-    if subject is not None and (kind not in {"agent", "task"} or not id_):
-        raise click.UsageError("name the subject as agent:ID or task:ID")
-    only = (kind, org, id_) if subject else None
+    only = None
+    if subject is not None:
+        kind, id_ = parted(subject)
+        only = kind, org, id_
     begin = time.monotonic()
     with reached(read_settings(os.environ)) as url:
         found = verify(url, jobs=jobs, moments=moments, seed=seed, only=only)

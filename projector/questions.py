@@ -1,0 +1,94 @@
+"""Options of the commands that ask: whose, as of when, and which events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NAMES = ("type", "orgId", "agentId", "taskId", "teamId", "queueId", "origin")
+SPANS = ("from", "to", "recordedFrom", "recordedTo")
+AS_OF = ("at", "knownAt")
+LAST_SHOWN = 253_402_300_799_999  # epoch ms: the end of 9999
+
+
+class Moment(click.ParamType[int]):
+    """Epoch milliseconds, or ISO 8601 with a zone."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if text.isascii() and text.isdigit():
+            return int(text)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(
+                f"{text!r} is neither epoch milliseconds nor ISO 8601 with a zone", param, ctx
+            )
+        return round(moment.timestamp() * 1_000)
+
+
+def times(*names: str) -> Callable[[F], F]:
+    """An option for each of some times."""
+
+    def decorate(command: F) -> F:
+        for name in reversed(names):
+            command = click.option(f"--{_dashed(name)}", name, type=Moment())(command)
+        return command
+
+    return decorate
+
+
+def filters(command: F) -> F:
+    """The filters of the log."""
+    command = click.option("--to-position", "toPosition", type=int)(command)
+    command = times(*SPANS)(command)
+    for name in reversed(NAMES):
+        command = click.option(f"--{_dashed(name)}", name, multiple=True)(command)
+    return command
+
+
+def _dashed(name: str) -> str:
+    return "".join(f"-{it.lower()}" if it.isupper() else it for it in name)
+
+
+the_service = click.option("--url", help="The service's root.  [default: HOST and PORT]")
+the_organisation = click.option("--org", help="Its organisation, where several have such an id.")
+the_subject = click.argument("subject", metavar="agent:ID|task:ID")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def parted(subject: str) -> tuple[str, str]:
+    """Kind and id of ``agent:ID`` or ``task:ID``."""
+    kind, _, id_ = subject.partition(":")
+    if kind not in {"agent", "task"} or not id_:
+        raise click.UsageError("name the subject as agent:ID or task:ID")
+    return kind, id_
+
+
+def shown_time(time: int | None) -> str:
+    """A time as people read it: UTC, to the millisecond."""
+    if time is None:
+        return "-"
+    if time > LAST_SHOWN:
+        return str(time)
+    told = datetime.fromtimestamp(time / 1_000, UTC).isoformat(timespec="milliseconds")
+    return told.replace("+00:00", "Z")
+
+
+def in_columns(rows: list[Mapping[str, str]]) -> str:
+    """Rows as lines of columns, under their names."""
+    if not rows:
+        return ""
+    table = [[*rows[0]], *([*row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = (zip(row, widths, strict=True) for row in table)
+    return "\n".join("  ".join(f"{it:{width}}" for it, width in line).rstrip() for line in lines)
