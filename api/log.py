@@ -7,13 +7,13 @@ from pydantic import Field
 
 from api import access, exports
 from api.lists import ListMeta, envelope
-from api.parameters import Limit, LogCursor, Names, OneQuery, Query, Time, WholeNumber
+from api.parameters import Flag, Limit, LogCursor, Names, OneQuery, Query, Time, WholeNumber
 from api.problems import Problem
 from api.routes import read
 from projector.events import Origin
 from projector.log import LogQuestion
 from projector.settings import Token
-from projector.shapes import EventRow, LogEvent, Shape
+from projector.shapes import EventRow, EventWithBody, LogEvent, Shape
 from projector.store import ReadOrder
 
 blueprint = Blueprint("log", __name__)
@@ -34,6 +34,7 @@ class FilterQuery(OneQuery):
     recorded_to: Time | None = None
     to_position: WholeNumber | None = None
     order: ReadOrder = "created"
+    body: Flag = "false"
 
 
 class LogQuery(FilterQuery):
@@ -52,7 +53,7 @@ class LogMeta(ListMeta):
 
 class LogList(Shape):
     meta: LogMeta
-    data: list[EventRow]
+    data: list[EventWithBody | EventRow]
 
 
 class Digest(Shape):
@@ -70,7 +71,7 @@ def _export(query: FilterQuery, token: Token) -> exports.Export:
     asked = _question(query, token, position)
     return exports.Export(
         name="events",
-        model=EventRow,
+        model=EventWithBody if asked.with_body else EventRow,
         rows=access.service().log.rows(asked),
         query=query,
         recorded_to=recorded_to,
@@ -164,5 +165,6 @@ def _question(
         start=query.from_,
         end=query.to,
         order=query.order,
+        with_body=query.body == "true",
         after=after,
     )

@@ -11,18 +11,18 @@ from importlib.metadata import version as installed
 from typing import Any
 
 import click
-import httpx
 
 from projector import __version__
-from projector.bootstrap import known_tokens
+from projector.client import Client
 from projector.errors import ProjectorError
+from projector.export import export
 from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
 from projector.run import Announcement, database
 from projector.run import run as run_service
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
-from projector.settings import Role, Settings, SettingsError, read_settings
+from projector.settings import Settings, SettingsError, read_settings
 from projector.simulate.command import simulate
 
 FAILED, BEHIND = 1, 3
@@ -96,8 +96,7 @@ def migrate(*, check: bool, as_json: bool) -> None:
 @as_json
 def status(*, url: str | None, as_json: bool) -> None:
     """Ask the running service how it is."""
-    settings = _settings()
-    found = _ask(settings, url or settings.root, "/api/v1/status")
+    found = Client(_settings(), url).get("/api/v1/status", "projections")
     behind = sum(projection["lagEvents"] for projection in found["projections"])
     if as_json:
         click.echo(json.dumps(found))
@@ -150,8 +149,7 @@ def skip(*, subject: str, org: str | None, url: str | None, as_json: bool) -> No
 
 
 def _parked(url: str | None) -> list[dict[str, Any]]:
-    settings = _settings()
-    found: list[dict[str, Any]] = _ask(settings, url or settings.root, "/api/v1/parked")["data"]
+    found: list[dict[str, Any]] = Client(_settings(), url).get("/api/v1/parked", "data")["data"]
     return found
 
 
@@ -163,9 +161,8 @@ def _resume(verb: str, subject: str, org: str | None, url: str | None, *, as_jso
     if org is None and len(orgs) != 1:
         known = f"several organisations have it, say which by --org: {', '.join(orgs)}"
         raise ProjectorError(known if orgs else f"No {kind} {id_!r} is parked.")
-    settings = _settings()
     body = {"orgId": org or orgs[0], f"{kind}Id": id_}
-    done = _ask(settings, url or settings.root, f"/api/v1/parked/{verb}", body)
+    done = Client(_settings(), url).post(f"/api/v1/parked/{verb}", "folded", body)
     text = f"{done['folded']} events folded" + (", parked again" if done["parked"] else "")
     click.echo(json.dumps(done) if as_json else text)
     if done["parked"]:
@@ -192,6 +189,7 @@ def version(*, as_json: bool) -> None:
     click.echo(json.dumps(versions) if as_json else lines)
 
 
+main.add_command(export)
 main.add_command(simulate)
 
 
@@ -203,33 +201,6 @@ def _database_url(settings: Settings) -> str:
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is needed here: `projector run` sets it by itself.")
     return settings.database_url
-
-
-def _ask(
-    settings: Settings, url: str, path: str, body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """What the running service answers to a GET, or to a POST of a body."""
-    tokens = known_tokens(settings)
-    best = next((it for it in tokens if it.role is Role.OPERATOR), *tokens[:1]) if tokens else None
-    headers = {"Authorization": f"Bearer {best.token}"} if best else {}
-    method = "GET" if body is None else "POST"
-    try:
-        answer = httpx.request(method, f"{url}{path}", headers=headers, json=body, timeout=60)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ProjectorError(
-            f"No service answers at {url} ({error}): start it with `make run`."
-        ) from error
-    try:
-        found: dict[str, Any] = answer.json()
-        if answer.is_success and {"projections", "data", "folded"} & found.keys():
-            return found
-        refusal = found["detail"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProjectorError(
-            f"What answers at {url} is not this service ({answer.status_code}): set HOST and PORT,"
-            " or give --url."
-        ) from error
-    raise ProjectorError(f"The service at {url} refuses ({answer.status_code}): {refusal}")
 
 
 def _status_text(found: dict[str, Any]) -> str:

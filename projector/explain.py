@@ -26,7 +26,7 @@ from projector.store import EventStore
 from projector.tables import Table
 
 # Checkpoints that a look goes back; an event in four has one.
-LOOKS = (16, 128, 1_024)
+LOOKS = (16, 64, 256)
 MOST_AROUND = 1_000
 Values = Mapping[str, Any]  # of a view's fields
 

@@ -19,7 +19,14 @@ from projector.database import Pool, snapshot
 from projector.events import Origin, Recorded, TimeSource, restatements
 from projector.machine import S
 from projector.scope import Scope, names
-from projector.shapes import ConflictShape, DuplicateShape, EventRow, LogEvent, event_row
+from projector.shapes import (
+    ConflictShape,
+    DuplicateShape,
+    EventRow,
+    EventWithBody,
+    LogEvent,
+    event_row,
+)
 from projector.store import EventStore, ReadOrder, SubjectColumn
 from projector.tables import Table
 from projector.webex import read_event
@@ -46,6 +53,7 @@ class LogQuestion:
     start: int = 0
     end: int | None = None
     order: ReadOrder = "created"
+    with_body: bool = False
     after: LogPlace | None = None
 
 
@@ -87,9 +95,11 @@ class Log:
 
     def find(self, scope: Scope, position: int) -> LogEvent | None:
         """One event with all that is kept of it."""
-        asked = LogQuestion(scope=scope, position=position, after_position=position - 1)
+        asked = LogQuestion(
+            scope=scope, position=position, after_position=position - 1, with_body=True
+        )
         with snapshot(self._pool) as cur:
-            row = next(iter(_read(cur, asked, 1, with_body=True)), None)
+            row = next(iter(_read(cur, asked, 1)), None)
             if row is None:
                 return None
             upto = self._store.head_of(cur)
@@ -97,7 +107,7 @@ class Log:
             duplicates = cur.execute(_DUPLICATES, (shape.org_id, position)).fetchall()
             conflicts = cur.execute(_CONFLICTS, (shape.org_id, position)).fetchall()
         return LogEvent(
-            **shape.model_dump(),
+            **shape.model_dump(exclude={"body"}),
             body=row.body,
             parsed=read_shown(row.body),
             sha256=hashlib.sha256(row.body).hexdigest(),
@@ -169,11 +179,9 @@ class Log:
         ]
 
 
-def _read(
-    cur: Cursor[TupleRow], asked: LogQuestion, size: int, *, with_body: bool = False
-) -> list[_Row]:
+def _read(cur: Cursor[TupleRow], asked: LogQuestion, size: int) -> list[_Row]:
     """The next rows, whatever the body says."""
-    with_body = with_body or bool(asked.team_ids or asked.queue_ids)
+    with_body = asked.with_body or asked.team_ids or asked.queue_ids
     conditions, parameters = _conditions(asked)
     order = "time, notification_id" if asked.order == "created" else "notification_id"
     query = sql.SQL(_ROWS).format(
@@ -181,7 +189,8 @@ def _read(
         conditions=sql.SQL(" AND ").join(conditions),
         order=sql.SQL(order),
     )
-    return [_row(row) for row in cur.execute(query, parameters | {"size": size}).fetchall()]
+    rows = cur.execute(query, parameters | {"size": size}).fetchall()
+    return [_row(row, EventWithBody if asked.with_body else EventRow) for row in rows]
 
 
 def _conditions(asked: LogQuestion) -> tuple[list[sql.Composable], dict[str, Any]]:
@@ -223,10 +232,12 @@ def _columns(asked: LogQuestion) -> Mapping[str, Collection[str]]:
     }
 
 
-def _row(row: TupleRow) -> _Row:
+def _row(row: TupleRow, model: type[EventRow]) -> _Row:
     *told, is_of_agent, is_of_task, body = row
     position, id_, type_, org_id, agent_id, task_id, created, time, source, recorded, origin = told
-    shape = EventRow.model_construct(
+    kept: dict[str, Any] = {"body": bytes(body)} if model is EventWithBody else {}
+    shape = model.model_construct(
+        **kept,
         position=position,
         id=id_,
         type=type_,

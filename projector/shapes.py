@@ -228,10 +228,15 @@ class ConflictShape(Shape):
     last_time: int
 
 
-class LogEvent(EventRow):
-    """An event of the log with all that is kept of it."""
+class EventWithBody(EventRow):
+    """An event of the log with its body."""
 
     body: Base64 = Field(description="As received, base64.")
+
+
+class LogEvent(EventWithBody):
+    """An event of the log with all that is kept of it."""
+
     parsed: Any = Field(description="The body's JSON; null where it is none.")
     sha256: str = Field(description="Of the body, hex.")
     duplicates: list[DuplicateShape]

@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import hypothesis
 import psycopg
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from api import create_app
@@ -172,3 +175,16 @@ def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
             return stack.enter_context(open_site(url or clone(template), folder, **environment))
 
         yield make
+
+
+@contextmanager
+def served(app: Flask, port: int = 0) -> Iterator[str]:
+    """An application on loopback; its address."""
+    with make_server("127.0.0.1", port, app, threaded=True) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.port}"
+        finally:
+            server.shutdown()
+            thread.join()

@@ -10,7 +10,19 @@ from typing import Any
 
 import click
 
-from tests.bench import committer, costs, floor, http, intake, late, measure, replay, storm, tail
+from tests.bench import (
+    committer,
+    costs,
+    floor,
+    http,
+    intake,
+    late,
+    measure,
+    past,
+    replay,
+    storm,
+    tail,
+)
 from tests.bench.costs import CostComparison
 from tests.bench.ground import durable_server, machine, new_database
 from tests.bench.measure import Comparison, table
@@ -42,6 +54,9 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
     "floor": lambda url, given: floor.measure(
         url, rounds=given["rounds"], events=given["floor_events"]
     ),
+    "past": lambda url, given: past.measure(
+        url, rounds=given["rounds"], events=given["past_events"]
+    ),
 }
 
 
@@ -56,6 +71,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_000), default=100_000, show_default=True)
+@click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
 def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
     """Measure PARTS, all of them by default: ratios of contenders that take turns.

@@ -9,8 +9,7 @@ from playwright.sync_api import Page, expect
 
 from projector.store import now_ms
 from tests import examples
-from tests.browser.conftest import served
-from tests.conftest import Site
+from tests.conftest import Site, served
 
 pytestmark = pytest.mark.browser
 

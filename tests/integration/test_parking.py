@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from projector import cli, parking
+from projector import cli, client, parking
 from projector.agent import AgentState
 from projector.database import connect
 from projector.runner import Runner
@@ -183,12 +183,12 @@ def test_the_command_lists_retries_and_skips(site, poisoned, monkeypatch):
     def request(method: str, url: str, **given: Any) -> Any:
         answer = site.client.open(
             url.removeprefix("http://127.0.0.1:8080"),
-            method=method, json=given["json"], headers=site.headers,
+            method=method, json=given.get("json"), headers=site.headers,
         )  # fmt: skip
         return type("Answer", (), {"is_success": answer.status_code < 400, "json": answer.get_json,
                                    "status_code": answer.status_code})()  # fmt: skip
 
-    monkeypatch.setattr(cli.httpx, "request", request)
+    monkeypatch.setattr(client.httpx, "request", request)
 
     def parked(*words: str) -> tuple[int, str]:
         result = CliRunner().invoke(cli.main, ["parked", *words])

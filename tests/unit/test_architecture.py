@@ -43,7 +43,8 @@ LAYERS = [
     # What starts the service, each part of it in a process of its own.
     ["projector.footing", "projector.migrate", "projector.processes"],
     ["projector.embedded", "projector.serve"],
-    ["projector.run"],
+    ["projector.run", "projector.client"],
+    ["projector.export"],
     # The simulator is a program that talks HTTP: of the service it knows nothing.
     ["projector.simulate.staff", "projector.simulate.timeline", "projector.simulate.patterns"],
     ["projector.simulate.wire"],
@@ -264,6 +265,7 @@ def test_settings_are_read_where_a_process_begins():
     assert {
         "api.wsgi",
         "projector.cli",
+        "projector.export",
         "projector.embedded",  # hands it on to PostgreSQL, without libpq's variables
         "projector.processes",  # hands it on to the parts
         "projector.simulate.command",

@@ -110,7 +110,17 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
-    known = ["follow", "migrate", "parked", "run", "serve", "simulate", "status", "version"]
+    known = [
+        "export",
+        "follow",
+        "migrate",
+        "parked",
+        "run",
+        "serve",
+        "simulate",
+        "status",
+        "version",
+    ]
     assert known == sorted(main.commands)
     for name, command in main.commands.items():
         result = run(name, "--help")
