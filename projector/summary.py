@@ -245,19 +245,23 @@ _AGENTS = """
         count(*) FILTER (WHERE at_work + ready > 0) AS agents,
         max(least(changed, %(upto)s)) FILTER (WHERE at_work + ready > 0) AS agents_newest
     FROM agents AS v CROSS JOIN LATERAL (
-        SELECT (array_agg(status ORDER BY start DESC))[1] AS status,
+        SELECT max(status) FILTER (WHERE next IS NULL) AS status,
             coalesce(sum(ms) FILTER (WHERE status = ANY(%(at_work)s)), 0) AS at_work,
             coalesce(sum(ms) FILTER (WHERE status = %(ready)s), 0) AS ready
         FROM (
-            SELECT status, start, greatest(0, least(
-                lead(start, 1, %(now)s) OVER (ORDER BY start), %(now)s
-            ) - greatest(start, %(start)s)) AS ms
-            FROM agent_intervals AS i
-            WHERE i.org_id = v.org_id AND i.id = v.id AND {known} AND start <= %(upto)s
-                AND start >= coalesce((
-                    SELECT max(start) FROM agent_intervals AS i
-                    WHERE i.org_id = v.org_id AND i.id = v.id AND {known} AND start <= %(start)s
-                ), 0)
+            SELECT status, next, greatest(
+                0, least(next, %(now)s) - greatest(start, %(start)s)
+            ) AS ms
+            FROM (
+                SELECT status, start, lead(start) OVER (ORDER BY start) AS next
+                FROM agent_intervals AS i
+                WHERE i.org_id = v.org_id AND i.id = v.id AND {known} AND start <= %(upto)s
+                    AND start >= coalesce((
+                        SELECT max(start) FROM agent_intervals AS i
+                        WHERE i.org_id = v.org_id AND i.id = v.id AND {known}
+                            AND start <= %(start)s
+                    ), 0)
+            ) AS i
         ) AS i
     ) AS own
     WHERE status IS NOT NULL AND {chosen} AND {among}
