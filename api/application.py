@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import floor, health, ledgers, log, openapi, pages, parked, problems, stream, webhooks
+from api import (
+    floor,
+    health,
+    ledgers,
+    log,
+    openapi,
+    pages,
+    parked,
+    problems,
+    stream,
+    summary,
+    webhooks,
+)
 from projector.bootstrap import Service
 
 
@@ -19,6 +31,7 @@ def create_app(service: Service) -> Flask:
     for blueprint in (
         webhooks.blueprint,
         floor.blueprint,
+        summary.blueprint,
         ledgers.blueprint,
         log.blueprint,
         parked.blueprint,

@@ -25,6 +25,7 @@ from pydantic.alias_generators import to_camel
 from api.problems import ParameterError, Problem
 
 LAST_TIME = 2**53 - 1
+LONGEST_WINDOW_MS = 7 * 24 * 3_600_000
 LONGEST_POSITION = 18  # digits
 WHOLE = "a whole number in plain digits"
 
@@ -69,6 +70,7 @@ Names = tuple[Name, ...]
 Flag = Annotated[str, StringConstraints(pattern="^(true|false)$")]
 Limit = Annotated[int, BeforeValidator(_plain_digits), Field(ge=1, le=1000)]
 Time = Annotated[int, BeforeValidator(_plain_digits), Field(ge=0, le=LAST_TIME)]
+Window = Annotated[int, BeforeValidator(_plain_digits), Field(ge=1, le=LONGEST_WINDOW_MS)]
 Stored = Annotated[str, AfterValidator(_storable)]
 SubjectCursor = Annotated[tuple[Stored, Stored], BeforeValidator(_place), _AS_TEXT]
 ParkedCursor = Annotated[tuple[Stored, Stored, Stored], BeforeValidator(_place), _AS_TEXT]
@@ -96,6 +98,7 @@ _ALLOWED = {
         ("at", "knownAt", "from", "to", "recordedFrom", "recordedTo"),
         f"epoch milliseconds, {WHOLE} from 0 to {LAST_TIME}",
     ),
+    "window": f"milliseconds, {WHOLE} from 1 to {LONGEST_WINDOW_MS}",
     "cursor": "the nextCursor of the answer before, unchanged",
     **dict.fromkeys(("body", "loggedIn", "open"), "true or false"),
     "order": "created or recorded",

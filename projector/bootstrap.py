@@ -23,6 +23,7 @@ from projector.past import Past
 from projector.settings import Role, Settings, SettingsError, Token
 from projector.status import Status
 from projector.store import EventStore, now_ms
+from projector.summary import Summaries
 from projector.views import Views
 
 POOL_CONNECTIONS = 16
@@ -41,6 +42,7 @@ class Service:
     views: Views
     past: Past
     explain: Explain
+    summaries: Summaries
     log: Log
     ledgers: Ledgers
     feed: Feed
@@ -77,6 +79,7 @@ def build_service(
         views=views,
         past=Past(pool, store, views, delays, clock=clock),
         explain=Explain(pool, store, delays),
+        summaries=Summaries(pool, store, delays, service_level_ms=settings.service_level_ms),
         log=Log(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),

@@ -34,7 +34,11 @@ class Delays:
     def settled(self, state: State, moment: int) -> bool:
         """Whether the newest event of a state is old enough at a moment (epoch ms)."""
         last = state.last_event
-        return last is not None and moment - last.time > self.expected(last.type)
+        return last is not None and self.is_over(last.type, last.time, moment)
+
+    def is_over(self, type_: str, time_: int, moment: int) -> bool:
+        """Whether an event of a type and a time is so old that those like it have come."""
+        return moment - time_ > self.expected(type_)
 
     def expected(self, type_: str) -> int:
         """After how many ms an event of a type has probably come."""

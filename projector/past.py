@@ -102,7 +102,7 @@ class Past:
                 recalled = recall(cur, self._store, table, keys, as_of)
                 seen = self._in_scope(cur, table, scope, recalled, as_of)
                 for key in keys:
-                    if key in seen and _fits(table, recalled[key].state, selection.facets):
+                    if key in seen and fits(table, recalled[key].state, selection.facets):
                         if len(found) == selection.limit:
                             return found, last
                         found.append(self._view(table, key, recalled[key].state, as_of))
@@ -213,7 +213,8 @@ def life_parameters(as_of: AsOf) -> dict[str, int]:
     return {"since": min(as_of.upto, as_of.recorded_time), "upto": as_of.upto}
 
 
-def _fits(table: Table[S], state: S, wanted: Mapping[str, Sequence[str]]) -> bool:
+def fits(table: Table[S], state: S, wanted: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a state is found by some facets."""
     if not wanted:
         return True
     facets = table.facets(state)

@@ -19,9 +19,15 @@ from projector.events import LANE_BUCKETS, Recorded, bucket
 from projector.machine import Anomaly, S
 from projector.outcome import Outcome, Versions
 from projector.shapes import interval_row, late_event
-from projector.tables import INTERVAL_COLUMNS, PASSING_TIME, Table, to_row
+from projector.tables import INTERVAL_COLUMNS, PASSING_TIME, Table, to_array, to_row
 
 Key = tuple[str, str]  # organisation and id of a subject
+
+# What a row of views has beside what figures count of it.
+STATE_COLUMNS = (
+    "org_id, id, lane, position, state, tally, facets, due, due_facets, changed, newest, began,"
+    " arrived, ahead, behind"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +59,7 @@ def _write_states(
     rows = []
     for key, one in told.items():
         state, later, last = one.state, outlooks[key], one.events[-1]
+        newest, contact = state.last_event, table.contact(state)
         ahead = max(recorded.time - recorded.recorded_time for recorded in one.events)
         behind = max(recorded.recorded_time - recorded.time for recorded in one.events)
         rows.append(
@@ -65,23 +72,26 @@ def _write_states(
                 Jsonb(table.facets(state)),
                 state.due(),
                 None if later is None else Jsonb(table.facets(later)),
-                state.last_event.time if state.last_event else 0,
+                newest.time if newest else 0,
+                newest.type if newest else "",
                 min(recorded.time for recorded in one.events),
                 last.recorded_time,
                 ahead,
                 behind,
+                None if contact is None else to_array(contact),
             )
         )
     _run(
         cur,
-        "INSERT INTO {table} AS v (org_id, id, lane, position, state, tally, facets, due,"
-        " due_facets, changed, began, arrived, ahead, behind) SELECT * FROM unnest(%b::text[],"
-        " %b::text[], %b::smallint[], %b::bigint[], %b::text[], %b::jsonb[], %b::jsonb[],"
-        " %b::bigint[], %b::jsonb[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],"
-        " %b::bigint[])"
+        "INSERT INTO {table} AS v ({state}, contact) SELECT {state}, contact::bigint[]"
+        " FROM unnest(%b::text[], %b::text[], %b::smallint[], %b::bigint[], %b::text[],"
+        " %b::jsonb[], %b::jsonb[], %b::bigint[], %b::jsonb[], %b::bigint[], %b::text[],"
+        " %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])"
+        " AS k({state}, contact)"
         " ON CONFLICT (org_id, id) DO UPDATE SET position = excluded.position,"
         " state = excluded.state, tally = excluded.tally, facets = excluded.facets,"
         " due = excluded.due, due_facets = excluded.due_facets, changed = excluded.changed,"
+        " newest = excluded.newest, contact = excluded.contact,"
         " began = least(v.began, excluded.began), arrived = excluded.arrived,"
         " ahead = greatest(v.ahead, excluded.ahead), behind = greatest(v.behind, excluded.behind)",
         table.name,
@@ -262,5 +272,6 @@ def _naming(statement: LiteralString, table: str) -> bytes:
         "table": sql.Identifier(table),
         "time": sql.Identifier("start" if table.endswith("_intervals") else "time"),
         "interval": sql.SQL(INTERVAL_COLUMNS),
+        "state": sql.SQL(STATE_COLUMNS),
     }
     return sql.SQL(statement).format(**names).as_bytes()

@@ -6,7 +6,7 @@ A query that uses them names the table of views ``v`` and passes ``parameters`` 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import sql
@@ -25,6 +25,11 @@ class Scope:
     @property
     def parameters(self) -> dict[str, Any]:
         return {"orgs": names(self.org_ids), "teams": names(self.team_ids)}
+
+    def narrowed(self, team_ids: Iterable[str]) -> Scope:
+        """Of these teams only, where the caller may see them."""
+        asked = frozenset(team_ids)
+        return replace(self, team_ids=asked if self.team_ids is None else asked & self.team_ids)
 
     def covers(self, org_id: str, teams: frozenset[str]) -> bool:
         """Whether a subject with ``teams_of`` it may be seen: the same, of one that was read."""

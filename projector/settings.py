@@ -77,6 +77,7 @@ class Settings(BaseModel):
     )
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
     streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")  # a process
+    service_level_ms: int = Field(default=20_000, ge=0, alias="PROJECTOR_SERVICE_LEVEL_MS")
     settled_quantile: float = Field(default=0.999, gt=0, lt=1, alias="PROJECTOR_SETTLED_QUANTILE")
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Generic, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
 from projector.agent import AgentState
 from projector.events import Event
+from projector.figures import Contact, contact
 from projector.machine import Interval, S, Story, Stretch
 from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
 from projector.store import SubjectColumn
@@ -57,6 +58,12 @@ def from_row(row: Sequence[Any]) -> Interval:
     )
 
 
+def to_array(counted: Contact) -> str:
+    """What figures count of a task, as the database writes an array."""
+    fields = ("NULL" if value is None else str(value) for value in astuple(counted))
+    return f"{{{','.join(fields)}}}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[S]):
     """One kind of subject: its state machine, and where all that comes of it stands."""
@@ -73,6 +80,7 @@ class Table(Generic[S]):
     fresh: Callable[[], S]
     codec: TypeAdapter[S]
     facets: Callable[[S], Facets]
+    contact: Callable[[S], Contact | None]  # what figures count of it
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
     has_deadlines: bool  # whether the passing of time alone may change a view
@@ -141,6 +149,7 @@ AGENTS = Table(
     fresh=AgentState,
     codec=TypeAdapter(AgentState),
     facets=_agent_facets,
+    contact=lambda _: None,
     view=agent_view,
     interval=AgentInterval,
     has_deadlines=False,
@@ -158,6 +167,7 @@ TASKS = Table(
     fresh=TaskState,
     codec=TypeAdapter(TaskState),
     facets=_task_facets,
+    contact=contact,
     view=task_view,
     interval=TaskInterval,
     has_deadlines=True,

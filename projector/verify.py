@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from itertools import chain, groupby
 from random import Random
 from typing import Any, Generic
@@ -233,7 +233,7 @@ class _Subject(Generic[S]):
 
     def _check_state(self, folded: _Fold[S]) -> None:
         table, state, events = self._table, folded.story.state, self._events
-        later = table.when_due(state)
+        later, contact = table.when_due(state), table.contact(state)
         newest = max(events, key=_position)
         expected = {
             "lane": (bucket(table.subject, *self._key) or 0) // LANE_BUCKETS,
@@ -244,6 +244,8 @@ class _Subject(Generic[S]):
             "due": state.due(),
             "due_facets": None if later is None else table.facets(later),
             "changed": state.last_event.time if state.last_event else 0,
+            "newest": state.last_event.type if state.last_event else "",
+            "contact": None if contact is None else [*astuple(contact)],
             "began": min(it.time for it in events),
             "arrived": newest.recorded_time,
             "ahead": max(it.time - it.recorded_time for it in events),

@@ -89,9 +89,9 @@ def _list_query(
     chosen, among = among_ids(selection)
     conditions += chosen
     parameters |= among
-    for number, (name, values) in enumerate(selection.facets.items()):
-        conditions.append(_facet_condition(f"facet{number}", len(values)))
-        parameters |= _facet_parameters(f"facet{number}", name, values)
+    fitting, values = with_facets(selection.facets)
+    conditions += fitting
+    parameters |= values
     query = sql.SQL(
         "SELECT org_id, id, state, tally FROM {} AS v WHERE {}"
         " ORDER BY {}org_id, id LIMIT %(limit)s"
@@ -112,6 +112,17 @@ def among_ids(selection: Selection) -> tuple[Sequence[sql.Composable], dict[str,
     if selection.after is not None:
         conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
         parameters["after_org"], parameters["after_id"] = selection.after
+    return conditions, parameters
+
+
+def with_facets(
+    facets: Mapping[str, Sequence[str]],
+) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
+    """Conditions of the facets at the moment ``now``, and their parameters."""
+    conditions, parameters = [], dict[str, Any]()
+    for number, (name, values) in enumerate(facets.items()):
+        conditions.append(_facet_condition(f"facet{number}", len(values)))
+        parameters |= _facet_parameters(f"facet{number}", name, values)
     return conditions, parameters
 
 

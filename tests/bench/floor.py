@@ -1,7 +1,7 @@
 """Reads of a large floor with a long history, beside the same floor with hardly any.
 
 Through the routes as they are, in this process: no web server and no network is in the figures.
-The same requests go to both in turn.
+The same requests go to both in turn, and now is when the last event happens.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import psycopg
 
 from projector.garbage import collecting_rarely
 from projector.runner import Runner
+from projector.store import now_ms
 from tests.bench.costs import CostCase, CostComparison
 from tests.bench.ground import FILL_EVENTS, Bodies, drop_database, fill, new_database
 from tests.conftest import Site, open_site
+from tests.integration.driving import Clock
 
 PART = "floor"
 AGENTS = 2_000
@@ -52,12 +54,14 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
 @contextmanager
 def _site(url: str, name: str, events: int) -> Iterator[Site]:
     """A service over so many events, all of them folded."""
-    own = new_database(url, name)
-    with tempfile.TemporaryDirectory() as folder, open_site(own, Path(folder)) as site:
+    own, clock = new_database(url, name), Clock()
+    clock.now = now_ms()
+    with tempfile.TemporaryDirectory() as folder, open_site(own, Path(folder), clock=clock) as site:
         fill(site.service.store, Bodies(AGENTS).tell(events), request=FILL_EVENTS)
         Runner(site.service.store, own).catch_up()
         with psycopg.connect(own, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
+        _, clock.now = _span(site)
         yield site
     drop_database(url, name)
 
@@ -69,11 +73,19 @@ def _list_agents(site: Site, _chance: Random) -> Sequence[float]:
 
 def _list_agents_at(site: Site, chance: Random) -> Sequence[float]:
     """The same as of moments of the last half of what happened, as known now and then."""
+    return [ms for at in _moments(site, chance) for ms in _whole_floor(site, f"&at={at}")]
+
+
+def _moments(site: Site, chance: Random) -> Sequence[int]:
+    first, last = _span(site)
+    return [chance.randrange((first + last) // 2, last) for _ in range(LISTS)]
+
+
+def _span(site: Site) -> tuple[int, int]:
+    """When the first and the last event happened."""
     with psycopg.connect(site.url) as connection:
         row = connection.execute("SELECT min(time), max(time) FROM projector.events").fetchone()
-        first, last = row or (0, 0)
-    moments = [chance.randrange((first + last) // 2, last) for _ in range(LISTS)]
-    return [ms for at in moments for ms in _whole_floor(site, f"&at={at}")]
+    return row or (0, 0)
 
 
 def _whole_floor(site: Site, asked: str) -> Iterator[float]:
@@ -84,6 +96,16 @@ def _whole_floor(site: Site, asked: str) -> Iterator[float]:
         cursor = f"&cursor={page['meta']['nextCursor']}"
         yield ms
     assert len(seen) == AGENTS
+
+
+def _summarize(site: Site, _chance: Random) -> Sequence[float]:
+    """The floor and its figures of the last half an hour."""
+    return [_timed(site, "/api/v1/summary")[0] for _ in range(LISTS)]
+
+
+def _summarize_at(site: Site, chance: Random) -> Sequence[float]:
+    """The same as of moments of the last half of what happened."""
+    return [_timed(site, f"/api/v1/summary?at={at}")[0] for at in _moments(site, chance)]
 
 
 def _find(table: str) -> Ask:
@@ -100,6 +122,8 @@ def _find(table: str) -> Ask:
 ASKED: Mapping[str, Ask] = {
     f"agents, a page of {PAGE:,} of {AGENTS:,}": _list_agents,
     f"agents at a moment, a page of {PAGE:,} of {AGENTS:,}": _list_agents_at,
+    "summary": _summarize,
+    "summary at a moment": _summarize_at,
     "one agent": _find("agents"),
     "one task": _find("tasks"),
 }

@@ -8,12 +8,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import note
+from hypothesis import strategies as st
+
+import projector.events
+from projector.body import read_delivery
 from projector.database import connect
+from projector.events import Offered, Origin, Recorded
+from projector.machine import Story, fold
 from projector.runner import Runner
-from projector.tables import TABLES
-from tests.conftest import DERIVED, Site
+from projector.store import Request
+from projector.tables import TABLES, Table
+from projector.webex import judge
+from tests.conftest import DERIVED, Site, forget
 from tests.examples import RECORDED
-from tests.laws.memory import comparable, decided
+from tests.laws.memory import MemoryLog, comparable, decided, line
 
 ORGANISATIONS = ("acme", "umbra")  # that the strategies name
 
@@ -93,3 +102,67 @@ def without_slashes(answers: dict[str, Any]) -> dict[str, Any]:
         for table in TABLES
     }
     return answers | reached
+
+
+def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
+    """Some lives in any order of arrival, folded in pages as they come."""
+    with connect(site.url) as connection:
+        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
+    forget(site.url)
+    projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
+    bodies = data.draw(st.permutations(data.draw(lives)))
+    note("\n".join(line(body) for body in bodies))
+    origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
+    log, clock.now = MemoryLog(), RECORDED
+    while bodies:
+        size, clock.now = data.draw(st.integers(1, 4)), clock.now + data.draw(st.integers(0, 2))
+        deliver(site, log, bodies[:size], clock.now, data.draw(origins))
+        bodies = bodies[size:]
+        if data.draw(st.booleans()):
+            site.project(page_events=data.draw(st.integers(1, 5)))
+    site.project()
+    clock.now += 10
+    return log
+
+
+def moments(data: Any, log: MemoryLog, clock: Clock) -> tuple[int | None, int | None]:
+    """When it happened and when we knew, each near to something, or not given."""
+    times = sorted({it.time for it in log.events.values()})
+    near = st.sampled_from(times or [0]).flatmap(
+        lambda time: st.sampled_from([0, -1, 1, 1_999, 2_000, 3_600_000]).map(
+            lambda apart: min(max(0, time + apart), 2**53 - 1)
+        )
+    )
+    known = st.integers(RECORDED - 1, clock.now)
+    return data.draw(st.none() | near), data.draw(st.none() | known)
+
+
+def deliver(site: Site, log: MemoryLog, bodies: list[Any], recorded: int, origin: Origin) -> None:
+    """One publication, to the store and to the log in memory."""
+    log.begin_request()
+    elements = read_delivery(json.dumps(bodies).encode()).elements
+    judged = [judge(own, it, now=recorded, default_org=None) for own, it in elements]
+    offered = [it for it in judged if isinstance(it, Offered)]
+    site.service.store.append([Request(events=offered, origin=origin)])
+    for body in bodies:
+        log.deliver(body, recorded, origin)
+
+
+def counts(it: Recorded, at: int | None, known_at: int | None) -> bool:
+    """Whether an event had happened and was known."""
+    had_happened = at is None or it.time <= at
+    return had_happened and (known_at is None or it.recorded_time <= known_at)
+
+
+def stories(
+    log: MemoryLog, table: Table[Any], at: int | None, known_at: int | None, clock: int
+) -> dict[tuple[str, str], Story[Any]]:
+    """The fold of each subject's events that had happened and were known."""
+    now = next(time for time in (at, known_at, clock) if time is not None)
+    counted = {
+        key: [it for it in events if counts(it, at, known_at)]
+        for key, events in log.of(table).items()
+    }
+    return {
+        key: fold(table.fresh(), events).until(now) for key, events in counted.items() if events
+    }

@@ -2,88 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from hypothesis import given, note
+from hypothesis import given
 from hypothesis import strategies as st
 
-import projector.events
-from projector.body import read_delivery
-from projector.database import connect
-from projector.events import Offered, Origin, Recorded, restatements
+from projector.events import Recorded, restatements
 from projector.machine import fold
 from projector.shapes import interval_rows
-from projector.store import Request
 from projector.tables import TABLES, Table
-from projector.webex import judge
-from tests.conftest import Site, clone, forget, open_site
-from tests.examples import RECORDED
-from tests.integration.driving import Clock
-from tests.laws.memory import MemoryLog, line
+from tests.conftest import Site
+from tests.integration.driving import arrived, counts, moments, stories
+from tests.laws.memory import MemoryLog
 from tests.strategies import believable_deliveries, noisy_deliveries
-
-
-@pytest.fixture(scope="module")
-def timed(template, tmp_path_factory):
-    """A site whose log may be emptied, and the clock by which it records and answers."""
-    clock = Clock()
-    with open_site(clone(template), tmp_path_factory.mktemp("timed"), clock=clock) as site:
-        with connect(site.url) as connection:
-            for name in ("events", "duplicates"):
-                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
-        yield site, clock
-
-
-@pytest.fixture(autouse=True)
-def _usual_spacing(monkeypatch):
-    """Whatever a test makes of it, the next one finds it as it is."""
-    monkeypatch.setattr(projector.events, "CHECKPOINT_EVENTS", projector.events.CHECKPOINT_EVENTS)
-
-
-def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
-    """Some lives in any order of arrival, folded in pages as they come."""
-    with connect(site.url) as connection:
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
-    forget(site.url)
-    projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
-    bodies = data.draw(st.permutations(data.draw(lives)))
-    note("\n".join(line(body) for body in bodies))
-    origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
-    log, clock.now = MemoryLog(), RECORDED
-    while bodies:
-        size, clock.now = data.draw(st.integers(1, 4)), clock.now + data.draw(st.integers(0, 2))
-        deliver(site, log, bodies[:size], clock.now, data.draw(origins))
-        bodies = bodies[size:]
-        if data.draw(st.booleans()):
-            site.project(page_events=data.draw(st.integers(1, 5)))
-    site.project()
-    clock.now += 10
-    return log
-
-
-def moments(data: Any, log: MemoryLog, clock: Clock) -> tuple[int | None, int | None]:
-    """When it happened and when we knew, each near to something, or not given."""
-    times = sorted({it.time for it in log.events.values()})
-    near = st.sampled_from(times or [0]).flatmap(
-        lambda time: st.sampled_from([0, -1, 1, 1_999, 2_000, 3_600_000]).map(
-            lambda apart: min(max(0, time + apart), 2**53 - 1)
-        )
-    )
-    known = st.integers(RECORDED - 1, clock.now)
-    return data.draw(st.none() | near), data.draw(st.none() | known)
-
-
-def deliver(site: Site, log: MemoryLog, bodies: list[Any], recorded: int, origin: Origin) -> None:
-    """One publication, to the store and to the log in memory."""
-    log.begin_request()
-    elements = read_delivery(json.dumps(bodies).encode()).elements
-    judged = [judge(own, it, now=recorded, default_org=None) for own, it in elements]
-    offered = [it for it in judged if isinstance(it, Offered)]
-    site.service.store.append([Request(events=offered, origin=origin)])
-    for body in bodies:
-        log.deliver(body, recorded, origin)
 
 
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
@@ -180,21 +112,12 @@ def view_of(table: Table[Any], key: tuple[str, str], told: list[Recorded]) -> di
     return view.model_dump(by_alias=True, mode="json")
 
 
-def counts(it: Recorded, at: int | None, known_at: int | None) -> bool:
-    """Whether an event had happened and was known."""
-    had_happened = at is None or it.time <= at
-    return had_happened and (known_at is None or it.recorded_time <= known_at)
-
-
 def expected(
     log: MemoryLog, table: Table[Any], at: int | None, known_at: int | None, clock: int
 ) -> dict[Any, Any]:
-    now = next(time for time in (at, known_at, clock) if time is not None)
     told = {}
-    for key, events in log.of(table).items():
-        counted = [it for it in events if counts(it, at, known_at)]
-        if counted and "/" not in key[1]:  # such an id is reached by the list's filter alone
-            story = fold(table.fresh(), counted).until(now)
+    for key, story in stories(log, table, at, known_at, clock).items():
+        if "/" not in key[1]:  # such an id is reached by the list's filter alone
             view = table.view(*key, story.state, settled=False)
             rows = interval_rows(table.interval, story.intervals)
             told[key] = (

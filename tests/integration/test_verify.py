@@ -110,6 +110,7 @@ _OTHER = {
     "bigint": "{0} + 1",
     "smallint": "({0} + 1) % 16",
     "jsonb": "'{{\"other\": [1]}}'::jsonb",
+    "ARRAY": "{0} || 1::bigint",
 }
 
 
@@ -118,7 +119,10 @@ def columns() -> list[tuple[str, str]]:
     return [(name, column) for name in DERIVED for column in _COLUMNS[name.partition("_")[2]]]
 
 
-_STATE = "lane position state tally facets due due_facets changed began arrived ahead behind"
+_STATE = (
+    "lane position state tally facets due due_facets changed began arrived ahead behind newest"
+    " contact"
+)
 _INTERVAL = "start known_from known_to status current_state task_id queue_id idle_code_id event_id"
 _COLUMNS = {
     "": f"org_id id {_STATE}".split(),
@@ -167,7 +171,7 @@ def test_a_changed_value_is_found(folded, name, column):
     assert name in {it.table for it in found.differences}
 
 
-_NONE = {"text": "''", "bigint": "0", "smallint": "0", "jsonb": "'{}'"}
+_NONE = {"text": "''", "bigint": "0", "smallint": "0", "jsonb": "'{}'", "ARRAY": "'{}'"}
 
 
 @pytest.mark.parametrize("name", DERIVED)

@@ -20,6 +20,7 @@ LAYERS = [
     ["projector.outcome"],
     ["projector.repair"],
     ["projector.agent", "projector.task"],
+    ["projector.figures"],
     ["projector.shapes"],
     ["projector.settings"],
     ["projector.database"],
@@ -37,7 +38,7 @@ LAYERS = [
         "projector.runner",
     ],
     ["projector.changes", "projector.explain", "projector.past", "projector.status"],
-    ["projector.feed"],
+    ["projector.feed", "projector.summary"],
     ["projector.bootstrap"],
     # What starts the service, each part of it in a process of its own.
     ["projector.footing", "projector.migrate", "projector.processes"],
@@ -65,6 +66,7 @@ LAYERS = [
         "api.log",
         "api.parked",
         "api.stream",
+        "api.summary",
         "api.health",
         "api.openapi",
         "api.pages",
@@ -92,6 +94,7 @@ CORE = {
         "corrections",
         "outcome",
         "repair",
+        "figures",
     )
 }
 CENTRE = {

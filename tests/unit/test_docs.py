@@ -9,6 +9,7 @@ import pytest
 
 from api.routes import ROUTES
 from projector.cli import main
+from projector.figures import FORMULAS
 from projector.settings import Settings
 from tests.laws import test_fold_laws
 from tools import states
@@ -36,6 +37,12 @@ def test_every_setting_is_told(field):
     assert f"| `{field.alias}` |" in text("settings.md")
     if isinstance(field.default, str | int) and not isinstance(field.default, bool):
         assert f"| `{field.alias}` | `{field.default}` |" in text("settings.md")
+
+
+@pytest.mark.parametrize("formula", FORMULAS.values(), ids=lambda formula: formula.name)
+def test_every_formula_is_told(formula):
+    """Under its name, so that an answer leads there."""
+    assert f"\n## {formula.name}\n" in text("figures.md")
 
 
 @pytest.mark.parametrize("command", main.commands.values(), ids=lambda command: command.name)

@@ -45,6 +45,7 @@ def test_the_variables():
         "PROJECTOR_DATA_DIR",
         "PROJECTOR_DEFAULT_ORG_ID",
         "PROJECTOR_STREAMS",
+        "PROJECTOR_SERVICE_LEVEL_MS",
         "PROJECTOR_SETTLED_QUANTILE",
         "PROJECTOR_TOKENS",
         "PROJECTOR_WEBHOOK_SECRETS",
@@ -64,6 +65,7 @@ def test_defaults():
         "default_org_id": None,
         "body_limit": 1_048_576,
         "streams": 100,
+        "service_level_ms": 20_000,
         "settled_quantile": 0.999,
     } == read_settings({}).model_dump()
 

@@ -1,0 +1,135 @@
+"""The figures once more, counted from views and histories, as one would on paper.
+
+It shares nothing with `projector/figures.py` and `summary.py`, and has no SQL.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from projector.machine import Story
+from projector.shapes import agent_view, interval_rows, task_view
+from projector.tables import AGENTS
+
+AT_WORK = {"conferencing", "consulting", "connected", "on-hold", "ringing", "wrapup"}
+View = dict[str, Any]
+Stories = Mapping[tuple[str, str], Story[Any]]
+
+
+@dataclass
+class Counted:
+    """A value as a numerator and a divisor, and the count that is shown with it."""
+
+    over: float = 0
+    under: float = 0
+    count: int = 0
+
+    def add(self, over: float, under: float = 1, count: int = 1) -> None:
+        self.over, self.under, self.count = self.over + over, self.under + under, self.count + count
+
+    def told(self) -> dict[str, Any]:
+        return {"value": self.over / self.under if self.under else None, "count": self.count}
+
+
+@dataclass
+class Floor:
+    """What was counted of a floor at a moment, in a window that began after ``start``."""
+
+    moment: int
+    start: int
+    service_level_ms: int = 20_000
+    figures: dict[str, Counted] = field(
+        default_factory=lambda: {
+            name: Counted()
+            for name in ("serviceLevel", "asaMs", "ahtMs", "talkMs", "holdMs", "wrapUpMs",
+                         "occupancy", "abandonment", "rona")
+        }
+    )  # fmt: skip
+
+    def within(self, time: int | None) -> bool:
+        return time is not None and self.start < time <= self.moment
+
+    def agent(self, rows: Sequence[View]) -> None:
+        """An agent's intervals."""
+        spent: Counter[str] = Counter()
+        for row in rows:
+            end = self.moment if row["to"] is None else min(row["to"], self.moment)
+            spent[row["status"]] += max(0, end - max(row["from"], self.start))
+        busy, free = sum(spent[status] for status in AT_WORK), spent["available"]
+        if busy + free:
+            self.figures["occupancy"].add(busy, busy + free)
+
+    def task(self, view: View) -> None:
+        """A task's view."""
+        queued, offered, connected = (
+            view[f"{step}Time"] for step in ("queued", "offered", "connected")
+        )
+        if "OUT" in (view["direction"] or "").upper():
+            offered = None
+        begins = [time for time in (queued, offered) if time is not None]
+        if begins and self.within(connected) and connected >= min(begins):
+            waited = connected - min(begins)
+            self.figures["asaMs"].add(waited)
+            self.figures["serviceLevel"].add(waited <= self.service_level_ms)
+            self.figures["abandonment"].add(0)
+        if begins and view["status"] == "abandoned" and self.within(view["endedTime"]):
+            self.figures["serviceLevel"].add(0)
+            self.figures["abandonment"].add(1)
+        if view["status"] == "completed" and self.within(view["completedTime"]):
+            spent = view["durations"]
+            self.figures["talkMs"].add(spent["talkMs"])
+            self.figures["holdMs"].add(spent["holdMs"])
+            self.figures["wrapUpMs"].add(spent["wrapUpMs"])
+            self.figures["ahtMs"].add(sum(spent.values()) - spent["queuedMs"])
+        if self.within(view["offeredTime"]):
+            offers = max(view["counts"]["offers"], view["counts"]["rona"])
+            self.figures["rona"].add(view["counts"]["rona"], offers, offers)
+
+
+def waits_since(view: View) -> int | None:
+    """Since when a customer waits."""
+    if view["status"] not in {"queued", "offered"}:
+        return None
+    if view["connectedTime"] is not None:
+        return view["stateSince"]
+    outbound = "OUT" in (view["direction"] or "").upper()
+    begins = [view["queuedTime"], None if outbound else view["offeredTime"]]
+    return min((time for time in begins if time is not None), default=None)
+
+
+def summary(agents: Stories, tasks: Stories, moment: int, window: int) -> dict[str, Any]:
+    """The summary without what says how settled it is."""
+    floor = Floor(moment=moment, start=moment - window)
+    statuses: Counter[str] = Counter()
+    for key, story in agents.items():
+        statuses[shown(agent_view(*key, story.state, settled=False))["status"]] += 1
+        floor.agent([*map(shown, interval_rows(AGENTS.interval, story.intervals))])
+    views = []
+    for key, story in tasks.items():
+        view = shown(task_view(*key, story.state, settled=False))
+        floor.task(view)
+        is_open = not view["complete"] and view["status"] != "failed"
+        last = max(story.state.last_event.time, view["completedTime"] or 0)
+        if is_open or last > floor.start:
+            views.append(view | {"isOpen": is_open})
+    since = [it for it in map(waits_since, views) if it is not None]
+    return {
+        "agents": {
+            "total": len(agents),
+            "loggedIn": len(agents) - statuses["logged-out"],
+            "byStatus": dict(statuses),
+        },
+        "tasks": {
+            "open": sum(view["isOpen"] for view in views),
+            "waiting": len(since),
+            "byStatus": dict(Counter(view["status"] for view in views)),
+            "longestWaitMs": max(0, moment - min(since)) if since else None,
+        },
+    } | {name: it.told() for name, it in floor.figures.items()}
+
+
+def shown(model: Any) -> View:
+    return model.model_dump(by_alias=True, mode="json")

@@ -1,0 +1,27 @@
+"""Fixtures of the laws of two times."""
+
+from __future__ import annotations
+
+import pytest
+
+import projector.events
+from projector.database import connect
+from tests.conftest import clone, open_site
+from tests.integration.driving import Clock
+
+
+@pytest.fixture(scope="module")
+def timed(template, tmp_path_factory):
+    """A site whose log may be emptied, and the clock by which it records and answers."""
+    clock = Clock()
+    with open_site(clone(template), tmp_path_factory.mktemp("timed"), clock=clock) as site:
+        with connect(site.url) as connection:
+            for name in ("events", "duplicates"):
+                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
+        yield site, clock
+
+
+@pytest.fixture(autouse=True)
+def _usual_spacing(monkeypatch):
+    """Whatever a test makes of it, the next one finds it as it is."""
+    monkeypatch.setattr(projector.events, "CHECKPOINT_EVENTS", projector.events.CHECKPOINT_EVENTS)
