@@ -9,13 +9,15 @@ UPDATE projections SET position = 0, counted = 0;
 UPDATE bucket_counts SET stored = 0, projected = 0;
 
 ALTER TABLE agents
+    ADD newest text NOT NULL,     -- the type of the last event folded
     ADD began bigint NOT NULL,    -- the time of its first event, epoch ms
     ADD arrived bigint NOT NULL,  -- the recorded time of its last event to arrive, epoch ms
     ADD ahead bigint NOT NULL,    -- how far an event's time was after its recorded time at most, ms
-    ADD behind bigint NOT NULL;   -- and how far before it
+    ADD behind bigint NOT NULL,   -- and how far before it
+    ADD contact bigint[];         -- of a task: the fields of figures.Contact in their order
 ALTER TABLE tasks
-    ADD began bigint NOT NULL, ADD arrived bigint NOT NULL,
-    ADD ahead bigint NOT NULL, ADD behind bigint NOT NULL;
+    ADD newest text NOT NULL, ADD began bigint NOT NULL, ADD arrived bigint NOT NULL,
+    ADD ahead bigint NOT NULL, ADD behind bigint NOT NULL, ADD contact bigint[];
 
 -- Tasks of which something happened or was learned in a stretch of time.
 CREATE INDEX tasks_by_life ON tasks
