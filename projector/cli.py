@@ -20,6 +20,7 @@ from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
 from projector.run import Announcement, database
 from projector.run import run as run_service
+from projector.sealing import seal
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
 from projector.settings import Settings, SettingsError, read_settings
@@ -46,7 +47,7 @@ def main() -> None:
     """Webex Contact Center's webhooks as the state of agents and tasks.
 
     Exit codes: 0 done, 1 failed (one sentence on the error output), 2 wrong usage, 3 not up to
-    date, 4 the tables differ from the log.
+    date, 4 what was compared differs.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
 
@@ -191,6 +192,7 @@ def version(*, as_json: bool) -> None:
 
 
 main.add_command(export)
+main.add_command(seal)
 main.add_command(simulate)
 main.add_command(verify_command)
 

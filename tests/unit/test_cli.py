@@ -116,9 +116,11 @@ def test_the_commands():
         "migrate",
         "parked",
         "run",
+        "seal",
         "serve",
         "simulate",
         "status",
+        "verify",
         "version",
     ]
     assert known == sorted(main.commands)
@@ -127,7 +129,9 @@ def test_the_commands():
         assert (0, True) == (result.exit_code, (command.help or "").partition("\n")[0] != "")
 
 
-@pytest.mark.parametrize("name", ["migrate", "run", "simulate", "status", "version"])
+@pytest.mark.parametrize(
+    "name", ["migrate", "run", "seal", "simulate", "status", "verify", "version"]
+)
 def test_each_command_that_prints_can_print_json(name):
     """--json is everywhere where something is said."""
     assert "as_json" in [parameter.name for parameter in main.commands[name].params]
