@@ -22,6 +22,7 @@ from projector.migrate import pending
 from projector.questions import as_json, parted, the_organisation, the_service, the_subject
 from projector.run import Announcement, database
 from projector.run import run as run_service
+from projector.sealing import seal
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
 from projector.settings import Settings, SettingsError, read_settings
@@ -47,7 +48,7 @@ def main() -> None:
     """Webex Contact Center's webhooks as the state of agents and tasks.
 
     Exit codes: 0 done, 1 failed (one sentence on the error output), 2 wrong usage, 3 not up to
-    date, 4 the tables differ from the log.
+    date, 4 what was compared differs.
     """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
 
@@ -184,7 +185,7 @@ def version(*, as_json: bool) -> None:
     click.echo(json.dumps(versions) if as_json else lines)
 
 
-for _command in (events, explain, export, history, simulate, verify_command):
+for _command in (events, explain, export, history, seal, simulate, verify_command):
     main.add_command(_command)
 
 

@@ -75,10 +75,10 @@ def database_url(template: str) -> str:
     return clone(template)
 
 
-def clone(server: str) -> str:
+def clone(server: str, template: str = TEMPLATE) -> str:
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY wal_log")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
     return on_database(server, name)
 
 

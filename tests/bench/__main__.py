@@ -20,6 +20,7 @@ from tests.bench import (
     measure,
     past,
     replay,
+    seal,
     storm,
     tail,
 )
@@ -56,6 +57,13 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
     ),
     "past": lambda url, given: past.measure(
         url, rounds=given["rounds"], events=given["past_events"]
+    ),
+    "seal": lambda url, given: seal.measure(
+        url,
+        rounds=given["rounds"],
+        scale=given["scale"],
+        connections=given["threads"],
+        each=round(40 * given["scale"]),
     ),
 }
 

@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 # Each line may import from the lines above it only, and none of its line from another of it.
 LAYERS = [
     ["projector", "projector.errors", "projector.garbage"],
-    ["projector.events", "projector.body"],
+    ["projector.events", "projector.body", "projector.merkle"],
     ["projector.words", "projector.tally"],
     ["projector.webex", "projector.machine"],
     ["projector.leg", "projector.corrections"],
@@ -22,9 +22,9 @@ LAYERS = [
     ["projector.agent", "projector.task"],
     ["projector.figures"],
     ["projector.shapes"],
-    ["projector.settings"],
+    ["projector.settings", "projector.sealed"],
     ["projector.database"],
-    ["projector.store", "projector.delays"],
+    ["projector.store", "projector.delays", "projector.seal"],
     ["projector.tables"],
     ["projector.scope"],
     ["projector.checkpoints", "projector.lanes", "projector.rows"],
@@ -44,7 +44,7 @@ LAYERS = [
     ["projector.footing", "projector.migrate", "projector.processes"],
     ["projector.embedded", "projector.serve"],
     ["projector.run", "projector.client", "projector.questions"],
-    ["projector.export", "projector.lookup", "projector.verifier"],
+    ["projector.export", "projector.lookup", "projector.sealing", "projector.verifier"],
     # The simulator is a program that talks HTTP: of the service it knows nothing.
     ["projector.simulate.staff", "projector.simulate.timeline", "projector.simulate.patterns"],
     ["projector.simulate.wire"],
@@ -83,6 +83,7 @@ CORE = {
     for name in (
         "events",
         "body",
+        "merkle",
         "words",
         "webex",
         "machine",
@@ -267,6 +268,7 @@ def test_settings_are_read_where_a_process_begins():
         "projector.cli",
         "projector.export",
         "projector.lookup",
+        "projector.sealing",
         "projector.verifier",
         "projector.embedded",  # hands it on to PostgreSQL, without libpq's variables
         "projector.processes",  # hands it on to the parts

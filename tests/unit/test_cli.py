@@ -110,14 +110,16 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
-    known = "events explain export follow history migrate parked run serve simulate status verify"
-    assert [*known.split(), "version"] == sorted(main.commands)
+    known = "events explain export follow history migrate parked run seal serve simulate status"
+    assert [*known.split(), "verify", "version"] == sorted(main.commands)
     for name, command in main.commands.items():
         result = run(name, "--help")
         assert (0, True) == (result.exit_code, (command.help or "").partition("\n")[0] != "")
 
 
-@pytest.mark.parametrize("name", ["migrate", "run", "simulate", "status", "version"])
+@pytest.mark.parametrize(
+    "name", ["migrate", "run", "seal", "simulate", "status", "verify", "version"]
+)
 def test_each_command_that_prints_can_print_json(name):
     """--json is everywhere where something is said."""
     assert "as_json" in [parameter.name for parameter in main.commands[name].params]
