@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -25,6 +26,7 @@ from projector.delays import HISTOGRAM
 from projector.events import LANE_BUCKETS
 from projector.questions import as_json, parted, the_organisation
 from projector.run import reached
+from projector.sealing import a_seal, compare
 from projector.settings import read_settings
 from projector.store import EventStore
 from projector.tables import TABLES, Table
@@ -231,6 +233,7 @@ _DELAYS = f"""
     "--moments", type=click.IntRange(0), default=4, show_default=True,
     help="Positions of a subject that are looked at, where something late came and elsewhere each.",
 )  # fmt: skip
+@click.option("--seal", type=a_seal, help="Compare the log with this seal, and no table.")
 @click.option("--seed", type=int, help="Of the order of chance.  [default: any]")
 @as_json
 def verify_command(  # noqa: PLR0913 - the options
@@ -239,10 +242,15 @@ def verify_command(  # noqa: PLR0913 - the options
     org: str | None,
     jobs: int,
     moments: int,
+    seal: Path | None,
     seed: int | None,
     as_json: bool,
 ) -> None:
     """Fold the log independently and compare every table with it; exit with 4 if any differs."""
+    if seal is not None:
+        if not compare(seal, as_json=as_json):
+            sys.exit(DIFFERS)
+        return
     seed = secrets.randbelow(2**31) if seed is None else seed
     only = None
     if subject is not None:

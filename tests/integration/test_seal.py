@@ -490,15 +490,20 @@ def run(own, monkeypatch, tmp_path):
     return lambda *arguments: CliRunner().invoke(main, ["seal", *arguments])
 
 
+def compare(*more):
+    """The log beside the seal that was made."""
+    return CliRunner().invoke(main, ["verify", "--seal", "seal.json", *more])
+
+
 def test_seal_and_check(run, own):
     """0 and the seal's chain; 0 and nothing that differs; 4 and what does."""
     made = run("--out", "seal.json", "--leaves")
     chain = own.seal().chain.hex()
     assert (0, f"Sealed up to position 10, chain {chain}.\n") == (made.exit_code, made.stdout)
-    same = run("--check", "seal.json")
+    same = compare()
     assert (0, "The log up to position 10 is what was sealed.\n") == (same.exit_code, same.stdout)
     own.tamper("UPDATE events SET topic = 'x' WHERE notification_id = 6")
-    changed = run("--check", "seal.json")
+    changed = compare()
     assert (
         4,
         "events of segment 1 (positions 5 to 8): 4 rows found, 4 sealed, not the same, at 6\n",
@@ -508,11 +513,9 @@ def test_seal_and_check(run, own):
 def test_check_in_json(run, own):
     """One object with the differences."""
     run("--out", "seal.json")
-    assert {"position": 10, "differences": []} == json.loads(
-        run("--check", "seal.json", "--json").stdout
-    )
+    assert {"position": 10, "differences": []} == json.loads(compare("--json").stdout)
     own.tamper("DELETE FROM events WHERE notification_id = 6")
-    result = run("--check", "seal.json", "--json")
+    result = compare("--json")
     difference = {
         "segment": 1,
         "first": 5,
@@ -542,18 +545,10 @@ def test_a_seal_is_written_over_nothing(run):
     assert "kept" == Path("seal.json").read_text()
 
 
-@pytest.mark.parametrize("more", [["--out", "x"], ["--since", "no.json"], ["--leaves"]])
-def test_check_makes_no_seal(run, more):
-    """Wrong usage."""
-    Path("no.json").touch()
-    assert 2 == run("--check", "no.json", *more).exit_code
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
         (["--out", "no/folder"], "cannot be written"),
-        (["--check", "no.json"], "no seal that can be read"),
         (["--since", "no.json"], "no seal that can be read"),
     ],
 )
@@ -562,6 +557,13 @@ def test_seal_where_it_cannot(run, arguments, word):
     Path("no.json").touch()
     result = run(*arguments)
     assert (1, "", True) == (result.exit_code, result.stdout, word in result.stderr)
+
+
+def test_what_is_no_seal_is_compared_with_nothing(run):
+    """Exit code 1 and a sentence."""
+    Path("seal.json").write_text("{}")
+    result = compare()
+    assert (1, "", True) == (result.exit_code, result.stdout, "seal" in result.stderr)
 
 
 def test_seal_without_a_schema(run, own):

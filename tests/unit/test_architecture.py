@@ -44,7 +44,8 @@ LAYERS = [
     ["projector.footing", "projector.migrate", "projector.processes"],
     ["projector.embedded", "projector.serve"],
     ["projector.run", "projector.client", "projector.questions"],
-    ["projector.export", "projector.lookup", "projector.sealing", "projector.verifier"],
+    ["projector.export", "projector.lookup", "projector.sealing"],
+    ["projector.verifier"],
     # The simulator is a program that talks HTTP: of the service it knows nothing.
     ["projector.simulate.staff", "projector.simulate.timeline", "projector.simulate.patterns"],
     ["projector.simulate.wire"],
