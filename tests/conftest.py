@@ -162,6 +162,24 @@ def forget(url: str) -> None:
         connection.execute(FORGET.encode())
 
 
+@contextmanager
+def erasable(template: str, folder: Path, *, clock: Callable[[], int] = now_ms) -> Iterator[Site]:
+    """A service for many examples, whose log ``erase`` may empty: its owner allows it."""
+    with open_site(clone(template), folder, clock=clock) as site:
+        with psycopg.connect(site.url, autocommit=True) as connection:
+            for name in ("events", "duplicates"):
+                connection.execute(f"DROP TRIGGER immutable ON projector.{name}".encode())
+        yield site
+
+
+def erase(url: str) -> None:
+    """Empty the log and all that is derived from it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET search_path = projector")
+        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
+    forget(url)
+
+
 MakeSite = Callable[..., Site]
 
 

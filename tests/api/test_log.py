@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.database import connect
 from projector.events import Origin, restatements
-from tests.conftest import Site, clone, forget, open_site
+from tests.conftest import Site, erasable, erase, open_site
 from tests.examples import RECORDED, at, body, login, story, task, v1
 from tests.integration.driving import Clock
 from tests.laws.memory import MemoryLog
@@ -206,10 +205,7 @@ def test_a_token_sees_the_events_of_its_organisations_and_teams(make_site):
 @pytest.fixture(scope="module")
 def emptied(template, tmp_path_factory):
     clock = Clock()
-    with open_site(clone(template), tmp_path_factory.mktemp("log"), clock=clock) as site:
-        with connect(site.url) as connection:
-            for name in ("events", "duplicates"):
-                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
+    with erasable(template, tmp_path_factory.mktemp("log"), clock=clock) as site:
         yield site, clock
 
 
@@ -217,9 +213,7 @@ def emptied(template, tmp_path_factory):
 def test_filters_and_restatements_are_those_of_the_whole_log(emptied, data):
     """As found by looking at every event, whatever is in it and however it is paged."""
     site, clock = emptied
-    with connect(site.url) as connection:
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
-    forget(site.url)
+    erase(site.url)
     log, clock.now = MemoryLog(), RECORDED
     for one in data.draw(noisy_deliveries()):
         clock.now += data.draw(st.integers(0, 1))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 import projector.events
-from projector.database import connect
-from tests.conftest import clone, open_site
+from tests.conftest import erasable
 from tests.integration.driving import Clock
 
 
@@ -14,10 +13,7 @@ from tests.integration.driving import Clock
 def timed(template, tmp_path_factory):
     """A site whose log may be emptied, and the clock by which it records and answers."""
     clock = Clock()
-    with open_site(clone(template), tmp_path_factory.mktemp("timed"), clock=clock) as site:
-        with connect(site.url) as connection:
-            for name in ("events", "duplicates"):
-                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
+    with erasable(template, tmp_path_factory.mktemp("timed"), clock=clock) as site:
         yield site, clock
 
 

@@ -20,7 +20,7 @@ from projector.runner import Runner
 from projector.store import Request
 from projector.tables import TABLES, Table
 from projector.webex import judge
-from tests.conftest import DERIVED, Site, forget
+from tests.conftest import DERIVED, Site, erase
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, comparable, decided, line
 
@@ -106,9 +106,7 @@ def without_slashes(answers: dict[str, Any]) -> dict[str, Any]:
 
 def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
     """Some lives in any order of arrival, folded in pages as they come."""
-    with connect(site.url) as connection:
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
-    forget(site.url)
+    erase(site.url)
     projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     note("\n".join(line(body) for body in bodies))

@@ -24,7 +24,7 @@ from projector.runner import Runner
 from projector.simulate import Simulation
 from projector.store import _APPEND, Request, _columns, now_ms
 from projector.webex import judge
-from tests.conftest import Site, clone, forget, open_site
+from tests.conftest import Site, forget
 from tests.examples import RECORDED, story, v1
 from tests.integration.driving import eventually, follow, tables
 from tests.strategies import believable_deliveries, noisy_deliveries
@@ -50,10 +50,7 @@ class MortalCursor(Cursor[Any]):
 @pytest.fixture(scope="module")
 def emptied(template, tmp_path_factory):
     """One site for many examples; each begins by emptying its log, as its owner may here."""
-    with open_site(clone(template), tmp_path_factory.mktemp("emptied")) as site:
-        with connect(site.url) as connection:
-            for name in ("events", "duplicates"):
-                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
+    with erasable(template, tmp_path_factory.mktemp("emptied")) as site:
         yield site
 
 
@@ -62,12 +59,6 @@ def _usual_reads(monkeypatch):
     """Whatever a test makes of them, the next one finds them as they are."""
     for name in ("FIRST_READ", "MOST_READ"):
         monkeypatch.setattr(projections, name, getattr(projections, name))
-
-
-def empty(site: Site) -> None:
-    with connect(site.url) as connection:
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
-    forget(site.url)
 
 
 def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
@@ -85,7 +76,7 @@ def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
 @given(data=st.data())
 def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, data):
     """Row for row, superseded rows and corrections too; runners die between any two statements."""
-    empty(emptied)
+    erase(emptied.url)
     # Read in small parts, so that the ends of what was read lie anywhere.
     projections.FIRST_READ = data.draw(st.integers(1, 3))
     projections.MOST_READ = data.draw(st.integers(4, 9))

@@ -16,40 +16,22 @@ from projector.cli import main
 from projector.database import connect
 from projector.simulate import Simulation
 from projector.verifier import verify
-from tests.conftest import DERIVED, Site, clone, forget, open_site
+from tests.conftest import DERIVED, Site, clone, open_site
 from tests.examples import RECORDED, capture, ended, login, story, task, v1, v2
-from tests.integration.driving import follow
+from tests.integration.driving import arrived, follow
 from tests.strategies import believable_deliveries, noisy_deliveries
 
 CLEAN = {"jobs": 1, "moments": 1_000, "seed": 1}
 
 
-@pytest.fixture(scope="module")
-def emptied(template, tmp_path_factory):
-    with open_site(clone(template), tmp_path_factory.mktemp("verify")) as site:
-        with connect(site.url) as connection:
-            for name in ("events", "duplicates"):
-                connection.execute(f"DROP TRIGGER immutable ON {name}".encode())
-        yield site
-
-
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
                          ids=["believable", "noise"])  # fmt: skip
 @given(data=st.data())
-def test_what_was_folded_as_it_came_is_what_the_log_says(emptied, lives, data):
-    """In any order of arrival, requests and pages of any size: nothing differs."""
-    with connect(emptied.url) as connection:
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped")
-    forget(emptied.url)
-    bodies = data.draw(st.permutations(data.draw(lives)))
-    while bodies:
-        size = data.draw(st.integers(1, 4))
-        emptied.post(bodies[:size])
-        bodies = bodies[size:]
-        if data.draw(st.booleans()):
-            emptied.project(page_events=data.draw(st.integers(1, 5)))
-    emptied.project()
-    found = verify(emptied.url, **CLEAN | {"seed": data.draw(st.integers(0, 99))})
+def test_what_was_folded_as_it_came_is_what_the_log_says(timed, lives, data):
+    """In any order of arrival, of any origin, requests and pages of any size: nothing differs."""
+    site, clock = timed
+    arrived(site, clock, data, lives)
+    found = verify(site.url, **CLEAN | {"seed": data.draw(st.integers(0, 99))})
     assert [] == found.differences
     assert 0 == found.left
 
