@@ -24,7 +24,7 @@ from projector.runner import Runner
 from projector.simulate import Simulation
 from projector.store import _APPEND, Request, _columns, now_ms
 from projector.webex import judge
-from tests.conftest import Site, forget
+from tests.conftest import Site, erasable, erase, forget
 from tests.examples import RECORDED, story, v1
 from tests.integration.driving import eventually, follow, tables
 from tests.strategies import believable_deliveries, noisy_deliveries
