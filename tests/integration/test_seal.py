@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -33,6 +34,7 @@ from projector.sealed import (
 from projector.store import EventStore, Request
 from projector.webex import Unusable, judge
 from tests.conftest import clone
+from tests.integration.driving import eventually
 from tests.strategies import envelope
 
 NOW = 1_800_000_000_000
@@ -241,12 +243,13 @@ SWAP = [
 ]
 
 
-def inserted(position: int) -> str:
+def inserted(position: int, **others: str) -> str:
     """A copy of an event, under another key."""
     others = {
         "originator_id": "gen_random_uuid()",
         "org_id": "'other'",
         "notification_id": str(position),
+        **others,
     }
     names = [name for name in COVERED[EVENTS].columns if name != "seal_segment"]
     values = ", ".join(others.get(name, name) for name in names)
@@ -322,6 +325,21 @@ def test_what_comes_later_is_no_difference(own):
         own.append(offer("a"), rival, offer(said), unusable=said.encode())
     assert [] == own.differences(seal)
     assert 12 == own.seal().position
+
+
+def test_a_body_is_set_aside_in_turn(own):
+    """While an append is under way it waits, and then is not of a time before that append's."""
+    late = NOW + 90_000
+    with own.connection.transaction():
+        own.cur.execute("SELECT pg_advisory_xact_lock(hashtextextended('projector.events', 0))")
+        own.cur.execute(inserted(11, recorded_time=str(late)).encode())
+        other = threading.Thread(target=own.append, kwargs={"unusable": b"8"})
+        other.start()
+        waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        eventually(lambda: own.cur.execute(waits).fetchone() is not None or not other.is_alive())
+    other.join()
+    own.cur.execute("SELECT first_time FROM quarantine WHERE body = '8'")
+    assert (late,) == own.cur.fetchone()
 
 
 def test_deliveries_that_are_counted_are_no_difference(own):
@@ -503,6 +521,15 @@ def test_seal_and_check(run, own):
         4,
         "events of segment 1 (positions 5 to 8): 4 rows found, 4 sealed, not the same, at 6\n",
     ) == (changed.exit_code, changed.stdout)
+
+
+def test_seal_in_json(run, own):
+    """One object: how far, from where on it was read, and the chain."""
+    run("--out", "first.json")
+    own.append(offer("k"))
+    result = run("--since", "first.json", "--out", "later.json", "--json")
+    expected = {"position": 11, "believed": 8, "chain": own.seal().chain.hex()}
+    assert (0, expected) == (result.exit_code, json.loads(result.stdout))
 
 
 def test_check_in_json(run, own):
