@@ -183,7 +183,7 @@ def test_segments_are_those_of_the_logs_column(log, monkeypatch):
 
 
 def test_the_format_can_be_made_without_us(log, seal):
-    """From the rows' values alone, by what the docs say, come the leaves of the events."""
+    """By what the docs say: the leaves of the events from their values alone; and the chain."""
     columns = COVERED[EVENTS].columns
     types = {name: type_ for table, name, type_ in columns_of(log) if table == EVENTS}
     query = f"SELECT {', '.join(columns)} FROM events ORDER BY notification_id"
@@ -203,6 +203,12 @@ def test_the_format_can_be_made_without_us(log, seal):
     start = b"\0" + b"projector-seal-1 events\0" + struct.pack(">h", len(columns))
     leaves = [sha256(start + b"".join(map(field, columns, row))).digest() for row in rows]
     assert [leaf for it in seal.segments for leaf in it.leaves] == leaves
+    chain = bytes(32)
+    for segment in json.loads(seal.json_text())["segments"]:
+        del segment["leaves"]
+        said = json.dumps(segment, separators=(",", ":")).encode()
+        chain = sha256(b"projector-seal-1 segment\0" + chain + said).digest()
+    assert seal.chain == chain
 
 
 # --- what is found ---
