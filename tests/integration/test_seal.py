@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
@@ -33,6 +34,7 @@ from projector.sealed import (
 from projector.store import EventStore, Request
 from projector.webex import Unusable, judge
 from tests.conftest import clone
+from tests.integration.driving import eventually
 from tests.strategies import envelope
 
 NOW = 1_800_000_000_000
@@ -181,7 +183,7 @@ def test_segments_are_those_of_the_logs_column(log, monkeypatch):
 
 
 def test_the_format_can_be_made_without_us(log, seal):
-    """From the rows' values alone, by what the docs say, come the leaves of the events."""
+    """By what the docs say: the leaves of the events from their values alone; and the chain."""
     columns = COVERED[EVENTS].columns
     types = {name: type_ for table, name, type_ in columns_of(log) if table == EVENTS}
     query = f"SELECT {', '.join(columns)} FROM events ORDER BY notification_id"
@@ -201,6 +203,12 @@ def test_the_format_can_be_made_without_us(log, seal):
     start = b"\0" + b"projector-seal-1 events\0" + struct.pack(">h", len(columns))
     leaves = [sha256(start + b"".join(map(field, columns, row))).digest() for row in rows]
     assert [leaf for it in seal.segments for leaf in it.leaves] == leaves
+    chain = bytes(32)
+    for segment in json.loads(seal.json_text())["segments"]:
+        del segment["leaves"]
+        said = json.dumps(segment, separators=(",", ":")).encode()
+        chain = sha256(b"projector-seal-1 segment\0" + chain + said).digest()
+    assert seal.chain == chain
 
 
 # --- what is found ---
@@ -241,12 +249,13 @@ SWAP = [
 ]
 
 
-def inserted(position: int) -> str:
+def inserted(position: int, **others: str) -> str:
     """A copy of an event, under another key."""
     others = {
         "originator_id": "gen_random_uuid()",
         "org_id": "'other'",
         "notification_id": str(position),
+        **others,
     }
     names = [name for name in COVERED[EVENTS].columns if name != "seal_segment"]
     values = ", ".join(others.get(name, name) for name in names)
@@ -322,6 +331,21 @@ def test_what_comes_later_is_no_difference(own):
         own.append(offer("a"), rival, offer(said), unusable=said.encode())
     assert [] == own.differences(seal)
     assert 12 == own.seal().position
+
+
+def test_a_body_is_set_aside_in_turn(own):
+    """While an append is under way it waits, and then is not of a time before that append's."""
+    late = NOW + 90_000
+    with own.connection.transaction():
+        own.cur.execute("SELECT pg_advisory_xact_lock(hashtextextended('projector.events', 0))")
+        own.cur.execute(inserted(11, recorded_time=str(late)).encode())
+        other = threading.Thread(target=own.append, kwargs={"unusable": b"8"})
+        other.start()
+        waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        eventually(lambda: own.cur.execute(waits).fetchone() is not None or not other.is_alive())
+    other.join()
+    own.cur.execute("SELECT first_time FROM quarantine WHERE body = '8'")
+    assert (late,) == own.cur.fetchone()
 
 
 def test_deliveries_that_are_counted_are_no_difference(own):
@@ -508,6 +532,15 @@ def test_seal_and_check(run, own):
         4,
         "events of segment 1 (positions 5 to 8): 4 rows found, 4 sealed, not the same, at 6\n",
     ) == (changed.exit_code, changed.stdout)
+
+
+def test_seal_in_json(run, own):
+    """One object: how far, from where on it was read, and the chain."""
+    run("--out", "first.json")
+    own.append(offer("k"))
+    result = run("--since", "first.json", "--out", "later.json", "--json")
+    expected = {"position": 11, "believed": 8, "chain": own.seal().chain.hex()}
+    assert (0, expected) == (result.exit_code, json.loads(result.stdout))
 
 
 def test_check_in_json(run, own):
