@@ -148,11 +148,20 @@ def test_a_moment_includes_what_happens_at_it(floor, moment, waiting, longest, a
     assert (abandoned / (3 + abandoned), 3 + abandoned) == values(told)["abandonment"]
 
 
-@pytest.mark.parametrize(("window", "answered"), [(MINUTE, 0), (MINUTE + 1, 1)])
-def test_a_window_begins_after_its_first_moment(floor, window, answered):
-    """So that windows side by side count nothing twice."""
-    told = asked(floor, at=at(when(13, 10)), window=window)
-    assert answered == told["asaMs"]["count"]
+@pytest.mark.parametrize(("later", "count"), [(-1, 0), (0, 1), (999, 1), (1_000, 0)])
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("asaMs", when(12, 10)),
+        ("abandonment", when(20, 25)),
+        ("ahtMs", when(14, 40)),
+        ("rona", when(12, 5)),
+    ],
+)
+def test_a_window_begins_after_its_first_moment(floor, name, moment, later, count):
+    """And ends with its last: windows side by side count nothing twice."""
+    told = asked(floor, at=at(moment + later), window=1_000)
+    assert count == told[name]["count"]
 
 
 @pytest.mark.parametrize(("threshold", "in_time"), [(9_999, 0), (10_000, 1), (30_000, 3)])
@@ -220,6 +229,14 @@ def test_what_depends_on_how_late_events_come_is_provisional(floor, clock):
     assert {True} == {*settled.values()}
 
 
+def test_what_came_later_unsettles_nothing(floor, clock):
+    """As of three minutes past, no event of an agent is newer than that."""
+    clock.now = at(when(58))
+    now, then = asked(floor), asked(floor, at=at(when(3)))
+    clock.now = at(when(40))
+    assert (False, True) == (now["occupancy"]["settled"], then["occupancy"]["settled"])
+
+
 def test_a_late_event_changes_what_was_but_not_what_was_known(floor, clock):
     """Somebody had taken the call that was thought to be given up; it is told ten minutes later."""
     before = {"at": at(when(21))}
@@ -234,3 +251,54 @@ def test_a_late_event_changes_what_was_but_not_what_was_known(floor, clock):
     assert thought["tasks"] == asked(floor, **before, knownAt=at(when(50)) - 1)["tasks"]
     shown = {"abandoned": 1, "assigned": 1, "completed": 2, "queued": 1}
     assert shown == asked(floor, knownAt=at(when(40)))["tasks"]["byStatus"]
+
+
+@pytest.fixture
+def told(database_url, tmp_path):
+    """Tells some events at moments of its clock."""
+    clock = Clock()
+    with open_site(database_url, tmp_path, clock=clock) as site:
+
+        def tell(moment: int, *bodies: dict[str, Any]) -> Site:
+            clock.now = at(moment)
+            site.post([*story(*bodies)])
+            site.project()
+            return site
+
+        yield tell
+
+
+def summary(site: Site, **query: int) -> dict[str, Any]:
+    answer: dict[str, Any] = site.get("/api/v1/summary", query_string=query).json
+    return answer
+
+
+def test_a_task_may_be_handled_by_the_passing_of_time(told):
+    """An hour after its end, where a wrap-up never ends: nothing else happens in the window."""
+    site = told(
+        when(120),
+        task(0, "t", "connected"),
+        v1(1, "ann", "wrapup", "t"),
+        ended(when(1), "t"),
+    )
+    before, after = (summary(site, at=at(when(61)) - 1 + late) for late in (0, 1))
+    assert ({"assigned": 1}, 0) == (before["tasks"]["byStatus"], before["ahtMs"]["count"])
+    assert ({"completed": 1}, 1) == (after["tasks"]["byStatus"], after["ahtMs"]["count"])
+    assert {} == summary(site)["tasks"]["byStatus"]
+
+
+def test_what_is_ahead_of_the_clock_waits_for_no_time(told):
+    """Clocks differ by seconds."""
+    site = told(0, task(2_000, "t", "parked"))
+    assert (1, 0) == tuple(summary(site)["tasks"][name] for name in ("waiting", "longestWaitMs"))
+
+
+def test_what_was_not_known_to_be_over_is_open(told):
+    """However long ago both were, as seen from the moment asked for."""
+    told(when(1), task(0, "t", "parked") | {"id": "first"})
+    site = told(when(3), ended(when(2), "t") | {"id": "last"})
+    query = {"at": at(when(100)), "knownAt": at(when(2))}
+    assert (1, 100 * MINUTE) == tuple(
+        summary(site, **query)["tasks"][name] for name in ("waiting", "longestWaitMs")
+    )
+    assert 0 == summary(site, at=at(when(100)))["tasks"]["open"]

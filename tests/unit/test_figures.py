@@ -69,6 +69,12 @@ def test_a_task_that_is_offered_at_once_waits_for_the_answer():
     assert 10_000 == added(*told)["answered_after_ms"]
 
 
+def test_who_is_answered_at_once_waited_for_nothing():
+    """That is a wait too, the best there is."""
+    told = [task(0, "t", "parked"), task(0, "t", "connected")]
+    assert {"answered": at(0), "answered_after_ms": 0} == added(*told)
+
+
 def test_who_is_called_does_not_wait():
     """The agent made the call: that the other side is long in answering is no wait in a queue."""
     told = [task(0, "t", "connect", **OUTBOUND)]
