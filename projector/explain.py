@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Generic
 
 from psycopg import Cursor, sql
@@ -125,17 +125,16 @@ class _Steps(Generic[S]):
 
     def _take(self, time: int, events: Sequence[Recorded]) -> None:
         """Take a millisecond: each field was set by the event with which it came to stay."""
-        parts = [self._values(self._part(time, events[:size])) for size in range(1, len(events))]
-        self._story.take(time, events)
-        values = self._values(self._story.state)
-        for event, part in zip(events, [*parts, values], strict=True):
-            self._note(part, Setter(event, time))
-
-    def _part(self, time: int, events: Sequence[Recorded]) -> S:
         state = self._story.state
         part = Story(self._table.load(self._table.dump(state), state.tally))
-        part.take(time, events)
-        return part.state
+        part.take(time, events[:1])
+        for before, event in pairwise(events):
+            self._note(self._values(part.state), Setter(before, time))
+            if not part.can_take_more(time):  # its end changed something already
+                break
+            part.take_more(time, [event])
+        self._story.take(time, events)
+        self._note(self._values(self._story.state), Setter(events[-1], time))
 
     def _note(self, values: Values, setter: Setter) -> None:
         for name, value in values.items():

@@ -21,7 +21,7 @@ from projector.store import EventStore, now_ms
 from projector.tables import Table
 from projector.views import Selection, Views, among_ids
 
-RECALLED_FOR_A_PAGE = 5_000  # subjects, at most
+MANY, RECALLED_FOR_A_PAGE = 500, 5_000  # subjects: at a time where few fit, and at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +99,8 @@ class Past:
         examined, last = 0, selection.after
         with snapshot(self._pool) as cur:
             for keys in _candidates(cur, table, scope, selection, as_of):
+                if keys and examined >= RECALLED_FOR_A_PAGE:
+                    return found, last
                 recalled = recall(cur, self._store, table, keys, as_of)
                 seen = self._in_scope(cur, table, scope, recalled, as_of)
                 for key in keys:
@@ -108,8 +110,6 @@ class Past:
                         found.append(self._view(table, key, recalled[key].state, as_of))
                     last = key
                 examined += len(keys)
-                if examined >= RECALLED_FOR_A_PAGE:
-                    return found, last
         return found, None
 
     def history(  # noqa: PLR0913 - a window and a place to go on from
@@ -177,30 +177,32 @@ class Past:
 def _candidates(
     cur: Cursor[TupleRow], table: Table[S], scope: Scope, selection: Selection, as_of: AsOf
 ) -> Iterator[Sequence[Key]]:
-    """Keys of subjects that may be among the views selected, in order, some at a time."""
+    """Keys of subjects that may be among the views selected, in order, ever more at a time."""
+    size = selection.limit + 1
     while True:
         query, parameters = _candidates_query(table, scope, selection, as_of)
-        keys = cur.execute(query, parameters).fetchall()
+        keys = cur.execute(query, parameters | {"size": size}).fetchall()
         yield keys
-        if len(keys) < parameters["limit"]:
+        if len(keys) < size:
             return
-        selection = replace(selection, after=keys[-1])
+        selection, size = replace(selection, after=keys[-1]), max(size, MANY)
 
 
 def _candidates_query(
     table: Table[S], scope: Scope, selection: Selection, as_of: AsOf
 ) -> tuple[sql.Composed, dict[str, Any]]:
     chosen, parameters = among_ids(selection)
-    conditions = [scope.organisations(), sql.SQL("began <= %(upto)s"), *chosen]
+    conditions = [scope.organisations(), HAD_BEGUN, *chosen]
     if table.name == "tasks" and selection.facets.get("open") == ["true"]:
         conditions.append(MAY_BE_OPEN)
     query = sql.SQL(
-        "SELECT org_id, id FROM {} AS v WHERE {} ORDER BY org_id, id LIMIT %(limit)s"
+        "SELECT org_id, id FROM {} AS v WHERE {} ORDER BY org_id, id LIMIT %(size)s"
     ).format(sql.Identifier(table.name), sql.SQL(" AND ").join(conditions))
-    limits = {"limit": selection.limit + 1}
-    return query, scope.parameters | parameters | life_parameters(as_of) | limits
+    return query, scope.parameters | parameters | life_parameters(as_of)
 
 
+# No event that was known then has a later time.
+HAD_BEGUN = sql.SQL("began <= least(%(upto)s, %(recorded)s + ahead)")
 # A task that was open is open still, or something of it happened or was learned since.
 MAY_BE_OPEN = sql.SQL(
     "(int8range(began, greatest(changed, arrived), '[]') && int8range(%(since)s, %(upto)s, '[]')"
@@ -209,8 +211,12 @@ MAY_BE_OPEN = sql.SQL(
 
 
 def life_parameters(as_of: AsOf) -> dict[str, int]:
-    """What ``MAY_BE_OPEN`` asks with."""
-    return {"since": min(as_of.upto, as_of.recorded_time), "upto": as_of.upto}
+    """What ``HAD_BEGUN`` and ``MAY_BE_OPEN`` ask with."""
+    return {
+        "since": min(as_of.upto, as_of.recorded_time),
+        "upto": as_of.upto,
+        "recorded": as_of.recorded_time,
+    }
 
 
 def fits(table: Table[S], state: S, wanted: Mapping[str, Sequence[str]]) -> bool:

@@ -21,7 +21,7 @@ from projector.database import Pool, snapshot
 from projector.delays import Delays
 from projector.figures import AT_WORK, COUNTED, READY, SUMMED, Contact, contact, figures
 from projector.machine import S
-from projector.past import MAY_BE_OPEN, fits
+from projector.past import HAD_BEGUN, MAY_BE_OPEN, fits, life_parameters
 from projector.recall import AsOf, recall, teams
 from projector.rows import Key
 from projector.scope import Scope
@@ -90,9 +90,10 @@ class _Floor:
         self._store = store
         self._scope = scope
         self._as_of = as_of
-        self._parameters = scope.parameters | {
+        self._parameters = {
+            **scope.parameters,
+            **life_parameters(as_of),
             "known": as_of.position,
-            "upto": as_of.upto,
             "now": as_of.now,
             "start": start,
             "since": min(start, as_of.recorded_time),
@@ -112,6 +113,7 @@ class _Floor:
         """Agents by status, and how long they were at work and ready."""
         query = sql.SQL(_AGENTS).format(
             known=KNOWN,
+            stands=_STANDS,
             chosen=self._chosen(),
             among=_ALL if members is None else _IS_MEMBER,
         )
@@ -166,7 +168,7 @@ class _Floor:
             yield recall(self._cur, self._store, table, some, self._as_of)
 
     def _chosen(self) -> sql.Composable:
-        return sql.SQL("{} AND began <= %(upto)s").format(self._scope.organisations())
+        return sql.SQL("{} AND {}").format(self._scope.organisations(), HAD_BEGUN)
 
     def _counted(self, query: sql.Composed, parameters: dict[str, Any]) -> Sequence[Row]:
         cur = self._cur.connection.cursor(row_factory=dict_row)
@@ -240,11 +242,20 @@ _HAS_MEMBER = sql.SQL(
 
 # Of each agent the intervals from the one in force when the window began, each up to the next.
 _AGENTS = """
-    SELECT status, newest, count(*) AS total,
+    SELECT status, last.type AS newest, count(*) AS total,
         sum(at_work)::bigint AS at_work_ms, sum(ready)::bigint AS ready_ms,
         count(*) FILTER (WHERE at_work + ready > 0) AS agents,
-        max(least(changed, %(upto)s)) FILTER (WHERE at_work + ready > 0) AS agents_newest
+        max(last.time) FILTER (WHERE at_work + ready > 0) AS agents_newest
     FROM agents AS v CROSS JOIN LATERAL (
+        SELECT v.newest AS type, v.changed AS time WHERE {stands}
+        UNION ALL (
+            SELECT topic, time FROM events AS e
+            WHERE NOT {stands} AND e.org_id = v.org_id AND e.agent_id = v.id
+                AND e.agent_bucket IS NOT NULL AND e.notification_id <= %(known)s
+                AND e.time <= least(%(upto)s, %(recorded)s + v.ahead)
+            ORDER BY time DESC LIMIT 1
+        )
+    ) AS last CROSS JOIN LATERAL (
         SELECT max(status) FILTER (WHERE next IS NULL) AS status,
             coalesce(sum(ms) FILTER (WHERE status = ANY(%(at_work)s)), 0) AS at_work,
             coalesce(sum(ms) FILTER (WHERE status = %(ready)s), 0) AS ready
@@ -265,7 +276,7 @@ _AGENTS = """
         ) AS i
     ) AS own
     WHERE status IS NOT NULL AND {chosen} AND {among}
-    GROUP BY status, newest
+    GROUP BY status, last.type
 """
 
 # Those that stand as they were, as they are stored, and the others as they were recalled.
