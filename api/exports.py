@@ -18,7 +18,8 @@ from projector.shapes import Shape
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 KINDS = (CSV, NDJSON)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run what begins so
+# A spreadsheet would run what begins so, in its own or in full width.
+_FORMULA = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 _FLUSH = 64 * 1024  # bytes, about, that are sent at a time
 
 

@@ -87,7 +87,7 @@ def _register(
 
     def export(query: LedgerQuery, token: Token) -> Export:
         store, ask = access.service().store, ledger()
-        position = store.head()
+        position = access.service().views.position()
         scope, asked = access.scope(token, query.org_id), _question(query, limit=EXPORTED_TOGETHER)
 
         def rows() -> Iterator[Shape]:

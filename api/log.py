@@ -137,15 +137,14 @@ def find_event(query: Query, token: Token, position: int) -> LogEvent:
 
 
 def _as_of(query: FilterQuery) -> tuple[int, int]:
-    """The last position to tell of, and when it was recorded or what was asked for."""
+    """The last position to tell of, and when it was recorded."""
     store = access.service().store
     position = store.head()
     if query.recorded_to is not None:
         position = min(position, store.position_at(query.recorded_to))
     if query.to_position is not None:
         position = min(position, query.to_position)
-    recorded_to = store.recorded_at(position) if query.recorded_to is None else query.recorded_to
-    return position, recorded_to
+    return position, store.recorded_at(position)
 
 
 def _question(

@@ -37,6 +37,8 @@ def _document() -> str:
     _, schemas = models_json_schema(
         [(model, "serialization") for model in ordered], by_alias=True, ref_template=_REFERENCE
     )
+    taken = [model for route in ROUTES for model in (route.query, route.body) if model]
+    named = {name: schema for it in taken for name, schema in _schema(it).get("$defs", {}).items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{_camel(match[1])}}}", route.path)
@@ -47,7 +49,7 @@ def _document() -> str:
             "info": {"title": "Webex Contact Center projector", "version": __version__},
             "paths": paths,
             "components": {
-                "schemas": schemas["$defs"],
+                "schemas": schemas["$defs"] | named,
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             },
         }
@@ -69,7 +71,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
     if route.role is not None:
         operation["security"] = [{"token": []}]
     if route.method == "post":
-        schema = {} if route.body is None else {"schema": route.body.model_json_schema()}
+        schema = {} if route.body is None else {"schema": _schema(route.body)}
         operation["requestBody"] = {"required": True, "content": {"application/json": schema}}
     return operation
 
@@ -82,9 +84,19 @@ def _content(kind: str, model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """What a model takes; what it names stands among the components."""
+    return model.model_json_schema(by_alias=True, ref_template=_REFERENCE)
+
+
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "integer" if name == "position" else "string"},
+        }
         for name in re.findall(r"{(\w+)}", path)
     ]
 
@@ -92,7 +104,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.method != "get":
         return []
-    properties = route.query.model_json_schema(by_alias=True).get("properties", {})
+    properties = _schema(route.query).get("properties", {})
     parameters = [
         {"name": name, "in": "query", "required": False, "schema": schema}
         | ({"style": "form", "explode": True} if name in repeatable(route.query) else {})

@@ -79,7 +79,10 @@ def read(  # noqa: PLR0913 - what a route is
             access.wait_for(position)
             if export is not None and kind != exports.JSON:
                 return exports.respond(export(asked, token), kind)
-            return answer(handler(asked, token, **parts))
+            answered = answer(handler(asked, token, **parts))
+            if export is not None:
+                answered.vary.add("Accept")
+            return answered
 
         blueprint.add_url_rule(path, path, view, methods=["GET"])
         return view

@@ -56,14 +56,19 @@ CREATE TABLE delays_counted (position bigint NOT NULL);
 INSERT INTO delays_counted VALUES (0);
 
 -- The last position that was recorded up to a moment: positions have no holes, and recorded time
--- never falls along them.
+-- never falls along them. Where nothing was recorded later yet, whoever appends now is waited for.
 CREATE FUNCTION position_at(moment bigint) RETURNS bigint
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     low bigint := 0;
-    high bigint := (SELECT coalesce(max(notification_id), 0) FROM events);
+    high bigint;
     middle bigint;
 BEGIN
+    IF NOT EXISTS (SELECT FROM events WHERE recorded_time > moment
+            AND notification_id = (SELECT max(notification_id) FROM events)) THEN
+        PERFORM pg_advisory_xact_lock_shared(hashtextextended('projector.events', 0));
+    END IF;
+    high := (SELECT coalesce(max(notification_id), 0) FROM events);
     WHILE low < high LOOP
         middle := (low + high + 1) / 2;
         IF (SELECT recorded_time <= moment FROM events WHERE notification_id = middle) THEN

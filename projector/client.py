@@ -14,6 +14,7 @@ from projector.errors import ProjectorError
 from projector.settings import Role, Settings
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+SECONDS = 60.0  # within which an answer begins
 
 
 class ServiceSilent(ProjectorError):  # noqa: N818 - named for what is noticed
@@ -36,14 +37,15 @@ class Client:
         query: Mapping[str, Any] = NOTHING,
         *,
         accept: str = "application/json",
+        timeout: float | None = SECONDS,
     ) -> dict[str, Any]:
         """What a GET answers, by a field that it must have."""
         headers = self._headers | {"Accept": accept}
-        return self._ask("GET", path, field, params=_given(query), headers=headers)
+        return self._ask("GET", path, field, params=_given(query), headers=headers, timeout=timeout)
 
     def post(self, path: str, field: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """What a POST answers, by a field that it must have."""
-        return self._ask("POST", path, field, json=body, headers=self._headers)
+        return self._ask("POST", path, field, json=body, headers=self._headers, timeout=SECONDS)
 
     @contextmanager
     def stream(self, path: str, query: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:
@@ -52,7 +54,7 @@ class Client:
         with (
             self._telling(),
             httpx.stream(
-                "GET", f"{self._url}{path}", params=_given(query), headers=headers, timeout=60
+                "GET", f"{self._url}{path}", params=_given(query), headers=headers, timeout=SECONDS
             ) as answer,
         ):
             if not answer.is_success:
@@ -62,7 +64,7 @@ class Client:
 
     def _ask(self, method: str, path: str, field: str, **given: Any) -> dict[str, Any]:
         with self._telling():
-            answer = httpx.request(method, f"{self._url}{path}", timeout=60, **given)
+            answer = httpx.request(method, f"{self._url}{path}", **given)
         if not answer.is_success:
             self._refuse(answer)
         try:
@@ -83,9 +85,12 @@ class Client:
 
     def _refuse(self, answer: httpx.Response) -> None:
         try:
-            refusal = answer.json()["detail"]
-        except (ValueError, KeyError, TypeError):
+            found = answer.json()
+            refusal = found["detail"]
+            wrong = [f"{it['parameter']} is {it['allowed']}" for it in found.get("errors", ())]
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise self._stranger(answer) from None
+        refusal = " ".join([refusal, *(f"{it}." for it in wrong)])
         raise ServiceSilent(f"The service at {self._url} refuses ({answer.status_code}): {refusal}")
 
     def _stranger(self, answer: httpx.Response) -> ServiceSilent:

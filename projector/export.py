@@ -12,12 +12,12 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 import httpx
@@ -52,65 +52,72 @@ def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked:
     with_body = "true" if body or kind == "parquet" else None
     question = asked | {"body": with_body}
     client = Client(read_settings(os.environ), url)
-    with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
-        told = _to_parquet(answer, _needed(out)) if kind == "parquet" else _to_file(answer, out)
-        as_of = answer.headers["X-As-Of-Position"]
-    _check(client, question | {"toPosition": as_of}, ACCEPT[kind], told.hexdigest())
-    click.echo(f"exported as of position {as_of}, sha256 {told.hexdigest()}", err=True)
+    with _whole(_needed(out) if kind == "parquet" else out) as draft:
+        with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
+            to_parquet = kind == "parquet" and draft is not None
+            told = _to_parquet(answer, draft) if to_parquet else _to_file(answer, draft)
+            as_of = answer.headers["X-As-Of-Position"]
+        _check(client, question | {"toPosition": as_of}, ACCEPT[kind], told)
+    click.echo(f"exported as of position {as_of}, sha256 {told}", err=True)
 
 
 def _needed(out: Path | None) -> Path:
+    """A folder that is not there yet."""
     if out is None:
         raise click.UsageError("Parquet needs a folder: --out")
+    if out.exists():
+        raise ExportError(f"{out} is there already: an export begins with a folder of its own.")
     return out
 
 
 def _check(client: Client, question: Mapping[str, Any], accept: str, found: str) -> None:
-    told = client.get("/api/v1/events/digest", "sha256", question, accept=accept)
+    told = client.get("/api/v1/events/digest", "sha256", question, accept=accept, timeout=None)
     if told["sha256"] != found:
         raise ExportError("What came is not what the service tells of it: export again.")
 
 
-def _to_file(answer: httpx.Response, out: Path | None) -> Any:
-    told = hashlib.sha256()
-    with _whole_file(out) as file:
-        for part in answer.iter_bytes():
-            told.update(part)
-            file.write(part)
-    return told
-
-
 @contextmanager
-def _whole_file(out: Path | None) -> Iterator[BinaryIO]:
-    """The standard output, or a file that is there only when it is whole."""
+def _whole(out: Path | None) -> Iterator[Path | None]:
+    """Where to write; what is asked for is there when all went well. Null: the standard output."""
     if out is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        yield None
         return
     draft = out.with_name(f"{out.name}.part")
     try:
-        with draft.open("wb") as file:
-            yield file
+        _remove(draft)
+        yield draft
         draft.replace(out)
     except OSError as error:
         raise ExportError(f"Cannot write {out}: {error.strerror}.") from error
     finally:
-        draft.unlink(missing_ok=True)
+        _remove(draft)
 
 
-def _to_parquet(answer: httpx.Response, out: Path) -> Any:
+def _remove(draft: Path) -> None:
+    with suppress(OSError):
+        if draft.is_dir():
+            rmtree(draft)
+        else:
+            draft.unlink(missing_ok=True)
+
+
+def _to_file(answer: httpx.Response, draft: Path | None) -> str:
+    told = hashlib.sha256()
+    with nullcontext(sys.stdout.buffer) if draft is None else draft.open("wb") as file:
+        for part in answer.iter_bytes():
+            told.update(part)
+            file.write(part)
+        file.flush()
+    return told.hexdigest()
+
+
+def _to_parquet(answer: httpx.Response, draft: Path) -> str:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
         from pyarrow import dataset  # noqa: PLC0415
     except ImportError as error:
-        raise ExportError(
-            "Parquet needs an extra: pip install 'webex-projector[parquet]'."
-        ) from error
-    if out.exists():
-        raise ExportError(f"{out} is there already: an export begins with a folder of its own.")
-    draft = out.with_name(f"{out.name}.part")
-    with suppress(FileNotFoundError):
-        rmtree(draft)
+        raise ExportError("Parquet needs pyarrow: the extra webex-projector[parquet].") from error
+    draft.mkdir()
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
     keys = pa.schema([("orgId", pa.string()), ("day", pa.string())])
     told = hashlib.sha256()
@@ -126,9 +133,9 @@ def _to_parquet(answer: httpx.Response, out: Path) -> Any:
         format="parquet",
         partitioning=dataset.partitioning(keys, flavor="hive"),
         max_partitions=MOST_PARTITIONS,
+        existing_data_behavior="overwrite_or_ignore",
     )
-    draft.replace(out)
-    return told
+    return told.hexdigest()
 
 
 def _rows(answer: httpx.Response, told: Any) -> Iterator[dict[str, Any]]:

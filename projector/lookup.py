@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from projector.client import Client
+from projector.errors import ProjectorError
 from projector.questions import (
     AS_OF,
     as_json,
@@ -91,6 +92,8 @@ def _client(url: str | None) -> Client:
 
 def _path(subject: str) -> str:
     kind, id_ = parted(subject)
+    if "/" in id_:
+        raise ProjectorError("An id with a slash is reached by the filters of lists alone.")
     return f"/api/v1/{kind}s/{quote(id_, safe='')}"
 
 

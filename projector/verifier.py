@@ -23,7 +23,8 @@ from psycopg.rows import DictRow
 
 from projector.database import connect, open_pool, translated
 from projector.delays import HISTOGRAM
-from projector.events import LANE_BUCKETS
+from projector.errors import ProjectorError
+from projector.events import BUCKETS, LANE_BUCKETS, LANES
 from projector.questions import as_json, parted, the_organisation
 from projector.run import reached
 from projector.sealing import a_seal, compare
@@ -33,7 +34,7 @@ from projector.tables import TABLES, Table
 from projector.verify import Checked, Difference, Key, Subjects
 
 DIFFERS = 4  # exit code
-TOGETHER, WINDOW = 100, 5_000  # subjects that are checked by one, and among which they are shuffled
+TOGETHER, WINDOW = 20, 5_000  # subjects that are checked by one, and among which they are shuffled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,12 +185,13 @@ def _counts(connection: Connection[DictRow]) -> Iterator[Difference]:
             )
 
 
-_POSITIONS = """
+_POSITIONS = f"""
     SELECT lane::text AS place, 'position' AS field, 'in the log, and counted' AS expected,
         position AS found
-    FROM projections
-    WHERE position > (SELECT coalesce(max(notification_id), 0) FROM events) OR counted <> position
-"""
+    FROM generate_series(0, {LANES - 1}) AS lane LEFT JOIN projections USING (lane)
+    WHERE position IS NULL OR counted <> position
+        OR position > (SELECT coalesce(max(notification_id), 0) FROM events)
+"""  # noqa: S608
 _BUCKETS = f"""
     WITH of_log AS (
         SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket, notification_id
@@ -206,10 +208,12 @@ _BUCKETS = f"""
         GROUP BY e.kind, e.bucket
     )
     SELECT kind || ' ' || bucket AS place, f.field, f.expected, f.found
-    FROM bucket_counts AS b LEFT JOIN counted AS c USING (kind, bucket)
+    FROM unnest(ARRAY['agents', 'tasks']) AS kind
+    CROSS JOIN generate_series(0, {BUCKETS - 1}) AS bucket
+    LEFT JOIN bucket_counts AS b USING (kind, bucket) LEFT JOIN counted AS c USING (kind, bucket)
     CROSS JOIN LATERAL (VALUES ('stored', coalesce(c.stored, 0), b.stored),
         ('projected', coalesce(c.folded, 0), b.projected)) AS f(field, expected, found)
-    WHERE f.expected <> f.found
+    WHERE f.expected IS DISTINCT FROM f.found
 """  # noqa: S608
 _DELAYS = f"""
     WITH counted AS (
@@ -248,6 +252,8 @@ def verify_command(  # noqa: PLR0913 - the options
 ) -> None:
     """Fold the log independently and compare every table with it; exit with 4 if any differs."""
     if seal is not None:
+        if subject is not None or org is not None:
+            raise click.UsageError("--seal is of the whole log: leave out the subject")
         if not compare(seal, as_json=as_json):
             sys.exit(DIFFERS)
         return
@@ -260,6 +266,8 @@ def verify_command(  # noqa: PLR0913 - the options
     with reached(read_settings(os.environ)) as url:
         found = verify(url, jobs=jobs, moments=moments, seed=seed, only=only)
     seconds = time.monotonic() - begin
+    if only and not found.subjects:
+        raise ProjectorError(f"Neither the log nor any table has {subject!r}.")
     if as_json:
         click.echo(json.dumps(asdict(found) | {"seconds": round(seconds, 3), "seed": seed}))
     else:

@@ -132,7 +132,7 @@ class Subjects(Generic[S]):
         return checked
 
     def _position(self, key: Key) -> int:
-        return self._positions[(bucket(self._table.subject, *key) or 0) // LANE_BUCKETS]
+        return self._positions.get((bucket(self._table.subject, *key) or 0) // LANE_BUCKETS, 0)
 
     def _parked(self, keys: Sequence[Key]) -> dict[Key, int]:
         query = (
