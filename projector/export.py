@@ -54,8 +54,10 @@ def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked:
     client = Client(read_settings(os.environ), url)
     with _whole(_needed(out) if kind == "parquet" else out) as draft:
         with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
-            to_parquet = kind == "parquet" and draft is not None
-            told = _to_parquet(answer, draft) if to_parquet else _to_file(answer, draft)
+            if kind == "parquet" and draft is not None:
+                told = _to_parquet(answer, draft)
+            else:
+                told = _to_file(answer, draft)
             as_of = answer.headers["X-As-Of-Position"]
         _check(client, question | {"toPosition": as_of}, ACCEPT[kind], told)
     click.echo(f"exported as of position {as_of}, sha256 {told}", err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conftest import Site
-from tests.examples import at, ended, login, story, task, v1
+from tests.examples import at, capture, ended, login, story, task, v1
 
 LOGIN, IDLE, TALK, AWAY = story(
     login(0, "ann", "Available"),
@@ -98,3 +98,11 @@ def test_of_a_long_life_only_so_much_is_looked_at(site, monkeypatch):
     assert [None] == set_by(told, "teamId")
     assert "team-1" == told["fields"]["teamId"]["value"]
     assert told["fields"]["status"]["eventId"] is not None
+
+
+def test_a_long_millisecond_is_explained_event_by_event(site):
+    """Each event is looked at once, however many there are."""
+    bodies = [capture(1_000, "t", f"file {n:03}") for n in range(300)]
+    arrive(site, [it | {"id": f"{n:03}"} for n, it in enumerate(bodies)])
+    told = explain(site, "tasks/t")
+    assert ["299", "299", "000"] == set_by(told, "captures", "eventCount", "taskId")

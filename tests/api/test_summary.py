@@ -302,3 +302,24 @@ def test_what_was_not_known_to_be_over_is_open(told):
         summary(site, **query)["tasks"][name] for name in ("waiting", "longestWaitMs")
     )
     assert 0 == summary(site, at=at(when(100)))["tasks"]["open"]
+
+
+def test_occupancy_is_settled_as_the_views_that_it_counts(site_of_one):
+    """Though more happened to the agent since, long after the moment of the question."""
+    site, now = site_of_one
+    for times in ({"knownAt": now}, {"at": now, "knownAt": now}):
+        (view,) = site.get("/api/v1/agents", query_string=times).json["data"]
+        told = site.get("/api/v1/summary", query_string=times).json["occupancy"]
+        assert (True, True, 1) == (view["settled"], told["settled"], told["count"])
+
+
+@pytest.fixture
+def site_of_one(database_url, tmp_path):
+    """An agent to whom something happened three hours apart; and a moment in between."""
+    clock = Clock()
+    with open_site(database_url, tmp_path, clock=clock) as site:
+        for moment, word in ((0, "available"), (180 * MINUTE, "idle")):
+            clock.now = at(moment)
+            site.post(v1(moment, "ann", word) | {"id": word})
+            site.project()
+        yield site, at(20 * MINUTE)

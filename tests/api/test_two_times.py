@@ -172,3 +172,21 @@ def test_what_a_parked_subject_waits_for_is_in_no_answer(told, clock):
     told.project()
     assert "idle" == status(told, at=at(45_000))
     assert ORG == told.get("/api/v1/agents/ann", query_string={"at": at(45_000)}).json["orgId"]
+
+
+def test_a_small_page_of_a_rare_filter_goes_on(told, clock, monkeypatch):
+    """Where few fit, a page is what was found among so many, and the next goes on from there."""
+    monkeypatch.setattr("projector.past.MANY", 3)
+    monkeypatch.setattr("projector.past.RECALLED_FOR_A_PAGE", 6)
+    told.post(
+        story(*(v1(1_000, f"b{n:02}", "idle" if n == 19 else "available") for n in range(20)))
+    )
+    told.project()
+    query = {"at": at(2_000), "status": "idle", "limit": 1}
+    found, pages, cursor = [], 0, ""
+    while cursor is not None:
+        page = query | ({"cursor": cursor} if cursor else {})
+        answer = told.get("/api/v1/agents", query_string=page).json
+        found += [view["agentId"] for view in answer["data"]]
+        cursor, pages = answer["meta"]["nextCursor"], pages + 1
+    assert (["b19"], True) == (found, pages > 2)

@@ -117,11 +117,24 @@ def test_what_breaks_off_is_no_export(site, address, tmp_path, monkeypatch, kind
     assert not out.exists()
 
 
-def test_what_is_not_what_the_service_tells_is_no_export(site, address, monkeypatch):
-    """Were a part lost on the way, the SHA-256 would say so."""
+def test_what_is_not_what_the_service_tells_is_no_export(site, address, tmp_path, monkeypatch):
+    """Were a part lost on the way, the SHA-256 would say so; what was there before stays."""
     monkeypatch.setattr("api.exports.digest", lambda *_: (5, "0" * 64))
-    result = run(site, address)
+    out = tmp_path / "file"
+    out.write_text("before")
+    result = run(site, address, "--out", str(out))
     assert (1, True) == (result.exit_code, "export again" in result.stderr)
+    assert ("before", [out]) == (out.read_text(), [*tmp_path.glob("file*")])
+    folder = tmp_path / "log"
+    assert 1 == run(site, address, "--format", "parquet", "--out", str(folder)).exit_code
+    assert [] == [*tmp_path.glob("log*")]
+
+
+def test_parquet_of_nothing_is_an_empty_folder(site, address, tmp_path):
+    """Not an error."""
+    out = tmp_path / "log"
+    result = run(site, address, "--format", "parquet", "--agent-id", "none", "--out", str(out))
+    assert (0, []) == (result.exit_code, [*out.iterdir()])
 
 
 def test_lines_end_where_the_file_says():
@@ -131,8 +144,10 @@ def test_lines_end_where_the_file_says():
 
 
 def test_a_folder_that_is_not_there_is_said(site, address, tmp_path):
-    """In one line."""
+    """In one line, of a file and of Parquet."""
     out = tmp_path / "nowhere" / "file"
+    parquet = run(site, address, "--format", "parquet", "--out", str(out))
+    assert (1, True) == (parquet.exit_code, str(out) in parquet.stderr)
     result = run(site, address, "--out", str(out))
     assert (1, True) == (result.exit_code, str(out) in result.stderr)
 

@@ -184,6 +184,8 @@ def test_a_missing_and_a_stray_row_are_found(folded, name, change):
         ("UPDATE bucket_counts SET projected = projected + 1", "bucket_counts", "projected"),
         ("UPDATE arrival_delays SET events = events + 1", "arrival_delays", "events"),
         ("DELETE FROM arrival_delays", "arrival_delays", "events"),
+        ("DELETE FROM bucket_counts WHERE bucket = 7", "bucket_counts", "stored"),
+        ("DELETE FROM projections WHERE lane = 3", "projections", "position"),
     ],
 )  # fmt: skip
 def test_a_changed_count_is_found(folded, change, table, field):
@@ -269,7 +271,9 @@ def test_the_command_says_what_differs(folded):
         (["agent:bob"], 0),
         (["agent:ann"], 4),
         (["agent:ann", "--org", "acme"], 4),
-        (["agent:ann", "--org", "umbra"], 0),
+        (["agent:ann", "--org", "umbra"], 1),
+        (["agent:nobody"], 1),
+        (["agent:ann", "--seal", __file__], 2),
         (["task:t"], 0),
         (["ann"], 2),
         (["queue:q"], 2),

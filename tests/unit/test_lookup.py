@@ -76,6 +76,8 @@ def test_a_history_is_columns(asked):
         (["history", "task:t", "--at", "yesterday"], 2, "ISO 8601"),
         (["history", "task:t", "--at", "2026-01-01T00:00:00"], 2, "ISO 8601"),
         (["history", "task:none"], 1, "404"),
+        (["history", "agent:ann/1"], 1, "slash"),
+        (["events", "--origin", "guess"], 1, "origin is webhook, reconciliation or import"),
         (["explain", "task:t", "--known-at", "0"], 1, "404"),
     ],
 )
@@ -118,3 +120,8 @@ def test_columns_are_as_wide_as_their_widest():
     rows: list[Any] = [{"a": "x", "bb": "1"}, {"a": "long", "bb": ""}]
     assert "a     bb\nx     1\nlong" == in_columns(rows)
     assert "" == in_columns([])
+
+
+def test_nothing_in_a_column_moves_the_terminal():
+    """An id is anybody's text."""
+    assert "a\n\\x1b[31m\\n" == in_columns([{"a": "\x1b[31m\n"}])
