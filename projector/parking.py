@@ -24,7 +24,7 @@ from projector.database import (
     translated,
 )
 from projector.errors import ProjectorError
-from projector.events import LANE_BUCKETS, bucket
+from projector.events import LANE_BUCKETS
 from projector.lanes import NAME, count_projected, hold
 from projector.projections import project
 from projector.rows import Key
@@ -163,7 +163,7 @@ def _park(  # noqa: PLR0913 - who waits, for what, and why
         (
             table.name,
             *key,
-            bucket(table.subject, *key),
+            table.bucket_of(key),
             request[0].position,
             culprit.position,
             # Text that the database takes, whatever the cause said.
@@ -247,7 +247,7 @@ class Parking:
             connection.transaction(),
             connection.cursor(row_factory=tuple_row, binary=True) as cur,
         ):
-            head = hold(cur, (bucket(table.subject, *key) or 0) // LANE_BUCKETS)
+            head = hold(cur, table.lane_of(key))
             row = cur.execute(
                 "DELETE FROM parked WHERE kind = %s AND org_id = %s AND id = %s"
                 " RETURNING position, event_position, cause",
@@ -278,7 +278,7 @@ class Parking:
             folded = project_or_park(cur, self._store, table, key, wanted)
             done = folded == len(wanted)
             passed = len(entries) if done else _place(entries, wanted[folded].position)
-            count_projected(cur, (table.name, bucket(table.subject, *key) or 0), passed)
+            count_projected(cur, (table.name, table.bucket_of(key)), passed)
             total += folded
             if not done:
                 break

@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from projector.corrections import Correction, Shown
-from projector.events import LANE_BUCKETS, Recorded, bucket
+from projector.events import Recorded
 from projector.machine import Anomaly, S
 from projector.outcome import Outcome, Versions
 from projector.shapes import interval_row, late_event
@@ -65,7 +65,7 @@ def _write_states(
         rows.append(
             (
                 *key,
-                _lane(table, key),
+                table.lane_of(key),
                 last.position,
                 table.dump(state),
                 Jsonb(state.tally.counts()),
@@ -217,7 +217,7 @@ def _write_corrections(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
         " %b::jsonb[], %b::jsonb[])",
         table.corrections,
         [
-            (*key, _lane(table, key), *_correction(table, correction))
+            (*key, table.lane_of(key), *_correction(table, correction))
             for key, outcome in _outcomes(told)
             for correction in outcome.corrections
         ],
@@ -249,10 +249,6 @@ def _correction(table: Table[S], it: Correction) -> tuple[object, ...]:
 
 def _outcomes(told: Mapping[Key, Told[S]]) -> Iterator[tuple[Key, Outcome]]:
     return ((key, outcome) for key, one in told.items() for outcome in one.outcomes)
-
-
-def _lane(table: Table[S], key: Key) -> int:
-    return (bucket(table.subject, *key) or 0) // LANE_BUCKETS
 
 
 def _run(

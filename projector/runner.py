@@ -27,7 +27,7 @@ from projector.database import (
     translated,
 )
 from projector.delays import count_delays
-from projector.events import LANE_BUCKETS, Recorded, bucket
+from projector.events import LANE_BUCKETS, Recorded
 from projector.garbage import collecting_rarely
 from projector.lanes import Claim, HoleInLog, advance, claim, fair_share, join
 from projector.parking import NOTHING, LeftOut, left_out, project_or_park
@@ -206,5 +206,5 @@ def _one_by_one(
 def _counted(table: Table[Any], folded: Mapping[Key, int]) -> Counter[tuple[str, int]]:
     counts: Counter[tuple[str, int]] = Counter()
     for key, count in folded.items():
-        counts[table.name, bucket(table.subject, *key) or 0] += count
+        counts[table.name, table.bucket_of(key)] += count
     return counts

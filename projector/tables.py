@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal
 from pydantic import BaseModel, TypeAdapter
 
 from projector.agent import AgentState
-from projector.events import Event
+from projector.events import LANE_BUCKETS, Event, bucket
 from projector.figures import Contact, contact
 from projector.machine import Interval, S, Story, Stretch
 from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
@@ -84,6 +84,14 @@ class Table(Generic[S]):
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
     has_deadlines: bool  # whether the passing of time alone may change a view
+
+    def bucket_of(self, key: tuple[str, str]) -> int:
+        """The share of the work that a subject, (organisation, id), belongs to."""
+        return bucket(self.subject, *key) or 0
+
+    def lane_of(self, key: tuple[str, str]) -> int:
+        """The lane that folds it."""
+        return self.bucket_of(key) // LANE_BUCKETS
 
     def load(self, text: str, tally: Mapping[str, int] = NOTHING) -> S:
         state = self.codec.validate_json(text)

@@ -19,11 +19,9 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, tuple_row
 
 from projector.events import (
-    LANE_BUCKETS,
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
-    bucket,
     in_order,
     is_checkpoint,
     restatements,
@@ -132,7 +130,7 @@ class Subjects(Generic[S]):
         return checked
 
     def _position(self, key: Key) -> int:
-        return self._positions.get((bucket(self._table.subject, *key) or 0) // LANE_BUCKETS, 0)
+        return self._positions.get(self._table.lane_of(key), 0)
 
     def _parked(self, keys: Sequence[Key]) -> dict[Key, int]:
         query = (
@@ -236,7 +234,7 @@ class _Subject(Generic[S]):
         later, contact = table.when_due(state), table.contact(state)
         newest = max(events, key=_position)
         expected = {
-            "lane": (bucket(table.subject, *self._key) or 0) // LANE_BUCKETS,
+            "lane": table.lane_of(self._key),
             "position": newest.position,
             "state": table.dump(state),
             "tally": state.tally.counts(),
@@ -357,7 +355,7 @@ class _Subject(Generic[S]):
         after = self._shown(position, moment)
         expected = {
             start: {
-                "lane": (bucket(table.subject, *self._key) or 0) // LANE_BUCKETS,
+                "lane": table.lane_of(self._key),
                 "finish": end,
                 "recorded_time": moment,
                 "event_id": late[0].event.id,
