@@ -88,11 +88,12 @@ def in_columns(rows: list[Mapping[str, str]]) -> str:
     """Rows as lines of columns, under their names; nothing in them moves a terminal."""
     if not rows:
         return ""
-    table = [[*rows[0]], *([_printable(it) for it in row.values()] for row in rows)]
+    table = [[*rows[0]], *([printable(it) for it in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = (zip(row, widths, strict=True) for row in table)
     return "\n".join("  ".join(f"{it:{width}}" for it, width in line).rstrip() for line in lines)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """What can be shown of a text; the rest as escapes."""
     return "".join(it if it.isprintable() else repr(it)[1:-1] for it in text)

@@ -20,7 +20,7 @@ from projector.bootstrap import local_tokens
 from projector.database import check_address
 from projector.embedded import AlreadyRuns, EmbeddedPostgres
 from projector.errors import ProjectorError
-from projector.migrate import migrate
+from projector.migrate import migrate, pending
 from projector.processes import Child, on_stop_signals
 from projector.settings import Settings
 
@@ -97,13 +97,16 @@ def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
 
 @contextmanager
 def reached(settings: Settings) -> Iterator[str]:
-    """The database's address, be it the one of a service that runs already."""
+    """The database's address, be it of a service that runs already; RunError where it is old."""
     embedded = EmbeddedPostgres(settings.data_dir)
-    try:
-        with database(settings) as (url, _):
-            yield url
-    except AlreadyRuns:
-        yield embedded.url_of_another()
+    with ExitStack() as stack:
+        try:
+            url, _ = stack.enter_context(database(settings))
+        except AlreadyRuns:
+            url = embedded.url_of_another()
+        if pending(url):
+            raise RunError("The schema is not up to date: run `projector migrate`.")
+        yield url
 
 
 def _keep_token(settings: Settings) -> None:

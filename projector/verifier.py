@@ -7,8 +7,9 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -22,19 +23,31 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from projector.database import connect, open_pool, translated
-from projector.delays import HISTOGRAM
 from projector.errors import ProjectorError
-from projector.events import BUCKETS, LANE_BUCKETS, LANES
-from projector.questions import as_json, parted, the_organisation
+from projector.questions import as_json, parted, printable, the_organisation
+from projector.reckoning import (
+    EVERYTHING,
+    OF_WANTED,
+    Wanted,
+    differences,
+    left_out,
+    positions,
+)
 from projector.run import reached
 from projector.sealing import a_seal, compare
 from projector.settings import read_settings
 from projector.store import EventStore
 from projector.tables import TABLES, Table
-from projector.verify import Checked, Difference, Key, Subjects
+from projector.verify import Checked, Difference, Key, Subjects, tables_of
 
 DIFFERS = 4  # exit code
-TOGETHER, WINDOW = 20, 5_000  # subjects that are checked by one, and among which they are shuffled
+WINDOW = 5_000  # subjects that are shuffled
+# What one worker has in memory: subjects and their events, or one subject that has more.
+MOST_SUBJECTS, MOST_EVENTS = 100, 10_000
+
+
+class WorkerDied(ProjectorError):  # noqa: N818 - named for what is noticed
+    """A process that checked a share is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,26 +61,28 @@ class Task:
     seed: int
 
 
-def verify(
-    url: str, *, jobs: int, moments: int, seed: int, only: tuple[str, str | None, str] | None = None
-) -> Checked:
-    """Compare every table with the log; of ``only`` one subject, (kind, organisation, id)."""
+def verify(url: str, *, jobs: int, moments: int, seed: int, wanted: Wanted = EVERYTHING) -> Checked:
+    """Compare every table with the log, or what it has of the subjects that are wanted."""
     with translated(), connect(url) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         (row,) = connection.execute("SELECT pg_export_snapshot() AS it").fetchall()
-        lanes = connection.execute("SELECT lane, position FROM projections").fetchall()
         task = Task(
             url=url,
             snapshot=row["it"],
-            positions={lane["lane"]: lane["position"] for lane in lanes},
+            positions=positions(connection),
             moments=moments,
             seed=seed,
         )
-        total = Checked()
-        if only is None:
-            total.differences += _counts(connection)
-        for part in _in_parallel(task, _shares(connection, seed, only), jobs):
-            total.add(part)
+        total = left_out(connection, wanted)
+        if wanted == EVERYTHING:
+            total.differences += differences(connection)
+        try:
+            for part in _in_parallel(task, _shares(connection, seed, wanted), jobs):
+                total.add(part)
+        except BrokenProcessPool as error:
+            raise WorkerDied(
+                "A process of the verifier died, of too little memory perhaps: try fewer --jobs."
+            ) from error
     total.differences.sort(key=lambda it: (it.table, it.org_id, it.id))
     return total
 
@@ -76,38 +91,50 @@ def verify(
 
 
 def _shares(
-    connection: Connection[DictRow], seed: int, only: tuple[str, str | None, str] | None
+    connection: Connection[DictRow], seed: int, wanted: Wanted
 ) -> Iterator[tuple[str, Sequence[Key]]]:
     """Subjects that the log or any table has, in an order of chance, some at a time."""
     chance = Random(seed)  # noqa: S311 - an order that can be repeated
     for table in TABLES:
-        if only is not None and only[0] != table.subject:
+        if wanted.kind not in {None, table.name}:
             continue
         with connection.cursor(name=f"subjects_of_{table.name}") as cur:
             cur.itersize = WINDOW
-            cur.execute(_subjects(table), {"org": only and only[1], "id": only and only[2]})
+            cur.execute(_subjects(table), wanted.parameters)
             rows = iter(cur)
-            while some := [(row["org_id"], row["id"]) for row in islice(rows, WINDOW)]:
+            while some := [*islice(rows, WINDOW)]:
                 chance.shuffle(some)
-                for start in range(0, len(some), TOGETHER):
-                    yield table.name, some[start : start + TOGETHER]
+                yield from ((table.name, keys) for keys in apart(some))
+
+
+def apart(subjects: Iterable[DictRow]) -> Iterator[Sequence[Key]]:
+    """Shares of few subjects and few events."""
+    keys: list[Key] = []
+    events = 0
+    for one in subjects:
+        if keys and (len(keys) == MOST_SUBJECTS or events + one["events"] > MOST_EVENTS):
+            yield keys
+            keys, events = [], 0
+        keys.append((one["org_id"], one["id"]))
+        events += one["events"]
+    if keys:
+        yield keys
 
 
 def _subjects(table: Table[Any]) -> sql.Composed:
-    derived = (
-        table.name, table.intervals, table.anomalies, table.checkpoints, table.late_counts,
-        table.corrections,
-    )  # fmt: skip
     parts = [
-        sql.SQL("SELECT org_id, {} AS id FROM events WHERE {} IS NOT NULL").format(
+        sql.SQL("SELECT org_id, {} AS id, 1 AS events FROM events WHERE {} IS NOT NULL").format(
             sql.Identifier(table.column), sql.Identifier(f"{table.subject}_bucket")
         ),
-        *(sql.SQL("SELECT org_id, id FROM {}").format(sql.Identifier(it)) for it in derived),
+        *(
+            sql.SQL("SELECT org_id, id, 0 FROM {}").format(sql.Identifier(it))
+            for it in tables_of(table)
+        ),
     ]
     return sql.SQL(
-        "SELECT org_id, id FROM ({}) AS s WHERE (%(id)s::text IS NULL OR id = %(id)s)"
-        " AND (%(org)s::text IS NULL OR org_id = %(org)s) ORDER BY org_id, id"
-    ).format(sql.SQL(" UNION ").join(parts))
+        "SELECT org_id, id, sum(events)::bigint AS events FROM ({}) AS s WHERE {}"
+        " GROUP BY org_id, id ORDER BY org_id, id"
+    ).format(sql.SQL(" UNION ALL ").join(parts), OF_WANTED)
 
 
 def _in_parallel(
@@ -164,68 +191,6 @@ def _worker(task: Task) -> Iterator[Any]:
     pool.close()
 
 
-# --- what is of no subject ---
-
-
-def _counts(connection: Connection[DictRow]) -> Iterator[Difference]:
-    """Positions and counts of the projection, and the sketch of delays, against the log."""
-    for query, table, name in (
-        (_POSITIONS, "projections", "lane"),
-        (_BUCKETS, "bucket_counts", "bucket"),
-        (_DELAYS, "arrival_delays", "bucket"),
-    ):
-        for row in connection.execute(query.encode()):
-            yield Difference(
-                table=table,
-                org_id="",
-                id=row["place"],
-                field=f"{row['field']}[{name}]",
-                expected=row["expected"],
-                found=row["found"],
-            )
-
-
-_POSITIONS = f"""
-    SELECT lane::text AS place, 'position' AS field, 'in the log, and counted' AS expected,
-        position AS found
-    FROM generate_series(0, {LANES - 1}) AS lane LEFT JOIN projections USING (lane)
-    WHERE position IS NULL OR counted <> position
-        OR position > (SELECT coalesce(max(notification_id), 0) FROM events)
-"""  # noqa: S608
-_BUCKETS = f"""
-    WITH of_log AS (
-        SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket, notification_id
-        FROM events WHERE agent_bucket IS NOT NULL
-        UNION ALL
-        SELECT 'tasks', org_id, task_id, task_bucket, notification_id
-        FROM events WHERE task_bucket IS NOT NULL
-    ), counted AS (
-        SELECT e.kind, e.bucket, count(*) AS stored,
-            count(*) FILTER (WHERE p.position IS NULL OR e.notification_id < p.position) AS folded
-        FROM of_log AS e JOIN projections AS l
-            ON l.lane = e.bucket / {LANE_BUCKETS} AND e.notification_id <= l.position
-        LEFT JOIN parked AS p USING (kind, org_id, id)
-        GROUP BY e.kind, e.bucket
-    )
-    SELECT kind || ' ' || bucket AS place, f.field, f.expected, f.found
-    FROM unnest(ARRAY['agents', 'tasks']) AS kind
-    CROSS JOIN generate_series(0, {BUCKETS - 1}) AS bucket
-    LEFT JOIN bucket_counts AS b USING (kind, bucket) LEFT JOIN counted AS c USING (kind, bucket)
-    CROSS JOIN LATERAL (VALUES ('stored', coalesce(c.stored, 0), b.stored),
-        ('projected', coalesce(c.folded, 0), b.projected)) AS f(field, expected, found)
-    WHERE f.expected IS DISTINCT FROM f.found
-"""  # noqa: S608
-_DELAYS = f"""
-    WITH counted AS (
-        {HISTOGRAM} AND notification_id <= (SELECT position FROM delays_counted) GROUP BY 1, 2
-    )
-    SELECT coalesce(c.type, a.type) || ' ' || coalesce(c.bucket, a.bucket) AS place,
-        'events' AS field, c.events AS expected, a.events AS found
-    FROM counted AS c FULL JOIN arrival_delays AS a ON a.type = c.type AND a.bucket = c.bucket
-    WHERE c.events IS DISTINCT FROM a.events
-"""  # noqa: S608
-
-
 # --- the command ---
 
 
@@ -253,21 +218,20 @@ def verify_command(  # noqa: PLR0913 - the options
     """Fold the log independently and compare every table with it; exit with 4 if any differs."""
     if seal is not None:
         if subject is not None or org is not None:
-            raise click.UsageError("--seal is of the whole log: leave out the subject")
+            raise click.UsageError("--seal is of the whole log: leave out subject and --org")
         if not compare(seal, as_json=as_json):
             sys.exit(DIFFERS)
         return
     seed = secrets.randbelow(2**31) if seed is None else seed
-    only = None
-    if subject is not None:
-        kind, id_ = parted(subject)
-        only = kind, org, id_
+    kind, id_ = (None, None) if subject is None else parted(subject)
+    wanted = Wanted(kind=kind and f"{kind}s", org=org, id=id_)
     begin = time.monotonic()
     with reached(read_settings(os.environ)) as url:
-        found = verify(url, jobs=jobs, moments=moments, seed=seed, only=only)
+        found = verify(url, jobs=jobs, moments=moments, seed=seed, wanted=wanted)
     seconds = time.monotonic() - begin
-    if only and not found.subjects:
-        raise ProjectorError(f"Neither the log nor any table has {subject!r}.")
+    if wanted != EVERYTHING and not found.subjects:
+        asked = " of ".join(repr(it) for it in (subject, org) if it is not None)
+        raise ProjectorError(f"Neither the log nor any table has {asked}.")
     if as_json:
         click.echo(json.dumps(asdict(found) | {"seconds": round(seconds, 3), "seed": seed}))
     else:
@@ -277,9 +241,9 @@ def verify_command(  # noqa: PLR0913 - the options
 
 
 def _line(it: Difference) -> str:
-    whose = f" {it.id} of {it.org_id}" if it.org_id else f" {it.id}"
+    whose = "".join((it.id and f" {it.id}", it.org_id and f" of {it.org_id}"))
     known = "" if it.position is None else f", as known at {it.position} (event {it.event_id})"
-    return (
+    return printable(
         f"{it.table}{whose}: {it.field} is {json.dumps(it.found)},"
         f" the log says {json.dumps(it.expected)}{known}"
     )
@@ -290,5 +254,6 @@ def _summary(it: Checked, seconds: float, seed: int) -> str:
     return (
         f"{len(it.differences)} differences: {it.subjects} subjects, {it.events} events and"
         f" {it.rows} rows compared, folded as known at {it.moments} positions{left},"
-        f" in {seconds:.1f} s, seed {seed}"
+        f" in {seconds:.1f} s, seed {seed}; events left out: {it.unfolded} not folded yet,"
+        f" {it.waiting} waiting, {it.skipped} skipped"
     )

@@ -18,6 +18,7 @@ from typing import Any, Generic
 from psycopg import Connection, sql
 from psycopg.rows import DictRow, tuple_row
 
+from projector.errors import ProjectorError
 from projector.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
@@ -61,6 +62,9 @@ class Checked:
     rows: int = 0
     moments: int = 0  # positions at which a subject was folded
     left: int = 0  # positions of its requests that were not looked at
+    unfolded: int = 0  # events above their lane's position
+    waiting: int = 0  # events of parked subjects, from where they wait
+    skipped: int = 0  # events that an operator left out of a subject
     differences: list[Difference] = field(default_factory=list)
 
     def add(self, other: Checked) -> None:
@@ -70,6 +74,10 @@ class Checked:
         self.moments += other.moments
         self.left += other.left
         self.differences += other.differences
+
+
+class LogUnreadable(ProjectorError):  # noqa: N818 - named for what is found
+    """A body of the log is no event any more."""
 
 
 @dataclass(slots=True)
@@ -84,6 +92,11 @@ class _Differs(Exception):  # noqa: N818 - carries what was found
     def __init__(self, table: str, name: str, expected: Any, found: Any) -> None:
         super().__init__(name)
         self.told = table, name, expected, found
+
+
+def tables_of(it: Table[Any]) -> Sequence[str]:
+    """All that is derived of one kind of subjects."""
+    return it.name, it.intervals, it.anomalies, it.checkpoints, it.late_counts, it.corrections
 
 
 class Subjects(Generic[S]):
@@ -112,9 +125,8 @@ class Subjects(Generic[S]):
         wanted = [
             (*key, -1, 2**62, min(self._position(key), waits.get(key, 2**62))) for key in keys
         ]
-        with self._connection.cursor(row_factory=tuple_row) as cur:
-            told = self._store.between(cur, self._table.column, wanted, kind=self._table.name)
-        rows = {name: self._rows(name, keys) for name in self._names()}
+        told = self._told(wanted)
+        rows = {name: self._rows(name, keys) for name in tables_of(self._table)}
         for key, events in zip(keys, told, strict=True):
             chance = Random(f"{self._seed} {key}")  # noqa: S311 - a shuffle that can be repeated
             chance.shuffle(events)
@@ -129,6 +141,15 @@ class Subjects(Generic[S]):
                 checked.differences.append(difference)
         return checked
 
+    def _told(self, wanted: Sequence[tuple[str, str, int, int, int]]) -> list[list[Recorded]]:
+        try:
+            with self._connection.cursor(row_factory=tuple_row) as cur:
+                return self._store.between(cur, self._table.column, wanted, kind=self._table.name)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise LogUnreadable(
+                f"A body in the log is no event ({error!r}): `projector verify --seal` tells which."
+            ) from error
+
     def _position(self, key: Key) -> int:
         return self._positions.get(self._table.lane_of(key), 0)
 
@@ -139,12 +160,6 @@ class Subjects(Generic[S]):
         )
         rows = self._connection.execute(query, (*_columns(keys), self._table.name))
         return {(row["org_id"], row["id"]): row["position"] - 1 for row in rows}
-
-    def _names(self) -> Sequence[str]:
-        it = self._table
-        return (
-            it.name, it.intervals, it.anomalies, it.checkpoints, it.late_counts, it.corrections
-        )  # fmt: skip
 
     def _rows(self, name: str, keys: Sequence[Key]) -> dict[Key, list[Row]]:
         query = sql.SQL(
@@ -189,6 +204,7 @@ class _Subject(Generic[S]):
         position: int | None = None
         try:
             self._check_positions()
+            self._check_counts()
             for position in self._looked_at:
                 self._check_request(position)
             position = max(self._requests, default=None)
@@ -284,6 +300,17 @@ class _Subject(Generic[S]):
             for row in self._rows[name]:
                 if row[column] not in positions:
                     raise _Differs(name, column, "where a request of it begins", row[column])
+
+    def _check_counts(self) -> None:
+        """What is added up is a number for each name."""
+        for name, column in (
+            (self._table.checkpoints, "tally"),
+            (self._table.late_counts, "added"),
+        ):
+            for row in self._rows[name]:
+                told = row[column]
+                if not isinstance(told, dict) or not all(type(it) is int for it in told.values()):
+                    raise _Differs(name, column, "a number for each name", told)
 
     def _check_request(self, position: int) -> None:
         """What one request changed."""
@@ -400,15 +427,23 @@ class _Subject(Generic[S]):
         return _Fold(story, kept)
 
     def _compare(self, name: str, expected: Mapping[Any, Fields], found: Mapping[Any, Row]) -> None:
-        for key in sorted({*expected, *found}, key=str):
-            place = f"[{key}]" if key != "" else ""
-            if key not in found:
-                raise _Differs(name, f"row{place}", dict(expected[key]), None)
-            if key not in expected:
-                raise _Differs(name, f"row{place}", None, dict(found[key]))
+        for key, column, *told in differing(expected, found):
+            raise _Differs(name, f"{column}[{key}]" if key != "" else column, *told)
+
+
+def differing(
+    expected: Mapping[Any, Fields], found: Mapping[Any, Row]
+) -> Iterator[tuple[Any, str, Any, Any]]:
+    """Key, field, what is expected and what was found, by key, where rows are not as expected."""
+    for key in sorted({*expected, *found}, key=str):
+        if key not in found:
+            yield key, "row", dict(expected[key]), None
+        elif key not in expected:
+            yield key, "row", None, dict(found[key])
+        else:
             for column, value in expected[key].items():
                 if found[key][column] != value:
-                    raise _Differs(name, f"{column}{place}", value, found[key][column])
+                    yield key, column, value, found[key][column]
 
 
 def _some(positions: Iterable[int], most: int, chance: Random) -> Sequence[int]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.events import Origin, restatements
-from tests.conftest import Site, erasable, erase, open_site
+from tests.conftest import Site, erasable, erase, open_site, over_http
 from tests.examples import RECORDED, at, body, login, story, task, v1
 from tests.integration.driving import Clock
 from tests.laws.memory import MemoryLog
@@ -209,6 +209,7 @@ def emptied(template, tmp_path_factory):
         yield site, clock
 
 
+@over_http
 @given(data=st.data())
 def test_filters_and_restatements_are_those_of_the_whole_log(emptied, data):
     """As found by looking at every event, whatever is in it and however it is paged."""

@@ -81,19 +81,24 @@ class Command:
         self._environment = environment
         self._process = None
 
-    def begin(self):
-        """Start it without waiting for anything."""
+    @property
+    def environment(self):
+        """The settings by which it is found, and none of whoever runs the tests."""
         kept = {
             name: value
             for name, value in os.environ.items()
             if name not in ("DATABASE_URL", "HOST", "PORT") and not name.startswith("PROJECTOR_")
         }
         own = {"PORT": str(self.port), "PROJECTOR_DATA_DIR": str(self.data_dir)}
+        return kept | own | self._environment
+
+    def begin(self):
+        """Start it without waiting for anything."""
         with self.stderr.open("w") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "projector", "run", "--json"],
                 cwd=CHECKOUT,
-                env=kept | own | self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -306,6 +311,22 @@ def test_a_webhook_becomes_a_view(service):
     assert ("dora", True, 1) == tuple(
         view.json()[field] for field in ("agentId", "loggedIn", "eventCount")
     )
+
+
+def test_it_is_verified_while_it_runs(service):
+    """The command reaches the embedded database of a service that runs, and leaves it running."""
+    posted = service.post(login(0, "vera") | {"id": "vera-0"})
+    service.get(f"/api/v1/agents/vera?orgId={ORG}", after=posted.headers["X-Position"])
+    done = subprocess.run(
+        [sys.executable, "-m", "projector", "verify", "agent:vera", "--json"],
+        cwd=CHECKOUT,
+        env=service.environment,
+        capture_output=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert ([], 1, 1) == tuple(told[name] for name in ("differences", "subjects", "events"))
+    assert 200 == httpx.get(f"{service.root}/readyz").status_code
 
 
 def test_ctrl_c_ends_all_and_a_second_run_finds_its_data(service):

@@ -20,6 +20,7 @@ WINDOWS = (1, 1_000, 60_000, 1_800_000, 3_600_000, 7 * 24 * 3_600_000)
 
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
                          ids=["believable", "noise"])  # fmt: skip
+@over_http
 @given(data=st.data())
 def test_a_summary_is_what_one_counts_in_views_and_histories(timed, lives, data):
     """For any arrival, any two times, any window and any part of the floor."""

@@ -12,7 +12,7 @@ from projector.events import Recorded, restatements
 from projector.machine import fold
 from projector.shapes import interval_rows
 from projector.tables import TABLES, Table
-from tests.conftest import Site
+from tests.conftest import Site, over_http
 from tests.integration.driving import arrived, counts, moments, stories
 from tests.laws.memory import MemoryLog
 from tests.strategies import believable_deliveries, noisy_deliveries
@@ -20,6 +20,7 @@ from tests.strategies import believable_deliveries, noisy_deliveries
 
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
                          ids=["believable", "noise"])  # fmt: skip
+@over_http
 @given(data=st.data())
 def test_an_answer_as_of_two_times_is_a_fold_of_what_had_happened_and_was_known(timed, lives, data):
     """Views, lists and histories, for any arrival and any two times, given or not."""
@@ -68,6 +69,7 @@ def listed(
 
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
                          ids=["believable", "noise"])  # fmt: skip
+@over_http
 @given(data=st.data())
 def test_what_set_a_field_is_the_last_event_that_changed_it(timed, lives, data):
     """As found by folding one event more at a time."""

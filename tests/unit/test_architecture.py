@@ -29,7 +29,7 @@ LAYERS = [
     ["projector.scope"],
     ["projector.checkpoints", "projector.lanes", "projector.rows"],
     ["projector.projections", "projector.verify"],
-    ["projector.parking", "projector.recall"],
+    ["projector.parking", "projector.reckoning", "projector.recall"],
     [
         "projector.views",
         "projector.ledgers",
@@ -209,6 +209,17 @@ def test_the_simulator_knows_nothing_of_the_service():
         if not name.startswith("projector.simulate")
     }
     assert {"projector.errors", "projector.settings"} == used
+
+
+@pytest.mark.parametrize("module", ["projector.verify", "projector.reckoning"])
+def test_the_verifier_is_independent(module):
+    """Nothing by which pages are projected and late events repaired is in it, at any remove."""
+    writers = "runner projections parking rows repair outcome corrections checkpoints recall"
+    reached, todo = set(), [module]
+    while todo:
+        reached |= (new := own_imports(todo.pop()) - reached)
+        todo += new
+    assert set() == reached & {f"projector.{name}" for name in writers.split()}
 
 
 def test_one_module_knows_the_event_store_library():
