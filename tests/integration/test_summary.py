@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from projector.machine import Story
 from projector.tables import AGENTS, TASKS
 from tests import counting
+from tests.conftest import over_http
 from tests.integration.driving import arrived, moments, stories
 from tests.strategies import believable_deliveries, noisy_deliveries
 
