@@ -171,8 +171,12 @@ def _check(name: str, keys: Sequence[Key]) -> Checked:
 @contextmanager
 def _worker(task: Task) -> Iterator[Any]:
     """What checks a share, over a connection of its own with the snapshot of all."""
-    pool = open_pool(task.url, max_size=1)
-    with translated(), connect(task.url) as connection, connection.transaction():
+    with (
+        translated(),
+        open_pool(task.url, max_size=1) as pool,
+        connect(task.url) as connection,
+        connection.transaction(),
+    ):
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(task.snapshot))
         store = EventStore(pool)
@@ -188,7 +192,6 @@ def _worker(task: Task) -> Iterator[Any]:
             for table in TABLES
         }
         yield lambda name, keys: subjects[name].check(keys)
-    pool.close()
 
 
 # --- the command ---
