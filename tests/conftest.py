@@ -46,7 +46,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # A law over HTTP and a database: its examples cost more and each asks many questions.
-over_http = hypothesis.settings(max_examples=hypothesis.settings.default.max_examples // 4)
+over_http = hypothesis.settings(max_examples=hypothesis.settings.default.max_examples // 8)
 _numbers = itertools.count(1)
 
 

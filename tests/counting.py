@@ -93,7 +93,7 @@ def waits_since(view: View) -> int | None:
     """Since when a customer waits."""
     if view["status"] not in {"queued", "offered"}:
         return None
-    if view["connectedTime"] is not None:
+    if view["wasInConversation"]:
         return view["stateSince"]
     outbound = "OUT" in (view["direction"] or "").upper()
     begins = [view["queuedTime"], None if outbound else view["offeredTime"]]
@@ -114,7 +114,9 @@ def summary(agents: Stories, tasks: Stories, moment: int, window: int) -> dict[s
         is_open = not view["complete"] and view["status"] != "failed"
         last = max(story.state.last_event.time, view["completedTime"] or 0)
         if is_open or last > floor.start:
-            views.append(view | {"isOpen": is_open})
+            # No view tells whether it was, where the word that said so was lost.
+            conversed = story.state.ever_connected
+            views.append(view | {"isOpen": is_open, "wasInConversation": conversed})
     since = [it for it in map(waits_since, views) if it is not None]
     return {
         "agents": {

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Cursor
 
@@ -73,6 +73,7 @@ def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
 
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
                          ids=["believable", "noise"])  # fmt: skip
+@settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())
 def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, data):
     """Row for row, superseded rows and corrections too; runners die between any two statements."""
