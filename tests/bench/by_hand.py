@@ -29,7 +29,8 @@ Folded = dict[tuple[str, str], Story[Any]]
 _CREATE = """
     CREATE TABLE {schema}.{states} (LIKE projector.{states} INCLUDING ALL);
     ALTER TABLE {schema}.{states} DROP COLUMN lane, DROP COLUMN position,
-        DROP COLUMN began, DROP COLUMN arrived, DROP COLUMN ahead, DROP COLUMN behind;
+        DROP COLUMN began, DROP COLUMN arrived, DROP COLUMN ahead, DROP COLUMN behind,
+        DROP COLUMN newest, DROP COLUMN contact;
     CREATE TABLE {schema}.{intervals} (LIKE projector.{intervals} INCLUDING DEFAULTS);
     ALTER TABLE {schema}.{intervals} DROP COLUMN known_from, DROP COLUMN known_to,
         ADD PRIMARY KEY (org_id, id, start);
