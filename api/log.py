@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api import access, exports
 from api.lists import ListMeta, envelope
-from api.parameters import Flag, Limit, LogCursor, Names, OneQuery, Query, Time, WholeNumber
+from api.parameters import Flag, Limit, LogCursor, Names, OneQuery, Time, WholeNumber
 from api.problems import Problem
 from api.routes import read
 from projector.events import Origin
@@ -128,9 +128,8 @@ def digest(query: FilterQuery, token: Token) -> Digest:
     answers=LogEvent,
     query=OneQuery,
 )
-def find_event(query: Query, token: Token, position: int) -> LogEvent:
-    scope = access.scope(token, getattr(query, "org_id", ()))
-    found = access.service().log.find(scope, position)
+def find_event(query: OneQuery, token: Token, position: int) -> LogEvent:
+    found = access.service().log.find(access.scope(token, query.org_id), position)
     if found is None:
         raise Problem(404, f"The log has no event at position {position} that the token may see.")
     return found

@@ -77,11 +77,13 @@ def read(  # noqa: PLR0913 - what a route is
                 parts["position"] = read_position(parts["position"])
             token: Token = access.caller(role)
             access.wait_for(position)
-            if export is not None and kind != exports.JSON:
-                return exports.respond(export(asked, token), kind)
-            answered = answer(handler(asked, token, **parts))
-            if export is not None:
-                answered.vary.add("Accept")
+            if export is None:
+                return answer(handler(asked, token, **parts))
+            if kind == exports.JSON:
+                answered = answer(handler(asked, token, **parts))
+            else:
+                answered = exports.respond(export(asked, token), kind)
+            answered.vary.add("Accept")
             return answered
 
         blueprint.add_url_rule(path, path, view, methods=["GET"])

@@ -172,7 +172,7 @@ class Log:
                 at = {recorded.position for recorded in near if recorded.time == time}
                 repeats |= {it: of for it, of in restatements(near).items() if it in at}
         return [
-            row.shape.model_copy(update={"restates": repeats.get(row.shape.position)})
+            row.shape.model_copy(update={"restates": repeats[row.shape.position]})
             if row.shape.position in repeats
             else row.shape
             for row in rows

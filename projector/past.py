@@ -138,24 +138,6 @@ class Past:
         page = wanted[:limit]
         return page, page[-1].from_ if len(wanted) > len(page) else None
 
-    def _candidates(
-        self,
-        cur: Cursor[TupleRow],
-        table: Table[S],
-        scope: Scope,
-        selection: Selection,
-        as_of: AsOf,
-    ) -> Iterator[Sequence[Key]]:
-        """Keys of subjects that may be among the views selected, in order, some at a time."""
-        while True:
-            query, parameters = _candidates_query(table, scope, selection, as_of)
-            keys = cur.execute(query, parameters).fetchall()
-            if keys:
-                yield keys
-            if len(keys) < parameters["limit"]:
-                return
-            selection = replace(selection, after=keys[-1])
-
     def _view(self, table: Table[S], key: Key, state: S, as_of: AsOf) -> BaseModel:
         return table.view(*key, state, settled=self._delays.settled(state, as_of.known_time))
 

@@ -106,7 +106,6 @@ def test_an_export_is_stable_while_others_append(site):
         number = 0
         while not stop.is_set():
             number += 1
-            site.service.store.append([])
             site.post(v1(number % 5_000, "ann", "available") | {"id": f"late{number}"})
 
     before = rows(site)
