@@ -207,15 +207,17 @@ def _fact(recorded: Recorded) -> tuple[object, ...]:
     )
 
 
-def _loose_fact(event: Event) -> tuple[object, ...]:
-    """What a reconciled row has in common with the webhook of the same fact."""
+def loose_fact(event: Event) -> tuple[object, ...]:
+    """What a reconciled event has in common with the webhook of the same fact.
+
+    Not the path of a capture: the vendor's APIs do not tell the one that the webhook had.
+    """
     return (
         event.agent_id,
         event.task_id,
         event.kind if event.kind is Kind.STATE else event.type,
         event.word and plain_word(event.word),
         event.channel_type if event.kind is Kind.CHANNEL else None,
-        event.file_path if event.kind is Kind.CAPTURE else None,
     )
 
 
@@ -225,7 +227,7 @@ def _webhook_times(ordered: Sequence[Recorded]) -> dict[tuple[object, ...], list
     times: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for recorded in ordered:
         if recorded.origin is Origin.WEBHOOK:
-            fact = _loose_fact(recorded.event)
+            fact = loose_fact(recorded.event)
             times.setdefault(fact, []).append((recorded.time, recorded.position))
     return times
 
@@ -235,7 +237,7 @@ def _nearby_webhook(
 ) -> int | None:
     if recorded.origin is not Origin.RECONCILIATION:
         return None
-    for time, position in webhooks.get(_loose_fact(recorded.event), ()):
+    for time, position in webhooks.get(loose_fact(recorded.event), ()):
         if abs(time - recorded.time) <= RECONCILIATION_TOLERANCE_MS:
             return position
     return None

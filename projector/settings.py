@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from datetime import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -52,6 +54,16 @@ def _bounded(name: str) -> str:
     return name
 
 
+def _root(address: str) -> str:
+    if not address.startswith(("https://", "http://")):
+        raise ValueError("it must be the root of an API, as https://host")
+    # What goes over an open network would show the token.
+    host = urlsplit(address).hostname or ""
+    if address.startswith("http://") and not is_loopback(host):
+        raise ValueError("without TLS only on this machine")
+    return address.rstrip("/")
+
+
 class Settings(BaseModel):
     """All settings, with the environment variable of each as its alias."""
 
@@ -79,6 +91,42 @@ class Settings(BaseModel):
     streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")  # a process
     service_level_ms: int = Field(default=20_000, ge=0, alias="PROJECTOR_SERVICE_LEVEL_MS")
     settled_quantile: float = Field(default=0.999, gt=0, lt=1, alias="PROJECTOR_SETTLED_QUANTILE")
+
+    # The vendor's APIs, with which reconciliation finds what webhooks did not bring.
+    webex_region: Literal["us1", "eu1", "eu2", "anz1", "ca1", "jp1", "sg1", "in1"] = Field(
+        default="us1", alias="PROJECTOR_WEBEX_REGION"
+    )
+    webex_api: Annotated[str, AfterValidator(_root)] | None = Field(
+        default=None, alias="PROJECTOR_WEBEX_API"
+    )
+    webex_oauth: Annotated[str, AfterValidator(_root)] = Field(
+        default="https://webexapis.com", alias="PROJECTOR_WEBEX_OAUTH"
+    )
+    webex_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
+        default=None, alias="PROJECTOR_WEBEX_ORG_ID"
+    )
+    webex_client_id: str | None = Field(default=None, alias="PROJECTOR_WEBEX_CLIENT_ID")
+    webex_client_secret: str | None = Field(
+        default=None, repr=False, alias="PROJECTOR_WEBEX_CLIENT_SECRET"
+    )
+    webex_refresh_token: str | None = Field(
+        default=None, repr=False, alias="PROJECTOR_WEBEX_REFRESH_TOKEN"
+    )
+    webex_access_token: str | None = Field(
+        default=None, repr=False, alias="PROJECTOR_WEBEX_ACCESS_TOKEN"
+    )
+    reconcile_at: time | None = Field(default=None, alias="PROJECTOR_RECONCILE_AT")  # UTC
+
+    @property
+    def asks_vendor(self) -> bool:
+        """Whether there is anything with which the vendor could be asked."""
+        renewed = (self.webex_client_id, self.webex_client_secret, self.webex_refresh_token)
+        return self.webex_access_token is not None or all(renewed)
+
+    @property
+    def vendor_root(self) -> str:
+        """Where the vendor's contact centre APIs are."""
+        return self.webex_api or f"https://api.wxcc-{self.webex_region}.cisco.com"
 
     @property
     def root(self) -> str:

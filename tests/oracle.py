@@ -361,8 +361,7 @@ def covers(webhook: Event, reconciled: Event) -> bool:
 def loose(event: Event) -> tuple[Any, ...]:
     kind = "state" if event.type in STATE_EVENTS else event.type
     channel = event.get("channelType") if event.type == CHANNEL_CHANGE else None
-    path = event.get("filePath") if event.type.startswith("capture:") else None
-    return (event.org, kind, event.agent, event.task, state_word(event), channel, path)
+    return (event.org, kind, event.agent, event.task, state_word(event), channel)
 
 
 # --- what is shown --------------------------------------------------------------------------------

@@ -1,0 +1,189 @@
+"""Jobs: replays and reconciliations that somebody asked for, and how far each of them is.
+
+The rule of this file: a job is a row, so it outlives whoever asked and whoever works on it. Where
+its worker was killed, the next one goes on from the progress that was saved last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, LiteralString
+
+from psycopg import Cursor, sql
+from psycopg.rows import class_row, tuple_row
+from psycopg.types.json import Jsonb
+
+from projector.database import Pool, translated
+from projector.errors import ProjectorError
+from projector.store import now_ms
+
+JOBS_CHANNEL = "projector_jobs"
+JobKind = Literal["replay", "reconciliation"]
+
+
+class NotCancellable(ProjectorError):  # noqa: N818 - named for what callers say
+    """The job has ended already."""
+
+
+class JobFailed(ProjectorError):  # noqa: N818 - named for what happens to the job
+    """A job cannot be done; its sentence is kept with it."""
+
+
+class Cancelled(ProjectorError):  # noqa: N818 - named for what is noticed
+    """Somebody cancelled the job that is worked on."""
+
+
+class Interrupted(ProjectorError):  # noqa: N818 - named for what is noticed
+    """The worker is to stop; the job stays, and the next start goes on with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What was asked for, by whom and why, and what became of it; times are epoch ms."""
+
+    id: int
+    kind: JobKind
+    status: Literal["queued", "running", "completed", "failed", "cancelled"]
+    asked: Mapping[str, Any]
+    who: str
+    why: str | None
+    created_time: int
+    started_time: int | None
+    finished_time: int | None
+    progress: dict[str, Any]
+    report: dict[str, Any]
+    error: str | None
+
+
+_COLUMNS = sql.SQL(
+    "id, kind, status, asked, who, why, created_time, started_time, finished_time, progress,"
+    " report, error"
+)
+
+
+class Jobs:
+    """Takes what is asked for, and tells of it."""
+
+    def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    def ask(self, kind: JobKind, asked: Mapping[str, Any], *, who: str, why: str | None) -> Job:
+        """Queue a job; a worker that waits is woken."""
+        [job] = self._rows(
+            "WITH told AS (SELECT pg_notify(%s, '')) INSERT INTO jobs"
+            " (kind, asked, who, why, created_time) SELECT %s, %s, %s, %s, %s FROM told"
+            " RETURNING {}",
+            (JOBS_CHANNEL, kind, Jsonb(dict(asked)), who, why, self._clock()),
+        )
+        return job
+
+    def find(self, kind: JobKind, id_: int) -> Job | None:
+        """One job; null where there is none."""
+        found = self._rows("SELECT {} FROM jobs WHERE kind = %s AND id = %s", (kind, id_))
+        return found[0] if found else None
+
+    def list(
+        self, kind: JobKind, *, after: int | None = None, limit: int = 100
+    ) -> tuple[Sequence[Job], int | None]:
+        """Jobs, the newest first, and where to go on."""
+        rows = self._rows(
+            "SELECT {} FROM jobs WHERE kind = %(kind)s"
+            " AND (%(after)s::bigint IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s",
+            {"kind": kind, "after": after, "limit": limit + 1},
+        )
+        return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+
+    def newest(self, kind: JobKind, who: str) -> Job | None:
+        """The last job that somebody asked for."""
+        query = "SELECT {} FROM jobs WHERE kind = %s AND who = %s ORDER BY id DESC LIMIT 1"
+        found = self._rows(query, (kind, who))
+        return found[0] if found else None
+
+    def cancel(self, kind: JobKind, id_: int) -> Job | None:
+        """Have a job stop: at once where it waits, else at its worker's next save.
+
+        Null where there is none; NotCancellable where it has ended.
+        """
+        found = self._rows(
+            "UPDATE jobs SET is_cancelled = true,"
+            " finished_time = CASE status WHEN 'queued' THEN %s ELSE finished_time END,"
+            " status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END"
+            " WHERE kind = %s AND id = %s AND status IN ('queued', 'running') RETURNING {}",
+            (self._clock(), kind, id_),
+        )
+        if found:
+            return found[0]
+        job = self.find(kind, id_)
+        if job is not None:
+            raise NotCancellable(f"The {kind} {id_} has ended: it is {job.status}.")
+        return None
+
+    # --- of the worker ---
+
+    def take(self) -> Job | None:
+        """The next job to work on: one whose worker was killed, else the one that waits longest."""
+        found = self._rows(
+            "UPDATE jobs SET status = 'running', started_time = coalesce(started_time, %s)"
+            " WHERE id = (SELECT id FROM jobs WHERE status IN ('queued', 'running')"
+            " ORDER BY status = 'queued', id LIMIT 1) RETURNING {}",
+            (self._clock(),),
+        )
+        return found[0] if found else None
+
+    def end(self, held: Held, status: str, error: str | None) -> None:
+        """Keep what became of a job."""
+        self._run(
+            "UPDATE jobs SET status = %s, error = %s, report = %s, finished_time = %s"
+            " WHERE id = %s",
+            (status, error, Jsonb(held.report), self._clock(), held.job.id),
+        )
+
+    def hold(self, job: Job, is_stopping: Callable[[], bool]) -> Held:
+        """What works on a job gets."""
+
+        def save(held: Held, cur: Cursor[Any] | None) -> None:
+            query: LiteralString = "UPDATE jobs SET progress = %s, report = %s WHERE id = %s"
+            given = (Jsonb(held.progress), Jsonb(held.report), job.id)
+            if cur is None:
+                self._run(query, given)
+            else:
+                cur.execute(query, given)
+            with translated(), self._pool.connection() as connection:
+                row = connection.execute(
+                    "SELECT is_cancelled FROM jobs WHERE id = %s", (job.id,)
+                ).fetchone()
+            if row is not None and row["is_cancelled"]:
+                raise Cancelled("It was cancelled.")
+            if is_stopping():
+                raise Interrupted("The worker stops.")
+
+        return Held(job=job, progress=dict(job.progress), report=dict(job.report), _save=save)
+
+    def _rows(self, query: LiteralString, parameters: Any) -> Sequence[Job]:
+        with translated(), self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=class_row(Job))
+            return cursor.execute(sql.SQL(query).format(_COLUMNS), parameters).fetchall()
+
+    def _run(self, query: LiteralString, parameters: Any) -> None:
+        with translated(), self._pool.connection() as connection:
+            cursor: Cursor[Any] = connection.cursor(row_factory=tuple_row)
+            cursor.execute(query, parameters)
+
+
+@dataclass(slots=True, kw_only=True)
+class Held:
+    """A job that is worked on: from where it goes on, and what it has found so far."""
+
+    job: Job
+    progress: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    _save: Callable[[Held, Cursor[Any] | None], None]
+
+    def save(self, cur: Cursor[Any] | None = None) -> None:
+        """Keep both; Cancelled or Interrupted where the work is to end here.
+
+        With a cursor they are kept in its transaction, so that nothing is done twice.
+        """
+        self._save(self, cur)

@@ -1,0 +1,96 @@
+"""What a reconciliation asks of the tables: gaps, what came of its facts, what is covered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from projector.database import Pool, snapshot, translated
+from projector.tables import TABLES
+
+GAP_MS = 3_600_000  # how long a gap is taken to be of which no beginning is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time in which something of a subject was probably lost (epoch ms)."""
+
+    kind: str  # agent or task
+    id: str
+    position: int  # of the event that told it; 0: the passing of time
+    start: int
+    end: int
+
+
+def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
+    """The gaps that anomalies name in a window ``[start, end)``, by time."""
+    found: list[Gap] = []
+    with snapshot(pool) as cur:
+        for table in TABLES:
+            rows = cur.execute(
+                sql.SQL(
+                    "SELECT id, position, coalesce(gap_from, gap_to - %(longest)s), gap_to"
+                    " FROM {} WHERE org_id = %(org)s AND gap_to >= %(start)s"
+                    " AND coalesce(gap_from, gap_to - %(longest)s) < %(end)s"
+                    " ORDER BY gap_to, id, position"
+                ).format(sql.Identifier(table.anomalies)),
+                {"org": org_id, "start": start, "end": end, "longest": GAP_MS},
+            )
+            for id_, position, since, until in rows:
+                found.append(
+                    Gap(kind=table.subject, id=id_, position=position, start=since, end=until)
+                )
+    return sorted(found, key=lambda gap: (gap.end, gap.kind, gap.id, gap.position))
+
+
+def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:
+    """How many corrections what was appended above one position and up to another has made."""
+    total = 0
+    with snapshot(pool) as cur:
+        for table in TABLES:
+            row = cur.execute(
+                sql.SQL(
+                    "SELECT count(*) FROM {} AS c JOIN events AS e"
+                    " ON e.notification_id = c.position WHERE c.org_id = %s AND c.position > %s"
+                    " AND c.position <= %s AND e.origin = 'reconciliation'"
+                ).format(sql.Identifier(table.corrections)),
+                (org_id, after, upto),
+            ).fetchone()
+            total += row[0] if row else 0
+    return total
+
+
+def cover(pool: Pool, job: int, org_id: str, start: int, end: int) -> None:
+    """Keep that a window of an organisation was reconciled whole."""
+    with translated(), pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO reconciled (job, org_id, start, finish) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (job, org_id, start, end),
+        )
+
+
+def covered_until(pool: Pool, org_id: str) -> int | None:
+    """The end of the last window that was reconciled, epoch ms; null before the first."""
+    with snapshot(pool) as cur:
+        row = cur.execute(
+            "SELECT max(finish) FROM reconciled WHERE org_id = %s", (org_id,)
+        ).fetchone()
+        return row[0] if row else None
+
+
+def windows(found: Sequence[Gap], start: int, end: int) -> list[tuple[int, int, list[str]]]:
+    """Stretches of a window that agents' gaps touch, with these agents; near ones together."""
+    merged: list[tuple[int, int, list[str]]] = []
+    for gap in sorted(found, key=lambda gap: gap.start):
+        since, until = max(start, gap.start), min(end, gap.end + 1)
+        if gap.kind != "agent" or since >= until:
+            continue
+        if merged and since <= merged[-1][1] + GAP_MS:
+            begun, finish, ids = merged.pop()
+            merged.append((begun, max(finish, until), [*dict.fromkeys([*ids, gap.id])]))
+        else:
+            merged.append((since, until, [gap.id]))
+    return merged
