@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from projector.database import Pool, snapshot
 from projector.events import RECONCILIATION_TOLERANCE_MS, Kind, Origin, Recorded
+from projector.reconcile.client import VendorRefuses
 from projector.reconcile.differing import differing
-from projector.reconcile.facts import Fact, with_path
+from projector.reconcile.facts import Fact, with_path, with_profile
 from projector.reconcile.matching import match
 from projector.reconcile.reader import Step
 from projector.reconcile.report import Report
-from projector.reconcile.rows import Source
+from projector.reconcile.rows import Activity, Source, activities
 from projector.reconcile.sources import Sources
 from projector.store import EventStore, Request
 from projector.tables import AGENTS, TASKS, Table
@@ -120,21 +120,33 @@ class Comparison:
 
     def _append(self, missing: Sequence[Fact]) -> None:
         if not self._dry_run:
-            missing = self._with_paths(missing)
+            missing = self._completed(missing)
             for some in _parts(missing, APPENDED_TOGETHER):
                 offered = [fact.offered for fact in some]
                 self._store.append([Request(events=offered, origin=Origin.RECONCILIATION)])
         self._report.appended(missing)
 
-    def _with_paths(self, missing: Sequence[Fact]) -> Sequence[Fact]:
-        """Captures with the path of their recording, where the vendor tells one."""
-        captures = [it for it in missing if it.offered.event.kind is Kind.CAPTURE]
-        if not captures:
-            return missing
-        ids = [*dict.fromkeys(it.offered.event.task_id or "" for it in captures)]
-        told = self._sources.captures(ids)
-        named = partial(with_path, recordings=told, now=self._now)
-        return [named(it) if it in captures else it for it in missing]
+    def _completed(self, missing: Sequence[Fact]) -> Sequence[Fact]:
+        """Facts with what other APIs tell of them: recordings, and the profiles of logins."""
+        tasks = [it.subject[1] for it in missing if it.offered.event.kind is Kind.CAPTURE]
+        recordings = self._sources.captures([*dict.fromkeys(tasks)])
+        return [self._complete(fact, recordings) for fact in missing]
+
+    def _complete(self, fact: Fact, recordings: Mapping[str, Sequence[Any]]) -> Fact:
+        kind, id_ = fact.offered.event.kind, fact.subject[1]
+        if kind is Kind.CAPTURE:
+            return with_path(fact, recordings.get(id_, ()), now=self._now)
+        if kind is Kind.LOGIN and fact.source is Source.SESSIONS:
+            return with_profile(fact, self._logins(id_, fact.time), now=self._now)
+        return fact
+
+    def _logins(self, agent_id: str, time: int) -> Sequence[Activity]:
+        try:
+            pages = [*self._sources.activities(time, time + 1, [agent_id])]
+        except VendorRefuses:
+            return ()  # its own step says so
+        told = [row for page in pages for row in activities(page)]
+        return [row for row in told if isinstance(row, Activity)]
 
 
 def _tells_whole_lives(step: Step) -> bool:

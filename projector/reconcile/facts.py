@@ -100,17 +100,28 @@ def task_facts(
             yield _fact(row.source, element, org_id, now)
 
 
-def with_path(fact: Fact, *, recordings: Mapping[str, Sequence[Any]], now: int) -> Fact:
+def with_path(fact: Fact, recordings: Iterable[Any], *, now: int) -> Fact:
     """A capture with the path of its task's recording, without the signature that expires."""
-    event = fact.offered.event
-    for recording in recordings.get(event.task_id or "", ()):
+    for recording in recordings:
         path = (recording.get("attributes") or {}).get("filePath")
         if isinstance(path, str) and path:
-            element = json.loads(fact.offered.body)
-            element["data"]["filePath"] = path.partition("?")[0]
-            named = _fact(fact.source, element, event.org_id, now)
-            return named if isinstance(named, Fact) else fact
+            return _with(fact, {"filePath": path.partition("?")[0]}, now)
     return fact
+
+
+def with_profile(fact: Fact, activities: Iterable[Activity], *, now: int) -> Fact:
+    """A login with what only the other API tells of it: where the agent is called, and how."""
+    for row in activities:
+        if row.is_login and (row.agent_id, row.start) == (fact.subject[1], fact.time):
+            return _with(fact, _profile(row), now)
+    return fact
+
+
+def _with(fact: Fact, more: Mapping[str, Any], now: int) -> Fact:
+    element = json.loads(fact.offered.body)
+    element["data"] |= _given(more)
+    told = _fact(fact.source, element, fact.offered.event.org_id, now)
+    return told if isinstance(told, Fact) else fact
 
 
 def _fact(source: Source, element: dict[str, Any], org_id: str, now: int) -> Fact | Flaw:
@@ -158,18 +169,23 @@ def _moment(row: Activity, word: str) -> tuple[object, ...]:
 
 
 def _agent_element(row: Activity, word: str) -> dict[str, Any]:
-    data = {"agentId": row.agent_id, "teamId": row.team_id, "createdTime": row.start}
+    data: dict[str, Any] = {"agentId": row.agent_id, "createdTime": row.start}
     if word == "logout":
         id_ = f"{row.session_id or row.agent_id}-{row.start}-logout"
         return {"id": id_, "type": "agent:logout", "data": data | {"currentState": "logged-out"}}
-    idle = {"idleCodeId": row.idle_code_id, "idleCodeName": row.idle_code_name}
+    idle = {"idleCodeId": row.idle_code_id}
     if word == "login":
-        profile = (row.profile_type or "").upper() or None
-        about = {"currentState": row.state, "destination": row.destination, "profileType": profile}
+        data["teamId"] = row.team_id
+        about = {"currentState": row.state} | _profile(row)
         id_ = f"{row.session_id or row.agent_id}-{row.start}-login"
         return {"id": id_, "type": "agent:login", "data": _given(data | about | idle)}
     done = {"wrapUpAuxCodeId": row.wrap_up_code_id} if word == "wrapup-done" else {}
     return _state(row, word, row.start, (idle if word == "idle" else {}) | done)
+
+
+def _profile(row: Activity) -> dict[str, Any]:
+    profile = (row.profile_type or "").upper() or None
+    return {"destination": row.destination, "profileType": profile}
 
 
 def _wrapped_up(row: Activity) -> dict[str, Any]:

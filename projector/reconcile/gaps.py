@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -79,18 +78,3 @@ def covered_until(pool: Pool, org_id: str) -> int | None:
             "SELECT max(finish) FROM reconciled WHERE org_id = %s", (org_id,)
         ).fetchone()
         return row[0] if row else None
-
-
-def windows(found: Sequence[Gap], start: int, end: int) -> list[tuple[int, int, list[str]]]:
-    """Stretches of a window that agents' gaps touch, with these agents; near ones together."""
-    merged: list[tuple[int, int, list[str]]] = []
-    for gap in sorted(found, key=lambda gap: gap.start):
-        since, until = max(start, gap.start), min(end, gap.end + 1)
-        if gap.kind != "agent" or since >= until:
-            continue
-        if merged and since <= merged[-1][1] + GAP_MS:
-            begun, finish, ids = merged.pop()
-            merged.append((begun, max(finish, until), [*dict.fromkeys([*ids, gap.id])]))
-        else:
-            merged.append((since, until, [gap.id]))
-    return merged

@@ -17,14 +17,14 @@ from projector.jobs import Held, JobFailed
 from projector.reconcile.client import Vendor, VendorRefuses, VendorSilent
 from projector.reconcile.comparison import Comparison
 from projector.reconcile.credentials import CredentialsRefused, NoCredentials
-from projector.reconcile.gaps import Gap, corrections_made, cover, gaps, windows
+from projector.reconcile.gaps import corrections_made, cover, gaps
 from projector.reconcile.reader import Reader, Step
 from projector.reconcile.report import Report
 from projector.reconcile.rows import Source
 from projector.reconcile.sources import HOUR_MS, Endless, Foreign, Sources, Unexpected
 from projector.store import EventStore, now_ms
 
-TASKS_WITH_GAPS = 30  # that are asked for first, one by one
+WITH_GAPS = 30  # agents, and tasks, that are asked for first, one by one
 VIEWS_WAIT_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.1
 _SPANS = {Source.ACTIVITIES: HOUR_MS}  # asked for at a time; of the others a day
@@ -126,24 +126,22 @@ class _Run:
 
     def _plan(self) -> list[Step]:
         """First the gaps that anomalies name, then the window; sources that tell more first."""
-        asked, ids = self._asked, self._asked.agent_ids
-        found = [Gap(**it) for it in self._held.progress["gaps"]]
-        steps = [
-            Step(source=Source.ACTIVITIES, start=since, end=until, ids=agents, is_gap=True)
-            for since, until, agents in windows(found, asked.start, asked.end)
-        ]
-        tasks = [*dict.fromkeys(it.id for it in found if it.kind == "task")]
-        steps += [
-            Step(source=Source.CONTACTS, start=asked.start, end=asked.end, ids=[it], is_gap=True)
-            for it in tasks[:TASKS_WITH_GAPS]
-        ]
-        whole = [Source.ACTIVITIES, Source.SESSIONS]
-        whole += [] if ids else [Source.TASKS, Source.CONTACTS]
+        asked, steps = self._asked, []
+        for kind, source in (("agent", Source.SESSIONS), ("task", Source.CONTACTS)):
+            ids = dict.fromkeys(
+                it["id"] for it in self._held.progress["gaps"] if it["kind"] == kind
+            )
+            steps += [
+                Step(source=source, start=asked.start, end=asked.end, ids=[id_], is_gap=True)
+                for id_ in [*ids][:WITH_GAPS]
+            ]
+        whole = [Source.SESSIONS, Source.ACTIVITIES]
+        whole += [] if asked.agent_ids else [Source.TASKS, Source.CONTACTS]
         for source in whole:
             span = _SPANS.get(source, 24 * HOUR_MS)
             for since in range(asked.start, asked.end, span):
                 until = min(asked.end, since + span)
-                steps.append(Step(source=source, start=since, end=until, ids=ids))
+                steps.append(Step(source=source, start=since, end=until, ids=asked.agent_ids))
         return steps
 
     def _try(self, step: Step) -> None:

@@ -43,7 +43,6 @@ class Activity:
     queue_id: str | None = None
     team_id: str | None = None
     idle_code_id: str | None = None
-    idle_code_name: str | None = None
     wrap_up_code_id: str | None = None
     destination: str | None = None
     profile_type: str | None = None
@@ -136,7 +135,6 @@ def _activity(row: Mapping[str, Any]) -> Activity:
         queue_id=_text(row, "queueId"),
         team_id=_text(row, "teamId"),
         idle_code_id=_text(row, "idleCode"),
-        idle_code_name=_text(row, "idleCodeName"),
         destination=_text(row, "agentDn"),
         profile_type=_text(row, "mmProfileType"),
     )
@@ -162,7 +160,6 @@ def _session_activity(
         queue_id=_id_of(row, "queue"),
         team_id=_text(session, "teamId"),
         idle_code_id=_id_of(row, "idleCode"),
-        idle_code_name=_text(row.get("idleCode"), "name"),
         wrap_up_code_id=_id_of(row, "wrapupCode"),
     )
 

@@ -300,7 +300,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 # Fields of one kind of record only, as the vendor advises; names as in its data dictionary.
 _AAR = """id startTime endTime state isCurrentActivity isLoginActivity isLogoutActivity taskId
-    idleCode { id name } queue { id } wrapupCode { id }"""
+    idleCode { id } queue { id } wrapupCode { id }"""
 _CAR = "id eventName createdTime queueId terminationReason"
 _PAGE_INFO = "pageInfo { hasNextPage endCursor }"
 _ASKED = "query($from: Long!, $to: Long!, $cursor: String)"

@@ -5,6 +5,7 @@ Pure: nothing here reads a clock or the network, and equal arguments give equal 
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from math import pi, sin
 
 from projector.simulate.floor import Floor
@@ -32,6 +33,13 @@ class Simulation:
         self._floor = Floor(agents, seed, start_ms, versions)
         for channel_type in LIVES:
             self._floor.timeline.start(arrivals(self._floor, channel_type))
+
+    def slots(self) -> dict[str, list[tuple[str, str]]]:
+        """The channels of each agent: id and type."""
+        return {
+            agent.id: [(slot.channel_id, slot.channel_type) for slot in agent.slots]
+            for agent in chain.from_iterable(self._floor.teams)
+        }
 
     def __iter__(self) -> Iterator[Body]:
         while True:

@@ -1,0 +1,123 @@
+"""A made-up day, of which webhooks bring a part and the stand-in vendor tells the rest."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from projector.jobs import Jobs
+from projector.reconcile.client import Vendor as Client
+from projector.reconcile.credentials import Credentials
+from projector.reconcile.reconciliation import Reconciler
+from projector.settings import read_settings
+from projector.simulate.centre import Simulation
+from projector.simulate.delivery import disturb
+from projector.simulate.records import Records
+from projector.simulate.vendor import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from projector.simulate.wire import Body, Versions
+from tests.conftest import Site
+
+HOUR_MS = 3_600_000
+POSTED_TOGETHER = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """What happened in ``[start, end)`` (epoch ms), and what of it webhooks brought."""
+
+    start: int
+    end: int
+    truth: Sequence[Body]
+    deliveries: Sequence[Body]
+    records: Records
+
+    @property
+    def lost(self) -> list[Body]:
+        told = {body["id"] for body in self.deliveries}
+        return [body for body in self.truth if body["id"] not in told]
+
+
+def live(  # noqa: PLR0913 - all by name: a day, and its weather
+    *,
+    hours: float,
+    agents: int,
+    seed: int = 1,
+    lose: float = 0.05,
+    duplicate: float = 0.05,
+    late: float = 0.1,
+    versions: Versions = "2",
+    ago_hours: float = 1.0,
+) -> Day:
+    """A day that ended ``ago_hours`` ago."""
+    end = time.time_ns() // 1_000_000 - round(ago_hours * HOUR_MS)
+    start = end - round(hours * HOUR_MS)
+    world = Simulation(agents, seed, start_ms=start, versions=versions)
+    truth = [*takewhile(lambda body: body["data"]["createdTime"] < end, world)]
+    records = Records(world.slots())
+    for body in truth:
+        records.add(body)
+    fates = {"lose": lose, "duplicate": duplicate, "late": late}
+    deliveries = [it.body for it in disturb(truth, **fates, seed=seed, tally=Counter())]
+    return Day(start=start, end=end, truth=truth, deliveries=deliveries, records=records)
+
+
+def deliver(site: Site, bodies: Sequence[Body]) -> None:
+    for first in range(0, len(bodies), POSTED_TOGETHER):
+        assert site.post(bodies[first : first + POSTED_TOGETHER]).status_code == 202
+    site.project()
+
+
+def credentials(root: str, folder: Path, **changed: str) -> Credentials:
+    """Those that the stand-in at a root takes."""
+    return Credentials(
+        read_settings(
+            {
+                "PROJECTOR_DATA_DIR": str(folder),
+                "PROJECTOR_WEBEX_API": root,
+                "PROJECTOR_WEBEX_OAUTH": root,
+                "PROJECTOR_WEBEX_CLIENT_ID": CLIENT_ID,
+                "PROJECTOR_WEBEX_CLIENT_SECRET": CLIENT_SECRET,
+                "PROJECTOR_WEBEX_REFRESH_TOKEN": REFRESH_TOKEN,
+                **changed,
+            }
+        )
+    )
+
+
+def reconcile(site: Site, root: str, folder: Path, **asked: Any) -> dict[str, Any]:
+    """Run a reconciliation to its end, with a runner beside it; its report."""
+    jobs = Jobs(site.service.pool)
+    job = jobs.ask("reconciliation", asked, who="test", why=None)
+    reconciler = Reconciler(
+        pool=site.service.pool,
+        store=site.service.store,
+        vendor=lambda: Client(root, credentials(root, folder), sleep=lambda _: None),
+        views_position=lambda: _caught_up(site),
+    )
+    held = jobs.hold(jobs.take() or job, lambda: False)
+    reconciler.run(held)
+    jobs.end(held, "completed", None)
+    return held.report
+
+
+def _caught_up(site: Site) -> int:
+    site.project()
+    return site.service.views.position()
+
+
+def listed(site: Site, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+    """All rows of a list."""
+    cursor = None
+    while True:
+        asked = {**query, "limit": 1_000} | ({"cursor": cursor} if cursor else {})
+        page = site.get(path, query_string=asked).json
+        yield from page["data"]
+        cursor = page["meta"]["nextCursor"]
+        if cursor is None:
+            return
+
