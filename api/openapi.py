@@ -95,7 +95,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "integer" if name == "position" else "string"},
+            "schema": {"type": "integer" if name in {"position", "id"} else "string"},
         }
         for name in re.findall(r"{(\w+)}", path)
     ]

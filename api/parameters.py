@@ -75,6 +75,8 @@ Stored = Annotated[str, AfterValidator(_storable)]
 SubjectCursor = Annotated[tuple[Stored, Stored], BeforeValidator(_place), _AS_TEXT]
 ParkedCursor = Annotated[tuple[Stored, Stored, Stored], BeforeValidator(_place), _AS_TEXT]
 StoredName = Annotated[str, StringConstraints(min_length=1), AfterValidator(_storable)]
+StoredNames = Annotated[tuple[StoredName, ...], Field(max_length=1_000)]
+Reason = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
 StoredTime = Annotated[StrictInt, Field(ge=0, le=LAST_TIME)]
 TimeCursor = Annotated[tuple[StoredTime], BeforeValidator(_place), _AS_TEXT]
 Position = Annotated[StrictInt, Field(ge=0, lt=2**63)]
@@ -104,8 +106,14 @@ _ALLOWED = {
     "order": "created or recorded",
     "origin": "webhook, reconciliation or import",
     "toPosition": f"a position, {WHOLE}",
+    **dict.fromkeys(("agentIds", "taskIds"), "a list of ids"),
+    **dict.fromkeys(("dryRun", "parked"), "true or false, not as a text"),
+    "why": "a text of at most 500 characters",
 }
 
+# Parts of paths that are numbers.
+NUMBERS_ALLOWED = {"position": f"a position, {WHOLE}", "id": f"the number of a run, {WHOLE}"}
+NUMBERS = NUMBERS_ALLOWED.keys()
 Q = TypeVar("Q", bound=Query)
 
 
@@ -128,11 +136,11 @@ def read_query(model: type[Q]) -> Q:
         ) from None
 
 
-def read_position(given: str) -> int:
-    """A position in a path; Problem 400 where it is none."""
+def read_number(name: str, given: str) -> int:
+    """A number in a path; Problem 400 where it is none."""
     if not (given.isascii() and given.isdigit() and len(given) <= LONGEST_POSITION):
-        error = ParameterError(parameter="position", given=given, allowed=f"a position, {WHOLE}")
-        raise Problem(400, "Bad parameters: position.", errors=[error])
+        error = ParameterError(parameter=name, given=given, allowed=NUMBERS_ALLOWED[name])
+        raise Problem(400, f"Bad parameters: {name}.", errors=[error])
     return int(given)
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from api import access, exports
 from api.exports import Export
-from api.parameters import Q, Query, read_body, read_position, read_query
+from api.parameters import NUMBERS, Q, Query, read_body, read_number, read_query
 from projector.settings import Role, Token
 
 EVENT_STREAM = "text/event-stream"
@@ -73,8 +73,7 @@ def read(  # noqa: PLR0913 - what a route is
         def view(**parts: Any) -> Response:
             asked, position = read_query(query), access.min_position()
             kind = exports.JSON if export is None else exports.wanted()
-            if "position" in parts:
-                parts["position"] = read_position(parts["position"])
+            _read_numbers(parts)
             token: Token = access.caller(role)
             access.wait_for(position)
             if export is None:
@@ -141,10 +140,23 @@ def operate(  # noqa: PLR0913 - what a route is
     answers: type[BaseModel],
     body: type[Q],
     role: Role = Role.OPERATOR,
+    location: str | None = None,
 ) -> Callable[[Callable[..., BaseModel]], Callable[..., Response]]:
-    """Register a POST route; its function takes what the JSON body says, and the caller."""
+    """Register a POST route; its function takes what the JSON body says, and the caller.
+
+    With a ``location`` it begins what takes a while: the answer is 202, and says where that is.
+    """
+    status = 200 if location is None else 202
     ROUTES.append(
-        Route(method="post", path=path, summary=summary, answers=answers, body=body, role=role)
+        Route(
+            method="post",
+            path=path,
+            summary=summary,
+            answers=answers,
+            body=body,
+            role=role,
+            status=status,
+        )
     )
 
     def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
@@ -152,12 +164,46 @@ def operate(  # noqa: PLR0913 - what a route is
         def view() -> Response:
             read_query(Query)
             asked = read_body(body)
-            return answer(handler(asked, access.caller(role)))
+            model = handler(asked, access.caller(role))
+            answered = answer(model, status)
+            if location is not None:
+                answered.headers["Location"] = location.format(model)
+            return answered
 
-        blueprint.add_url_rule(path, path, view, methods=["POST"])
+        blueprint.add_url_rule(path, f"post {path}", view, methods=["POST"])
         return view
 
     return register
+
+
+def stop(
+    blueprint: Blueprint,
+    path: str,
+    *,
+    summary: str,
+    answers: type[BaseModel],
+    role: Role = Role.OPERATOR,
+) -> Callable[[Callable[..., BaseModel]], Callable[..., Response]]:
+    """Register a DELETE route, which ends what goes on; its function takes the caller and parts."""
+    ROUTES.append(Route(method="delete", path=path, summary=summary, answers=answers, role=role))
+
+    def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
+        @wraps(handler)
+        def view(**parts: Any) -> Response:
+            read_query(Query)
+            _read_numbers(parts)
+            return answer(handler(access.caller(role), **parts))
+
+        blueprint.add_url_rule(path, f"delete {path}", view, methods=["DELETE"])
+        return view
+
+    return register
+
+
+def _read_numbers(parts: dict[str, Any]) -> None:
+    """The parts of a path that are numbers, in place; Problem 400 where one is none."""
+    for name in NUMBERS & parts.keys():
+        parts[name] = read_number(name, parts[name])
 
 
 def read_open(

@@ -16,15 +16,21 @@ from projector.delays import Delays
 from projector.explain import Explain
 from projector.feed import Feed
 from projector.intake import Intake
+from projector.jobs import Jobs
 from projector.ledgers import Ledgers
 from projector.log import Log
 from projector.parking import Parking
 from projector.past import Past
+from projector.reconcile.client import Vendor
+from projector.reconcile.credentials import Credentials
+from projector.reconcile.reconciliation import Reconciler
+from projector.replay import Replayer
 from projector.settings import Role, Settings, SettingsError, Token
 from projector.status import Status
 from projector.store import EventStore, now_ms
 from projector.summary import Summaries
 from projector.views import Views
+from projector.worker import Kinds
 
 POOL_CONNECTIONS = 16
 
@@ -47,6 +53,7 @@ class Service:
     ledgers: Ledgers
     feed: Feed
     parking: Parking
+    jobs: Jobs
     status: Status
 
     def token(self, text: str) -> Token | None:
@@ -84,8 +91,21 @@ def build_service(
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),
+        jobs=Jobs(pool, clock=clock),
         status=Status(pool, intake, settings, clock=clock),
     )
+
+
+def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore) -> Kinds:
+    """What a worker can do, by kind of job."""
+    views = Views(pool, Delays(pool, settings.settled_quantile))
+    reconciler = Reconciler(
+        pool=pool,
+        store=store,
+        vendor=lambda: Vendor(settings.vendor_root, Credentials(settings)),
+        views_position=views.position,
+    )
+    return {"replay": Replayer(pool, store).run, "reconciliation": reconciler.run}
 
 
 def local_tokens(settings: Settings) -> list[Token]:

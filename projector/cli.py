@@ -19,12 +19,14 @@ from projector.export import export
 from projector.lookup import events, explain, history
 from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
+from projector.operating import reconcile, replay
 from projector.questions import as_json, parted, the_organisation, the_service, the_subject
 from projector.run import Announcement, database
 from projector.run import run as run_service
 from projector.sealing import seal
 from projector.serve import follow as follow_log
 from projector.serve import serve as serve_http
+from projector.serve import work as do_work
 from projector.settings import Settings, SettingsError, read_settings
 from projector.simulate.command import simulate
 from projector.verifier import verify_command
@@ -76,6 +78,13 @@ def serve() -> None:
 def follow() -> None:
     """Only the projection, over DATABASE_URL; several may run."""
     follow_log(_database_url(_settings()))
+
+
+@main.command()
+def work() -> None:
+    """Only the worker of replays and reconciliations, over DATABASE_URL; one works at a time."""
+    settings = _settings()
+    do_work(settings, _database_url(settings))
 
 
 @main.command()
@@ -185,7 +194,9 @@ def version(*, as_json: bool) -> None:
     click.echo(json.dumps(versions) if as_json else lines)
 
 
-for _command in (events, explain, export, history, seal, simulate, verify_command):
+for _command in (
+    *(events, explain, export, history, reconcile, replay, seal, simulate, verify_command),
+):
     main.add_command(_command)
 
 

@@ -47,6 +47,10 @@ class Client:
         """What a POST answers, by a field that it must have."""
         return self._ask("POST", path, field, json=body, headers=self._headers, timeout=SECONDS)
 
+    def delete(self, path: str, field: str) -> dict[str, Any]:
+        """What a DELETE answers, by a field that it must have."""
+        return self._ask("DELETE", path, field, headers=self._headers, timeout=SECONDS)
+
     @contextmanager
     def stream(self, path: str, query: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:
         """An answer that is read as it comes; ServiceSilent also where it breaks off."""

@@ -6,7 +6,7 @@ its worker was killed, the next one goes on from the progress that was saved las
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, LiteralString
 
@@ -62,6 +62,18 @@ _COLUMNS = sql.SQL(
 )
 
 
+# Whoever may not see all organisations sees what was asked of theirs alone.
+_OF_ORGS = sql.SQL(
+    "(%(orgs)s::jsonb IS NULL"
+    " OR jsonb_typeof(asked->'orgIds') = 'array' AND asked->'orgIds' <@ %(orgs)s)"
+)
+Orgs = Collection[str] | None
+
+
+def _json(orgs: Orgs) -> Jsonb | None:
+    return None if orgs is None else Jsonb(sorted(orgs))
+
+
 class Jobs:
     """Takes what is asked for, and tells of it."""
 
@@ -79,19 +91,23 @@ class Jobs:
         )
         return job
 
-    def find(self, kind: JobKind, id_: int) -> Job | None:
-        """One job; null where there is none."""
-        found = self._rows("SELECT {} FROM jobs WHERE kind = %s AND id = %s", (kind, id_))
+    def find(self, kind: JobKind, id_: int, *, orgs: Orgs = None) -> Job | None:
+        """One job that is only of some organisations (null: of any); null where there is none."""
+        found = self._rows(
+            "SELECT {} FROM jobs WHERE kind = %(kind)s AND id = %(id)s AND {orgs}",
+            {"kind": kind, "id": id_, "orgs": _json(orgs)},
+        )
         return found[0] if found else None
 
     def list(
-        self, kind: JobKind, *, after: int | None = None, limit: int = 100
+        self, kind: JobKind, *, orgs: Orgs = None, after: int | None = None, limit: int = 100
     ) -> tuple[Sequence[Job], int | None]:
         """Jobs, the newest first, and where to go on."""
         rows = self._rows(
             "SELECT {} FROM jobs WHERE kind = %(kind)s"
-            " AND (%(after)s::bigint IS NULL OR id < %(after)s) ORDER BY id DESC LIMIT %(limit)s",
-            {"kind": kind, "after": after, "limit": limit + 1},
+            " AND (%(after)s::bigint IS NULL OR id < %(after)s) AND {orgs}"
+            " ORDER BY id DESC LIMIT %(limit)s",
+            {"kind": kind, "after": after, "limit": limit + 1, "orgs": _json(orgs)},
         )
         return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
 
@@ -164,7 +180,9 @@ class Jobs:
     def _rows(self, query: LiteralString, parameters: Any) -> Sequence[Job]:
         with translated(), self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Job))
-            return cursor.execute(sql.SQL(query).format(_COLUMNS), parameters).fetchall()
+            return cursor.execute(
+                sql.SQL(query).format(_COLUMNS, orgs=_OF_ORGS), parameters
+            ).fetchall()
 
     def _run(self, query: LiteralString, parameters: Any) -> None:
         with translated(), self._pool.connection() as connection:

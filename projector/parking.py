@@ -262,28 +262,39 @@ class Parking:
                     " VALUES (%s, %s, %s, %s)",
                     (table.name, culprit, f"{reason}: {cause}", now_ms()),
                 )
-            folded = self._fold_waiting(cur, table, key, position - 1, head)
+            folded = fold_waiting(cur, self._store, table, key, after=position - 1, head=head)
             cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(head)))
             return folded
 
-    def _fold_waiting(
-        self, cur: Cursor[TupleRow], table: Table[Any], key: Key, after: int, head: int
-    ) -> int:
-        total = 0
-        while entries := self._store.waiting(
-            cur, table.column, *key, after=after, upto=head, limit=WAITING_READ
-        ):
-            skipped = left_out(cur, after, entries[-1].position).skipped
-            wanted = [it for it in entries if (table.name, it.position) not in skipped]
-            folded = project_or_park(cur, self._store, table, key, wanted)
-            done = folded == len(wanted)
-            passed = len(entries) if done else _place(entries, wanted[folded].position)
-            count_projected(cur, (table.name, table.bucket_of(key)), passed)
-            total += folded
-            if not done:
-                break
-            after = entries[-1].position
-        return total
+
+def fold_waiting(  # noqa: PLR0913 - whose events, and which part of the log
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[Any],
+    key: Key,
+    *,
+    after: int,
+    head: int,
+) -> int:
+    """Fold a subject's events above one position and up to another, and count them; how many.
+
+    Until one cannot be folded: then the subject is parked.
+    """
+    total = 0
+    while entries := store.waiting(
+        cur, table.column, *key, after=after, upto=head, limit=WAITING_READ
+    ):
+        skipped = left_out(cur, after, entries[-1].position).skipped
+        wanted = [it for it in entries if (table.name, it.position) not in skipped]
+        folded = project_or_park(cur, store, table, key, wanted)
+        done = folded == len(wanted)
+        passed = len(entries) if done else _place(entries, wanted[folded].position)
+        count_projected(cur, (table.name, table.bucket_of(key)), passed)
+        total += folded
+        if not done:
+            break
+        after = entries[-1].position
+    return total
 
 
 def _place(entries: Sequence[Entry], position: int) -> int:

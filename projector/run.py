@@ -64,8 +64,8 @@ def run(settings: Settings, announce: Callable[[Announcement], None]) -> None:
         migrate(url)
         _keep_token(settings)
         environment = {"DATABASE_URL": url}
-        # Stopped in reverse: first no webhook is taken any more, then the projection stops.
-        children = [Child(["follow"], environment), Child(["serve"], environment)]
+        # Stopped in reverse: first no webhook is taken any more, then the work and the projection.
+        children = [Child([name], environment) for name in ("follow", "work", "serve")]
         for child in children:
             child.start()
             stack.callback(child.stop)

@@ -1,4 +1,4 @@
-"""`projector serve` and `projector follow`: the web server and the projection, a process each."""
+"""`projector serve`, `follow` and `work`: web server, projection and worker, a process each."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from projector.bootstrap import kinds_of_jobs
 from projector.database import open_pool
+from projector.jobs import Jobs
 from projector.processes import die_with_starter, on_stop_signals
+from projector.reconcile.schedule import Schedule
 from projector.runner import Runner
 from projector.settings import Settings
 from projector.store import EventStore
+from projector.worker import Worker
 
 REQUEST_THREADS = 64
 BACKLOG = 1024
@@ -51,4 +55,16 @@ def follow(database_url: str) -> None:
     on_stop_signals(stop)
     pool = open_pool(database_url, max_size=2)
     Runner(EventStore(pool), database_url).run(stop)
+    pool.close()
+
+
+def work(settings: Settings, database_url: str) -> None:
+    """Do what is asked for, and what is due, until SIGTERM or SIGINT."""
+    die_with_starter()
+    stop = threading.Event()
+    on_stop_signals(stop)
+    pool = open_pool(database_url, max_size=4)
+    kinds = kinds_of_jobs(settings, pool, EventStore(pool))
+    schedule = Schedule(Jobs(pool), pool, settings)
+    Worker(pool, database_url, kinds, between=schedule.ask_if_due).run(stop)
     pool.close()

@@ -333,6 +333,24 @@ class EventStore(PostgresApplicationRecorder):
         )
         return [_entry(row) for row in rows]
 
+    def count(  # noqa: PLR0913 - a subject, and which part of the log
+        self,
+        cursor: Cursor[TupleRow],
+        column: SubjectColumn,
+        org_id: str,
+        id_: str,
+        *,
+        after: int,
+        upto: int,
+    ) -> int:
+        """How many events a subject has above one position and up to another."""
+        row = cursor.execute(
+            f"SELECT count(*) FROM events WHERE {_SUBJECT[column]}"  # noqa: S608
+            " AND notification_id > %(after)s AND notification_id <= %(upto)s",
+            {"org": org_id, "id": id_, "after": after, "upto": upto},
+        ).fetchone()
+        return row[0] if row else 0
+
     def later(  # noqa: PLR0913 - some subjects, and how much of each
         self,
         cursor: Cursor[TupleRow],

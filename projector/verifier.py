@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -36,14 +36,13 @@ from projector.reckoning import (
 from projector.run import reached
 from projector.sealing import a_seal, compare
 from projector.settings import read_settings
+from projector.shares import apart
 from projector.store import EventStore
 from projector.tables import TABLES, Table
 from projector.verify import Checked, Difference, Key, Subjects, tables_of
 
 DIFFERS = 4  # exit code
 WINDOW = 5_000  # subjects that are shuffled
-# What one worker has in memory: subjects and their events, or one subject that has more.
-MOST_SUBJECTS, MOST_EVENTS = 100, 10_000
 
 
 class WorkerDied(ProjectorError):  # noqa: N818 - named for what is noticed
@@ -105,20 +104,6 @@ def _shares(
             while some := [*islice(rows, WINDOW)]:
                 chance.shuffle(some)
                 yield from ((table.name, keys) for keys in apart(some))
-
-
-def apart(subjects: Iterable[DictRow]) -> Iterator[Sequence[Key]]:
-    """Shares of few subjects and few events."""
-    keys: list[Key] = []
-    events = 0
-    for one in subjects:
-        if keys and (len(keys) == MOST_SUBJECTS or events + one["events"] > MOST_EVENTS):
-            yield keys
-            keys, events = [], 0
-        keys.append((one["org_id"], one["id"]))
-        events += one["events"]
-    if keys:
-        yield keys
 
 
 def _subjects(table: Table[Any]) -> sql.Composed:

@@ -71,10 +71,11 @@ def cover(pool: Pool, job: int, org_id: str, start: int, end: int) -> None:
         )
 
 
-def covered_until(pool: Pool, org_id: str) -> int | None:
+def covered_until(pool: Pool, org_id: str | None) -> int | None:
     """The end of the last window that was reconciled, epoch ms; null before the first."""
     with snapshot(pool) as cur:
         row = cur.execute(
-            "SELECT max(finish) FROM reconciled WHERE org_id = %s", (org_id,)
+            "SELECT max(finish) FROM reconciled WHERE %(org)s::text IS NULL OR org_id = %(org)s",
+            {"org": org_id},
         ).fetchone()
         return row[0] if row else None

@@ -42,7 +42,7 @@ class Day:
         return [body for body in self.truth if body["id"] not in told]
 
 
-def live(  # noqa: PLR0913 - all by name: a day, and its weather
+def live(
     *,
     hours: float,
     agents: int,

@@ -1,0 +1,403 @@
+"""Replay: subjects folded anew from the log, into the same tables, while all else goes on.
+
+The rule of this file: some subjects at a time, in one transaction that holds their lanes and keeps
+how far the replay is; so a run that was killed goes on after what was committed. It folds by what
+live intake folds by, up to where the lane has folded; a dry run is the same, taken back.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow, tuple_row
+
+from projector.database import VIEWS_CHANNEL, Pool, is_passing, translated
+from projector.jobs import Held
+from projector.lanes import count_projected, hold
+from projector.machine import Interval
+from projector.parking import fold_waiting
+from projector.projections import project
+from projector.rows import Key
+from projector.shapes import interval_row
+from projector.shares import MOST_EVENTS, MOST_SUBJECTS, apart
+from projector.store import EventStore
+from projector.tables import INTERVAL_COLUMNS, TABLES, Table, from_row
+
+FIRST = 100  # changed subjects that are listed; the count tells of all
+BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
+Place = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayScope:
+    """Which subjects: all that fit what is given; times are epoch ms, inclusive."""
+
+    org_ids: Sequence[str] | None = None
+    agent_ids: Sequence[str] = ()
+    task_ids: Sequence[str] = ()
+    start: int | None = None
+    end: int | None = None
+    parked: bool = False
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any]) -> ReplayScope:
+        return cls(
+            org_ids=asked.get("orgIds"),
+            agent_ids=asked.get("agentIds") or (),
+            task_ids=asked.get("taskIds") or (),
+            start=asked.get("from"),
+            end=asked.get("to"),
+            parked=asked.get("parked") or False,
+            dry_run=asked.get("dryRun") or False,
+        )
+
+    def tables(self) -> list[Table[Any]]:
+        """The kinds of subjects that may fit: who names only agents means no task."""
+        named = {"agents": self.agent_ids, "tasks": self.task_ids}
+        return [it for it in TABLES if named[it.name] or not any(named.values())]
+
+    def condition(self, table: Table[Any]) -> sql.Composed:
+        """Of rows of the log."""
+        parts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(f"{table.subject}_bucket"))]
+        if self.org_ids is not None:
+            parts.append(sql.SQL("org_id = ANY(%(orgs)s)").format())
+        if self.agent_ids or self.task_ids:
+            parts.append(sql.SQL("{} = ANY(%(ids)s)").format(sql.Identifier(table.column)))
+        if self.start is not None or self.end is not None:
+            parts.append(
+                sql.SQL(
+                    "(org_id, {0}) IN (SELECT org_id, {0} FROM events WHERE {1} IS NOT NULL"
+                    " AND time >= %(start)s AND time <= %(end)s)"
+                ).format(sql.Identifier(table.column), sql.Identifier(f"{table.subject}_bucket"))
+            )
+        if self.parked:
+            parts.append(
+                sql.SQL("(org_id, {}) IN (SELECT org_id, id FROM parked WHERE kind = {})").format(
+                    sql.Identifier(table.column), table.name
+                )
+            )
+        return sql.SQL(" AND ").join(parts)
+
+    def parameters(self, table: Table[Any]) -> dict[str, Any]:
+        ids = self.agent_ids if table.name == "agents" else self.task_ids
+        return {
+            "orgs": None if self.org_ids is None else list(self.org_ids),
+            "ids": list(ids),
+            "start": 0 if self.start is None else self.start,
+            "end": AFTER_ALL if self.end is None else self.end,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The first of what a replay shows otherwise of a subject."""
+
+    kind: str
+    org_id: str
+    id: str
+    field: str
+    before: Any
+    after: Any
+    event_id: str | None
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "subject": {"kind": self.kind, "orgId": self.org_id, "id": self.id},
+            "field": self.field,
+            "before": self.before,
+            "after": self.after,
+            "eventId": self.event_id,
+        }
+
+
+class Replayer:
+    """Runs replays; ``wait`` sleeps for some seconds, for whom intake needs the database more."""
+
+    def __init__(
+        self, pool: Pool, store: EventStore, *, wait: Callable[[float], Any] = time.sleep
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._wait = wait
+
+    def run(self, held: Held) -> None:
+        """Fold what the scope names, from where it was left."""
+        scope = ReplayScope.of(held.job.asked)
+        held.progress.setdefault("processed", 0)
+        held.report.setdefault("changed", {"count": 0, "first": []})
+        held.report["total"] = self._total(scope)
+        held.save()
+        since, before = time.monotonic(), held.progress["processed"]
+        place = held.progress.get("place")
+        while (share := self._next(scope, place)) is not None:
+            table, keys, events = share
+            begun, head = time.monotonic(), self._store.head()
+            place = (table.name, *keys[-1])
+            self._replay(held, scope, table, keys, place=place, events=events)
+            seconds = time.monotonic() - since
+            speed = (held.progress["processed"] - before) / seconds if seconds else 0.0
+            held.report |= _pace(held, speed)
+            held.save()
+            if self._store.head() > head:
+                # Intake is at work: it gets at least as much of the database as the replay.
+                self._wait(time.monotonic() - begun)
+        held.report |= {"processed": held.progress["processed"], "etaMs": 0}
+
+    def _total(self, scope: ReplayScope) -> int:
+        """How many events the scope has; one of an agent and a task counts for both."""
+        total = 0
+        with translated(), self._pool.connection() as connection:
+            for table in scope.tables():
+                row = connection.execute(
+                    sql.SQL("SELECT count(*) AS events FROM events WHERE {}").format(
+                        scope.condition(table)
+                    ),
+                    scope.parameters(table),
+                ).fetchone()
+                total += row["events"] if row else 0
+        return total
+
+    def _next(
+        self, scope: ReplayScope, place: Place | Sequence[str] | None
+    ) -> tuple[Table[Any], Sequence[Key], int] | None:
+        """The share after a place: its subjects, and how many events they have."""
+        tables = scope.tables()
+        if place is not None:
+            names = [table.name for table in tables]
+            tables = tables[names.index(place[0]) if place[0] in names else 0 :]
+        for table in tables:
+            after = list(place[1:]) if place is not None and place[0] == table.name else ["", ""]
+            with translated(), self._pool.connection() as connection:
+                rows = connection.execute(
+                    sql.SQL(
+                        "SELECT org_id, {id} AS id, count(*) AS events FROM events WHERE {scope}"
+                        " AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])"
+                        " GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s"
+                    ).format(id=sql.Identifier(table.column), scope=scope.condition(table)),
+                    scope.parameters(table) | {"after": after, "limit": MOST_SUBJECTS},
+                ).fetchall()
+            for keys in apart(rows):
+                events = {(row["org_id"], row["id"]): row["events"] for row in rows}
+                return table, keys, sum(events[key] for key in keys)
+        return None
+
+    def _replay(  # noqa: PLR0913 - a share of a run
+        self,
+        held: Held,
+        scope: ReplayScope,
+        table: Table[Any],
+        keys: Sequence[Key],
+        *,
+        place: Place,
+        events: int,
+    ) -> None:
+        """Fold a share anew and keep what changed, with how far the run is."""
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor(row_factory=tuple_row, binary=True) as cur,
+        ):
+            with connection.transaction(force_rollback=scope.dry_run):
+                changed = refold(cur, self._store, table, keys)
+            held.progress["processed"] += events
+            held.progress["place"] = place
+            found = held.report["changed"]
+            found["count"] += len(changed)
+            found["first"] += [it.row() for it in changed[: FIRST - len(found["first"])]]
+            if changed and not scope.dry_run:
+                cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(self._store.head())))
+            held.save(cur)
+
+
+def refold(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], keys: Sequence[Key]
+) -> list[Changed]:
+    """Fold subjects anew up to where their lanes have folded; what is shown otherwise."""
+    lanes = sorted({table.lane_of(key) for key in keys})
+    positions = {lane: hold(cur, lane) for lane in lanes}
+    upto = {key: positions[table.lane_of(key)] for key in keys}
+    before = _shown(cur, table, keys)
+    _forget(cur, store, table, keys, upto)
+    try:
+        with cur.connection.transaction():
+            _fold(cur, store, table, upto)
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise
+        _fold_apart(cur, store, table, upto)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - what one subject brings must not stop the others
+        _fold_apart(cur, store, table, upto)
+    after = _shown(cur, table, keys)
+    found = (_changed(table, key, before.get(key), after.get(key)) for key in keys)
+    return [it for it in found if it is not None]
+
+
+def _forget(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[Any],
+    keys: Sequence[Key],
+    upto: Mapping[Key, int],
+) -> None:
+    """Delete all that is stored of subjects; of parked ones what waits counts as folded."""
+    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
+    for name in (
+        table.name,
+        table.intervals,
+        table.anomalies,
+        table.checkpoints,
+        table.late_counts,
+        table.corrections,
+    ):
+        cur.execute(
+            sql.SQL(
+                "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
+                " WHERE r.org_id = k.org_id AND r.id = k.id"
+            ).format(sql.Identifier(name)),
+            columns,
+        )
+    parked = cur.execute(
+        "DELETE FROM parked AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
+        " WHERE r.kind = %b AND r.org_id = k.org_id AND r.id = k.id"
+        " RETURNING r.org_id, r.id, r.position",
+        [*columns, table.name],
+    ).fetchall()
+    for org_id, id_, position in parked:
+        key = (org_id, id_)
+        waiting = store.count(cur, table.column, *key, after=position - 1, upto=upto[key])
+        count_projected(cur, (table.name, table.bucket_of(key)), waiting)
+
+
+def _fold(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
+) -> None:
+    """Fold all together, or page by page one that has many events."""
+    if len(upto) == 1:
+        [(key, head)] = upto.items()
+        if store.count(cur, table.column, *key, after=0, upto=head) > MOST_EVENTS:
+            _fold_apart(cur, store, table, upto)
+            return
+    asked = [(*key, BEFORE_ALL, AFTER_ALL, head) for key, head in upto.items()]
+    told = store.between(cur, table.column, asked, kind=table.name)
+    new = {
+        key: sorted(events, key=lambda recorded: recorded.position)
+        for key, events in zip(upto, told, strict=True)
+        if events
+    }
+    if new:
+        project(cur, store, table, new, known=0)
+
+
+def _fold_apart(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
+) -> None:
+    """Fold each by itself, and park those that cannot be folded."""
+    for key, head in upto.items():
+        place = (table.name, table.bucket_of(key))
+        count_projected(cur, place, -store.count(cur, table.column, *key, after=0, upto=head))
+        fold_waiting(cur, store, table, key, after=0, head=head)
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    view: Mapping[str, Any]
+    intervals: Sequence[Interval]
+
+
+def _shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, _Shown]:
+    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
+    intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
+    for org_id, id_, *row in cur.execute(
+        sql.SQL(
+            "SELECT org_id, id, {} FROM {} JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id)"
+            " USING (org_id, id) WHERE known_to IS NULL ORDER BY start"
+        ).format(sql.SQL(INTERVAL_COLUMNS), sql.Identifier(table.intervals)),
+        columns,
+    ):
+        intervals[org_id, id_].append(from_row(row))
+    rows = cur.execute(
+        sql.SQL(
+            "SELECT org_id, id, state, tally FROM {} JOIN unnest(%b::text[], %b::text[])"
+            " AS k(org_id, id) USING (org_id, id)"
+        ).format(sql.Identifier(table.name)),
+        columns,
+    )
+    return {
+        (org_id, id_): _Shown(
+            view=_view(table, (org_id, id_), state, tally), intervals=intervals[org_id, id_]
+        )
+        for org_id, id_, state, tally in rows
+    }
+
+
+def _view(table: Table[Any], key: Key, state: str, tally: Mapping[str, int]) -> Mapping[str, Any]:
+    try:
+        view = table.view(*key, table.load(state, tally), settled=False)
+    except ValueError:  # another version of the fold, or another hand
+        return {"state": state}
+    return dict(view.model_dump(mode="json", by_alias=True))
+
+
+def _changed(
+    table: Table[Any], key: Key, before: _Shown | None, after: _Shown | None
+) -> Changed | None:
+    for field, old, new, event_id in _differences(table, before, after):
+        return Changed(
+            kind=table.subject,
+            org_id=key[0],
+            id=key[1],
+            field=field,
+            before=old,
+            after=new,
+            event_id=event_id,
+        )
+    return None
+
+
+def _differences(
+    table: Table[Any], before: _Shown | None, after: _Shown | None
+) -> Iterator[tuple[str, Any, Any, str | None]]:
+    old = before.view if before else {}
+    new = after.view if after else {}
+    last = (new.get("lastEvent") or {}).get("id")
+    if before is None or after is None:  # a subject that was not there, or is no more
+        yield "status", old.get("status"), new.get("status"), last
+    for field in dict.fromkeys([*new, *old]):
+        if old.get(field) != new.get(field):
+            yield field, old.get(field), new.get(field), last
+    rows = (before.intervals if before else [], after.intervals if after else [])
+    for place in range(max(map(len, rows))):
+        one, other = (row[place] if place < len(row) else None for row in rows)
+        if one != other:
+            told_by = other or one
+            shown, now = (it and _interval(table, it) for it in (one, other))
+            yield "intervals", shown, now, told_by.event_id if told_by else None
+
+
+def _interval(table: Table[Any], it: Interval) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(
+        interval_row(table.interval, it, None).model_dump_json(by_alias=True)
+    )
+    return {name: row[name] for name in row if name not in {"to", "durationMs"}}
+
+
+def _pace(held: Held, speed: float) -> dict[str, Any]:
+    left = max(0, held.report["total"] - held.progress["processed"])
+    return {
+        "processed": held.progress["processed"],
+        "eventsPerSecond": round(speed, 1),
+        "etaMs": round(1_000 * left / speed) if speed else None,
+    }

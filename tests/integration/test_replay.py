@@ -1,0 +1,241 @@
+"""Replay over a real database: it leaves what live intake left, and mends what was changed."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projector import replay, shares
+from projector.agent import AgentState
+from projector.database import connect
+from projector.jobs import Cancelled, Interrupted, Jobs
+from projector.replay import Replayer
+from projector.simulate import Simulation
+from projector.tables import TABLES
+from projector.worker import Worker
+from tests.conftest import over_http
+from tests.examples import ORG, story, task, v1
+from tests.integration.driving import arrived, follow, tables
+from tests.strategies import believable_deliveries, noisy_deliveries
+
+EVERYTHING: dict[str, Any] = {
+    "orgIds": None,
+    "agentIds": [],
+    "taskIds": [],
+    "from": None,
+    "to": None,
+    "parked": False,
+    "dryRun": False,
+}
+LIFE = story(
+    v1(1_000, "ann", "idle"),
+    task(1_500, "t", "new"),
+    v1(2_000, "ann", "ringing", "t"),
+    v1(9_000, "bob", "idle"),
+    v1(3_000, "ann", "connected", "t"),
+    task(2_500, "t", "connect"),
+)
+
+
+def run(site, **asked: Any) -> dict[str, Any]:
+    """A replay to its end: its report."""
+    jobs = Jobs(site.service.pool)
+    job = jobs.ask("replay", EVERYTHING | asked, who="test", why=None)
+    replayer = Replayer(site.service.pool, site.service.store, wait=lambda _: None)
+    Worker(site.service.pool, site.url, {"replay": replayer.run}).work_off()
+    found = jobs.find("replay", job.id)
+    assert ("completed", None) == (found.status, found.error)
+    return found.report
+
+
+def counted(site) -> list[Any]:
+    with connect(site.url) as connection:
+        rows = connection.execute("SELECT * FROM bucket_counts ORDER BY name, kind, bucket")
+        return [tuple(row.values()) for row in rows]
+
+
+def told(site) -> None:
+    for body in LIFE:
+        site.post(body)
+    site.project()
+
+
+def tamper(site, *statements: str) -> None:
+    with connect(site.url) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@over_http
+@given(
+    data=st.data(),
+    lives=st.sampled_from([believable_deliveries(), noisy_deliveries()]),
+    subjects=st.integers(1, 3),
+)
+def test_a_replay_leaves_what_live_intake_left(timed, data, lives, subjects):
+    """All tables, row by row, whatever came late, twice or from reconciliation, in any shares."""
+    site, clock = timed
+    arrived(site, clock, data, lives)
+    before = tables(site.url), counted(site)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(replay, "MOST_SUBJECTS", subjects)
+        patch.setattr(shares, "MOST_EVENTS", data.draw(st.sampled_from([1, 3, 10_000])))
+        patch.setattr(replay, "MOST_EVENTS", data.draw(st.sampled_from([1, 10_000])))
+        report = run(site)
+    assert before == (tables(site.url), counted(site))
+    assert {"count": 0, "first": []} == report["changed"]
+    assert report["total"] == report["processed"]
+
+
+def test_what_something_changed_is_found_and_mended(site):
+    """By its first field, and with the event that says otherwise; a dry run mends nothing."""
+    told(site)
+    sound = tables(site.url)
+    tamper(
+        site,
+        "UPDATE agents SET state = replace(state, 'connected', 'on-hold') WHERE id = 'ann'",
+        "DELETE FROM task_intervals WHERE start = (SELECT min(start) FROM task_intervals)",
+        "DELETE FROM agents WHERE id = 'bob'",
+    )
+    odd = tables(site.url)
+    dry = run(site, dryRun=True)
+    assert odd == tables(site.url)
+    mended = run(site)
+    assert sound == tables(site.url)
+    assert dry["changed"] == mended["changed"]
+    found = {
+        (row["subject"]["kind"], row["subject"]["id"]): row for row in mended["changed"]["first"]
+    }
+    assert (3, {("agent", "ann"), ("agent", "bob"), ("task", "t")}) == (
+        mended["changed"]["count"],
+        {*found},
+    )
+    ann, bob, call = (found[it] for it in (("agent", "ann"), ("agent", "bob"), ("task", "t")))
+    assert ("status", "on-hold", "connected", "e5") == (
+        ann["field"], ann["before"], ann["after"], ann["eventId"])  # fmt: skip
+    assert ("status", None, "idle") == (bob["field"], bob["before"], bob["after"])
+    assert ("intervals", "new") == (call["field"], call["after"]["currentState"])
+    assert {"count": 0, "first": []} == run(site)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "replayed"),
+    [
+        ({"agentIds": ["ann"]}, {"ann"}),
+        ({"taskIds": ["t"]}, {"t"}),
+        ({"agentIds": ["bob"], "taskIds": ["t"]}, {"bob", "t"}),
+        ({"from": LIFE[3]["data"]["createdTime"], "to": None}, {"bob"}),
+        ({"from": None, "to": LIFE[1]["data"]["createdTime"]}, {"ann", "t"}),
+        ({"orgIds": [ORG]}, {"ann", "bob", "t"}),
+        ({"orgIds": ["other"]}, set()),
+        ({"parked": True}, set()),
+    ],
+)
+def test_only_what_the_scope_names_is_replayed(site, asked, replayed):
+    """By ids, by the time of any of their events, by organisation."""
+    told(site)
+    tamper(site, *(f"UPDATE {table.name} SET arrived = 0" for table in TABLES))
+    run(site, **asked)
+    with connect(site.url) as connection:
+        rows = connection.execute(
+            "SELECT id FROM agents WHERE arrived > 0 UNION SELECT id FROM tasks WHERE arrived > 0"
+        )
+        assert replayed == {row["id"] for row in rows}
+
+
+def test_parked_subjects_are_tried_again(site, monkeypatch):
+    """Where the cause is gone they flow, else they are parked again; the counts hold."""
+    step = AgentState.step
+
+    def raising(state: AgentState, recorded: Any) -> Any:
+        if recorded.event.word == "connected":
+            raise ZeroDivisionError("no such word")
+        return step(state, recorded)
+
+    sound = clone_of(site)
+    with monkeypatch.context() as patch:
+        patch.setattr(AgentState, "step", raising)
+        told(site)
+        parked = tables(site.url), counted(site)
+        assert 1 == len(site.get("/api/v1/parked").json["data"])
+        run(site)
+        assert parked == (tables(site.url), counted(site))
+        assert 1 == len(site.get("/api/v1/parked").json["data"])
+    report = run(site, parked=True)
+    assert [] == site.get("/api/v1/parked").json["data"]
+    assert ["ann"] == [row["subject"]["id"] for row in report["changed"]["first"]]
+    (status,) = site.get("/api/v1/status").json["projections"]
+    assert (0, 0, 0) == (status["skipped"], status["waiting"], status["parked"])
+    assert sound(site)
+
+
+def clone_of(site):
+    """Whether the agents of the life are as a fold without faults shows them."""
+
+    def holds(it) -> bool:
+        view = it.get("/api/v1/agents/ann").json
+        return (view["status"], view["eventCount"]) == ("connected", 3)
+
+    return holds
+
+
+@pytest.mark.parametrize("ends", [Cancelled, Interrupted, ZeroDivisionError])
+def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
+    """After what it had committed; what it changed is counted once."""
+    monkeypatch.setattr(replay, "MOST_SUBJECTS", 1)
+    told(site)
+    sound = tables(site.url)
+    tamper(site, *(f"DELETE FROM {name}" for table in TABLES for name in (table.name,)))
+    jobs = Jobs(site.service.pool)
+    job = jobs.ask("replay", EVERYTHING, who="test", why=None)
+    refold, calls = replay.refold, []
+
+    def breaking(cur: Any, *given: Any) -> Any:
+        found = refold(cur, *given)
+        calls.append(given[2])
+        if len(calls) == 2:
+            raise ends
+        return found
+
+    replayer = Replayer(site.service.pool, site.service.store)
+    held = jobs.hold(jobs.take(), lambda: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(replay, "refold", breaking)
+        with pytest.raises(ends):
+            replayer.run(held)
+    held = jobs.hold(jobs.take(), lambda: False)
+    assert ("running", 1) == (held.job.status, held.report["changed"]["count"])
+    replayer.run(held)
+    assert sound == tables(site.url)
+    assert 3 == held.report["changed"]["count"]
+    assert held.report["total"] == held.report["processed"]
+    assert job.id == held.job.id
+
+
+def test_replays_and_live_intake_leave_the_same(site, make_site):
+    """While webhooks come and are folded; nobody waits for ever, nothing is lost."""
+    world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
+    bodies = [next(world) for _ in range(900)]
+    other = make_site()
+    other.post(bodies)
+    other.project()
+    stop = threading.Event()
+    thread = follow(site, stop)
+    try:
+        for begin in range(0, 900, 90):
+            site.post(bodies[begin : begin + 90])
+            run(site)
+    finally:
+        stop.set()
+        thread.join()
+    site.project()
+    views = [
+        {view["agentId"]: view["status"] for view in it.get("/api/v1/agents").json["data"]}
+        for it in (site, other)
+    ]
+    assert views[0] == views[1]
+    assert {"count": 0, "first": []} == run(site)["changed"]
