@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -23,6 +22,7 @@ from projector.simulate.wire import Body, Versions
 from tests.conftest import Site
 
 HOUR_MS = 3_600_000
+END = 1_795_000_000_000  # a day's, epoch ms: the same day in every run
 POSTED_TOGETHER = 200
 
 
@@ -51,10 +51,10 @@ def live(
     duplicate: float = 0.05,
     late: float = 0.1,
     versions: Versions = "2",
-    ago_hours: float = 1.0,
+    spare: Callable[[list[Body]], set[str]] = lambda _: set(),
 ) -> Day:
-    """A day that ended ``ago_hours`` ago."""
-    end = time.time_ns() // 1_000_000 - round(ago_hours * HOUR_MS)
+    """A day of the past; of it ``spare`` tells which events must not be lost."""
+    end = END
     start = end - round(hours * HOUR_MS)
     world = Simulation(agents, seed, start_ms=start, versions=versions)
     truth = [*takewhile(lambda body: body["data"]["createdTime"] < end, world)]
@@ -63,6 +63,8 @@ def live(
         records.add(body)
     fates = {"lose": lose, "duplicate": duplicate, "late": late}
     deliveries = [it.body for it in disturb(truth, **fates, seed=seed, tally=Counter())]
+    missing = spare(truth) - {body["id"] for body in deliveries}
+    deliveries += [body for body in truth if body["id"] in missing]
     return Day(start=start, end=end, truth=truth, deliveries=deliveries, records=records)
 
 
@@ -89,18 +91,25 @@ def credentials(root: str, folder: Path, **changed: str) -> Credentials:
     )
 
 
-def reconcile(site: Site, root: str, folder: Path, **asked: Any) -> dict[str, Any]:
-    """Run a reconciliation to its end, with a runner beside it; its report."""
-    jobs = Jobs(site.service.pool)
-    job = jobs.ask("reconciliation", asked, who="test", why=None)
-    reconciler = Reconciler(
+def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconciler:
+    """What runs reconciliations with the stand-in at a root, and waits for no retry."""
+    return Reconciler(
         pool=site.service.pool,
         store=site.service.store,
-        vendor=lambda: Client(root, credentials(root, folder), sleep=lambda _: None),
+        vendor=lambda: Client(root, credentials(root, folder, **changed), sleep=lambda _: None),
         views_position=lambda: _caught_up(site),
     )
+
+
+def reconcile(
+    site: Site, root: str, folder: Path, *, changed: Mapping[str, str] | None = None, **asked: Any
+) -> dict[str, Any]:
+    """Run a reconciliation to its end; its report."""
+    jobs = Jobs(site.service.pool)
+    asked = {"agentIds": [], "dryRun": False} | asked
+    job = jobs.ask("reconciliation", asked, who="test", why=None)
     held = jobs.hold(jobs.take() or job, lambda: False)
-    reconciler.run(held)
+    reconciler(site, root, folder, **changed or {}).run(held)
     jobs.end(held, "completed", None)
     return held.report
 
@@ -120,4 +129,3 @@ def listed(site: Site, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         cursor = page["meta"]["nextCursor"]
         if cursor is None:
             return
-

@@ -1,0 +1,367 @@
+"""Reconciliation from end to end: a day with its weather, the stand-in vendor, and the truth."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from projector.jobs import Interrupted, JobFailed, Jobs
+from projector.reconcile import comparison
+from projector.simulate.vendor import Faults, Vendor, serving
+from tests.integration.driving import tables
+from tests.integration.reconciling import (
+    HOUR_MS,
+    Day,
+    credentials,
+    deliver,
+    listed,
+    live,
+    reconcile,
+    reconciler,
+)
+
+UNTOLD = {"agent:channelType_state_change", "task:origin-updated", "task:failed",
+          "task:conference-transferred"}  # fmt: skip
+PATHS = {"agents": "agentId", "tasks": "taskId"}
+
+
+@pytest.fixture(scope="module")
+def day():
+    """An hour and a quarter in a small contact centre: 5 % lost, 5 % twice, 10 % late."""
+    return live(hours=1.25, agents=6, seed=5)
+
+
+def window(day: Day) -> dict[str, int]:
+    return {"from": day.start, "to": day.end}
+
+
+def shown(site, day: Day) -> dict[str, Any]:
+    """All that is shown at the end of a day: views, intervals, and the figures of each hour."""
+    told: dict[str, Any] = {"figures": figures(site, day)}
+    for name, key in PATHS.items():
+        for view in listed(site, f"/api/v1/{name}", at=day.end):
+            id_ = view[key]
+            rows = listed(site, f"/api/v1/{name}/{id_}/history", at=day.end)
+            told[name[:-1], id_] = [view, [*rows]]
+    return told
+
+
+def figures(site, day: Day) -> list[Any]:
+    return [
+        site.get("/api/v1/summary", query_string={"at": at, "window": HOUR_MS}).json
+        for at in range(day.end, day.start, -HOUR_MS)
+    ]
+
+
+def without(told: Any, *names: str) -> Any:
+    """The same without some fields, however deep."""
+    if isinstance(told, dict):
+        return {key: without(it, *names) for key, it in told.items() if key not in names}
+    return [without(it, *names) for it in told] if isinstance(told, list) else told
+
+
+ARRIVAL = ("position", "recordedTime", "settled")  # may differ between two stores of one set
+IDENTITY = ("id", "eventId")  # a reconciled fact has the id of its row
+COUNTS = ("eventCount", "lastEvent", "anomalyCount")
+
+
+def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
+    """Of which subjects something cannot be told, and which fields that concerns."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for body in day.lost:
+        data = body["data"]
+        subject = ("agent", data["agentId"]) if "agentId" in data else ("task", data["taskId"])
+        if body["type"] == "agent:channelType_state_change":
+            found.setdefault(subject, set()).update({"channels", *COUNTS})
+        elif body["type"] == "agent:logout":
+            found.setdefault(subject, set()).update({"loggedOutBy", "teamId"})
+        elif body["type"] == "capture:available":
+            found.setdefault(subject, set()).add("captures")
+        elif body["type"] in UNTOLD:
+            found.setdefault(subject, set()).add("*")
+    for fact in report["indistinct"]:
+        found.setdefault((fact["kind"], fact["id"]), set()).add("*")
+        if fact["taskId"]:
+            found.setdefault(("task", fact["taskId"]), set()).add("*")
+    return found
+
+
+def test_after_reconciliation_all_that_is_shown_is_the_truth(make_site, tmp_path, day):
+    """Every view and interval, but for what the report says that the vendor cannot tell."""
+    ours, truth = make_site(), make_site()
+    deliver(truth, day.truth)
+    deliver(ours, day.deliveries)
+    expected = shown(truth, day)
+    with serving(Vendor(day.records)) as root:
+        report = reconcile(ours, root, tmp_path, **window(day))
+    found, untold = shown(ours, day), exceptions(day, report)
+    assert expected.keys() == found.keys()
+    assert sum("*" in fields for fields in untold.values()) < len(expected) / 20
+    for subject in expected.keys() - {"figures"}:
+        fields = untold.get(subject, set())
+        if "*" not in fields:
+            hidden = (*ARRIVAL, *IDENTITY, *fields)
+            assert without(expected[subject], *hidden) == without(found[subject], *hidden)
+    assert [] == report["failures"]
+    assert 0 < report["gapsClosed"] <= report["gapsFound"]
+    assert 0 < report["correctionsMade"]
+    assert {"failed"} >= {row["ours"][0]["status"] for row in report["differing"]}
+
+
+def test_where_the_vendor_tells_all_that_was_lost_every_figure_is_the_truth(make_site, tmp_path):
+    """Views whole, histories whole, summaries of each hour: not a number differs."""
+    day = live(hours=1.25, agents=6, seed=6, spare=_cannot_be_told)
+    assert 100 < len(day.lost)
+    ours, truth = make_site(), make_site()
+    deliver(truth, day.truth)
+    deliver(ours, day.deliveries)
+    expected = without(shown(truth, day), *ARRIVAL, *IDENTITY)
+    assert expected != without(shown(ours, day), *ARRIVAL, *IDENTITY)
+    with serving(Vendor(day.records)) as root:
+        report = reconcile(ours, root, tmp_path, **window(day))
+    assert [] == report["indistinct"]
+    assert expected == without(shown(ours, day), *ARRIVAL, *IDENTITY)
+
+
+def _cannot_be_told(bodies: list[Any]) -> set[str]:
+    """The ids of events that no API of the vendor tells, whole or apart from one near to it."""
+    found = {
+        body["id"]
+        for body in bodies
+        if body["type"] in UNTOLD | {"agent:logout", "capture:available"}
+    }
+    alike: dict[tuple[Any, ...], list[Any]] = {}
+    for body in bodies:
+        data = body["data"]
+        names = ("agentId", "taskId", "currentState")
+        alike.setdefault((body["type"], *map(data.get, names)), []).append(body)
+    for same in alike.values():
+        for one, other in pairwise(same):
+            if other["data"]["createdTime"] - one["data"]["createdTime"] <= 2_000:
+                found |= {one["id"], other["id"]}
+    return found
+
+
+def test_what_is_appended_is_what_was_lost_and_once(make_site, tmp_path, day):
+    """Type by type: nothing that a webhook told, all else that the vendor tells; twice, nothing."""
+    site = make_site()
+    deliver(site, day.deliveries)
+    with serving(Vendor(day.records)) as root:
+        report = reconcile(site, root, tmp_path, **window(day))
+        again = reconcile(site, root, tmp_path, **window(day))
+    lost = Counter(body["type"] for body in day.lost if body["type"] not in UNTOLD)
+    lost.subtract(row["type"] for row in report["indistinct"])
+    assert +lost == Counter(row["type"] for row in fetched(site))
+    assert +lost == +appended(report)
+    assert Counter() == +appended(again)
+    assert [] == again["missing"]
+    assert 0 == site.get("/api/v1/status").json["ledgers"]["conflicts"]
+
+
+def appended(report: dict[str, Any]) -> Counter[str]:
+    """How many facts of each type a run appended."""
+    found: Counter[str] = Counter()
+    for source in report["sources"].values():
+        for type_, counts in source["types"].items():
+            found[type_] += counts["appended"]
+    return found
+
+
+def fetched(site) -> list[dict[str, Any]]:
+    """The facts that the log has from reconciliation."""
+    return [*listed(site, "/api/v1/events", origin="reconciliation")]
+
+
+@pytest.mark.parametrize("versions", ["1", "both"])
+def test_facts_that_either_version_told_are_known(make_site, tmp_path, versions):
+    """The first version's webhooks name no channel: the vendor's rows are matched all the same."""
+    site, day = make_site(), live(hours=0.5, agents=5, seed=4, versions=versions)
+    deliver(site, day.deliveries)
+    with serving(Vendor(day.records)) as root:
+        reconcile(site, root, tmp_path, **window(day))
+        again = reconcile(site, root, tmp_path, **window(day))
+    assert fetched(site)
+    assert [] == [row for row in fetched(site) if row["restates"] is not None]
+    assert [] == again["missing"]
+
+
+def test_a_webhook_that_comes_after_all_is_a_restatement(make_site, tmp_path, day):
+    """What was lost arrives the next day: the very truth is shown, nothing is counted twice."""
+    ours, truth = make_site(), make_site()
+    deliver(truth, day.truth)
+    deliver(ours, day.deliveries)
+    with serving(Vendor(day.records)) as root:
+        reconcile(ours, root, tmp_path, **window(day))
+    deliver(ours, day.lost)
+    assert without(shown(truth, day), *ARRIVAL) == without(shown(ours, day), *ARRIVAL)
+
+
+def test_a_dry_run_says_what_is_missing_and_appends_nothing(make_site, tmp_path):
+    """The same facts as the run that follows it."""
+    site, day = make_site(), live(hours=0.5, agents=4, seed=2)
+    deliver(site, day.deliveries)
+    before = tables(site.url), site.service.store.head()
+    with serving(Vendor(day.records)) as root:
+        dry = reconcile(site, root, tmp_path, **window(day), dryRun=True)
+        assert before == (tables(site.url), site.service.store.head())
+        real = reconcile(site, root, tmp_path, **window(day))
+    assert {it["eventId"] for it in real["missing"]} == {it["eventId"] for it in dry["missing"]}
+
+
+def test_agents_alone_are_reconciled_where_some_are_named(make_site, tmp_path):
+    """No other agent and no task is asked for."""
+    site, day = make_site(), live(hours=0.5, agents=4, seed=2, lose=0.3)
+    deliver(site, day.deliveries)
+    agent_id = next(body["data"]["agentId"] for body in day.lost if "agentId" in body["data"])
+    vendor = Vendor(day.records)
+    with serving(vendor) as root:
+        report = reconcile(site, root, tmp_path, **window(day), agentIds=[agent_id])
+    assert {agent_id} == {row["id"] for row in report["missing"]}
+    assert not {"tasks", "taskDetails"} & report["sources"].keys()
+
+
+def test_a_window_in_the_middle_of_sessions_and_tasks_is_reconciled_whole(make_site, tmp_path):
+    """What began before it and still ran is compared too; what comes after it is not."""
+    site, day = make_site(), live(hours=1.5, agents=5, seed=8, lose=0.2)
+    deliver(site, day.deliveries)
+    start, end = day.end - HOUR_MS, day.end - HOUR_MS // 2
+    with serving(Vendor(day.records)) as root:
+        report = reconcile(site, root, tmp_path, **{"from": start, "to": end})
+    times = {row["time"] for row in report["missing"]}
+    assert min(times) < start < max(times) < end
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "slow", "truncated", "expired"])
+def test_what_passes_is_borne(make_site, tmp_path, fault):
+    """Refusals that pass, broken answers, tokens that expire: the report is as without them."""
+    day = live(hours=0.3, agents=4, seed=2)
+    reports = []
+    for faults in (Faults(), Faults(every={3: fault}, slow_seconds=0.01)):
+        site = make_site()
+        deliver(site, day.deliveries)
+        with serving(Vendor(day.records, faults=faults)) as root:
+            reports.append(reconcile(site, root, tmp_path, **window(day)))
+    clean, borne = (without(report, "requests") for report in reports)
+    assert clean == borne
+    assert reports[0]["requests"] < reports[1]["requests"] or fault == "slow"
+
+
+def test_small_pages_and_full_windows_lose_nothing(make_site, tmp_path, monkeypatch):
+    """Whatever the vendor's limits are: windows are cut until nothing is cut off."""
+    monkeypatch.setattr("projector.reconcile.sources.ACTIVITIES_ROWS", 40)
+    monkeypatch.setattr("projector.reconcile.sources.ACTIVITIES_PAGE", 20)
+    monkeypatch.setattr("projector.reconcile.sources.TASKS_PAGE", 7)
+    monkeypatch.setattr("projector.reconcile.client.REQUESTS_A_MINUTE", 100_000)
+    monkeypatch.setattr(comparison, "SUBJECTS_READ", 2)
+    monkeypatch.setattr(comparison, "APPENDED_TOGETHER", 3)
+    day = live(hours=0.5, agents=4, seed=2)
+    found = []
+    for limits in ({}, {"most_activities": 40, "search_page": 2}):
+        site = make_site()
+        deliver(site, day.deliveries)
+        with serving(Vendor(day.records, a_minute=100_000, **limits)) as root:
+            report = reconcile(site, root, tmp_path, **window(day))
+        found.append(({row["id"] for row in fetched(site)}, report["failures"]))
+    assert found[0][0] == found[1][0] != set()
+    assert [] == found[0][1] == found[1][1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("seconds", "is in seconds, not milliseconds"),
+        ("missing", "no "),
+        ("foreign", "answers for the organisation 'another-organisation'"),
+        ("endless", "leads back to its cursor"),
+    ],
+)
+def test_bad_rows_are_lines_in_the_report_and_append_nothing(make_site, tmp_path, rows, reason):
+    """Times in seconds, missing fields, another's rows, cursors without an end."""
+    site, day = make_site(), live(hours=0.2, agents=3, seed=2)
+    deliver(site, day.deliveries)
+    with serving(Vendor(day.records, faults=Faults(rows=rows))) as root:
+        report = reconcile(site, root, tmp_path, **window(day))
+    said = [line["reason"] for line in (*report["unusable"], *report["failures"])]
+    assert said
+    assert any(reason in it for it in said), said
+    if rows in {"seconds", "missing"}:
+        assert [] == fetched(site)
+
+
+def test_unknown_states_are_counted_by_name_and_make_no_event(make_site, tmp_path):
+    """What no webhook has would show a state that no agent is in."""
+    site, day = make_site(), live(hours=0.2, agents=3, seed=2)
+    deliver(site, day.deliveries)
+    with serving(Vendor(day.records, faults=Faults(rows="strange"))) as root:
+        report = reconcile(site, root, tmp_path, **window(day))
+    assert "skill-update" in report["unknown"]["agentSession"]
+    types = {row["type"] for row in report["missing"]}
+    assert types <= {"agent:login", "agent:logout", "task:new"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"PROJECTOR_WEBEX_CLIENT_SECRET": "wrong"}, "refuses the refresh token"),
+        ({"PROJECTOR_WEBEX_REFRESH_TOKEN": "wrong"}, "refuses the refresh token"),
+        ({"PROJECTOR_WEBEX_ORG_ID": "another"}, "do not cover the organisation"),
+        ({"PROJECTOR_WEBEX_ACCESS_TOKEN": "stale_C_org"}, "refuses PROJECTOR_WEBEX_ACCESS_TOKEN"),
+        ({"PROJECTOR_WEBEX_CLIENT_ID": ""}, "Nothing is configured"),
+    ],
+)
+def test_wrong_credentials_fail_the_run_with_a_sentence(make_site, tmp_path, wrong, said):
+    """And no secret is part of it."""
+    site, day = make_site(), live(hours=0.1, agents=2, seed=2)
+    with serving(Vendor(day.records)) as root, pytest.raises(JobFailed, match=said) as raised:
+        reconcile(site, root, tmp_path, changed=wrong, **window(day))
+    assert not [it for it in wrong.values() if it and it in str(raised.value)]
+    assert 0 == site.service.store.head()
+
+
+def test_a_renewed_token_is_kept_from_other_eyes(make_site, tmp_path):
+    """In a file of its owner's alone; nothing of it is in a repr."""
+    with serving(Vendor(live(hours=0.1, agents=2).records)) as root:
+        own = credentials(root, tmp_path)
+        token = own.token()
+    kept = tmp_path / "webex-token"
+    assert 0o600 == kept.stat().st_mode & 0o777
+    assert token == json.loads(kept.read_text())["access_token"]
+    assert token not in repr(own)
+    assert own.token() == credentials("http://127.0.0.1:9", tmp_path).token()  # kept, not asked
+
+
+def test_a_run_that_was_broken_off_goes_on_from_its_step(make_site, tmp_path):
+    """And its report is that of a run that was not."""
+    day = live(hours=0.5, agents=4, seed=2)
+    whole, broken = make_site(), make_site()
+    for site in (whole, broken):
+        deliver(site, day.deliveries)
+    with serving(Vendor(day.records)) as root:
+        expected = reconcile(whole, root, tmp_path, **window(day))
+        jobs = Jobs(broken.service.pool)
+        asked = {**window(day), "agentIds": [], "dryRun": False}
+        job = jobs.ask("reconciliation", asked, who="test", why=None)
+        saves: list[int] = []
+
+        def is_stopping() -> bool:
+            saves.append(1)
+            return len(saves) % 7 == 0
+
+        for _ in range(100):
+            held = jobs.hold(jobs.take(), is_stopping)
+            try:
+                reconciler(broken, root, tmp_path).run(held)
+                break
+            except Interrupted:
+                continue
+    report = jobs.find("reconciliation", job.id).report
+    assert len(saves) > 20
+    names = ("steps", "gapsFound", "gapsClosed", "failures", "indistinct", "unusable")
+    assert {it: expected[it] for it in names} == {it: held.report[it] for it in names}
+    facts = [{row["id"] for row in fetched(site)} for site in (whole, broken)]
+    assert facts[0] == facts[1] != set()
+    assert report["orgId"]
