@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from projector.events import RECONCILIATION_TOLERANCE_MS, Event, Origin, Recorded, loose_fact
 from projector.reconcile.facts import Fact
@@ -47,24 +48,32 @@ def _match_alike(facts: Sequence[Fact], known: Iterable[Recorded], found: Matchi
     """Facts and events of one subject, task and word: each webhook stands for one fact."""
     webhooks = {it.time for it in known if it.origin is Origin.WEBHOOK}
     others = {it.time for it in known if it.origin is not Origin.WEBHOOK}
-    free = set(webhooks)
-    left: list[Fact] = []
+    taken = _nearest(facts, webhooks)
     for fact in sorted(facts, key=lambda fact: fact.time):
-        if fact.time in webhooks or fact.time in others:
-            free.discard(fact.time)
-            found.matched.append(fact)
-        else:
-            left.append(fact)
-    for fact in left:
-        nearest = min(free, key=lambda time: (abs(time - fact.time), time), default=None)
-        if nearest is not None and _is_near(nearest, fact.time):
-            free.discard(nearest)
+        if fact.offered.key in taken or fact.time in webhooks | others:
             found.matched.append(fact)
         elif any(_is_near(time, fact.time) for time in webhooks):
             found.indistinct.append(fact)
         else:
             found.missing.append(fact)
             others.add(fact.time)
+
+
+def _nearest(facts: Sequence[Fact], webhooks: Iterable[int]) -> set[UUID]:
+    """The keys of facts that have a webhook of their own, the nearest pairs first."""
+    free = set(webhooks)
+    pairs = sorted(
+        (abs(time - fact.time), fact.time, time, fact.offered.key)
+        for fact in facts
+        for time in free
+        if _is_near(time, fact.time)
+    )
+    taken: set[UUID] = set()
+    for _, _, time, key in pairs:
+        if key not in taken and time in free:
+            taken.add(key)
+            free.discard(time)
+    return taken
 
 
 def _is_near(one: int, other: int) -> bool:

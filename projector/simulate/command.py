@@ -3,9 +3,11 @@
 import json
 import os
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice, takewhile
 from typing import Any
 
@@ -14,7 +16,9 @@ import click
 from projector.settings import read_settings
 from projector.simulate.centre import Simulation
 from projector.simulate.delivery import disturb, paced
+from projector.simulate.records import Records
 from projector.simulate.sender import SendError, Totals, send
+from projector.simulate.vendor import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Vendor, serving
 from projector.simulate.wire import VERSIONS, Body, Versions
 
 PROBABILITY = click.FloatRange(0, 1)
@@ -61,6 +65,11 @@ def now_ms() -> int:
     type=click.IntRange(0),
     help="When the first event happened, in epoch milliseconds.  [default: now]",
 )
+@click.option(
+    "--vendor-port",
+    type=click.IntRange(0, 65535),
+    help="Also stand in for the vendor's APIs here, until Ctrl-C; 0: any free port.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the totals as one JSON object.")
 def simulate(**options: Any) -> None:
     """Send a made-up contact centre's webhooks until Ctrl-C.
@@ -68,12 +77,18 @@ def simulate(**options: Any) -> None:
     An event's time is the time it is sent at. When the run is bounded, deliveries that are still
     under way at its end arrive at once.
     """
-    try:
-        totals = run(Options(options))
-    except SendError as error:
-        click.echo(str(error), err=True)
-        sys.exit(1)
-    click.echo(json.dumps(totals) if options["as_json"] else summary(totals))
+    asked = Options(options)
+    world = Simulation(asked.agents, asked.seed, start_ms=asked.start_ms, versions=asked.versions)
+    records = Records(world.slots())
+    with standing_in(asked.vendor_port, records):
+        try:
+            totals = run(asked, world, records)
+        except SendError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+        click.echo(json.dumps(totals) if options["as_json"] else summary(totals))
+        if asked.vendor_port is not None:
+            wait_for_ctrl_c()
 
 
 class Options:
@@ -89,12 +104,41 @@ class Options:
         self.seconds: float | None = given["seconds"]
         self.secret: str | None = given["secret"]
         self.versions: Versions = given["versions"]
+        self.vendor_port: int | None = given["vendor_port"]
         self.start_ms: int = now_ms() if given["start_ms"] is None else given["start_ms"]
 
 
-def run(options: Options) -> dict[str, Any]:
+@contextmanager
+def standing_in(port: int | None, records: Records) -> Iterator[None]:
+    """Answer as the vendor's APIs would, of what happens in the run."""
+    if port is None:
+        yield
+        return
+    try:
+        with serving(Vendor(records), port) as root:
+            click.echo(VENDOR.format(root=root), err=True)
+            yield
+    except OSError as error:
+        click.echo(f"Cannot listen on port {port} ({error.strerror}).", err=True)
+        sys.exit(1)
+
+
+VENDOR = f"""The vendor's APIs are at {{root}}; start the service with
+  PROJECTOR_WEBEX_API={{root}} PROJECTOR_WEBEX_OAUTH={{root}} \\
+  PROJECTOR_WEBEX_CLIENT_ID={CLIENT_ID} PROJECTOR_WEBEX_CLIENT_SECRET={CLIENT_SECRET} \\
+  PROJECTOR_WEBEX_REFRESH_TOKEN={REFRESH_TOKEN} make run"""
+
+
+def wait_for_ctrl_c() -> None:
+    click.echo("The vendor's APIs go on answering; Ctrl-C ends them.", err=True)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def run(options: Options, world: Simulation, records: Records) -> dict[str, Any]:
     fates: Counter[str] = Counter()
-    deliveries = disturb(events(options), **options.fates, seed=options.seed, tally=fates)
+    happened = recorded(events(options, world), records)
+    deliveries = disturb(happened, **options.fates, seed=options.seed, tally=fates)
     try:
         totals = send(
             deliveries,
@@ -109,11 +153,15 @@ def run(options: Options) -> dict[str, Any]:
     return {**totals.as_dict(), **{name: fates[name] for name in ("late", "duplicated", "lost")}}
 
 
-def events(options: Options) -> Iterator[Body]:
+def recorded(happened: Iterable[Body], records: Records) -> Iterator[Body]:
+    """The same events; the vendor has a record of each, whatever becomes of its webhook."""
+    for body in happened:
+        records.add(body)
+        yield body
+
+
+def events(options: Options, world: Simulation) -> Iterator[Body]:
     """What happens in the run."""
-    world = Simulation(
-        options.agents, options.seed, start_ms=options.start_ms, versions=options.versions
-    )
     happened: Iterable[Body] = paced(world, options.rate, options.start_ms)
     if options.seconds is not None:
         end = options.start_ms + options.seconds * 1_000

@@ -110,8 +110,9 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
-    known = "events explain export follow history migrate parked run seal serve simulate status"
-    assert [*known.split(), "verify", "version"] == sorted(main.commands)
+    known = "events explain export follow history migrate parked reconcile replay run seal serve"
+    known += " simulate status verify version work"
+    assert known.split() == sorted(main.commands)
     for name, command in main.commands.items():
         result = run(name, "--help")
         assert (0, True) == (result.exit_code, (command.help or "").partition("\n")[0] != "")

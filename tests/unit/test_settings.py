@@ -49,6 +49,14 @@ def test_the_variables():
         "PROJECTOR_SETTLED_QUANTILE",
         "PROJECTOR_TOKENS",
         "PROJECTOR_WEBHOOK_SECRETS",
+        "PROJECTOR_RECONCILE_AT",
+        *(
+            f"PROJECTOR_WEBEX_{name}"
+            for name in (
+                *("REGION", "API", "OAUTH", "ORG_ID", "CLIENT_ID", "CLIENT_SECRET"),
+                *("REFRESH_TOKEN", "ACCESS_TOKEN"),
+            )
+        ),
     } == {field.alias for field in Settings.model_fields.values()}
 
 
@@ -67,6 +75,15 @@ def test_defaults():
         "streams": 100,
         "service_level_ms": 20_000,
         "settled_quantile": 0.999,
+        "webex_region": "us1",
+        "webex_api": None,
+        "webex_oauth": "https://webexapis.com",
+        "webex_org_id": None,
+        "webex_client_id": None,
+        "webex_client_secret": None,
+        "webex_refresh_token": None,
+        "webex_access_token": None,
+        "reconcile_at": None,
     } == read_settings({}).model_dump()
 
 
