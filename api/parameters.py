@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Collection
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from flask import request
 from pydantic import (
@@ -34,6 +34,7 @@ class Query(BaseModel):
     """The parameters that a route takes; any other is refused."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    ALLOWED: ClassVar[dict[str, str]] = {}  # what may be given, where it is not as everywhere
 
 
 def _plain_digits(given: Any) -> Any:
@@ -162,7 +163,8 @@ def read_body(model: type[Q]) -> Q:
 
 def _error(model: type[Query], name: str, values: list[str]) -> ParameterError:
     known = [field.alias or own for own, field in model.model_fields.items()]
-    allowed = _ALLOWED.get(name, "a text that is not empty")
+    usual = _ALLOWED.get(name, "a text that is not empty")
+    allowed = model.ALLOWED.get(name, usual)
     if name not in known:
         allowed = f"one of the parameters {', '.join(sorted(known)) or '(none)'}"
     elif len(values) > 1 and name not in repeatable(model):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Blueprint
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, ValidationInfo, field_validator
 
 from api import access, runs
 from api.lists import ListMeta
 from api.parameters import Query, Reason, StoredNames, StoredTime
-from api.problems import ParameterError, Problem
+from api.problems import Problem
 from api.routes import operate
 from projector.jobs import Job
 from projector.settings import Token
@@ -28,6 +28,14 @@ class ReconciliationQuery(Query):
     agent_ids: StoredNames = ()
     dry_run: StrictBool = False
     why: Reason | None = None
+    ALLOWED: ClassVar[dict[str, str]] = {"to": "epoch milliseconds after from, up to now"}
+
+    @field_validator("to")
+    @classmethod
+    def _is_a_window_of_the_past(cls, to: int, given: ValidationInfo) -> int:
+        if not given.data.get("from_", 0) < to <= now_ms():
+            raise ValueError(to)
+        return to
 
 
 class TypeCounts(Shape):
@@ -173,11 +181,6 @@ def _shaped(job: Job) -> ReconciliationShape:
     location="/api/v1/reconciliations/{0.id}",
 )
 def begin(asked: ReconciliationQuery, token: Token) -> ReconciliationShape:
-    if asked.from_ >= asked.to or asked.to > now_ms():
-        error = ParameterError(
-            parameter="to", given=str(asked.to), allowed="epoch milliseconds after from, up to now"
-        )
-        raise Problem(400, "Bad body: to.", errors=[error])
     runs.of_all_teams(token)
     settings = access.service().settings
     org_id = settings.webex_org_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,8 +18,12 @@ AS_OF = ("at", "knownAt")
 LAST_SHOWN = 253_402_300_799_999  # epoch ms: the end of 9999
 
 
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
 class Moment(click.ParamType[int]):
-    """Epoch milliseconds, or ISO 8601 with a zone."""
+    """Epoch milliseconds, ISO 8601 with a zone, `now`, or so long ago: `90s 15m 2h 1d`."""
 
     name = "time"
 
@@ -25,13 +31,18 @@ class Moment(click.ParamType[int]):
         text = str(value)
         if text.isascii() and text.isdigit():
             return int(text)
+        ago = _AGO.fullmatch("0s" if text == "now" else text)
+        if ago is not None:
+            return time.time_ns() // 1_000_000 - int(ago[1]) * _UNITS_MS[ago[2]]
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
             moment = None
         if moment is None or moment.tzinfo is None:
             self.fail(
-                f"{text!r} is neither epoch milliseconds nor ISO 8601 with a zone", param, ctx
+                f"{text!r} is neither epoch milliseconds nor ISO 8601 with a zone, nor as 15m",
+                param,
+                ctx,
             )
         return round(moment.timestamp() * 1_000)
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from threading import Event
 
 from projector.database import Pool, StoreUnavailable, become_service, connect, translated
-from projector.jobs import JOBS_CHANNEL, Cancelled, Held, Interrupted, JobFailed, Jobs
+from projector.errors import ProjectorError
+from projector.jobs import JOBS_CHANNEL, Cancelled, Held, Interrupted, Jobs
 
 LOOK_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -94,10 +95,10 @@ class Worker:
             return False
         except Cancelled:
             self._jobs.end(held, "cancelled", None)
-        except JobFailed as error:
-            self._jobs.end(held, "failed", str(error))
         except StoreUnavailable:
             raise
+        except ProjectorError as error:
+            self._jobs.end(held, "failed", str(error))
         except Exception as error:
             # Whatever one job brings, the next one must be worked on.
             log.exception("the %s %d failed", job.kind, job.id)

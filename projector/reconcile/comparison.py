@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 from projector.database import Pool, snapshot
 from projector.events import RECONCILIATION_TOLERANCE_MS, Kind, Origin, Recorded
 from projector.reconcile.client import VendorRefuses
 from projector.reconcile.differing import differing
 from projector.reconcile.facts import Fact, with_path, with_profile
-from projector.reconcile.matching import match
+from projector.reconcile.matching import Matching, match
 from projector.reconcile.reader import Step
 from projector.reconcile.report import Report
 from projector.reconcile.rows import Activity, Source, activities
@@ -52,6 +53,7 @@ class Comparison:
         self._start = start
         self._now = now
         self._dry_run = dry_run
+        self._told: set[UUID] = set()  # of a dry run: what it said to be missing
 
     def take(self, step: Step, facts: Sequence[Fact]) -> None:
         """Compare the facts of a step with the log, append those that it lacks, report both."""
@@ -73,9 +75,11 @@ class Comparison:
         known: Sequence[Recorded],
     ) -> Sequence[Fact]:
         found = match(facts, known)
-        self._report.matched(found)
         if _tells_whole_lives(step):
             self._differing(step, subject, facts, known, found.missing)
+        if self._dry_run:
+            _told_once(found, self._told)
+        self._report.matched(found)
         return found.missing
 
     def _differing(
@@ -147,6 +151,14 @@ class Comparison:
             return ()  # its own step says so
         told = [row for page in pages for row in activities(page)]
         return [row for row in told if isinstance(row, Activity)]
+
+
+def _told_once(found: Matching, told: set[UUID]) -> None:
+    """What was said to be missing before would have been appended by now."""
+    again = [fact for fact in found.missing if fact.offered.key in told]
+    found.matched += again
+    found.missing = [fact for fact in found.missing if fact.offered.key not in told]
+    told.update(fact.offered.key for fact in found.missing)
 
 
 def _tells_whole_lives(step: Step) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from projector.database import Pool
-from projector.jobs import Jobs
+from projector.jobs import Job, Jobs
 from projector.reconcile.gaps import covered_until
 from projector.reconcile.sources import DAY_MS, HOUR_MS
 from projector.settings import Settings
@@ -15,6 +15,7 @@ from projector.store import now_ms
 WHO = "schedule"
 LAG_MS = 600_000  # the vendor's history trails what happens by some minutes
 OVERLAP_MS = HOUR_MS  # read again before what is covered, for what came into it later
+TRY_AGAIN_MS = HOUR_MS  # after one that failed
 LONGEST_MS = 7 * DAY_MS  # of what was not covered for long
 
 
@@ -35,12 +36,15 @@ class Schedule:
         if due is None:
             return
         last = self._jobs.newest("reconciliation", WHO)
-        if last is None or last.created_time < due:
+        if last is None or last.created_time < due or self._is_to_be_tried_again(last):
             start, end = self._window()
             asked = {"from": start, "to": end, "agentIds": [], "dryRun": False}
             org_id = self._settings.webex_org_id
             asked |= {"orgIds": None if org_id is None else [org_id]}
             self._jobs.ask("reconciliation", asked, who=WHO, why="It is due.")
+
+    def _is_to_be_tried_again(self, last: Job) -> bool:
+        return last.status == "failed" and self._clock() > last.created_time + TRY_AGAIN_MS
 
     def _due(self) -> int | None:
         """When it was due last, epoch ms; null where it never is."""

@@ -123,7 +123,7 @@ def standing_in(port: int | None, records: Records) -> Iterator[None]:
         sys.exit(1)
 
 
-VENDOR = f"""The vendor's APIs are at {{root}}; start the service with
+VENDOR = f"""The vendor's APIs are at {{root}}: the service reaches them if started with
   PROJECTOR_WEBEX_API={{root}} PROJECTOR_WEBEX_OAUTH={{root}} \\
   PROJECTOR_WEBEX_CLIENT_ID={CLIENT_ID} PROJECTOR_WEBEX_CLIENT_SECRET={CLIENT_SECRET} \\
   PROJECTOR_WEBEX_REFRESH_TOKEN={REFRESH_TOKEN} make run"""

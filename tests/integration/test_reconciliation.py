@@ -209,7 +209,8 @@ def test_a_dry_run_says_what_is_missing_and_appends_nothing(make_site, tmp_path)
         dry = reconcile(site, root, tmp_path, **window(day), dryRun=True)
         assert before == (tables(site.url), site.service.store.head())
         real = reconcile(site, root, tmp_path, **window(day))
-    assert {it["eventId"] for it in real["missing"]} == {it["eventId"] for it in dry["missing"]}
+    assert [it["eventId"] for it in real["missing"]] == [it["eventId"] for it in dry["missing"]]
+    assert real["sources"] == dry["sources"]
 
 
 def test_agents_alone_are_reconciled_where_some_are_named(make_site, tmp_path):

@@ -161,7 +161,7 @@ def of_task(task: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_fact_of_a_task_carries_what_was_true_at_its_time():
-    """The origin at its beginning, who ended it at each end, the last one as the task's row says."""
+    """The origin at its beginning; who ended it at each end, the last as the task says."""
     new, queued, first, last = of_task(
         contact(
             happened("new", 0),

@@ -1,0 +1,67 @@
+"""The schedule: one reconciliation a day, from where the last one ended."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from projector.jobs import Jobs
+from projector.reconcile.gaps import cover
+from projector.reconcile.schedule import LAG_MS, LONGEST_MS, OVERLAP_MS, TRY_AGAIN_MS, Schedule
+from projector.settings import read_settings
+
+DAY_MS = 86_400_000
+NOON = round(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp() * 1_000)
+ASKS = {"PROJECTOR_WEBEX_ACCESS_TOKEN": "t_C_acme", "PROJECTOR_WEBEX_ORG_ID": "acme"}
+
+
+@pytest.fixture
+def at(site):
+    """Looks at a moment whether anything is due; the windows asked for so far."""
+    now = [NOON]
+    pool, jobs = site.service.pool, Jobs(site.service.pool, clock=lambda: now[0])
+
+    def look(moment: int, **more: str) -> list[tuple[int, int]]:
+        now[0] = moment
+        settings = read_settings(ASKS | {"PROJECTOR_RECONCILE_AT": "03:00"} | more)
+        Schedule(jobs, pool, settings, clock=lambda: moment).ask_if_due()
+        found, _ = jobs.list("reconciliation")
+        return [(job.asked["from"], job.asked["to"]) for job in reversed(found)]
+
+    look.jobs, look.pool = jobs, pool
+    return look
+
+
+def test_it_asks_once_a_day(at):
+    """At the first look after the hour; who is looked at in between asks nothing."""
+    first = (NOON - LAG_MS - DAY_MS, NOON - LAG_MS)
+    assert [first] == at(NOON) == at(NOON + 1) == at(NOON + DAY_MS // 2)
+    assert 2 == len(at(NOON + DAY_MS))
+    assert {"schedule"} == {job.who for job in at.jobs.list("reconciliation")[0]}
+
+
+def test_it_goes_on_from_what_is_covered(at):
+    """An hour before its end, for what came into it later; not further back than a week."""
+    cover(at.pool, 1, "acme", NOON - 3 * DAY_MS, NOON - 2 * DAY_MS)
+    cover(at.pool, 2, "another", NOON - DAY_MS, NOON)
+    assert [(NOON - 2 * DAY_MS - OVERLAP_MS, NOON - LAG_MS)] == at(NOON)
+    later = NOON + 30 * DAY_MS
+    assert (later - LAG_MS - LONGEST_MS, later - LAG_MS) == at(later)[-1]
+
+
+def test_one_that_failed_is_asked_for_again_after_an_hour(at):
+    """The next night is far."""
+    at(NOON)
+    held = at.jobs.hold(at.jobs.take(), lambda: False)
+    at.jobs.end(held, "failed", "The vendor is away.")
+    assert 1 == len(at(NOON + TRY_AGAIN_MS))
+    assert 2 == len(at(NOON + TRY_AGAIN_MS + 1))
+
+
+@pytest.mark.parametrize(
+    "more", [{"PROJECTOR_RECONCILE_AT": ""}, {"PROJECTOR_WEBEX_ACCESS_TOKEN": ""}]
+)
+def test_it_is_off_by_itself(at, more):
+    """Without an hour, or without anything to ask the vendor with."""
+    assert [] == at(NOON, **more)
