@@ -5,7 +5,8 @@ CREATE TABLE reconciled (
     job bigint PRIMARY KEY,
     org_id text COLLATE "C" NOT NULL,
     start bigint NOT NULL,
-    finish bigint NOT NULL CHECK (finish > start)
+    finish bigint NOT NULL CHECK (finish > start),
+    recorded_time bigint NOT NULL  -- when this was done, epoch ms
 );
 CREATE INDEX ON reconciled (org_id, start);
 

@@ -101,7 +101,7 @@ class Changes:
     def _change(self, table: Table[Any], row: TupleRow, now: int) -> Change:
         position, lane, org_id, id_, text, tally, teams, *ledger = row
         state = current(table, text, tally, now)
-        view = table.view(org_id, id_, state, settled=self._delays.settled(state, now))
+        view = table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
         model = correction_row(tuple(ledger)) if ledger else view
         facets = {f"{table.subject}Id": [id_], **table.facets(state)}
         return Change(

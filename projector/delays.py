@@ -30,11 +30,17 @@ class Delays:
         self._quantile = quantile
         self._read_at = float("-inf")
         self._expected: Mapping[str, int] = {}
+        self._covered: Mapping[str, Sequence[tuple[int, int, int]]] = {}  # by organisation
 
-    def settled(self, state: State, moment: int) -> bool:
-        """Whether the newest event of a state is old enough at a moment (epoch ms)."""
+    def settled(self, org_id: str, state: State, moment: int) -> bool:
+        """Whether the newest event of a state is old enough at a moment (epoch ms), or covered."""
         last = state.last_event
-        return last is not None and self.is_over(last.type, last.time, moment)
+        if last is None:
+            return False
+        return self.is_over(last.type, last.time, moment) or any(
+            start <= last.time < finish and done <= moment
+            for start, finish, done in self._covered.get(org_id, ())
+        )
 
     def is_over(self, type_: str, time_: int, moment: int) -> bool:
         """Whether an event of a type and a time is so old that those like it have come."""
@@ -43,17 +49,26 @@ class Delays:
     def expected(self, type_: str) -> int:
         """After how many ms an event of a type has probably come."""
         if time.monotonic() - self._read_at > READ_AGAIN_SECONDS:
-            self._expected, self._read_at = self._read(), time.monotonic()
+            self._expected, self._covered = self._read()
+            self._read_at = time.monotonic()
         return max(AT_LEAST_MS, self._expected.get(type_, 0))
 
-    def _read(self) -> dict[str, int]:
+    def _read(self) -> tuple[dict[str, int], dict[str, list[tuple[int, int, int]]]]:
         with translated(), self._pool.connection() as connection:
             rows = connection.execute(
                 "SELECT type, bucket, events FROM arrival_delays ORDER BY type, bucket"
             ).fetchall()
-        return {
+            covered = connection.execute(
+                "SELECT org_id, start, finish, recorded_time FROM reconciled"
+                " ORDER BY org_id, finish DESC"
+            ).fetchall()
+        expected = {
             type_: quantile([(row["bucket"], row["events"]) for row in of_type], self._quantile)
             for type_, of_type in groupby(rows, key=lambda row: str(row["type"]))
+        }
+        return expected, {
+            org_id: [(row["start"], row["finish"], row["recorded_time"]) for row in windows]
+            for org_id, windows in groupby(covered, key=lambda row: str(row["org_id"]))
         }
 
 

@@ -54,7 +54,7 @@ class Explain:
             begin, setters = self._setters(cur, table, key, as_of)
             shown_since = _in_force(cur, table, key, as_of, recalled).start
             around = _around(cur, table, key, as_of, since=shown_since, events=begin.events)
-        settled = self._delays.settled(recalled.state, as_of.known_time)
+        settled = self._delays.settled(key[0], recalled.state, as_of.known_time)
         view = table.view(*key, recalled.state, settled=settled)
         values = view.model_dump(mode="json", by_alias=True)
         return Explanation(

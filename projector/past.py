@@ -139,7 +139,9 @@ class Past:
         return page, page[-1].from_ if len(wanted) > len(page) else None
 
     def _view(self, table: Table[S], key: Key, state: S, as_of: AsOf) -> BaseModel:
-        return table.view(*key, state, settled=self._delays.settled(state, as_of.known_time))
+        return table.view(
+            *key, state, settled=self._delays.settled(key[0], state, as_of.known_time)
+        )
 
     def _in_scope(
         self,

@@ -67,7 +67,7 @@ class Views:
     def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
         org_id, id_, text, tally = row
         state = current(table, text, tally, now)
-        return table.view(org_id, id_, state, settled=self._delays.settled(state, now))
+        return table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
 
     def position(self) -> int:
         """The log position up to which the views are folded."""

@@ -61,13 +61,15 @@ def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:
     return total
 
 
-def cover(pool: Pool, job: int, org_id: str, start: int, end: int) -> None:
+def cover(  # noqa: PLR0913 - what was reconciled, by what and when
+    pool: Pool, job: int, org_id: str, start: int, end: int, *, now: int
+) -> None:
     """Keep that a window of an organisation was reconciled whole."""
     with translated(), pool.connection() as connection:
         connection.execute(
-            "INSERT INTO reconciled (job, org_id, start, finish) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (job, org_id, start, end),
+            "INSERT INTO reconciled (job, org_id, start, finish, recorded_time)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (job, org_id, start, end, now),
         )
 
 

@@ -160,7 +160,8 @@ class _Run:
             self._await_views(head)
             self._outcome(head)
             if not self._report.has_failures and not asked.agent_ids:
-                cover(self._by.pool, self._held.job.id, self._org, asked.start, asked.end)
+                job, now = self._held.job.id, self._by.clock()
+                cover(self._by.pool, job, self._org, asked.start, asked.end, now=now)
         failed = {line["source"] for line in report["failures"]}
         read = {name for name, counts in report["sources"].items() if counts["fetched"]}
         if failed and not read - failed:

@@ -8,8 +8,9 @@ import pytest
 
 from projector.database import connect
 from projector.delays import count_delays, quantile
+from projector.reconcile.gaps import cover
 from tests.conftest import Site, open_site
-from tests.examples import DAWN, at, body, story, task, v1
+from tests.examples import DAWN, ORG, at, body, story, task, v1
 from tests.integration.driving import Clock, eventually, follow
 
 MINUTE = 60_000
@@ -115,3 +116,16 @@ def test_a_running_follower_counts_as_it_goes(site, clock):
 def test_a_quantile_is_the_end_of_its_bucket(counts, share, expected):
     """So it is never under what was observed, and at most a fifth above it."""
     assert expected == quantile(counts, share)
+
+
+def test_a_reconciliation_settles_the_views_that_it_covers(site, clock):
+    """Of its organisation and window, from when it was done; another's and later ones not."""
+    tell(site, clock, MINUTE, *story(*(v1(1_000 * n, "ann", "idle") for n in range(50))))
+    newest, pool = at(49_000), site.service.pool
+    cover(pool, 1, "another", newest, newest + 1, now=newest)
+    cover(pool, 2, ORG, newest - 9, newest, now=newest)
+    for job, done, settled in ((3, newest + 8_000, False), (4, newest + 7_000, True)):
+        cover(pool, job, ORG, newest, newest + 1, now=done)
+        site.service.delays._read_at = float("-inf")
+        clock.now = newest + 7_000
+        assert settled == is_settled(site, "agents/ann")

@@ -43,8 +43,8 @@ def test_it_asks_once_a_day(at):
 
 def test_it_goes_on_from_what_is_covered(at):
     """An hour before its end, for what came into it later; not further back than a week."""
-    cover(at.pool, 1, "acme", NOON - 3 * DAY_MS, NOON - 2 * DAY_MS)
-    cover(at.pool, 2, "another", NOON - DAY_MS, NOON)
+    cover(at.pool, 1, "acme", NOON - 3 * DAY_MS, NOON - 2 * DAY_MS, now=NOON)
+    cover(at.pool, 2, "another", NOON - DAY_MS, NOON, now=NOON)
     assert [(NOON - 2 * DAY_MS - OVERLAP_MS, NOON - LAG_MS)] == at(NOON)
     later = NOON + 30 * DAY_MS
     assert (later - LAG_MS - LONGEST_MS, later - LAG_MS) == at(later)[-1]
