@@ -178,7 +178,9 @@ def erase(url: str) -> None:
     """Empty the log and all that is derived from it."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = projector")
-        connection.execute("TRUNCATE events, duplicates, conflicts, quarantine, skipped, reconciled")
+        connection.execute(
+            "TRUNCATE events, duplicates, conflicts, quarantine, skipped, reconciled"
+        )
     forget(url)
 
 
