@@ -9,6 +9,7 @@ from api import (
     health,
     ledgers,
     log,
+    metrics,
     openapi,
     pages,
     parked,
@@ -41,6 +42,7 @@ def create_app(service: Service) -> Flask:
         reconciliations.blueprint,
         stream.blueprint,
         health.blueprint,
+        metrics.blueprint,
         openapi.blueprint,
         pages.blueprint,
     ):

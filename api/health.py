@@ -20,6 +20,12 @@ class Health(Shape):
     status: str
 
 
+class Readiness(Health):
+    """Ready, and what does not come though it should: more traffic would not help."""
+
+    warnings: list[str]
+
+
 @read_open(blueprint, "/healthz", summary="The process lives.", answers=Health)
 def healthz() -> Response:
     return answer(Health(status="alive"))
@@ -29,16 +35,18 @@ def healthz() -> Response:
     blueprint,
     "/readyz",
     summary="The store is reachable and the projections keep up; 503 with reasons where not.",
-    answers=Health,
+    answers=Readiness,
 )
 def readyz() -> Response:
+    warnings: list[str] = []
     try:
         reasons = access.service().status.unready()
+        warnings = access.service().status.warnings()
     except StoreUnavailable as error:
         reasons = [str(error)]
     if reasons:
         raise Problem(503, "; ".join(reasons), headers={"Retry-After": "1"})
-    return answer(Health(status="ready"))
+    return answer(Readiness(status="ready", warnings=warnings))
 
 
 @read(

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from projector.changes import Changes
@@ -15,8 +16,10 @@ from projector.database import Pool, open_pool
 from projector.delays import Delays
 from projector.explain import Explain
 from projector.feed import Feed
+from projector.hearing import Hearing
 from projector.intake import Intake
 from projector.jobs import Jobs
+from projector.keyring import Keyring
 from projector.ledgers import Ledgers
 from projector.log import Log
 from projector.parking import Parking
@@ -44,6 +47,7 @@ class Service:
     pool: Pool
     store: EventStore
     intake: Intake
+    hearing: Hearing
     delays: Delays
     views: Views
     past: Past
@@ -63,6 +67,7 @@ class Service:
         """End the streams, commit what waits and give the connections back."""
         self.feed.close()
         self.intake.close()
+        self.hearing.close()
         self.pool.close()
 
 
@@ -72,7 +77,9 @@ def build_service(
     """The parts of the service over a migrated database; ``clock`` tells epoch ms."""
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
-    intake = Intake(store, settings, clock=clock)
+    keyring = Keyring(settings)
+    hearing = Hearing(pool, keyring.ids, clock=clock)
+    intake = Intake(store, settings, keyring, hearing, clock=clock)
     delays = Delays(pool, settings.settled_quantile)
     views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
@@ -82,6 +89,7 @@ def build_service(
         pool=pool,
         store=store,
         intake=intake,
+        hearing=hearing,
         delays=delays,
         views=views,
         past=Past(pool, store, views, delays, clock=clock),
@@ -92,8 +100,17 @@ def build_service(
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),
         jobs=Jobs(pool, clock=clock),
-        status=Status(pool, intake, settings, clock=clock),
+        status=Status(pool, intake, hearing, clock=clock),
     )
+
+
+def _vendor(settings: Settings) -> Vendor:
+    return Vendor(settings.vendor_root, Credentials(settings))
+
+
+def vendor_of(settings: Settings) -> Callable[[], Vendor] | None:
+    """What reaches the vendor; null where nothing is configured for it."""
+    return partial(_vendor, settings) if settings.asks_vendor else None
 
 
 def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore) -> Kinds:
@@ -102,7 +119,7 @@ def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore) -> Kinds:
     reconciler = Reconciler(
         pool=pool,
         store=store,
-        vendor=lambda: Vendor(settings.vendor_root, Credentials(settings)),
+        vendor=partial(_vendor, settings),
         views_position=views.position,
     )
     return {"replay": Replayer(pool, store).run, "reconciliation": reconciler.run}

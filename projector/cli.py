@@ -29,6 +29,7 @@ from projector.serve import serve as serve_http
 from projector.serve import work as do_work
 from projector.settings import Settings, SettingsError, read_settings
 from projector.simulate.command import simulate
+from projector.subscribing import subscriptions
 from projector.verifier import verify_command
 
 FAILED, BEHIND = 1, 3
@@ -195,7 +196,8 @@ def version(*, as_json: bool) -> None:
 
 
 for _command in (
-    *(events, explain, export, history, reconcile, replay, seal, simulate, verify_command),
+    *(events, explain, export, history, reconcile, replay, seal, simulate, subscriptions),
+    verify_command,
 ):
     main.add_command(_command)
 

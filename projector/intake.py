@@ -11,23 +11,23 @@ import hmac
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
 from projector.body import Delivery, read_delivery
 from projector.database import StoreUnavailable
 from projector.errors import ProjectorError
+from projector.hearing import Hearing
+from projector.keyring import Keyring
 from projector.settings import Settings
 from projector.store import EventStore, Receipt, Request, now_ms
 from projector.webex import Unusable, judge, subscriptions
 
-ANY_SUBSCRIPTION = "*"
 QUEUE_REQUESTS = 2_000
 BATCH_EVENTS = 1_000
 # The vendor gives up after 5 s; an answer later than that serves nobody.
 ANSWER_SECONDS = 4.5
-MADE_UP_SUBSCRIPTIONS = 1_000
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -39,13 +39,20 @@ class Intake:
     """Accepts deliveries for one process. Thread-safe."""
 
     def __init__(
-        self, store: EventStore, settings: Settings, *, clock: Callable[[], int] = now_ms
+        self,
+        store: EventStore,
+        settings: Settings,
+        keyring: Keyring,
+        hearing: Hearing,
+        *,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._clock = clock
         self._settings = settings
+        self._keyring = keyring
+        self._hearing = hearing
         self._committer = GroupCommitter(store)
         self.refused: Counter[str] = Counter()  # since the start of the process, by reason
-        self.last_heard: dict[str, int] = {}  # epoch ms, by subscription
 
     def accept(self, body: bytes, signature: str | None, headers: Mapping[str, str]) -> Receipt:
         """Make a delivery durable and say what became of it.
@@ -58,24 +65,19 @@ class Intake:
             self.refused["not-authentic"] += 1
             raise NotAuthentic("The signature fits no secret of the subscriptions that it names.")
         receipt = self._committer.commit(self._request(body, delivery, headers))
-        self._hear(named)
+        self._hearing.hear(named)
         return receipt
 
     def close(self) -> None:
         self._committer.close()
 
     def _is_authentic(self, body: bytes, signature: str | None, named: frozenset[str]) -> bool:
-        secrets = self._secrets(named)
+        secrets = self._keyring.of(named)
         if not secrets:
-            return self._settings.allow_unsigned
+            return self._keyring.allows_unsigned
         given = (signature or "").strip().lower().encode()
         fits = [hmac.compare_digest(_sign(secret, body), given) for secret in secrets]
         return any(fits)
-
-    def _secrets(self, named: frozenset[str]) -> list[str]:
-        configured = self._settings.webhook_secrets
-        of = [*named, ANY_SUBSCRIPTION] if named else configured
-        return [secret for subscription in of for secret in configured.get(subscription, ())]
 
     def _request(self, body: bytes, delivery: Delivery, headers: Mapping[str, str]) -> Request:
         kept = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
@@ -91,14 +93,6 @@ class Intake:
             unusable=[it for it in judged if isinstance(it, Unusable)],
             headers=kept,
         )
-
-    def _hear(self, named: Iterable[str]) -> None:
-        known = self._settings.webhook_secrets
-        for subscription in named:
-            # Bounded: what an unsigned sender makes up must not fill the memory.
-            heard = subscription in self.last_heard or subscription in known
-            if heard or len(self.last_heard) < MADE_UP_SUBSCRIPTIONS:
-                self.last_heard[subscription] = self._clock()
 
 
 def _sign(secret: str, body: bytes) -> bytes:

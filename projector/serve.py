@@ -9,11 +9,13 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
-from projector.bootstrap import kinds_of_jobs
+from projector.bootstrap import kinds_of_jobs, vendor_of
 from projector.database import open_pool
 from projector.jobs import Jobs
+from projector.keyring import Keyring
 from projector.processes import die_with_starter, on_stop_signals
 from projector.reconcile.schedule import Schedule
+from projector.reconcile.watch import Watch
 from projector.runner import Runner
 from projector.settings import Settings
 from projector.store import EventStore
@@ -66,5 +68,11 @@ def work(settings: Settings, database_url: str) -> None:
     pool = open_pool(database_url, max_size=4)
     kinds = kinds_of_jobs(settings, pool, EventStore(pool))
     schedule = Schedule(Jobs(pool), pool, settings)
-    Worker(pool, database_url, kinds, between=schedule.ask_if_due).run(stop)
+    watch = Watch(pool, vendor_of(settings), Keyring(settings))
+
+    def between() -> None:
+        schedule.ask_if_due()
+        watch.look_if_due()
+
+    Worker(pool, database_url, kinds, between=between).run(stop)
     pool.close()

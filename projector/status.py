@@ -12,8 +12,8 @@ from pydantic import Field
 from projector import __version__
 from projector.database import SERVICE_ROLE, Pool, translated
 from projector.events import LANE_BUCKETS
+from projector.hearing import Heard, Hearing
 from projector.intake import Intake
-from projector.settings import Settings
 from projector.shapes import Shape
 from projector.store import now_ms
 
@@ -41,11 +41,16 @@ class ProjectionShape(Shape):
 
 
 class SubscriptionShape(Shape):
-    """When a subscription was last heard; null since the process began."""
+    """When a subscription was heard last, and what its silence means; null: never."""
 
     id: str
     last_heard_time: int | None
     silent_ms: int | None
+    state: Heard = Field(
+        description="`heard` within a minute; `quiet`: nothing happens; `no-data`: nothing comes."
+    )
+    expected: float = Field(description="Deliveries to be expected since it was heard last.")
+    vendor_status: str | None = Field(description="`active` or `inactive`, as last asked; or null.")
 
 
 class LedgersShape(Shape):
@@ -72,11 +77,11 @@ class Status:
     """Reads the status from the database and from this process."""
 
     def __init__(
-        self, pool: Pool, intake: Intake, settings: Settings, *, clock: Callable[[], int] = now_ms
+        self, pool: Pool, intake: Intake, hearing: Hearing, *, clock: Callable[[], int] = now_ms
     ) -> None:
         self._pool = pool
         self._intake = intake
-        self._settings = settings
+        self._hearing = hearing
         self._clock = clock
 
     def read(self) -> StatusShape:
@@ -121,16 +126,27 @@ class Status:
             for row in rows
         ]
 
+    def warnings(self) -> list[str]:
+        """What does not come though it should; the service can do nothing about it."""
+        return [
+            f"the subscription {it.id} is silent, though {it.expected:.0f} deliveries were expected"
+            for it in self._hearing.silences()
+            if it.state == "no-data"
+        ]
+
     def _subscriptions(self) -> list[SubscriptionShape]:
-        heard, now = dict(self._intake.last_heard), self._clock()
-        known = sorted((set(self._settings.webhook_secrets) | set(heard)) - {"*"})
+        now = self._clock()
+        told = {row["id"]: row["status"] for row in self._all("SELECT * FROM subscriptions")}
         return [
             SubscriptionShape(
-                id=id_,
-                last_heard_time=heard.get(id_),
-                silent_ms=now - heard[id_] if id_ in heard else None,
+                id=it.id,
+                last_heard_time=it.last_time,
+                silent_ms=None if it.last_time is None else now - it.last_time,
+                state=it.state,
+                expected=it.expected,
+                vendor_status=told.get(it.id),
             )
-            for id_ in known
+            for it in self._hearing.silences()
         ]
 
     def _protections(self) -> list[str]:

@@ -7,17 +7,16 @@ renews is kept in a file that only its owner reads.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from projector.errors import ProjectorError
+from projector.keyring import write_private
 from projector.settings import Settings
 
 RENEW_BEFORE_SECONDS = 300
@@ -168,12 +167,3 @@ class Credentials:
                 f"The vendor's renewed token cannot be kept in {self._file.parent}"
                 f" ({error.strerror})."
             ) from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)

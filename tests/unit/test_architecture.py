@@ -23,8 +23,9 @@ LAYERS = [
     ["projector.figures"],
     ["projector.shapes"],
     ["projector.settings", "projector.sealed"],
-    ["projector.database"],
+    ["projector.database", "projector.keyring"],
     ["projector.store", "projector.delays", "projector.seal"],
+    ["projector.hearing"],
     ["projector.tables"],
     ["projector.scope"],
     ["projector.checkpoints", "projector.lanes", "projector.rows"],
@@ -43,6 +44,8 @@ LAYERS = [
     ["projector.reconcile.rows", "projector.reconcile.credentials", "projector.reconcile.gaps"],
     ["projector.reconcile.facts", "projector.reconcile.client"],
     ["projector.reconcile.matching", "projector.reconcile.differing"],
+    ["projector.reconcile.subscriptions"],
+    ["projector.reconcile.watch"],
     ["projector.reconcile.sources", "projector.reconcile.report"],
     ["projector.reconcile.reader", "projector.reconcile.schedule"],
     ["projector.reconcile.comparison"],
@@ -55,6 +58,7 @@ LAYERS = [
     ["projector.embedded", "projector.serve"],
     ["projector.run", "projector.client", "projector.questions"],
     ["projector.export", "projector.lookup", "projector.operating", "projector.sealing"],
+    ["projector.subscribing"],
     ["projector.verifier"],
     # The simulator is a program that talks HTTP: of the service it knows nothing.
     ["projector.simulate.staff", "projector.simulate.timeline", "projector.simulate.patterns"],
@@ -78,6 +82,7 @@ LAYERS = [
         "api.floor",
         "api.ledgers",
         "api.log",
+        "api.metrics",
         "api.parked",
         "api.reconciliations",
         "api.replays",
@@ -301,6 +306,7 @@ def test_settings_are_read_where_a_process_begins():
         "projector.lookup",
         "projector.operating",
         "projector.sealing",
+        "projector.subscribing",
         "projector.verifier",
         "projector.embedded",  # hands it on to PostgreSQL, without libpq's variables
         "projector.processes",  # hands it on to the parts
