@@ -21,6 +21,7 @@ from projector.migrate import migrate as apply_migrations
 from projector.migrate import pending
 from projector.operating import reconcile, replay
 from projector.questions import as_json, parted, the_organisation, the_service, the_subject
+from projector.rebuilding import rebuild
 from projector.run import Announcement, database
 from projector.run import run as run_service
 from projector.sealing import seal
@@ -196,8 +197,8 @@ def version(*, as_json: bool) -> None:
 
 
 for _command in (
-    *(events, explain, export, history, reconcile, replay, seal, simulate, subscriptions),
-    verify_command,
+    *(events, explain, export, history, rebuild, reconcile, replay, seal, simulate),
+    *(subscriptions, verify_command),
 ):
     main.add_command(_command)
 

@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from projector.errors import ProjectorError
 
 SCHEMA = "projector"
+BESIDE = "projector_beside"  # derived tables of another version of the fold
 SERVICE_ROLE = "projector_service"
 EVENTS_CHANNEL = "projector_events"
 VIEWS_CHANNEL = "projector_views"
@@ -60,7 +61,7 @@ def connect(url: str, **kwargs: Any) -> Connection[DictRow]:
         connection = psycopg.connect(
             url, autocommit=True, row_factory=dict_row, connect_timeout=5, **kwargs
         )
-        _enter_schema(connection)
+        enter_schema(connection)
         return connection
 
 
@@ -87,9 +88,12 @@ def snapshot(pool: Pool) -> Iterator[Cursor[TupleRow]]:
         yield connection.cursor(row_factory=tuple_row)
 
 
-def become_service(connection: Connection[DictRow]) -> None:
-    """Give up all rights but the service's, where the database has a role for it."""
-    _enter_schema(connection)
+def become_service(connection: Connection[DictRow], *schemas: str) -> None:
+    """Give up all rights but the service's, where the database has a role for it.
+
+    Of the schemas the first that has a table is meant; ours alone where none is given.
+    """
+    enter_schema(connection, *schemas)
     known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (SERVICE_ROLE,))
     if known.fetchone() is not None:
         # Whether it may be taken is known by trying: a member may lack the right to.
@@ -97,8 +101,10 @@ def become_service(connection: Connection[DictRow]) -> None:
             connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(SERVICE_ROLE)))
 
 
-def _enter_schema(connection: Connection[DictRow]) -> None:
-    connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+def enter_schema(connection: Connection[DictRow], *schemas: str) -> None:
+    """Find tables in these schemas, ours where none is given."""
+    names = [sql.Identifier(schema) for schema in schemas or (SCHEMA,)]
+    connection.execute(sql.SQL("SET search_path = {}").format(sql.SQL(", ").join(names)))
 
 
 def check_address(url: str) -> None:

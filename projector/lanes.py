@@ -27,6 +27,10 @@ class HoleInLog(ProjectorError):  # noqa: N818 - named for what is found
     """A position is missing below another: somebody wrote past the lock of ``append_events``."""
 
 
+class OtherFold(ProjectorError):  # noqa: N818 - named for what is found
+    """The tables were made by another version of the fold than this runner's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Lanes of one position, held by this transaction, and the page that is theirs."""
@@ -53,17 +57,25 @@ def fair_share(connection: Connection[DictRow]) -> int:
     return ceil(LANES / max(1, row["runners"] if row else 1))
 
 
-def claim(cur: Cursor[TupleRow], share: int, page_events: int) -> Claim | None:
+def claim(cur: Cursor[TupleRow], share: int, page_events: int, *, fold: int) -> Claim | None:
     """The next page of the lanes furthest behind that nobody holds; None where there is none.
 
     HoleInLog where a position is missing in it: what is not there yet must not be passed.
+    OtherFold where another version of the fold has made the tables.
     """
     cur.execute(
-        "SELECT lanes, after, last, has_hole, leaves_out FROM begin_page(%s, %s, %s)",
+        "SELECT lanes, after, last, has_hole, leaves_out, (SELECT max(fold) FROM projections)"
+        " FROM begin_page(%s, %s, %s)",
         (NAME, share, page_events),
         prepare=True,
     )
-    lanes, after, last, has_hole, leaves_out = cur.fetchone() or (None, 0, 0, False, False)
+    row = cur.fetchone() or (None, 0, 0, False, False, fold)
+    lanes, after, last, has_hole, leaves_out, made_by = row
+    if made_by != fold:
+        raise OtherFold(
+            f"The tables are of version {made_by} of the fold, and this runner folds version"
+            f" {fold}: start one of its own release, or `projector rebuild` them."
+        )
     if lanes is None or last <= after:
         return None
     if has_hole:

@@ -206,13 +206,13 @@ class Replayer:
             connection.cursor(row_factory=tuple_row, binary=True) as cur,
         ):
             with connection.transaction(force_rollback=scope.dry_run):
-                changed = refold(cur, self._store, table, keys)
+                others = refold(cur, self._store, table, keys)
             held.progress["processed"] += events
             held.progress["place"] = place
             found = held.report["changed"]
-            found["count"] += len(changed)
-            found["first"] += [it.row() for it in changed[: FIRST - len(found["first"])]]
-            if changed and not scope.dry_run:
+            found["count"] += len(others)
+            found["first"] += [it.row() for it in others[: FIRST - len(found["first"])]]
+            if others and not scope.dry_run:
                 cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(self._store.head())))
             held.save(cur)
 
@@ -224,7 +224,7 @@ def refold(
     lanes = sorted({table.lane_of(key) for key in keys})
     positions = {lane: hold(cur, lane) for lane in lanes}
     upto = {key: positions[table.lane_of(key)] for key in keys}
-    before = _shown(cur, table, keys)
+    before = shown(cur, table, keys)
     _forget(cur, store, table, keys, upto)
     try:
         with cur.connection.transaction():
@@ -237,8 +237,8 @@ def refold(
         raise
     except Exception:  # noqa: BLE001 - what one subject brings must not stop the others
         _fold_apart(cur, store, table, upto)
-    after = _shown(cur, table, keys)
-    found = (_changed(table, key, before.get(key), after.get(key)) for key in keys)
+    after = shown(cur, table, keys)
+    found = (changed(table, key, before.get(key), after.get(key)) for key in keys)
     return [it for it in found if it is not None]
 
 
@@ -251,14 +251,7 @@ def _forget(
 ) -> None:
     """Delete all that is stored of subjects; of parked ones what waits counts as folded."""
     columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
-    for name in (
-        table.name,
-        table.intervals,
-        table.anomalies,
-        table.checkpoints,
-        table.late_counts,
-        table.corrections,
-    ):
+    for name in table.all_names:
         cur.execute(
             sql.SQL(
                 "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
@@ -312,12 +305,12 @@ def _fold_apart(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Shown:
+class Shown:
     view: Mapping[str, Any]
     intervals: Sequence[Interval]
 
 
-def _shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, _Shown]:
+def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, Shown]:
     columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
     intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
     for org_id, id_, *row in cur.execute(
@@ -336,7 +329,7 @@ def _shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dic
         columns,
     )
     return {
-        (org_id, id_): _Shown(
+        (org_id, id_): Shown(
             view=_view(table, (org_id, id_), state, tally), intervals=intervals[org_id, id_]
         )
         for org_id, id_, state, tally in rows
@@ -351,8 +344,8 @@ def _view(table: Table[Any], key: Key, state: str, tally: Mapping[str, int]) -> 
     return dict(view.model_dump(mode="json", by_alias=True))
 
 
-def _changed(
-    table: Table[Any], key: Key, before: _Shown | None, after: _Shown | None
+def changed(
+    table: Table[Any], key: Key, before: Shown | None, after: Shown | None
 ) -> Changed | None:
     for field, old, new, event_id in _differences(table, before, after):
         return Changed(
@@ -368,7 +361,7 @@ def _changed(
 
 
 def _differences(
-    table: Table[Any], before: _Shown | None, after: _Shown | None
+    table: Table[Any], before: Shown | None, after: Shown | None
 ) -> Iterator[tuple[str, Any, Any, str | None]]:
     old = before.view if before else {}
     new = after.view if after else {}

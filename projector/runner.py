@@ -19,7 +19,9 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from projector.database import (
+    BESIDE,
     EVENTS_CHANNEL,
+    SCHEMA,
     StoreUnavailable,
     become_service,
     connect,
@@ -29,12 +31,12 @@ from projector.database import (
 from projector.delays import count_delays
 from projector.events import LANE_BUCKETS, Recorded
 from projector.garbage import collecting_rarely
-from projector.lanes import Claim, HoleInLog, advance, claim, fair_share, join
+from projector.lanes import Claim, HoleInLog, OtherFold, advance, claim, fair_share, join
 from projector.parking import NOTHING, LeftOut, left_out, project_or_park
 from projector.projections import project
 from projector.rows import Key
 from projector.store import Entry, EventStore
-from projector.tables import TABLES, Table
+from projector.tables import FOLD_VERSION, TABLES, Table
 
 PAGE_EVENTS = 5_000
 POLL_SECONDS = 1.0  # the safety net under a notification that was missed
@@ -49,7 +51,10 @@ log = logging.getLogger(__name__)
 class Runner:
     """Follows the log until told to stop; several may run, on one host or many."""
 
-    def __init__(self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS) -> None:
+    def __init__(
+        self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS, beside: bool = False
+    ) -> None:
+        self._schemas = (BESIDE, SCHEMA) if beside else (SCHEMA,)
         self._store = store
         self._url = url
         self._page_events = self._size = page_events
@@ -61,7 +66,7 @@ class Runner:
         while not stop.is_set():
             try:
                 self._follow(stop)
-            except StoreUnavailable as error:
+            except (StoreUnavailable, OtherFold) as error:
                 log.warning("the projection waits: %s", error)
                 self._rest(stop)
             except Exception:
@@ -77,7 +82,7 @@ class Runner:
     def _follow(self, stop: Event) -> None:
         # LISTEN comes before the first read: what is appended in between wakes us.
         with collecting_rarely(), translated(), connect(self._url, **_NOTICED_SOON) as connection:
-            become_service(connection)
+            become_service(connection, *self._schemas)
             connection.execute(_LET_GO)
             join(connection)
             connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
@@ -91,7 +96,7 @@ class Runner:
     def catch_up(self) -> None:
         """Follow until nothing waits that no other runner holds."""
         with collecting_rarely(), translated(), connect(self._url) as connection:
-            become_service(connection)
+            become_service(connection, *self._schemas)
             connection.execute(_LET_GO)
             join(connection)
             while self.take_page(connection):
@@ -108,7 +113,7 @@ class Runner:
         share = self._fair_share(connection)
         try:
             return self._take_page(connection, share, _together)
-        except (StoreUnavailable, HoleInLog):
+        except (StoreUnavailable, HoleInLog, OtherFold):
             raise
         except Exception as error:
             if isinstance(error, psycopg.Error) and is_passing(error):
@@ -118,7 +123,7 @@ class Runner:
 
     def _take_page(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
         with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
-            held = claim(cur, share, self._size)
+            held = claim(cur, share, self._size, fold=FOLD_VERSION)
             if held is None:
                 return False
             entries = self._store.page(cur, held.lanes, after=held.after, end=held.last)

@@ -50,13 +50,13 @@ def _address(host: str) -> str:
     return host if ":" in host else socket.gethostbyname(host)
 
 
-def follow(database_url: str) -> None:
-    """Fold the log into the views until SIGTERM or SIGINT."""
+def follow(database_url: str, *, beside: bool = False) -> None:
+    """Fold the log into the views until SIGTERM or SIGINT; or into those beside."""
     die_with_starter()
     stop = threading.Event()
     on_stop_signals(stop)
     pool = open_pool(database_url, max_size=2)
-    Runner(EventStore(pool), database_url).run(stop)
+    Runner(EventStore(pool), database_url, beside=beside).run(stop)
     pool.close()
 
 

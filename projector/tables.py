@@ -17,6 +17,8 @@ from projector.store import SubjectColumn
 from projector.tally import NOTHING, Tally
 from projector.task import TaskState
 
+# Raised when the same events are to make other rows: runners of another version leave them alone.
+FOLD_VERSION = 1
 PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
 
 _TALLY = {"tally"}
@@ -84,6 +86,12 @@ class Table(Generic[S]):
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
     has_deadlines: bool  # whether the passing of time alone may change a view
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """All tables that are derived of one kind of subjects."""
+        versioned = (self.intervals, self.anomalies, self.checkpoints, self.late_counts)
+        return (self.name, *versioned, self.corrections)
 
     def bucket_of(self, key: tuple[str, str]) -> int:
         """The share of the work that a subject, (organisation, id), belongs to."""

@@ -39,7 +39,7 @@ from projector.settings import read_settings
 from projector.shares import apart
 from projector.store import EventStore
 from projector.tables import TABLES, Table
-from projector.verify import Checked, Difference, Key, Subjects, tables_of
+from projector.verify import Checked, Difference, Key, Subjects
 
 DIFFERS = 4  # exit code
 WINDOW = 5_000  # subjects that are shuffled
@@ -113,7 +113,7 @@ def _subjects(table: Table[Any]) -> sql.Composed:
         ),
         *(
             sql.SQL("SELECT org_id, id, 0 FROM {}").format(sql.Identifier(it))
-            for it in tables_of(table)
+            for it in table.all_names
         ),
     ]
     return sql.SQL(

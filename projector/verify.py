@@ -94,11 +94,6 @@ class _Differs(Exception):  # noqa: N818 - carries what was found
         self.told = table, name, expected, found
 
 
-def tables_of(it: Table[Any]) -> Sequence[str]:
-    """All that is derived of one kind of subjects."""
-    return it.name, it.intervals, it.anomalies, it.checkpoints, it.late_counts, it.corrections
-
-
 class Subjects(Generic[S]):
     """Checks some subjects of one kind, as one snapshot has them."""
 
@@ -126,7 +121,7 @@ class Subjects(Generic[S]):
             (*key, -1, 2**62, min(self._position(key), waits.get(key, 2**62))) for key in keys
         ]
         told = self._told(wanted)
-        rows = {name: self._rows(name, keys) for name in tables_of(self._table)}
+        rows = {name: self._rows(name, keys) for name in self._table.all_names}
         for key, events in zip(keys, told, strict=True):
             chance = Random(f"{self._seed} {key}")  # noqa: S311 - a shuffle that can be repeated
             chance.shuffle(events)

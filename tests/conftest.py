@@ -137,18 +137,7 @@ def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
 
 
 # All that is derived from the log.
-DERIVED = [
-    name
-    for table in TABLES
-    for name in (
-        table.name,
-        table.intervals,
-        table.anomalies,
-        table.checkpoints,
-        table.late_counts,
-        table.corrections,
-    )
-]
+DERIVED = [name for table in TABLES for name in table.all_names]
 FORGET = f"""
     SET search_path = projector;
     TRUNCATE {", ".join(DERIVED)}, parked, arrival_delays;

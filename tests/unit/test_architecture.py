@@ -40,6 +40,7 @@ LAYERS = [
     ],
     # What is asked for and takes a while.
     ["projector.worker", "projector.replay"],
+    ["projector.rebuild"],
     ["projector.reconcile"],
     ["projector.reconcile.rows", "projector.reconcile.credentials", "projector.reconcile.gaps"],
     ["projector.reconcile.facts", "projector.reconcile.client"],
@@ -58,7 +59,7 @@ LAYERS = [
     ["projector.embedded", "projector.serve"],
     ["projector.run", "projector.client", "projector.questions"],
     ["projector.export", "projector.lookup", "projector.operating", "projector.sealing"],
-    ["projector.subscribing"],
+    ["projector.subscribing", "projector.rebuilding"],
     ["projector.verifier"],
     # The simulator is a program that talks HTTP: of the service it knows nothing.
     ["projector.simulate.staff", "projector.simulate.timeline", "projector.simulate.patterns"],
@@ -306,6 +307,7 @@ def test_settings_are_read_where_a_process_begins():
         "projector.lookup",
         "projector.operating",
         "projector.sealing",
+        "projector.rebuilding",
         "projector.subscribing",
         "projector.verifier",
         "projector.embedded",  # hands it on to PostgreSQL, without libpq's variables

@@ -110,8 +110,8 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
-    known = "events explain export follow history migrate parked reconcile replay run seal serve"
-    known += " simulate status subscriptions verify version work"
+    known = "events explain export follow history migrate parked rebuild reconcile replay run seal"
+    known += " serve simulate status subscriptions verify version work"
     assert known.split() == sorted(main.commands)
     for name, command in main.commands.items():
         result = run(name, "--help")

@@ -1,0 +1,224 @@
+"""Side by side: another version of the fold, and a switch that readers see by its answer alone."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import psycopg
+import pytest
+
+from projector import rebuild, runner
+from projector.agent import AgentState
+from projector.database import BESIDE, SCHEMA, connect
+from projector.lanes import OtherFold
+from projector.rebuild import RebuildError
+from projector.runner import Runner
+from projector.simulate import Simulation
+from projector.verifier import verify
+from tests.examples import story, v1
+from tests.integration.driving import eventually, tables
+from tests.integration.reconciling import listed
+
+LIFE = story(
+    v1(1_000, "ann", "idle"),
+    v1(2_000, "ann", "ringing", "t"),
+    v1(3_000, "ann", "connected", "t"),
+    v1(4_000, "bob", "idle"),
+)
+
+
+SET_APART = f"""
+    UPDATE {BESIDE}.agents SET state = replace(state, '"team_id"', '"no_team"')
+"""
+
+
+def told(site) -> None:
+    for body in LIFE:
+        site.post(body)
+    site.project()
+
+
+def beside(site, **more: Any) -> Runner:
+    return Runner(site.service.store, site.url, beside=True, **more)
+
+
+def test_what_is_folded_beside_is_the_same_by_the_same_fold(site):
+    """Table by table, while what serves is not touched; then nothing differs."""
+    told(site)
+    serving = tables(site.url)
+    rebuild.begin(site.url)
+    with connect(site.url) as connection:
+        assert 0 == rebuild.sides(connection)[1].position
+    beside(site, page_events=2).catch_up()
+    assert serving == tables(site.url)
+    with connect(site.url) as connection:
+        assert {4} == {side.position for side in rebuild.sides(connection)}
+        for name in rebuild.DERIVED:
+            query = f"SELECT (SELECT array_agg(r ORDER BY r) FROM {{}}.{name} AS r)::text AS it"
+            rows = [
+                connection.execute(query.format(schema).encode()).fetchone()["it"]
+                for schema in (SCHEMA, BESIDE)
+            ]
+            assert rows[0] == rows[1], name
+    assert (3, 0, 0) == ((it := rebuild.compare(site.url)).subjects, it.count, it.apart)
+
+
+def test_another_fold_is_compared_switched_and_switched_back(site):
+    """What it shows otherwise is told before; the way back is the same."""
+    told(site)
+    first = site.get("/api/v1/agents/ann").json
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "FOLD_VERSION", 2)
+        patch.setattr(rebuild, "FOLD_VERSION", 2)
+        patch.setattr(AgentState, "step", _held_step(AgentState.step))
+        rebuild.begin(site.url)
+        beside(site).catch_up()
+    (difference,) = rebuild.compare(site.url).first
+    assert ("agent", "ann", "status", "connected", "on-hold") == (
+        difference.kind, difference.id, difference.field, difference.before, difference.after,
+    )  # fmt: skip
+    assert first == site.get("/api/v1/agents/ann").json
+    serving, other = rebuild.switch(site.url)
+    assert (2, 1) == (serving.fold, other.fold)
+    assert "on-hold" == site.get("/api/v1/agents/ann").json["status"]
+    rebuild.switch(site.url)
+    assert first == site.get("/api/v1/agents/ann").json
+    assert [] == verify(site.url, jobs=1, moments=2, seed=1).differences
+    rebuild.drop(site.url)
+    with connect(site.url) as connection, pytest.raises(RebuildError, match="no tables beside"):
+        rebuild.sides(connection)
+
+
+def _held_step(step: Any) -> Any:
+    def other(state: AgentState, recorded: Any) -> Any:
+        found = step(state, recorded)
+        for leg in state.legs.values():
+            if leg.state == "connected":
+                leg.state = "on-hold"
+        return found
+
+    return other
+
+
+def test_a_runner_of_another_version_leaves_the_tables_alone(site, monkeypatch):
+    """It waits with a sentence; nothing is folded by it."""
+    told(site)
+    monkeypatch.setattr(runner, "FOLD_VERSION", 2)
+    site.post(v1(9_000, "cid", "idle") | {"id": "e9"})
+    with pytest.raises(OtherFold, match="version 1 of the fold, and this runner folds version 2"):
+        site.project()
+    assert 404 == site.get("/api/v1/agents/cid").status_code
+
+
+def test_what_is_behind_or_read_all_the_time_is_not_switched(site, monkeypatch):
+    """After a while a sentence says so; nothing has happened."""
+    told(site)
+    with pytest.raises(RebuildError, match="no tables beside"):
+        rebuild.switch(site.url)
+    rebuild.begin(site.url)
+    with pytest.raises(RebuildError, match="already"):
+        rebuild.begin(site.url)
+    monkeypatch.setattr(rebuild, "STANDSTILL_SECONDS", 0.05)
+    with pytest.raises(RebuildError, match="do not catch up"):
+        rebuild.switch(site.url, seconds=0.3)
+    beside(site).catch_up()
+    with psycopg.connect(site.url) as reader:
+        reader.execute("SELECT count(*) FROM projector.agents")
+        with pytest.raises(RebuildError, match="reads the tables all the time"):
+            rebuild.switch(site.url, seconds=0.3)
+        assert 200 == site.get("/api/v1/agents/ann").status_code
+    rebuild.switch(site.url)
+
+
+def test_the_service_may_not_make_tables(site):
+    """Whoever migrates may."""
+    with psycopg.connect(site.url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS plain")
+        connection.execute("CREATE ROLE plain LOGIN")
+        connection.execute("GRANT USAGE ON SCHEMA projector TO plain")
+    try:
+        with pytest.raises(RebuildError, match="use the one that migrates"):
+            rebuild.begin(_as_role(site.url, "plain"))
+    finally:
+        with psycopg.connect(site.url, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY plain; DROP ROLE plain")
+
+
+def _as_role(url: str, role: str) -> str:
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}options=-c%20role%3D{role}"
+
+
+def test_no_request_fails_or_reads_half_of_both_while_it_is_switched(site):
+    """Clients that read all along, webhooks that come all along, and a switch again and again.
+
+    The two versions differ in every agent, so an answer of both at once would show.
+    """
+    world = iter(Simulation(8, 3, start_ms=1_790_000_000_000))
+    bodies = [next(world) for _ in range(1_200)]
+    site.post(bodies[:600])
+    site.project()
+    rebuild.begin(site.url)
+    beside(site).catch_up()
+    with connect(site.url) as connection:
+        connection.execute(SET_APART.encode())
+    stop, odd, seen, reads = threading.Event(), [], set(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            views = [*listed(site, "/api/v1/agents")]
+            kinds = {view["teamId"] is None for view in views}
+            seen.update(kinds)
+            reads.append(len(views))
+            if len(kinds) != 1 or len(views) != reads[0]:
+                odd.append(kinds)
+            paths = ("tasks?limit=5", "summary", f"agents/{views[0]['agentId']}/history")
+            codes = [site.get(f"/api/v1/{path}").status_code for path in paths]
+            if codes != [200, 200, 200]:
+                odd.append(codes)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        eventually(lambda: len(reads) > 3)
+        for _ in range(6):
+            rebuild.switch(site.url)
+            count = len(reads)
+            eventually(lambda count=count: len(reads) > count + 3)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert [] == odd
+    assert {True, False} == seen
+
+
+def test_both_follow_while_webhooks_come_and_are_switched(site):
+    """The switch waits for those beside, loses nothing, and both end alike."""
+    world = iter(Simulation(6, 4, start_ms=1_790_000_000_000))
+    bodies = [next(world) for _ in range(1_500)]
+    stop = threading.Event()
+    rebuild.begin(site.url)
+    threads = [
+        threading.Thread(target=it.run, args=(stop,))
+        for it in (Runner(site.service.store, site.url), beside(site))
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for begin in range(0, 1_500, 50):
+            assert 202 == site.post(bodies[begin : begin + 50]).status_code
+            if begin % 500 == 250:
+                rebuild.switch(site.url)
+    finally:
+        head = site.service.store.head()
+        with connect(site.url) as connection:
+            eventually(lambda: all(it.position == head for it in rebuild.sides(connection)))
+        stop.set()
+        for thread in threads:
+            thread.join()
+    found = rebuild.compare(site.url)
+    assert (0, 0) == (found.count, found.apart)
+    assert [] == verify(site.url, jobs=1, moments=1, seed=1).differences
