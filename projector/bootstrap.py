@@ -113,7 +113,7 @@ def vendor_of(settings: Settings) -> Callable[[], Vendor] | None:
     return partial(_vendor, settings) if settings.asks_vendor else None
 
 
-def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore) -> Kinds:
+def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:
     """What a worker can do, by kind of job."""
     views = Views(pool, Delays(pool, settings.settled_quantile))
     reconciler = Reconciler(
@@ -122,7 +122,7 @@ def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore) -> Kinds:
         vendor=partial(_vendor, settings),
         views_position=views.position,
     )
-    return {"replay": Replayer(pool, store).run, "reconciliation": reconciler.run}
+    return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
 
 
 def local_tokens(settings: Settings) -> list[Token]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, LiteralString
 
 from psycopg import Cursor, sql
-from psycopg.rows import class_row, tuple_row
+from psycopg.rows import TupleRow, class_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.database import Pool, translated
@@ -20,6 +20,7 @@ from projector.store import now_ms
 
 JOBS_CHANNEL = "projector_jobs"
 JobKind = Literal["replay", "reconciliation"]
+Kept = dict[str, Any]  # JSON
 
 
 class NotCancellable(ProjectorError):  # noqa: N818 - named for what callers say
@@ -158,24 +159,51 @@ class Jobs:
 
     def hold(self, job: Job, is_stopping: Callable[[], bool]) -> Held:
         """What works on a job gets."""
+        return Held(
+            job=job,
+            progress=dict(job.progress),
+            report=dict(job.report),
+            _jobs=self,
+            _is_stopping=is_stopping,
+        )
 
-        def save(held: Held, cur: Cursor[Any] | None) -> None:
-            query: LiteralString = "UPDATE jobs SET progress = %s, report = %s WHERE id = %s"
-            given = (Jsonb(held.progress), Jsonb(held.report), job.id)
-            if cur is None:
-                self._run(query, given)
-            else:
-                cur.execute(query, given)
-            with translated(), self._pool.connection() as connection:
-                row = connection.execute(
-                    "SELECT is_cancelled FROM jobs WHERE id = %s", (job.id,)
-                ).fetchone()
-            if row is not None and row["is_cancelled"]:
-                raise Cancelled("It was cancelled.")
-            if is_stopping():
-                raise Interrupted("The worker stops.")
+    def keep(self, held: Held) -> None:
+        """Keep how far a job is."""
+        self._run(
+            "UPDATE jobs SET progress = %s, report = %s WHERE id = %s",
+            (Jsonb(held.progress), Jsonb(held.report), held.job.id),
+        )
 
-        return Held(job=job, progress=dict(job.progress), report=dict(job.report), _save=save)
+    def is_cancelled(self, id_: int) -> bool:
+        """Whether somebody wants a job to stop."""
+        with translated(), self._pool.connection() as connection:
+            row = connection.execute(
+                "SELECT is_cancelled FROM jobs WHERE id = %s", (id_,)
+            ).fetchone()
+            return bool(row and row["is_cancelled"])
+
+    def merge(
+        self,
+        cur: Cursor[TupleRow],
+        id_: int,
+        change: Callable[[dict[str, Any], dict[str, Any]], None],
+    ) -> None:
+        """Change what is kept of a job that several processes work on, in their transactions.
+
+        ``change`` takes progress and report; Cancelled where somebody cancelled the job.
+        """
+        row = cur.execute(
+            "SELECT progress, report, is_cancelled FROM jobs WHERE id = %s FOR UPDATE", (id_,)
+        ).fetchone()
+        assert row is not None  # noqa: S101 - jobs are never deleted
+        progress, report, is_cancelled = row
+        if is_cancelled:
+            raise Cancelled("It was cancelled.")
+        change(progress, report)
+        cur.execute(
+            "UPDATE jobs SET progress = %s, report = %s WHERE id = %s",
+            (Jsonb(progress), Jsonb(report), id_),
+        )
 
     def _rows(self, query: LiteralString, parameters: Any) -> Sequence[Job]:
         with translated(), self._pool.connection() as connection:
@@ -197,11 +225,23 @@ class Held:
     job: Job
     progress: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
-    _save: Callable[[Held, Cursor[Any] | None], None]
+    _jobs: Jobs
+    _is_stopping: Callable[[], bool]
 
-    def save(self, cur: Cursor[Any] | None = None) -> None:
-        """Keep both; Cancelled or Interrupted where the work is to end here.
+    def save(self) -> None:
+        """Keep both; Cancelled or Interrupted where the work is to end here."""
+        self._jobs.keep(self)
+        self.look()
 
-        With a cursor they are kept in its transaction, so that nothing is done twice.
-        """
-        self._save(self, cur)
+    def look(self) -> None:
+        """Cancelled or Interrupted where the work is to end here."""
+        if self._jobs.is_cancelled(self.job.id):
+            raise Cancelled("It was cancelled.")
+        if self._is_stopping():
+            raise Interrupted("The worker stops.")
+
+    def reload(self) -> None:
+        """Take what was kept meanwhile, by ``Jobs.merge``."""
+        job = self._jobs.find(self.job.kind, self.job.id)
+        if job is not None:
+            self.progress, self.report = job.progress, job.report

@@ -8,27 +8,34 @@ live intake folds by, up to where the lane has folded; a dry run is the same, ta
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import psycopg
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, tuple_row
 
-from projector.database import VIEWS_CHANNEL, Pool, is_passing, translated
-from projector.jobs import Held
+from projector.database import VIEWS_CHANNEL, Pool, is_passing, open_pool, translated
+from projector.events import LANE_BUCKETS, LANES
+from projector.jobs import Held, Interrupted, Jobs
 from projector.lanes import count_projected, hold
 from projector.machine import Interval
 from projector.parking import fold_waiting
+from projector.processes import die_with_parent
 from projector.projections import project
 from projector.rows import Key
 from projector.shapes import interval_row
 from projector.shares import MOST_EVENTS, MOST_SUBJECTS, apart
-from projector.store import EventStore
+from projector.store import EventStore, now_ms
 from projector.tables import INTERVAL_COLUMNS, TABLES, Table, from_row
 
+MANY_EVENTS = 50_000  # from which on several processes are worth their start
 FIRST = 100  # changed subjects that are listed; the count tells of all
 BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
 Place = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
@@ -117,38 +124,89 @@ class Changed:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which share of a replay a process works on: the lanes whose number leaves it as a rest."""
+
+    job: int
+    share: int
+    shares: int
+
+
 class Replayer:
-    """Runs replays; ``wait`` sleeps for some seconds, for whom intake needs the database more."""
+    """Runs replays, large ones by several processes over the database that ``url`` names."""
 
     def __init__(
-        self, pool: Pool, store: EventStore, *, wait: Callable[[float], Any] = time.sleep
+        self,
+        pool: Pool,
+        store: EventStore,
+        *,
+        url: str | None = None,
+        processes: int = os.cpu_count() or 1,
+        wait: Callable[[float], Any] = time.sleep,
     ) -> None:
         self._pool = pool
         self._store = store
-        self._wait = wait
+        self._url = url
+        self._processes = processes
+        self._wait = wait  # sleeps for some seconds, where intake needs the database more
 
     def run(self, held: Held) -> None:
         """Fold what the scope names, from where it was left."""
         scope = ReplayScope.of(held.job.asked)
-        held.progress.setdefault("processed", 0)
+        total = self._total(scope)
+        alone = self._url is None or total < MANY_EVENTS
+        shares = held.progress.setdefault("shares", 1 if alone else min(self._processes, LANES))
+        held.progress |= {"processed": held.progress.get("processed", 0)}
+        held.progress |= {"began": now_ms(), "before": held.progress["processed"]}
+        held.progress.setdefault("places", {})
         held.report.setdefault("changed", {"count": 0, "first": []})
-        held.report["total"] = self._total(scope)
+        held.report["total"] = total
         held.save()
-        since, before = time.monotonic(), held.progress["processed"]
-        place = held.progress.get("place")
-        while (share := self._next(scope, place)) is not None:
-            table, keys, events = share
+        try:
+            if shares == 1:
+                part = Part(job=held.job.id, share=0, shares=1)
+                self.fold(part, scope, held.progress["places"].get("0"), held.look)
+            else:
+                self._in_parallel(held, shares)
+        finally:
+            held.reload()
+        held.report |= {"processed": held.progress["processed"], "etaMs": 0}
+
+    def _in_parallel(self, held: Held, shares: int) -> None:
+        """A process for each share; all end where this one is told to, or one of them fails."""
+        context = get_context("spawn")  # a connection is not for two processes
+        stop = context.Event()
+        parts = [Part(job=held.job.id, share=share, shares=shares) for share in range(shares)]
+        begin = partial(_begin, self._url or "", stop)
+        with ProcessPoolExecutor(shares, context, begin) as pool:
+            running = {pool.submit(_fold_part, part, held.job.asked) for part in parts}
+            try:
+                while running:
+                    held.look()
+                    done, running = wait(running, timeout=1.0, return_when=FIRST_EXCEPTION)
+                    for future in done:
+                        future.result()
+            finally:
+                stop.set()
+
+    def fold(
+        self,
+        part: Part,
+        scope: ReplayScope,
+        place: Sequence[str] | None,
+        look: Callable[[], None],
+    ) -> None:
+        """Fold a share from a place on; ``look`` raises where the work is to end."""
+        while (found := self._next(part, scope, place)) is not None:
+            look()
+            table, keys, events = found
             begun, head = time.monotonic(), self._store.head()
             place = (table.name, *keys[-1])
-            self._replay(held, scope, table, keys, place=place, events=events)
-            seconds = time.monotonic() - since
-            speed = (held.progress["processed"] - before) / seconds if seconds else 0.0
-            held.report |= _pace(held, speed)
-            held.save()
+            self._replay(part, scope, table, keys, place=place, events=events)
             if self._store.head() > head:
                 # Intake is at work: it gets at least as much of the database as the replay.
                 self._wait(time.monotonic() - begun)
-        held.report |= {"processed": held.progress["processed"], "etaMs": 0}
 
     def _total(self, scope: ReplayScope) -> int:
         """How many events the scope has; one of an agent and a task counts for both."""
@@ -165,32 +223,36 @@ class Replayer:
         return total
 
     def _next(
-        self, scope: ReplayScope, place: Place | Sequence[str] | None
+        self, part: Part, scope: ReplayScope, place: Sequence[str] | None
     ) -> tuple[Table[Any], Sequence[Key], int] | None:
-        """The share after a place: its subjects, and how many events they have."""
+        """The subjects of a share after a place, some at a time, and how many events they have."""
         tables = scope.tables()
         if place is not None:
             names = [table.name for table in tables]
             tables = tables[names.index(place[0]) if place[0] in names else 0 :]
         for table in tables:
             after = list(place[1:]) if place is not None and place[0] == table.name else ["", ""]
+            parameters = scope.parameters(table) | {"after": after, "limit": MOST_SUBJECTS}
             with translated(), self._pool.connection() as connection:
                 rows = connection.execute(
-                    sql.SQL(
-                        "SELECT org_id, {id} AS id, count(*) AS events FROM events WHERE {scope}"
-                        " AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])"
-                        " GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s"
-                    ).format(id=sql.Identifier(table.column), scope=scope.condition(table)),
-                    scope.parameters(table) | {"after": after, "limit": MOST_SUBJECTS},
+                    sql.SQL(_SUBJECTS).format(
+                        id=sql.Identifier(table.column),
+                        bucket=sql.Identifier(f"{table.subject}_bucket"),
+                        scope=scope.condition(table),
+                        width=LANE_BUCKETS,
+                        shares=part.shares,
+                        share=part.share,
+                    ),
+                    parameters,
                 ).fetchall()
             for keys in apart(rows):
                 events = {(row["org_id"], row["id"]): row["events"] for row in rows}
                 return table, keys, sum(events[key] for key in keys)
         return None
 
-    def _replay(  # noqa: PLR0913 - a share of a run
+    def _replay(  # noqa: PLR0913 - some subjects of a run
         self,
-        held: Held,
+        part: Part,
         scope: ReplayScope,
         table: Table[Any],
         keys: Sequence[Key],
@@ -198,7 +260,7 @@ class Replayer:
         place: Place,
         events: int,
     ) -> None:
-        """Fold a share anew and keep what changed, with how far the run is."""
+        """Fold some subjects anew and keep what changed, with how far the run is."""
         with (
             translated(),
             self._pool.connection() as connection,
@@ -207,14 +269,61 @@ class Replayer:
         ):
             with connection.transaction(force_rollback=scope.dry_run):
                 others = refold(cur, self._store, table, keys)
-            held.progress["processed"] += events
-            held.progress["place"] = place
-            found = held.report["changed"]
-            found["count"] += len(others)
-            found["first"] += [it.row() for it in others[: FIRST - len(found["first"])]]
             if others and not scope.dry_run:
                 cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(self._store.head())))
-            held.save(cur)
+
+            def add(progress: dict[str, Any], report: dict[str, Any]) -> None:
+                progress["processed"] += events
+                progress["places"][str(part.share)] = place
+                found = report["changed"]
+                found["count"] += len(others)
+                found["first"] += [it.row() for it in others[: FIRST - len(found["first"])]]
+                report |= _pace(progress, report["total"])
+
+            Jobs(self._pool).merge(cur, part.job, add)
+
+
+_SUBJECTS = """
+    SELECT org_id, {id} AS id, count(*) AS events FROM events
+    WHERE {scope} AND {bucket} / {width} %% {shares} = {share}
+        AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])
+    GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s
+"""
+
+
+def _pace(progress: Mapping[str, Any], total: int) -> dict[str, Any]:
+    """How fast it goes, since it was begun or taken up again, and how long it will."""
+    seconds = max(1, now_ms() - progress["began"]) / 1_000
+    speed = (progress["processed"] - progress["before"]) / seconds
+    left = max(0, total - progress["processed"])
+    return {
+        "processed": progress["processed"],
+        "eventsPerSecond": round(speed, 1),
+        "etaMs": round(1_000 * left / speed) if speed else None,
+    }
+
+
+# --- a process of several ---
+
+_BEGUN: list[Any] = []  # of this process: its replayer, its jobs, and what tells it to end
+
+
+def _begin(url: str, stop: Any) -> None:
+    die_with_parent()
+    pool = open_pool(url, max_size=2)
+    _BEGUN.extend([Replayer(pool, EventStore(pool)), Jobs(pool), stop])
+
+
+def _fold_part(part: Part, asked: Mapping[str, Any]) -> None:
+    replayer, jobs, stop = _BEGUN
+    job = jobs.find("replay", part.job)
+
+    def look() -> None:
+        if stop.is_set():
+            raise Interrupted("The worker stops.")
+
+    place = job.progress["places"].get(str(part.share))
+    replayer.fold(part, ReplayScope.of(asked), place, look)
 
 
 def refold(
@@ -385,12 +494,3 @@ def _interval(table: Table[Any], it: Interval) -> dict[str, Any]:
         interval_row(table.interval, it, None).model_dump_json(by_alias=True)
     )
     return {name: row[name] for name in row if name not in {"to", "durationMs"}}
-
-
-def _pace(held: Held, speed: float) -> dict[str, Any]:
-    left = max(0, held.report["total"] - held.progress["processed"])
-    return {
-        "processed": held.progress["processed"],
-        "eventsPerSecond": round(speed, 1),
-        "etaMs": round(1_000 * left / speed) if speed else None,
-    }

@@ -66,7 +66,7 @@ def work(settings: Settings, database_url: str) -> None:
     stop = threading.Event()
     on_stop_signals(stop)
     pool = open_pool(database_url, max_size=4)
-    kinds = kinds_of_jobs(settings, pool, EventStore(pool))
+    kinds = kinds_of_jobs(settings, pool, EventStore(pool), database_url)
     schedule = Schedule(Jobs(pool), pool, settings)
     watch = Watch(pool, vendor_of(settings), Keyring(settings))
 

@@ -51,7 +51,7 @@ def delete(site, path: str, token: str = "all") -> Any:
 def work(site) -> None:
     """Do all that was asked for."""
     service = site.service
-    kinds = kinds_of_jobs(service.settings, service.pool, service.store)
+    kinds = kinds_of_jobs(service.settings, service.pool, service.store, site.url)
     Worker(service.pool, site.url, kinds).work_off()
 
 

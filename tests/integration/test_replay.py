@@ -216,6 +216,38 @@ def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
     assert job.id == held.job.id
 
 
+def test_several_processes_leave_what_one_leaves(site, monkeypatch):
+    """Each folds lanes of its own; killed in the middle, they go on."""
+    monkeypatch.setattr(replay, "MANY_EVENTS", 1)
+    world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
+    site.post([next(world) for _ in range(900)])
+    site.project()
+    sound = tables(site.url), counted(site)
+    tamper(site, *(f"DELETE FROM {table.name}" for table in TABLES))
+    jobs = Jobs(site.service.pool)
+    job = jobs.ask("replay", EVERYTHING, who="test", why=None)
+    looks: list[int] = []
+
+    def is_stopping() -> bool:
+        looks.append(1)
+        return len(looks) > 1
+
+    replayer = Replayer(site.service.pool, site.service.store, url=site.url, processes=2)
+    with pytest.raises(Interrupted):
+        replayer.run(jobs.hold(jobs.take(), is_stopping))
+    held = jobs.hold(jobs.take(), lambda: False)
+    replayer.run(held)
+    assert job.id == held.job.id
+    assert 2 == held.progress["shares"]
+    assert sound == (tables(site.url), counted(site))
+    with connect(site.url) as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM agents) + (SELECT count(*) FROM tasks) AS it"
+        ).fetchone()
+    assert row["it"] == held.report["changed"]["count"]
+    assert held.report["total"] == held.report["processed"]
+
+
 def test_replays_and_live_intake_leave_the_same(site, make_site):
     """While webhooks come and are folded; nobody waits for ever, nothing is lost."""
     world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
