@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Each line may import from the lines above it only, and none of its line from another of it.
 LAYERS = [
-    ["projector", "projector.errors", "projector.garbage"],
+    ["projector", "projector.errors", "projector.garbage", "projector.processes"],
     ["projector.events", "projector.body", "projector.merkle"],
     ["projector.words", "projector.tally"],
     ["projector.webex", "projector.machine"],
@@ -55,7 +55,7 @@ LAYERS = [
     ["projector.feed", "projector.summary"],
     ["projector.bootstrap"],
     # What starts the service, each part of it in a process of its own.
-    ["projector.footing", "projector.migrate", "projector.processes"],
+    ["projector.footing", "projector.migrate"],
     ["projector.embedded", "projector.serve"],
     ["projector.run", "projector.client", "projector.questions"],
     ["projector.export", "projector.lookup", "projector.operating", "projector.sealing"],

@@ -1,0 +1,104 @@
+"""A replay of everything: by all cores beside one, and what it leaves to clients that post.
+
+Clients post at half of the rate that they reach by themselves, once alone and once beside a replay;
+the ratio is that of the rates which they reached.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from projector.database import open_pool
+from projector.jobs import Jobs
+from projector.replay import Replayer
+from projector.runner import Runner
+from projector.store import EventStore, Request
+from tests.bench.ground import Bodies, fill
+from tests.bench.measure import Case, Comparison, Sample
+
+PART = "replaying"
+ALL, ONE = "replay by all cores", "replay by one process"
+BESIDE, ALONE = "half of peak beside a replay", "half of peak alone"
+ASKED = {"orgIds": None, "agentIds": [], "taskIds": [], "from": None, "to": None, "parked": False}
+REQUEST = 20
+SECONDS = 5.0
+
+
+def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
+    pool = open_pool(url, max_size=4)
+    store, bodies = EventStore(pool), Bodies()
+    fill(store, bodies.tell(events), request=REQUEST)
+    Runner(store, url).catch_up()
+    head = store.head()
+    case = Case(part=PART, name=f"{head:,} events", pairs=[(ALL, ONE), (BESIDE, ALONE)])
+    for _ in range(rounds):
+        for name, processes in ((ONE, 1), (ALL, os.cpu_count() or 1)):
+            case.add(name, _replayed(url, processes))
+        peak = _posted(store, bodies, rate=None).rate
+        case.add(ALONE, _posted(store, bodies, rate=peak / 2))
+        with _going_on(url):
+            case.add(BESIDE, _posted(store, bodies, rate=peak / 2))
+        Runner(store, url).catch_up()
+    pool.close()
+    yield from case.comparisons()
+
+
+def _replayed(url: str, processes: int) -> Sample:
+    """A dry run folds and writes the same, and leaves the log's tables as they are."""
+    pool = open_pool(url, max_size=4)
+    jobs, replayer = Jobs(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
+    jobs.ask("replay", ASKED | {"dryRun": False}, who="bench", why=None)
+    job = jobs.take()
+    assert job is not None
+    held = jobs.hold(job, lambda: False)
+    begun = time.monotonic()
+    replayer.run(held)
+    seconds = time.monotonic() - begun
+    jobs.end(held, "completed", None)
+    pool.close()
+    return Sample(events=held.report["total"], seconds=seconds)
+
+
+@contextmanager
+def _going_on(url: str) -> Iterator[None]:
+    """Replays of everything, one after the other, and a runner, until the block ends."""
+    stop = threading.Event()
+
+    def replay() -> None:
+        while not stop.is_set():
+            _replayed(url, os.cpu_count() or 1)
+
+    thread = threading.Thread(target=replay)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _posted(store: EventStore, bodies: Bodies, *, rate: float | None) -> Sample:
+    """Requests appended one after the other at a rate, or as fast as they go."""
+    requests = [
+        Request(events=offered) for offered in _requests(bodies, 200 if rate is None else 400)
+    ]
+    begun = time.monotonic()
+    done = 0
+    for request in requests:
+        if rate is not None:
+            due = begun + done / rate
+            time.sleep(max(0.0, due - time.monotonic()))
+        store.append([request])
+        done += len(request.events)
+        if time.monotonic() - begun > SECONDS:
+            break
+    return Sample(events=done, seconds=time.monotonic() - begun)
+
+
+def _requests(bodies: Bodies, count: int) -> Iterator[list]:
+    for _ in range(count):
+        yield bodies.tell(REQUEST)
