@@ -36,6 +36,7 @@ from projector.store import EventStore, now_ms
 from projector.tables import INTERVAL_COLUMNS, TABLES, Table, from_row
 
 MANY_EVENTS = 50_000  # from which on several processes are worth their start
+REST = 4  # times as long as it worked a replay rests while intake is at work
 FIRST = 100  # changed subjects that are listed; the count tells of all
 BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
 Place = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
@@ -205,8 +206,8 @@ class Replayer:
             place = (table.name, *keys[-1])
             self._replay(part, scope, table, keys, place=place, events=events)
             if self._store.head() > head:
-                # Intake is at work: it gets at least as much of the database as the replay.
-                self._wait(time.monotonic() - begun)
+                # Intake is at work: all processes together take a fifth of a core.
+                self._wait((time.monotonic() - begun) * REST * part.shares)
 
     def _total(self, scope: ReplayScope) -> int:
         """How many events the scope has; one of an agent and a task counts for both."""

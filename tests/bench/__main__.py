@@ -20,6 +20,7 @@ from tests.bench import (
     measure,
     past,
     replay,
+    replaying,
     seal,
     storm,
     tail,
@@ -44,6 +45,9 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
         rounds=min(3, given["rounds"]),
         events=given["replay_events"],
         request=given["replay_request"],
+    ),
+    "replaying": lambda url, given: replaying.measure(
+        url, rounds=min(3, given["rounds"]), events=given["replay_events"]
     ),
     "late": lambda url, given: late.measure(url, rounds=given["rounds"], most=given["late_events"]),
     "storm": lambda url, given: storm.measure(

@@ -17,7 +17,7 @@ from projector.jobs import Jobs
 from projector.replay import Replayer
 from projector.runner import Runner
 from projector.store import EventStore, Request
-from tests.bench.ground import Bodies, fill
+from tests.bench.ground import Bodies, fill, parse
 from tests.bench.measure import Case, Comparison, Sample
 
 PART = "replaying"
@@ -48,7 +48,7 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
 
 
 def _replayed(url: str, processes: int) -> Sample:
-    """A dry run folds and writes the same, and leaves the log's tables as they are."""
+    """A replay of everything, to its end."""
     pool = open_pool(url, max_size=4)
     jobs, replayer = Jobs(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
     jobs.ask("replay", ASKED | {"dryRun": False}, who="bench", why=None)
@@ -83,22 +83,15 @@ def _going_on(url: str) -> Iterator[None]:
 
 def _posted(store: EventStore, bodies: Bodies, *, rate: float | None) -> Sample:
     """Requests appended one after the other at a rate, or as fast as they go."""
-    requests = [
-        Request(events=offered) for offered in _requests(bodies, 200 if rate is None else 400)
-    ]
-    begun = time.monotonic()
-    done = 0
-    for request in requests:
-        if rate is not None:
-            due = begun + done / rate
-            time.sleep(max(0.0, due - time.monotonic()))
-        store.append([request])
-        done += len(request.events)
-        if time.monotonic() - begun > SECONDS:
-            break
-    return Sample(events=done, seconds=time.monotonic() - begun)
-
-
-def _requests(bodies: Bodies, count: int) -> Iterator[list]:
-    for _ in range(count):
-        yield bodies.tell(REQUEST)
+    done, begun = 0, time.monotonic()
+    spent = 0.0  # on making them up
+    while time.monotonic() - begun - spent < SECONDS:
+        before = time.monotonic()
+        offered = parse([*bodies.tell(REQUEST)])
+        if rate is None:
+            spent += time.monotonic() - before
+        else:
+            time.sleep(max(0.0, begun + done / rate - time.monotonic()))
+        store.append([Request(events=offered)])
+        done += len(offered)
+    return Sample(events=done, seconds=time.monotonic() - begun - spent)

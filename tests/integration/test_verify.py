@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector import shares as shares_module
 from projector import verifier
 from projector.cli import main
 from projector.database import connect
@@ -334,10 +335,10 @@ def left_out(site: Site, wanted: Wanted = EVERYTHING) -> tuple[int, int, int, in
 )
 def test_a_worker_holds_few_subjects_and_few_events(monkeypatch, events, shares):
     """Or one subject, however many it has."""
-    monkeypatch.setattr(verifier, "MOST_SUBJECTS", 3)
-    monkeypatch.setattr(verifier, "MOST_EVENTS", 9)
+    monkeypatch.setattr(shares_module, "MOST_SUBJECTS", 3)
+    monkeypatch.setattr(shares_module, "MOST_EVENTS", 9)
     rows = [{"org_id": ORG, "id": str(it), "events": told} for it, told in enumerate(events)]
-    assert shares == ["".join(id_ for _, id_ in keys) for keys in verifier.apart(rows)]
+    assert shares == ["".join(id_ for _, id_ in keys) for keys in shares_module.apart(rows)]
 
 
 # --- what fails is said in a sentence ---

@@ -8,7 +8,7 @@ import pytest
 
 from projector.events import bucket, event_key, fingerprint, restatements
 from projector.tables import AGENTS, TASKS
-from tests.examples import capture, channel, login, task, v1, v2
+from tests.examples import body, capture, channel, login, task, v1, v2
 from tests.folds import folded, ordered
 
 
@@ -93,9 +93,8 @@ def test_reconciliation_gives_way_within_two_seconds(moment, expected):
             v1(0, "ann") | {"type": "agent:coffee"},
             v1(100, "ann") | {"type": "agent:tea"},
         ),
-        (TASKS, capture(0, "t", "/a"), capture(100, "t", "/b")),
     ],
-    ids=["word", "task", "channel-type", "kind", "type", "path"],
+    ids=["word", "task", "channel-type", "kind", "type"],
 )
 def test_reconciliation_that_says_something_else_is_folded(table, webhook, fetched):
     """Near in time is not enough."""
@@ -112,8 +111,10 @@ def test_reconciliation_that_says_something_else_is_folded(table, webhook, fetch
         ),
         (TASKS, task(0, "t", "new", filePath="/a"), task(100, "t", "new", filePath="/b")),
         (TASKS, capture(0, "t", "/a"), capture(100, "t", "/a")),
+        (TASKS, capture(0, "t", "/a"), capture(100, "t", "/b")),
+        (TASKS, capture(0, "t", "/a"), body("capture:available", 100, taskId="t")),
     ],
-    ids=["state", "task", "capture"],
+    ids=["state", "task", "capture", "another path", "no path"],
 )
 def test_reconciliation_may_know_less(table, webhook, fetched):
     """Subject, task and word are enough to tell that it is the webhook's fact."""

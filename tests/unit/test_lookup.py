@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import time_ns
 from typing import Any
 
 import click
@@ -102,11 +103,23 @@ def test_a_time_is_a_number_or_iso(text, time):
     assert time == Moment().convert(shown_time(time), None, None)
 
 
-@pytest.mark.parametrize("text", ["", "-1", "now", "2026-01-01", "2026-01-01T00:00:00"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "later", "15 m", "-5m", "5w", "2026-01-01", "2026-01-01T00:00:00"]
+)
 def test_anything_else_is_no_time(text):
     """And is refused."""
     with pytest.raises(click.BadParameter, match="ISO 8601"):
         Moment().convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "ago"), [("now", 0), ("90s", 90_000), ("15m", 900_000), ("2h", 7_200_000),
+                      ("1d", 86_400_000)],
+)  # fmt: skip
+def test_a_time_may_be_so_long_ago(text, ago):
+    """By this machine's clock."""
+    now = time_ns() // 1_000_000
+    assert now - ago <= Moment().convert(text, None, None) <= time_ns() // 1_000_000 - ago
 
 
 @pytest.mark.parametrize(("time", "shown"), [(None, "-"), (2**53 - 1, str(2**53 - 1))])
