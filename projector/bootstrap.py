@@ -24,7 +24,7 @@ from projector.ledgers import Ledgers
 from projector.log import Log
 from projector.parking import Parking
 from projector.past import Past
-from projector.reconcile.client import Vendor
+from projector.reconcile.client import SHORT_TIMEOUT, Vendor
 from projector.reconcile.credentials import Credentials
 from projector.reconcile.reconciliation import Reconciler
 from projector.replay import Replayer
@@ -109,8 +109,13 @@ def _vendor(settings: Settings) -> Vendor:
 
 
 def vendor_of(settings: Settings) -> Callable[[], Vendor] | None:
-    """What reaches the vendor; null where nothing is configured for it."""
-    return partial(_vendor, settings) if settings.asks_vendor else None
+    """What asks the vendor now and then, without patience; null where nothing is configured."""
+
+    def vendor() -> Vendor:
+        own = Credentials(settings)
+        return Vendor(settings.vendor_root, own, tries=2, timeout=SHORT_TIMEOUT)
+
+    return vendor if settings.asks_vendor else None
 
 
 def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:

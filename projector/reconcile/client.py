@@ -21,7 +21,7 @@ from projector.reconcile.credentials import Credentials
 REQUESTS_A_MINUTE = 300  # of one client, as the vendor allows
 TRIES = 6
 LONGEST_WAIT_SECONDS = 60.0
-TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+TIMEOUT, SHORT_TIMEOUT = httpx.Timeout(60.0, connect=10.0), httpx.Timeout(10.0)
 
 
 class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
@@ -64,19 +64,22 @@ class Pace:
 class Vendor:
     """Calls of one organisation's APIs, at one root."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but two by name
         self,
         root: str,
         credentials: Credentials,
         *,
         pace: Pace | None = None,
+        tries: int = TRIES,
+        timeout: httpx.Timeout = TIMEOUT,
         sleep: Callable[[float], Any] = time.sleep,
     ) -> None:
         self._root = root
         self._credentials = credentials
         self._pace = pace or Pace(REQUESTS_A_MINUTE)
         self._sleep = sleep
-        self._http = httpx.Client(timeout=TIMEOUT)
+        self._tries = tries
+        self._http = httpx.Client(timeout=timeout)
         self.requests = 0
 
     def close(self) -> None:
@@ -101,13 +104,13 @@ class Vendor:
 
     def _call(self, method: str, path: str, *, is_safe: bool = True, **given: Any) -> Any:
         token, renewed = self._credentials.token(), False
-        for tried in range(1, TRIES + 1):
+        for tried in range(1, self._tries + 1):
             try:
                 return self._try(method, path, token, **given)
             except _Again as again:
                 if again.needs_token and renewed:
                     raise VendorRefuses(_REFUSED.format(method, path), 401) from None
-                if tried == TRIES or not (is_safe or again.was_not_taken):
+                if tried == self._tries or not (is_safe or again.was_not_taken):
                     times = "once" if tried == 1 else f"{tried} times"
                     raise VendorSilent(
                         f"The vendor does not answer {method} {path} ({again.why}, tried {times})."

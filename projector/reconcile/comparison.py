@@ -20,7 +20,7 @@ from projector.reconcile.matching import Matching, match
 from projector.reconcile.reader import Step
 from projector.reconcile.report import Report
 from projector.reconcile.rows import Activity, Source, activities
-from projector.reconcile.sources import Sources
+from projector.reconcile.sources import Sources, Unexpected
 from projector.store import EventStore, Request
 from projector.tables import AGENTS, TASKS, Table
 
@@ -133,7 +133,11 @@ class Comparison:
     def _completed(self, missing: Sequence[Fact]) -> Sequence[Fact]:
         """Facts with what other APIs tell of them: recordings, and the profiles of logins."""
         tasks = [it.subject[1] for it in missing if it.offered.event.kind is Kind.CAPTURE]
-        recordings = self._sources.captures([*dict.fromkeys(tasks)])
+        recordings: Mapping[str, Sequence[Any]] = {}
+        try:
+            recordings = self._sources.captures([*dict.fromkeys(tasks)])
+        except (VendorRefuses, Unexpected) as error:
+            self._report.failure(Source.CAPTURES, str(error))
         return [self._complete(fact, recordings) for fact in missing]
 
     def _complete(self, fact: Fact, recordings: Mapping[str, Sequence[Any]]) -> Fact:

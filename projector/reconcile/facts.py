@@ -103,7 +103,8 @@ def task_facts(
 def with_path(fact: Fact, recordings: Iterable[Any], *, now: int) -> Fact:
     """A capture with the path of its task's recording, without the signature that expires."""
     for recording in recordings:
-        path = (recording.get("attributes") or {}).get("filePath")
+        about = recording.get("attributes") if isinstance(recording, dict) else None
+        path = about.get("filePath") if isinstance(about, dict) else None
         if isinstance(path, str) and path:
             return _with(fact, {"filePath": path.partition("?")[0]}, now)
     return fact

@@ -9,6 +9,7 @@ from psycopg import sql
 from projector.database import Pool, snapshot, translated
 from projector.tables import TABLES
 
+MOST_GAPS = 2_000  # of a kind
 GAP_MS = 3_600_000  # how long a gap is taken to be of which no beginning is known
 
 
@@ -24,7 +25,7 @@ class Gap:
 
 
 def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
-    """The gaps that anomalies name in a window ``[start, end)``, by time."""
+    """The gaps that anomalies name in a window ``[start, end)``, 2,000 a kind at most, by time."""
     found: list[Gap] = []
     with snapshot(pool) as cur:
         for table in TABLES:
@@ -33,15 +34,25 @@ def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
                     "SELECT id, position, coalesce(gap_from, gap_to - %(longest)s), gap_to"
                     " FROM {} WHERE org_id = %(org)s AND gap_to >= %(start)s"
                     " AND coalesce(gap_from, gap_to - %(longest)s) < %(end)s"
-                    " ORDER BY gap_to, id, position"
+                    " ORDER BY gap_to, id, position LIMIT %(most)s"
                 ).format(sql.Identifier(table.anomalies)),
-                {"org": org_id, "start": start, "end": end, "longest": GAP_MS},
+                {"org": org_id, "start": start, "end": end, "longest": GAP_MS, "most": MOST_GAPS},
             )
             for id_, position, since, until in rows:
                 found.append(
                     Gap(kind=table.subject, id=id_, position=position, start=since, end=until)
                 )
     return sorted(found, key=lambda gap: (gap.end, gap.kind, gap.id, gap.position))
+
+
+def long_open(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str, int]]:
+    """Tasks that began before a time (epoch ms) and are open still, and when; the latest first."""
+    with snapshot(pool) as cur:
+        return cur.execute(
+            "SELECT id, began FROM tasks WHERE org_id = %s AND began < %s"
+            ' AND facets @> \'{"open": ["true"]}\' ORDER BY began DESC, id LIMIT %s',
+            (org_id, before, most),
+        ).fetchall()
 
 
 def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:

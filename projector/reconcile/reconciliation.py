@@ -17,14 +17,22 @@ from projector.jobs import Held, JobFailed
 from projector.reconcile.client import Vendor, VendorRefuses, VendorSilent
 from projector.reconcile.comparison import Comparison
 from projector.reconcile.credentials import CredentialsRefused, NoCredentials
-from projector.reconcile.gaps import corrections_made, cover, gaps
+from projector.reconcile.gaps import corrections_made, cover, gaps, long_open
 from projector.reconcile.reader import Reader, Step
 from projector.reconcile.report import Report
 from projector.reconcile.rows import Source
-from projector.reconcile.sources import HOUR_MS, Endless, Foreign, Sources, Unexpected
+from projector.reconcile.sources import (
+    HOUR_MS,
+    LOOK_BACK_MS,
+    Endless,
+    Foreign,
+    Sources,
+    Unexpected,
+)
 from projector.store import EventStore, now_ms
 
 WITH_GAPS = 30  # agents, and tasks, that are asked for first, one by one
+LONG_OPEN = 200  # tasks that are open since before the window, the latest of them
 VIEWS_WAIT_SECONDS = 60.0
 LOOK_EVERY_SECONDS = 0.1
 _SPANS = {Source.ACTIVITIES: HOUR_MS}  # asked for at a time; of the others a day
@@ -121,6 +129,12 @@ class _Run:
                 "next": 0,
                 "position": self._by.store.head(),
                 "gaps": [asdict(gap) for gap in found],
+                "open": [
+                    {"id": id_, "start": began}
+                    for id_, began in long_open(
+                        self._by.pool, self._org, asked.start - LOOK_BACK_MS, LONG_OPEN
+                    )
+                ],
             }
             self._held.report |= {"orgId": self._org, "gapsFound": len(found)}
 
@@ -135,6 +149,13 @@ class _Run:
                 Step(source=source, start=asked.start, end=asked.end, ids=[id_], is_gap=True)
                 for id_ in [*ids][:WITH_GAPS]
             ]
+        if not asked.agent_ids:
+            # Open for longer than the vendor's windows are looked back.
+            steps += [
+                Step(source=Source.CONTACTS, start=it["start"], end=asked.end, ids=[it["id"]],
+                     is_gap=True)
+                for it in self._held.progress["open"]
+            ]  # fmt: skip
         whole = [Source.SESSIONS, Source.ACTIVITIES]
         whole += [] if asked.agent_ids else [Source.TASKS, Source.CONTACTS]
         for source in whole:
@@ -159,7 +180,7 @@ class _Run:
         if not asked.dry_run:
             self._await_views(head)
             self._outcome(head)
-            if not self._report.has_failures and not asked.agent_ids:
+            if self._report.is_whole and not asked.agent_ids:
                 job, now = self._held.job.id, self._by.clock()
                 cover(self._by.pool, job, self._org, asked.start, asked.end, now=now)
         failed = {line["source"] for line in report["failures"]}

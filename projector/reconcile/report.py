@@ -97,8 +97,9 @@ class Report:
             self._list("failures", line)
 
     @property
-    def has_failures(self) -> bool:
-        return bool(self._kept["failures"])
+    def is_whole(self) -> bool:
+        """Whether every source was read to its end; a capture is one without its path, too."""
+        return all(line["source"] == Source.CAPTURES for line in self._kept["failures"])
 
     def _of(self, source: Source) -> dict[str, Any]:
         fresh: dict[str, Any] = dict.fromkeys(COUNTS, 0)

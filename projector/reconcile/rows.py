@@ -23,6 +23,7 @@ class Source(StrEnum):
     SESSIONS = "agentSession"  # Search API, agents' activities (AAR)
     TASKS = "tasks"  # GET /v1/tasks
     CONTACTS = "taskDetails"  # Search API, tasks' activities (CAR)
+    CAPTURES = "captures"  # POST /v1/captures/query, for the recordings of captures alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from projector.errors import ProjectorError
 from projector.reconcile.client import Vendor
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
-ACTIVITIES_SPAN_MS = DAY_MS - 1  # the vendor wants less than a day
+ACTIVITIES_SPAN_MS = DAY_MS - 2  # less than a day, with the millisecond more on both sides
 ACTIVITIES_ROWS = 10_000  # of one window; what is beyond them is not told
 ACTIVITIES_PAGE = 1_000
 AGENTS_A_CALL = 100

@@ -10,10 +10,11 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from projector.keyring import Keyring
 from projector.reconcile.client import Vendor
+from projector.reconcile.sources import Unexpected
 
 # By resource and version; the names that the vendor offers of them are asked for.
 WANTED: dict[str, tuple[str, ...]] = {
@@ -28,6 +29,8 @@ ENDING, ENDS = "agent:1.0.0", datetime(2026, 12, 16, tzinfo=UTC)
 LIMIT, NEAR_LIMIT = 20, 2  # of an organisation, where the vendor tells none; how near is near
 MOST_TYPES = 32
 NAME = "projector {resource}"
+NONE: list[Any] = []
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +71,11 @@ class Subscriptions:
         limit = LIMIT
         for version in (1, 2):
             answer = self._vendor.get(f"/v{version}/subscriptions", {"orgId": self._vendor.org_id})
-            limit = int((answer.get("meta") or {}).get("subscriptionLimit") or limit)
-            for row in answer.get("data") or []:
-                found[row["id"]] = _subscription(row, version)
+            told = _field(answer, "meta", {}).get("subscriptionLimit")
+            limit = told if isinstance(told, int) else limit
+            for row in _field(answer, "data", NONE):
+                own = _subscription(row, version)
+                found[own.id] = own
         ordered = sorted(found.values(), key=lambda it: (it.name, it.id))
         return Listing(subscriptions=ordered, limit=limit)
 
@@ -117,7 +122,7 @@ class Subscriptions:
 
     def _offered(self) -> list[str]:
         answer = self._vendor.get("/v2/event-types", {"orgId": self._vendor.org_id})
-        return [row["name"] for row in answer.get("data") or []]
+        return [str(_field(row, "name", "")) for row in _field(answer, "data", NONE)]
 
     def _made(self, url: str, resource: str, types: Sequence[str]) -> Subscription:
         secret = secrets.token_urlsafe(48)
@@ -129,7 +134,7 @@ class Subscriptions:
             "orgId": self._vendor.org_id,
             "resourceVersion": resource,
         }
-        made = _subscription(self._vendor.change("POST", "/v2/subscriptions", body)["data"], 2)
+        made = _told(self._vendor.change("POST", "/v2/subscriptions", body), 2)
         self._keyring.keep(made.id, secret)
         return made
 
@@ -138,7 +143,7 @@ class Subscriptions:
         if it.version == 2:
             body["resourceVersion"] = it.resource_version
         path = f"/v{it.version}/subscriptions/{it.id}"
-        return _subscription(self._vendor.change("PATCH", path, body)["data"], it.version)
+        return _told(self._vendor.change("PATCH", path, body), it.version)
 
 
 def warnings(listing: Listing, ours: set[str], now: datetime) -> list[str]:
@@ -164,13 +169,26 @@ def warnings(listing: Listing, ours: set[str], now: datetime) -> list[str]:
     return found
 
 
-def _subscription(row: dict[str, Any], version: int) -> Subscription:
+def _told(answer: Any, version: int) -> Subscription:
+    return _subscription(_field(answer, "data", {}), version)
+
+
+def _subscription(row: Any, version: int) -> Subscription:
+    id_ = _field(row, "id", "")
+    if not id_:
+        raise Unexpected("The vendor tells of a subscription without its id.")
     return Subscription(
-        id=row["id"],
-        name=row.get("name") or "",
-        resource_version=row.get("resourceVersion") or "",
-        status=row.get("status") or "",
-        destination_url=row.get("destinationUrl") or "",
-        event_types=row.get("eventTypes") or (),
+        id=id_,
+        name=_field(row, "name", ""),
+        resource_version=_field(row, "resourceVersion", ""),
+        status=_field(row, "status", ""),
+        destination_url=_field(row, "destinationUrl", ""),
+        event_types=[str(it) for it in _field(row, "eventTypes", NONE)],
         version=version,
     )
+
+
+def _field(holder: Any, name: str, otherwise: T) -> T:
+    """A field of an object of the vendor's, where it is of the kind that is expected."""
+    value = holder.get(name) if isinstance(holder, dict) else None
+    return value if isinstance(value, type(otherwise)) else otherwise

@@ -11,6 +11,8 @@ import pytest
 
 from projector.jobs import Interrupted, JobFailed, Jobs
 from projector.reconcile import comparison
+from projector.reconcile.client import VendorRefuses
+from projector.reconcile.sources import Sources
 from projector.simulate.vendor import Faults, Vendor, serving
 from tests.integration.driving import tables
 from tests.integration.reconciling import (
@@ -366,3 +368,40 @@ def test_a_run_that_was_broken_off_goes_on_from_its_step(make_site, tmp_path):
     facts = [{row["id"] for row in fetched(site)} for site in (whole, broken)]
     assert facts[0] == facts[1] != set()
     assert report["orgId"]
+
+
+def test_a_task_that_is_open_for_days_is_asked_for_by_name(make_site, tmp_path):
+    """The vendor compares when it was created, long before the window: what we hold open we ask."""
+    day = live(hours=0.5, agents=4, seed=2, lose=0.0)
+    site, records = make_site(), day.records
+    task_id = next(body["data"]["taskId"] for body in day.truth if body["type"] == "task:new")
+    new = next(body for body in day.truth if body["type"] == "task:new")
+    deliver(site, [new])
+    days = 5 * 24 * HOUR_MS
+    kept = records.tasks[task_id]
+    kept |= {"endedTime": None, "isActive": True}
+    last = day.end + days
+    kept["activities"].append(
+        kept["activities"][-1]
+        | {"id": f"{task_id}-{last}-parked", "eventName": "parked", "createdTime": last}
+    )
+    with serving(Vendor(records)) as root:
+        report = reconcile(site, root, tmp_path, **{"from": last - HOUR_MS, "to": last + 1})
+    assert last in [row["time"] for row in report["missing"] if row["id"] == task_id]
+
+
+def test_captures_that_may_not_be_asked_for_cost_no_fact(make_site, tmp_path, monkeypatch):
+    """They are appended without their path, and the report says why."""
+
+    def refuse(*_: Any) -> Any:
+        raise VendorRefuses("The vendor refuses POST /v1/captures/query (403).", 403)
+
+    site, day = make_site(), live(hours=0.5, agents=4, seed=2, lose=0.3)
+    deliver(site, day.deliveries)
+    monkeypatch.setattr(Sources, "captures", refuse)
+    with serving(Vendor(day.records)) as root:
+        report = reconcile(site, root, tmp_path, **window(day))
+    assert ["captures"] == [line["source"] for line in report["failures"]]
+    assert "capture:available" in {row["type"] for row in fetched(site)}
+    views = [*listed(site, "/api/v1/tasks")]
+    assert None in {it["filePath"] for view in views for it in view["captures"]}
