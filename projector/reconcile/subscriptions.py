@@ -30,6 +30,7 @@ LIMIT, NEAR_LIMIT = 20, 2  # of an organisation, where the vendor tells none; ho
 MOST_TYPES = 32
 NAME = "projector {resource}"
 NONE: list[Any] = []
+EMPTY: dict[str, Any] = {}
 T = TypeVar("T")
 
 
@@ -71,7 +72,7 @@ class Subscriptions:
         limit = LIMIT
         for version in (1, 2):
             answer = self._vendor.get(f"/v{version}/subscriptions", {"orgId": self._vendor.org_id})
-            told = _field(answer, "meta", {}).get("subscriptionLimit")
+            told = _field(answer, "meta", EMPTY).get("subscriptionLimit")
             limit = told if isinstance(told, int) else limit
             for row in _field(answer, "data", NONE):
                 own = _subscription(row, version)
@@ -170,7 +171,7 @@ def warnings(listing: Listing, ours: set[str], now: datetime) -> list[str]:
 
 
 def _told(answer: Any, version: int) -> Subscription:
-    return _subscription(_field(answer, "data", {}), version)
+    return _subscription(_field(answer, "data", EMPTY), version)
 
 
 def _subscription(row: Any, version: int) -> Subscription:
