@@ -25,6 +25,7 @@ from api.parameters import (
 from api.problems import Problem
 from api.routes import read
 from projector.past import Found
+from projector.reading import ReadOrder
 from projector.recall import AsOf
 from projector.settings import Token
 from projector.shapes import (
@@ -36,7 +37,6 @@ from projector.shapes import (
     TaskInterval,
     TaskView,
 )
-from projector.store import ReadOrder
 from projector.tables import AGENTS, TASKS, Table
 from projector.views import Selection
 

@@ -12,9 +12,9 @@ from api.problems import Problem
 from api.routes import read
 from projector.events import Origin
 from projector.log import LogQuestion
+from projector.reading import ReadOrder
 from projector.settings import Token
 from projector.shapes import EventRow, EventWithBody, LogEvent, Shape
-from projector.store import ReadOrder
 
 blueprint = Blueprint("log", __name__)
 

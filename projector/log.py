@@ -18,6 +18,7 @@ from projector.body import read_shown
 from projector.database import Pool, snapshot
 from projector.events import Origin, Recorded, TimeSource, restatements
 from projector.machine import S
+from projector.reading import ReadOrder, SubjectColumn
 from projector.scope import Scope, names
 from projector.shapes import (
     ConflictShape,
@@ -27,7 +28,7 @@ from projector.shapes import (
     LogEvent,
     event_row,
 )
-from projector.store import EventStore, ReadOrder, SubjectColumn
+from projector.store import EventStore
 from projector.tables import Table
 from projector.webex import read_event
 

@@ -27,9 +27,10 @@ from projector.errors import ProjectorError
 from projector.events import LANE_BUCKETS
 from projector.lanes import NAME, count_projected, hold
 from projector.projections import project
+from projector.reading import Entry
 from projector.rows import Key
 from projector.scope import Scope, names
-from projector.store import Entry, EventStore, now_ms
+from projector.store import EventStore, now_ms
 from projector.tables import TABLES, Table
 
 ParkedPlace = tuple[str, str, str]  # organisation, kind and id

@@ -34,8 +34,9 @@ from projector.garbage import collecting_rarely
 from projector.lanes import Claim, HoleInLog, OtherFold, advance, claim, fair_share, join
 from projector.parking import NOTHING, LeftOut, left_out, project_or_park
 from projector.projections import project
+from projector.reading import Entry
 from projector.rows import Key
-from projector.store import Entry, EventStore
+from projector.store import EventStore
 from projector.tables import FOLD_VERSION, TABLES, Table
 
 PAGE_EVENTS = 5_000

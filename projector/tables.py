@@ -12,8 +12,8 @@ from projector.agent import AgentState
 from projector.events import LANE_BUCKETS, Event, bucket
 from projector.figures import Contact, contact
 from projector.machine import Interval, S, Story, Stretch
+from projector.reading import SubjectColumn
 from projector.shapes import AgentInterval, TaskInterval, agent_view, task_view
-from projector.store import SubjectColumn
 from projector.tally import NOTHING, Tally
 from projector.task import TaskState
 
