@@ -20,9 +20,9 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from projector.database import BESIDE, SCHEMA, SERVICE_ROLE, connect, enter_schema, translated
+from projector.differences import Changed, changed, shown
 from projector.errors import ProjectorError
 from projector.lanes import NAME
-from projector.replay import FIRST, Changed, changed, shown
 from projector.tables import FOLD_VERSION, TABLES, Table
 
 SWAP = f"{SCHEMA}_swap"
@@ -34,6 +34,7 @@ SWITCH_SECONDS = 60.0  # in which a moment without readers and writers has to co
 STANDSTILL_SECONDS = 2.0  # as long as nothing is folded for it
 NEARLY = 20_000  # events that are caught up within that time
 LOOK_EVERY_SECONDS = 0.005
+FIRST = 100  # changed subjects that are listed; the count tells of all
 COMPARED_TOGETHER = 200
 
 

@@ -7,38 +7,32 @@ live intake folds by, up to where the lane has folded; a dry run is the same, ta
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
 
-import psycopg
-from psycopg import Cursor, sql
-from psycopg.rows import TupleRow, tuple_row
+from psycopg import sql
+from psycopg.rows import tuple_row
 
-from projector.database import VIEWS_CHANNEL, Pool, is_passing, open_pool, translated
+from projector.database import VIEWS_CHANNEL, Pool, open_pool, translated
 from projector.events import LANE_BUCKETS, LANES
 from projector.jobs import Held, Interrupted, Jobs
-from projector.lanes import count_projected, hold
-from projector.machine import Interval
-from projector.parking import fold_waiting
 from projector.processes import die_with_parent
-from projector.projections import project
+from projector.refold import refold
 from projector.rows import Key
-from projector.shapes import interval_row
-from projector.shares import MOST_EVENTS, MOST_SUBJECTS, apart
+from projector.shares import MOST_SUBJECTS, apart
 from projector.store import EventStore, now_ms
-from projector.tables import INTERVAL_COLUMNS, TABLES, Table, from_row
+from projector.tables import TABLES, Table
 
 MANY_EVENTS = 50_000  # from which on several processes are worth their start
 REST = 4  # times as long as it worked a replay rests while intake is at work
 FIRST = 100  # changed subjects that are listed; the count tells of all
-BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
+AFTER_ALL = (1 << 63) - 1  # of times
 Place = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
 
 
@@ -100,28 +94,6 @@ class ReplayScope:
             "ids": list(ids),
             "start": 0 if self.start is None else self.start,
             "end": AFTER_ALL if self.end is None else self.end,
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """The first of what a replay shows otherwise of a subject."""
-
-    kind: str
-    org_id: str
-    id: str
-    field: str
-    before: Any
-    after: Any
-    event_id: str | None
-
-    def row(self) -> dict[str, Any]:
-        return {
-            "subject": {"kind": self.kind, "orgId": self.org_id, "id": self.id},
-            "field": self.field,
-            "before": self.before,
-            "after": self.after,
-            "eventId": self.event_id,
         }
 
 
@@ -325,173 +297,3 @@ def _fold_part(part: Part, asked: Mapping[str, Any]) -> None:
 
     place = job.progress["places"].get(str(part.share))
     replayer.fold(part, ReplayScope.of(asked), place, look)
-
-
-def refold(
-    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], keys: Sequence[Key]
-) -> list[Changed]:
-    """Fold subjects anew up to where their lanes have folded; what is shown otherwise."""
-    lanes = sorted({table.lane_of(key) for key in keys})
-    positions = {lane: hold(cur, lane) for lane in lanes}
-    upto = {key: positions[table.lane_of(key)] for key in keys}
-    before = shown(cur, table, keys)
-    _forget(cur, store, table, keys, upto)
-    try:
-        with cur.connection.transaction():
-            _fold(cur, store, table, upto)
-    except psycopg.Error as error:
-        if is_passing(error):
-            raise
-        _fold_apart(cur, store, table, upto)
-    except MemoryError:
-        raise
-    except Exception:  # noqa: BLE001 - what one subject brings must not stop the others
-        _fold_apart(cur, store, table, upto)
-    after = shown(cur, table, keys)
-    found = (changed(table, key, before.get(key), after.get(key)) for key in keys)
-    return [it for it in found if it is not None]
-
-
-def _forget(
-    cur: Cursor[TupleRow],
-    store: EventStore,
-    table: Table[Any],
-    keys: Sequence[Key],
-    upto: Mapping[Key, int],
-) -> None:
-    """Delete all that is stored of subjects; of parked ones what waits counts as folded."""
-    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
-    for name in table.all_names:
-        cur.execute(
-            sql.SQL(
-                "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-                " WHERE r.org_id = k.org_id AND r.id = k.id"
-            ).format(sql.Identifier(name)),
-            columns,
-        )
-    parked = cur.execute(
-        "DELETE FROM parked AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-        " WHERE r.kind = %b AND r.org_id = k.org_id AND r.id = k.id"
-        " RETURNING r.org_id, r.id, r.position",
-        [*columns, table.name],
-    ).fetchall()
-    for org_id, id_, position in parked:
-        key = (org_id, id_)
-        waiting = store.count(cur, table.column, *key, after=position - 1, upto=upto[key])
-        count_projected(cur, (table.name, table.bucket_of(key)), waiting)
-
-
-def _fold(
-    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
-) -> None:
-    """Fold all together, or page by page one that has many events."""
-    if len(upto) == 1:
-        [(key, head)] = upto.items()
-        if store.count(cur, table.column, *key, after=0, upto=head) > MOST_EVENTS:
-            _fold_apart(cur, store, table, upto)
-            return
-    asked = [(*key, BEFORE_ALL, AFTER_ALL, head) for key, head in upto.items()]
-    told = store.between(cur, table.column, asked, kind=table.name)
-    new = {
-        key: sorted(events, key=lambda recorded: recorded.position)
-        for key, events in zip(upto, told, strict=True)
-        if events
-    }
-    if new:
-        project(cur, store, table, new, known=0)
-
-
-def _fold_apart(
-    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
-) -> None:
-    """Fold each by itself, and park those that cannot be folded."""
-    for key, head in upto.items():
-        place = (table.name, table.bucket_of(key))
-        count_projected(cur, place, -store.count(cur, table.column, *key, after=0, upto=head))
-        fold_waiting(cur, store, table, key, after=0, head=head)
-
-
-# --- what is shown --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    view: Mapping[str, Any]
-    intervals: Sequence[Interval]
-
-
-def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, Shown]:
-    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
-    intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
-    for org_id, id_, *row in cur.execute(
-        sql.SQL(
-            "SELECT org_id, id, {} FROM {} JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-            " USING (org_id, id) WHERE known_to IS NULL ORDER BY start"
-        ).format(sql.SQL(INTERVAL_COLUMNS), sql.Identifier(table.intervals)),
-        columns,
-    ):
-        intervals[org_id, id_].append(from_row(row))
-    rows = cur.execute(
-        sql.SQL(
-            "SELECT org_id, id, state, tally FROM {} JOIN unnest(%b::text[], %b::text[])"
-            " AS k(org_id, id) USING (org_id, id)"
-        ).format(sql.Identifier(table.name)),
-        columns,
-    )
-    return {
-        (org_id, id_): Shown(
-            view=_view(table, (org_id, id_), state, tally), intervals=intervals[org_id, id_]
-        )
-        for org_id, id_, state, tally in rows
-    }
-
-
-def _view(table: Table[Any], key: Key, state: str, tally: Mapping[str, int]) -> Mapping[str, Any]:
-    try:
-        view = table.view(*key, table.load(state, tally), settled=False)
-    except ValueError:  # another version of the fold, or another hand
-        return {"state": state}
-    return dict(view.model_dump(mode="json", by_alias=True))
-
-
-def changed(
-    table: Table[Any], key: Key, before: Shown | None, after: Shown | None
-) -> Changed | None:
-    for field, old, new, event_id in _differences(table, before, after):
-        return Changed(
-            kind=table.subject,
-            org_id=key[0],
-            id=key[1],
-            field=field,
-            before=old,
-            after=new,
-            event_id=event_id,
-        )
-    return None
-
-
-def _differences(
-    table: Table[Any], before: Shown | None, after: Shown | None
-) -> Iterator[tuple[str, Any, Any, str | None]]:
-    old = before.view if before else {}
-    new = after.view if after else {}
-    last = (new.get("lastEvent") or {}).get("id")
-    if before is None or after is None:  # a subject that was not there, or is no more
-        yield "status", old.get("status"), new.get("status"), last
-    for field in dict.fromkeys([*new, *old]):
-        if old.get(field) != new.get(field):
-            yield field, old.get(field), new.get(field), last
-    rows = (before.intervals if before else [], after.intervals if after else [])
-    for place in range(max(map(len, rows))):
-        one, other = (row[place] if place < len(row) else None for row in rows)
-        if one != other:
-            told_by = other or one
-            shown, now = (it and _interval(table, it) for it in (one, other))
-            yield "intervals", shown, now, told_by.event_id if told_by else None
-
-
-def _interval(table: Table[Any], it: Interval) -> dict[str, Any]:
-    row: dict[str, Any] = json.loads(
-        interval_row(table.interval, it, None).model_dump_json(by_alias=True)
-    )
-    return {name: row[name] for name in row if name not in {"to", "durationMs"}}

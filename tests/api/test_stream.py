@@ -15,6 +15,7 @@ from projector.lanes import claim
 from projector.runner import Runner
 from projector.scope import Scope
 from projector.simulate import Simulation
+from projector.tables import FOLD_VERSION
 from tests.api.test_access import TOKENS
 from tests.conftest import clone, open_site
 from tests.examples import RECORDED, login, logout, task, v1
@@ -278,7 +279,8 @@ def test_lanes_at_different_positions_lose_nothing(site):
     runner = Runner(site.service.store, site.url)
     with listening(site) as heard, connect(site.url) as held, connect(site.url) as other:
         with held.transaction():
-            lanes = claim(held.cursor(row_factory=psycopg.rows.tuple_row), 8, 100)
+            cursor = held.cursor(row_factory=psycopg.rows.tuple_row)
+            lanes = claim(cursor, 8, 100, fold=FOLD_VERSION)
             assert 8 == len(lanes.lanes)
             while runner.take_page(other):
                 pass

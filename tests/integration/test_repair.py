@@ -23,6 +23,7 @@ from projector.database import become_service, connect
 from projector.runner import Runner
 from projector.simulate import Simulation
 from projector.store import _APPEND, Request, _columns, now_ms
+from projector.tables import FOLD_VERSION
 from projector.webex import judge
 from tests.conftest import Site, erasable, erase, forget
 from tests.examples import RECORDED, story, v1
@@ -136,7 +137,7 @@ def test_rivals_share_the_lanes(site, monkeypatch):
         site.post(story(*(v1(1, f"a{number}", "idle") for number in range(64))))
         with one.transaction(), one.cursor() as cursor:
             cursor.row_factory = psycopg.rows.tuple_row
-            first = running.claim(cursor, 8, 100)
+            first = running.claim(cursor, 8, 100, fold=FOLD_VERSION)
             Runner(site.service.store, site.url).take_page(other)
             with connect(site.url) as third:
                 rows = third.execute("SELECT lane, position FROM projections ORDER BY lane")

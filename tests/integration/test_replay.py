@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector import refold as refolding
 from projector import replay, shares
 from projector.agent import AgentState
 from projector.database import connect
@@ -84,7 +85,7 @@ def test_a_replay_leaves_what_live_intake_left(timed, data, lives, subjects):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MOST_SUBJECTS", subjects)
         patch.setattr(shares, "MOST_EVENTS", data.draw(st.sampled_from([1, 3, 10_000])))
-        patch.setattr(replay, "MOST_EVENTS", data.draw(st.sampled_from([1, 10_000])))
+        patch.setattr(refolding, "MOST_EVENTS", data.draw(st.sampled_from([1, 10_000])))
         report = run(site)
     assert before == (tables(site.url), counted(site))
     assert {"count": 0, "first": []} == report["changed"]
@@ -192,10 +193,10 @@ def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
     tamper(site, *(f"DELETE FROM {name}" for table in TABLES for name in (table.name,)))
     jobs = Jobs(site.service.pool)
     job = jobs.ask("replay", EVERYTHING, who="test", why=None)
-    refold, calls = replay.refold, []
+    real, calls = replay.refold, []
 
     def breaking(cur: Any, *given: Any) -> Any:
-        found = refold(cur, *given)
+        found = real(cur, *given)
         calls.append(given[2])
         if len(calls) == 2:
             raise ends

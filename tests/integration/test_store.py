@@ -17,6 +17,7 @@ from projector.database import become_service, connect, open_pool
 from projector.events import LANES, Offered
 from projector.lanes import advance, claim
 from projector.store import _APPEND, EventStore, Request, _columns
+from projector.tables import FOLD_VERSION
 from projector.webex import judge
 from tests.strategies import envelope
 
@@ -182,7 +183,7 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
             while True:
                 last = done.is_set()
                 with connection.transaction():
-                    held = claim(cursor, LANES, 7)
+                    held = claim(cursor, LANES, 7, fold=FOLD_VERSION)
                     if held is not None:
                         page = store.page(cursor, held.lanes, after=held.after, end=held.last)
                         read.extend(entry.position for entry in page)

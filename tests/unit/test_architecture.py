@@ -40,8 +40,9 @@ LAYERS = [
         "projector.runner",
     ],
     # What is asked for and takes a while.
-    ["projector.worker", "projector.replay"],
-    ["projector.rebuild"],
+    ["projector.worker", "projector.differences"],
+    ["projector.refold", "projector.rebuild"],
+    ["projector.replay"],
     ["projector.reconcile"],
     ["projector.reconcile.rows", "projector.reconcile.credentials", "projector.reconcile.gaps"],
     ["projector.reconcile.facts", "projector.reconcile.client"],
