@@ -16,7 +16,7 @@ from psycopg.rows import DictRow
 from projector.delays import HISTOGRAM
 from projector.events import BUCKETS, LANE_BUCKETS, LANES
 from projector.lanes import NAME
-from projector.tables import TABLES
+from projector.tables import FOLD_VERSION, TABLES
 from projector.verify import Checked, Difference, Fields, Row, differing
 
 
@@ -63,7 +63,11 @@ def _lanes(connection: Connection[DictRow], head: int) -> Iterator[Difference]:
     rows = connection.execute("SELECT * FROM projections").fetchall()
     found = {f"{row['name']} {row['lane']}": row for row in rows}
     expected = {
-        f"{NAME} {lane}": {"position": min(row["counted"], head), "counted": row["position"]}
+        f"{NAME} {lane}": {
+            "position": min(row["counted"], head),
+            "counted": row["position"],
+            "fold": FOLD_VERSION,
+        }
         for lane in range(LANES)
         for row in [found.get(f"{NAME} {lane}", _NOTHING_FOLDED)]
     }
@@ -113,7 +117,7 @@ def _told(
         )
 
 
-_NOTHING_FOLDED: Row = {"position": 0, "counted": 0}
+_NOTHING_FOLDED: Row = {"position": 0, "counted": 0, "fold": FOLD_VERSION}
 _OF_LOG = f"""
     of_log AS (
         SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket, notification_id

@@ -129,7 +129,7 @@ _COLUMNS = {
     ],
 }
 _COUNTS = {
-    "projections": ["name", "lane", "position", "counted"],
+    "projections": ["name", "lane", "position", "counted", "fold"],
     "bucket_counts": ["name", "kind", "bucket", "stored", "projected"],
     "arrival_delays": ["type", "bucket", "events"],
     "delays_counted": ["position"],
