@@ -97,6 +97,7 @@ _copies = count()
 _OTHER = {
     "text": "{0} || 'x'",
     "bigint": "{0} + 1",
+    "integer": "{0} + 1",
     "smallint": "({0} + 1) % 16",
     "jsonb": "'{{\"other\": [1]}}'::jsonb",
     "ARRAY": "{0} || 1::bigint",
@@ -180,7 +181,14 @@ def test_a_changed_value_is_found(folded, name, column):
     assert told & ({column, "row"} if column in _KEYS else {column})
 
 
-_NONE = {"text": "''", "bigint": "0", "smallint": "0", "jsonb": "'{}'", "ARRAY": "'{}'"}
+_NONE = {
+    "text": "''",
+    "bigint": "0",
+    "integer": "0",
+    "smallint": "0",
+    "jsonb": "'{}'",
+    "ARRAY": "'{}'",
+}
 
 
 @pytest.mark.parametrize("name", ALL)
