@@ -7,7 +7,7 @@ they cannot be told apart, it is said.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -48,7 +48,7 @@ def _match_alike(facts: Sequence[Fact], known: Iterable[Recorded], found: Matchi
     """Facts and events of one subject, task and word: each webhook stands for one fact."""
     webhooks = {it.time for it in known if it.origin is Origin.WEBHOOK}
     others = {it.time for it in known if it.origin is not Origin.WEBHOOK}
-    taken = _nearest(facts, webhooks)
+    taken = _paired(facts, webhooks)
     for fact in sorted(facts, key=lambda fact: fact.time):
         if fact.offered.key in taken or fact.time in webhooks | others:
             found.matched.append(fact)
@@ -59,20 +59,23 @@ def _match_alike(facts: Sequence[Fact], known: Iterable[Recorded], found: Matchi
             others.add(fact.time)
 
 
-def _nearest(facts: Sequence[Fact], webhooks: Iterable[int]) -> set[UUID]:
-    """The keys of facts that have a webhook of their own, the nearest pairs first."""
+def _paired(facts: Sequence[Fact], webhooks: Iterable[int]) -> set[UUID]:
+    """The keys of facts that have a webhook of their own: of the same time, else one after another.
+
+    In their order, since the vendor's clocks may differ but not turn it round.
+    """
     free = set(webhooks)
-    pairs = sorted(
-        (abs(time - fact.time), fact.time, time, fact.offered.key)
-        for fact in facts
-        for time in free
-        if _is_near(time, fact.time)
-    )
-    taken: set[UUID] = set()
-    for _, _, time, key in pairs:
-        if key not in taken and time in free:
-            taken.add(key)
-            free.discard(time)
+    taken = {fact.offered.key for fact in facts if fact.time in free}
+    free -= {fact.time for fact in facts}
+    rest = deque(sorted(free))
+    for fact in sorted(facts, key=lambda fact: fact.time):
+        if fact.offered.key in taken:
+            continue
+        while rest and rest[0] < fact.time - RECONCILIATION_TOLERANCE_MS:
+            rest.popleft()
+        if rest and _is_near(rest[0], fact.time):
+            rest.popleft()
+            taken.add(fact.offered.key)
     return taken
 
 

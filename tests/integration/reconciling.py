@@ -51,16 +51,21 @@ def live(
     duplicate: float = 0.05,
     late: float = 0.1,
     versions: Versions = "2",
+    skew_ms: int = 0,
     spare: Callable[[list[Body]], set[str]] = lambda _: set(),
 ) -> Day:
-    """A day of the past; of it ``spare`` tells which events must not be lost."""
+    """A day of the past; of it ``spare`` tells which events must not be lost.
+
+    The vendor's rows are so much later than the webhooks of the same facts.
+    """
     end = END
     start = end - round(hours * HOUR_MS)
     world = Simulation(agents, seed, start_ms=start, versions=versions)
     truth = [*takewhile(lambda body: body["data"]["createdTime"] < end, world)]
     records = Records(world.slots())
     for body in truth:
-        records.add(body)
+        data = body["data"]
+        records.add(body | {"data": data | {"createdTime": data["createdTime"] + skew_ms}})
     fates = {"lose": lose, "duplicate": duplicate, "late": late}
     deliveries = [it.body for it in disturb(truth, **fates, seed=seed, tally=Counter())]
     missing = spare(truth) - {body["id"] for body in deliveries}

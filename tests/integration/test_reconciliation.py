@@ -164,6 +164,26 @@ def test_what_is_appended_is_what_was_lost_and_once(make_site, tmp_path, day):
     assert 0 == site.get("/api/v1/status").json["ledgers"]["conflicts"]
 
 
+@pytest.mark.parametrize("skew_ms", [-900, 1_500])
+def test_rows_and_webhooks_may_tell_other_times_of_one_fact(make_site, tmp_path, skew_ms):
+    """Within the tolerance: only what was lost is appended, though every time differs.
+
+    What lies within it of another fact of its kind may count as told by that one's webhook.
+    """
+    site, day = make_site(), live(hours=0.75, agents=6, seed=5, skew_ms=skew_ms)
+    deliver(site, day.deliveries)
+    with serving(Vendor(day.records)) as root:
+        window_ = {"from": day.start - 2_000, "to": day.end + 2_000}
+        report = reconcile(site, root, tmp_path, **window_)
+        again = reconcile(site, root, tmp_path, **window_)
+    lost = Counter(body["type"] for body in day.lost if body["type"] not in UNTOLD)
+    near = Counter(row["type"] for row in report["indistinct"])
+    assert Counter() == +appended(report) - lost
+    assert Counter() == lost - appended(report) - near
+    assert near.total() < lost.total() / 5
+    assert Counter() == +appended(again)
+
+
 def appended(report: dict[str, Any]) -> Counter[str]:
     """How many facts of each type a run appended."""
     found: Counter[str] = Counter()

@@ -241,7 +241,9 @@ def known(time: int, word: str = "connect", origin: Origin = Origin.WEBHOOK) -> 
         ([0, 1_000], [known(0)], [0], [], [1_000]),
         ([0, 1_000], [known(1_000)], [1_000], [], [0]),
         ([0, 1_000], [known(1), known(999)], [0, 1_000], [], []),
-        ([0, 1_000, 5_000], [known(600)], [1_000], [5_000], [0]),
+        ([0, 1_000, 5_000], [known(600)], [0], [5_000], [1_000]),
+        ([0, 1_000, 2_000], [known(1_500), known(2_500)], [0, 1_000], [], [2_000]),
+        ([1_500, 2_800], [known(0), known(1_300)], [1_500, 2_800], [], []),
         ([0], [known(0, origin=Origin.RECONCILIATION)], [0], [], []),
         ([0], [known(1, origin=Origin.RECONCILIATION)], [], [0], []),
         ([0], [known(0, origin=Origin.IMPORT)], [0], [], []),
@@ -249,7 +251,7 @@ def known(time: int, word: str = "connect", origin: Origin = Origin.WEBHOOK) -> 
     ],
 )
 def test_each_webhook_stands_for_one_fact(facts, log, matched, missing, indistinct):
-    """The nearest, within the tolerance; of what else is near it cannot be said."""
+    """Of its time, else in order within the tolerance; of what else is near it cannot be said."""
     found = match([fact(time) for time in facts], log)
     assert (matched, missing, indistinct) == tuple(
         sorted(it.time - NOW for it in some)
