@@ -20,9 +20,10 @@ test: $(READY)  ## run the tests; TESTARGS="-k name" selects
 laws: $(READY)  ## try each law on 2,000 lives and 2,000 noises
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/laws $(TESTARGS)
 
-lint: $(READY)  ## check style and formatting
+lint: $(READY)  ## check style, formatting and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: $(READY)  ## check types
 	$(BIN)/mypy
@@ -38,10 +39,10 @@ mutants:  ## break the pure core in small ways; do the tests notice? (a quarter 
 	.venv-mutants/bin/python -m tools.mutants
 
 bench: $(READY)  ## measure
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tools.bench
 
 demo: $(READY)  ## show a contact center at work
-	$(BIN)/python -m tests.demo
+	$(BIN)/python -m projector.cli.commands.demo
 
 clean:  ## remove .venv and caches, but no data
 	rm -rf .venv .venv-mutants build dist mutants *.egg-info .coverage htmlcov

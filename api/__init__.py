@@ -1,5 +1,5 @@
 """The HTTP interface: intake, reads and pages, over a ``Service``."""
 
-from api.application import create_app
+from api.app.application import create_app
 
 __all__ = ["create_app"]

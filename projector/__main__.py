@@ -1,5 +1,5 @@
 """`python -m projector`."""
 
-from projector.cli import main
+from projector.cli.main import main
 
 main()

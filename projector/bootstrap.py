@@ -11,29 +11,29 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from projector.changes import Changes
-from projector.database import Pool, open_pool
-from projector.delays import Delays
-from projector.explain import Explain
-from projector.feed import Feed
-from projector.hearing import Hearing
-from projector.intake import Intake
-from projector.jobs import Jobs
-from projector.keyring import Keyring
-from projector.ledgers import Ledgers
-from projector.log import Log
-from projector.parking import Parking
-from projector.past import Past
-from projector.reconcile.client import SHORT_TIMEOUT, Vendor
-from projector.reconcile.credentials import Credentials
-from projector.reconcile.reconciliation import Reconciler
-from projector.replay import Replayer
-from projector.settings import Role, Settings, SettingsError, Token
-from projector.status import Status
-from projector.store import EventStore, now_ms
-from projector.summary import Summaries
-from projector.views import Views
-from projector.worker import Kinds
+from projector.event_log.delivery_monitor import Hearing
+from projector.event_log.intake import Intake
+from projector.event_log.store import EventStore, now_ms
+from projector.infrastructure.database import Pool, open_pool
+from projector.infrastructure.settings import Role, Settings, SettingsError, Token
+from projector.operations.job_queue import Jobs
+from projector.operations.reconciliation.run import Reconciler
+from projector.operations.replay.run import Replayer
+from projector.operations.worker import Kinds
+from projector.projection.arrival_delays import Delays
+from projector.projection.parking import Parking
+from projector.query.as_of.explain import Explain
+from projector.query.as_of.summary import Summaries
+from projector.query.as_of.views import Past
+from projector.query.audit.event_log import Log
+from projector.query.audit.ledgers import Ledgers
+from projector.query.current_views import Views
+from projector.query.live.changes import Changes
+from projector.query.live.streams import Feed
+from projector.query.status import Status
+from projector.webex.api_client import SHORT_TIMEOUT, Vendor
+from projector.webex.credentials import Credentials
+from projector.webex.webhook_secrets import Keyring
 
 POOL_CONNECTIONS = 16
 

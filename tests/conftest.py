@@ -23,12 +23,12 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from projector.bootstrap import Service, build_service
-from projector.embedded import EmbeddedPostgres
-from projector.migrate import migrate
-from projector.runner import Runner
-from projector.settings import read_settings
-from projector.store import now_ms
-from projector.tables import TABLES
+from projector.event_log.store import now_ms
+from projector.infrastructure.embedded_postgres import EmbeddedPostgres
+from projector.infrastructure.migrations import migrate
+from projector.infrastructure.settings import read_settings
+from projector.projection.read_models import TABLES
+from projector.projection.runner import Runner
 
 TEMPLATE = "template_projector"
 

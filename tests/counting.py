@@ -1,6 +1,6 @@
 """The figures once more, counted from views and histories, as one would on paper.
 
-It shares nothing with `projector/figures.py` and `summary.py`, and has no SQL.
+It shares nothing with `projector/domain/metrics.py` and `query/as_of/summary.py`, and has no SQL.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from projector.machine import Story
-from projector.shapes import agent_view, interval_rows, task_view
-from projector.tables import AGENTS
+from projector.contract.schemas import agent_view, interval_rows, task_view
+from projector.domain.fold import Story
+from projector.projection.read_models import AGENTS
 
 AT_WORK = {"conferencing", "consulting", "connected", "on-hold", "ringing", "wrapup"}
 View = dict[str, Any]

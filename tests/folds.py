@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from projector.events import Origin, Recorded
-from projector.machine import AnomalyKind, Story, fold
-from projector.tables import Table
+from projector.domain.events import Origin, Recorded
+from projector.domain.fold import AnomalyKind, Story, fold
+from projector.projection.read_models import Table
 from tests.examples import ORG, RECORDED, Body, at, story
 from tests.laws.memory import MemoryLog
 

@@ -32,12 +32,12 @@ def main() -> int:
     told = statuses(MUTANTS)
     for name, status in told.items():
         if status not in NOTICED:
-            print(f"{status:10} {name}")  # noqa: T201 - the report is what this is for
+            print(f"{status:10} {name}")
     counts = Counter(told.values())
     score = sum(counts[status] for status in NOTICED) / len(told) if told else 0.0
     parts = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-    print(f"{len(told)} mutants: {parts}")  # noqa: T201
-    print(f"Score {score:.1%}, wanted {WANTED:.0%}")  # noqa: T201
+    print(f"{len(told)} mutants: {parts}")
+    print(f"Score {score:.1%}, wanted {WANTED:.0%}")
     return 0 if score >= WANTED else 1
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from projector.agent import AGENT
-from projector.leg import LEG, SHOWN_AS
-from projector.machine import Expected
-from projector.task import LEADS_TO, TASK
+from projector.domain.agent import AGENT
+from projector.domain.fold import Expected
+from projector.domain.leg import LEG, SHOWN_AS
+from projector.domain.task import LEADS_TO, TASK
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 HEAD = """\
 # Expected transitions
 
-Drawn from the tables in `projector/agent.py`, `leg.py` and `task.py` by
+Drawn from the tables in `projector/domain/agent.py`, `leg.py` and `task.py` by
 `.venv/bin/python tools/states.py`; a test fails when it is stale. An arrow is a word that may come
 next. Another of these words is taken all the same, changes the state as it says, and raises the
 anomaly `unexpected-transition`; a word that nobody knows raises `unknown-state` instead where an

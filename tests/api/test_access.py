@@ -6,7 +6,7 @@ import pytest
 
 from api import create_app
 from projector.bootstrap import build_service
-from projector.settings import read_settings
+from projector.infrastructure.settings import read_settings
 from tests.conftest import Site
 from tests.examples import login, task, v1
 

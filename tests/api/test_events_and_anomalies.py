@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from projector.database import snapshot
-from projector.events import Origin
-from projector.store import Request
-from projector.webex import judge
+from projector.domain.events import Origin
+from projector.event_log.store import Request
+from projector.infrastructure.database import snapshot
+from projector.webex.webhook import judge
 from tests.conftest import open_site
 from tests.examples import DAWN, RECORDED, at, channel, ended, login, logout, task, v1, v2
 

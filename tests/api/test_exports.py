@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from projector import log
+from projector.query.audit import event_log as log
 from tests.conftest import Site
 from tests.examples import at, login, story, task, v1
 
@@ -128,7 +128,7 @@ def test_an_export_is_read_in_parts(site, monkeypatch):
     monkeypatch.setattr(log, "PART", 100)
     asked, read = [], log._read
     monkeypatch.setattr(log, "_read", lambda *given: asked.append(given[2]) or read(*given))
-    monkeypatch.setattr("api.exports._FLUSH", 1_000)
+    monkeypatch.setattr("api.http.exports._FLUSH", 1_000)
     answer = site.get("/api/v1/events", headers={"Accept": NDJSON}, buffered=False)
     parts = answer.iter_encoded()
     first = next(parts)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.events import Origin, restatements
+from projector.domain.events import Origin, restatements
 from tests.conftest import Site, erasable, erase, open_site, over_http
 from tests.examples import RECORDED, at, body, login, story, task, v1
 from tests.integration.driving import Clock

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from api.access import SESSION_COOKIE
-from projector.database import StoreUnavailable
-from projector.store import now_ms
+from api.auth.access import SESSION_COOKIE
+from projector.event_log.store import now_ms
+from projector.infrastructure.database import StoreUnavailable
 from tests import examples
 from tests.conftest import MakeSite, Site
 
@@ -228,7 +228,7 @@ def test_open_tasks_come_newest_first_and_finished_ones_below(site: Site) -> Non
 
 def test_a_long_list_is_cut_and_says_so(site: Site, monkeypatch: Any) -> None:
     """The last changed are shown; all are counted."""
-    monkeypatch.setattr("api.pages.ROWS_AT_MOST", 2)
+    monkeypatch.setattr("api.pages.floor.ROWS_AT_MOST", 2)
     fill(
         site,
         *[examples.login(0, f"agent-{number}") for number in range(4)],

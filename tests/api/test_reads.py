@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from projector.runner import Runner
+from projector.projection.runner import Runner
 from tests.conftest import clone, open_site
 from tests.examples import DAWN, at, body, channel, ended, login, logout, task, v1, v2
 

@@ -9,8 +9,14 @@ from typing import Any
 import pytest
 
 from projector.bootstrap import kinds_of_jobs
-from projector.simulate.vendor import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Vendor, serving
-from projector.worker import Worker
+from projector.operations.worker import Worker
+from projector.webex.simulator.api_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    Vendor,
+    serving,
+)
 from tests.examples import ORG, story, v1
 from tests.integration.driving import follow
 from tests.integration.reconciling import deliver, live

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from projector.database import connect
-from projector.delays import count_delays, quantile
-from projector.reconcile.gaps import cover
+from projector.infrastructure.database import connect
+from projector.operations.reconciliation.gaps import cover
+from projector.projection.arrival_delays import count_delays, quantile
 from tests.conftest import Site, open_site
 from tests.examples import DAWN, ORG, at, body, story, task, v1
 from tests.integration.driving import Clock, eventually, follow

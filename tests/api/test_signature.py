@@ -7,7 +7,7 @@ import json
 import psycopg
 import pytest
 
-from projector.settings import SettingsError
+from projector.infrastructure.settings import SettingsError
 from tests.examples import login
 
 SECRETS = {"sub-1": ["one-new", "one-old"], "sub-2": ["two"], "*": ["any"], "empty": []}

@@ -9,13 +9,13 @@ from contextlib import ExitStack, closing, contextmanager
 import psycopg
 import pytest
 
-from projector.changes import Changes, Interest
-from projector.database import VIEWS_CHANNEL, connect
-from projector.lanes import claim
-from projector.runner import Runner
-from projector.scope import Scope
-from projector.simulate import Simulation
-from projector.tables import FOLD_VERSION
+from projector.infrastructure.database import VIEWS_CHANNEL, connect
+from projector.projection.partitions import claim
+from projector.projection.read_models import FOLD_VERSION
+from projector.projection.runner import Runner
+from projector.query.live.changes import Changes, Interest
+from projector.query.scope import Scope
+from projector.webex.simulator import Simulation
 from tests.api.test_access import TOKENS
 from tests.conftest import clone, open_site
 from tests.examples import RECORDED, login, logout, task, v1
@@ -515,7 +515,7 @@ def test_the_feed_survives_the_loss_of_its_connection(site):
 
 def test_changes_are_told_without_a_notification(site, monkeypatch):
     """A page whose notification is not heard is found by looking."""
-    monkeypatch.setattr("projector.feed.VIEWS_CHANNEL", "elsewhere")
+    monkeypatch.setattr("projector.query.live.streams.VIEWS_CHANNEL", "elsewhere")
     with listening(site) as heard:
         for name in ("ann", "bob"):
             tell(site, login(0, name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import projector.events
+import projector.domain.events
 from tests.conftest import erasable
 from tests.integration.driving import Clock
 
@@ -20,4 +20,6 @@ def timed(template, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _usual_spacing(monkeypatch):
     """Whatever a test makes of it, the next one finds it as it is."""
-    monkeypatch.setattr(projector.events, "CHECKPOINT_EVENTS", projector.events.CHECKPOINT_EVENTS)
+    monkeypatch.setattr(
+        projector.domain.events, "CHECKPOINT_EVENTS", projector.domain.events.CHECKPOINT_EVENTS
+    )

@@ -11,15 +11,15 @@ from typing import Any
 from hypothesis import note
 from hypothesis import strategies as st
 
-import projector.events
-from projector.body import read_delivery
-from projector.database import connect
-from projector.events import Offered, Origin, Recorded
-from projector.machine import Story, fold
-from projector.runner import Runner
-from projector.store import Request
-from projector.tables import TABLES, Table
-from projector.webex import judge
+import projector.domain.events
+from projector.domain.events import Offered, Origin, Recorded
+from projector.domain.fold import Story, fold
+from projector.event_log.store import Request
+from projector.infrastructure.database import connect
+from projector.projection.read_models import TABLES, Table
+from projector.projection.runner import Runner
+from projector.webex.json_body import read_delivery
+from projector.webex.webhook import judge
 from tests.conftest import DERIVED, Site, erase
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, comparable, decided, line
@@ -107,7 +107,7 @@ def without_slashes(answers: dict[str, Any]) -> dict[str, Any]:
 def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
     """Some lives in any order of arrival, folded in pages as they come."""
     erase(site.url)
-    projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
+    projector.domain.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     note("\n".join(line(body) for body in bodies))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])

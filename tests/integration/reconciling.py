@@ -9,16 +9,16 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from projector.jobs import Jobs
-from projector.reconcile.client import Vendor as Client
-from projector.reconcile.credentials import Credentials
-from projector.reconcile.reconciliation import Reconciler
-from projector.settings import read_settings
-from projector.simulate.centre import Simulation
-from projector.simulate.delivery import disturb
-from projector.simulate.records import Records
-from projector.simulate.vendor import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from projector.simulate.wire import Body, Versions
+from projector.infrastructure.settings import read_settings
+from projector.operations.job_queue import Jobs
+from projector.operations.reconciliation.run import Reconciler
+from projector.webex.api_client import Vendor as Client
+from projector.webex.credentials import Credentials
+from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+from projector.webex.simulator.contact_center import Simulation
+from projector.webex.simulator.network import disturb
+from projector.webex.simulator.payloads import Body, Versions
 from tests.conftest import Site
 
 HOUR_MS = 3_600_000

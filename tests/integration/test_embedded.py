@@ -10,16 +10,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from projector import embedded, footing
-from projector.embedded import EmbeddedPostgres
-from projector.footing import EmbeddedError
+from projector.infrastructure import embedded_postgres as embedded
+from projector.infrastructure import postgres_user as footing
+from projector.infrastructure.embedded_postgres import EmbeddedPostgres
+from projector.infrastructure.postgres_user import EmbeddedError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 ANOTHER_SUPERVISOR = """
 import sys, time
 from pathlib import Path
-from projector.embedded import EmbeddedPostgres
+from projector.infrastructure.embedded_postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]))
 server.start()
 print(server.pid(), flush=True)

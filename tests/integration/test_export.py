@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 from pyarrow import dataset
 
-from projector import export, log
-from projector.cli import main
+from projector.cli.commands import export
+from projector.cli.main import main
+from projector.query.audit import event_log as log
 from tests.conftest import served
 from tests.examples import at, login, story, task, v1
 
@@ -110,7 +111,7 @@ def test_what_breaks_off_is_no_export(site, address, tmp_path, monkeypatch, kind
         return read(*given)
 
     monkeypatch.setattr(log, "_read", breaks)
-    monkeypatch.setattr("api.exports._FLUSH", 10)
+    monkeypatch.setattr("api.http.exports._FLUSH", 10)
     out = tmp_path / "log"
     result = run(site, address, "--format", kind, "--out", str(out))
     assert 1 == result.exit_code, result.output
@@ -119,7 +120,7 @@ def test_what_breaks_off_is_no_export(site, address, tmp_path, monkeypatch, kind
 
 def test_what_is_not_what_the_service_tells_is_no_export(site, address, tmp_path, monkeypatch):
     """Were a part lost on the way, the SHA-256 would say so; what was there before stays."""
-    monkeypatch.setattr("api.exports.digest", lambda *_: (5, "0" * 64))
+    monkeypatch.setattr("api.http.exports.digest", lambda *_: (5, "0" * 64))
     out = tmp_path / "file"
     out.write_text("before")
     result = run(site, address, "--out", str(out))

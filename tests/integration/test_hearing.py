@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.hearing import (
+from projector.event_log.delivery_monitor import (
     EXPECTED_AT_LEAST,
     HOUR_MS,
     WEEK_HOURS,

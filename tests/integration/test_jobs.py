@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from projector.jobs import Held, JobFailed, Jobs, NotCancellable
-from projector.worker import Worker
+from projector.operations.job_queue import Held, JobFailed, Jobs, NotCancellable
+from projector.operations.worker import Worker
 from tests.integration.driving import eventually
 
 ASKED = {"orgIds": None}

@@ -13,9 +13,20 @@ from click.testing import CliRunner
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from projector.cli import main
-from projector.database import SERVICE_ROLE, DatabaseRefused, StoreUnavailable, connect
-from projector.migrate import FOLDER, MigrationError, migrate, pending, read_folder
+from projector.cli.main import main
+from projector.infrastructure.database import (
+    SERVICE_ROLE,
+    DatabaseRefused,
+    StoreUnavailable,
+    connect,
+)
+from projector.infrastructure.migrations import (
+    FOLDER,
+    MigrationError,
+    migrate,
+    pending,
+    read_folder,
+)
 from tests.conftest import on_database, open_site
 from tests.examples import ORG, login
 
@@ -26,7 +37,7 @@ _numbers = itertools.count(1)
 MIGRATE = """
 import json, sys
 from pathlib import Path
-from projector.migrate import migrate
+from projector.infrastructure.migrations import migrate
 print(json.dumps([migration.name for migration in migrate(sys.argv[1], Path(sys.argv[2]))]))
 """
 

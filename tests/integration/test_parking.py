@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from projector import cli, client, parking
-from projector.agent import AgentState
-from projector.database import connect
-from projector.runner import Runner
+from projector.cli import main as cli
+from projector.cli import service_client as client
+from projector.domain.agent import AgentState
+from projector.infrastructure.database import connect
+from projector.projection import parking
+from projector.projection.runner import Runner
 from tests.conftest import Site, forget
 from tests.examples import ORG, story, v1
 from tests.integration.driving import tables

@@ -8,12 +8,12 @@ import time
 from itertools import islice
 from typing import Any
 
-from projector.database import connect
-from projector.events import Origin
-from projector.simulate import Simulation
-from projector.store import Request
-from projector.tables import TABLES
-from projector.webex import judge
+from projector.domain.events import Origin
+from projector.event_log.store import Request
+from projector.infrastructure.database import connect
+from projector.projection.read_models import TABLES
+from projector.webex.simulator import Simulation
+from projector.webex.webhook import judge
 from tests.examples import DAWN, NOW, RECORDED, v1
 from tests.integration.driving import eventually, follow
 from tests.laws.memory import MemoryLog, answers, deliver_all, oracle_answers

@@ -8,14 +8,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from projector import rebuild, runner
-from projector.agent import AgentState
-from projector.database import BESIDE, SCHEMA, connect
-from projector.lanes import OtherFold
-from projector.rebuild import RebuildError
-from projector.runner import Runner
-from projector.simulate import Simulation
-from projector.verifier import verify
+from projector.cli.commands.verify import verify
+from projector.domain.agent import AgentState
+from projector.infrastructure.database import BESIDE, SCHEMA, connect
+from projector.operations import shadow_rebuild as rebuild
+from projector.operations.shadow_rebuild import RebuildError
+from projector.projection import runner
+from projector.projection.partitions import OtherFold
+from projector.projection.runner import Runner
+from projector.webex.simulator import Simulation
 from tests.examples import story, v1
 from tests.integration.driving import eventually, tables
 from tests.integration.reconciling import listed

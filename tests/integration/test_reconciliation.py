@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from projector.jobs import Interrupted, JobFailed, Jobs
-from projector.reconcile import comparison
-from projector.reconcile.client import VendorRefuses
-from projector.reconcile.sources import Sources
-from projector.simulate.vendor import Faults, Vendor, serving
+from projector.operations.job_queue import Interrupted, JobFailed, Jobs
+from projector.operations.reconciliation import comparison
+from projector.webex.api_client import VendorRefuses
+from projector.webex.api_queries import Sources
+from projector.webex.simulator.api_server import Faults, Vendor, serving
 from tests.integration.driving import tables
 from tests.integration.reconciling import (
     HOUR_MS,
@@ -275,10 +275,10 @@ def test_what_passes_is_borne(make_site, tmp_path, fault):
 
 def test_small_pages_and_full_windows_lose_nothing(make_site, tmp_path, monkeypatch):
     """Whatever the vendor's limits are: windows are cut until nothing is cut off."""
-    monkeypatch.setattr("projector.reconcile.sources.ACTIVITIES_ROWS", 40)
-    monkeypatch.setattr("projector.reconcile.sources.ACTIVITIES_PAGE", 20)
-    monkeypatch.setattr("projector.reconcile.sources.TASKS_PAGE", 7)
-    monkeypatch.setattr("projector.reconcile.client.REQUESTS_A_MINUTE", 100_000)
+    monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_ROWS", 40)
+    monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_PAGE", 20)
+    monkeypatch.setattr("projector.webex.api_queries.TASKS_PAGE", 7)
+    monkeypatch.setattr("projector.webex.api_client.REQUESTS_A_MINUTE", 100_000)
     monkeypatch.setattr(comparison, "SUBJECTS_READ", 2)
     monkeypatch.setattr(comparison, "APPENDED_TOGETHER", 3)
     day = live(hours=0.5, agents=4, seed=2)

@@ -20,8 +20,8 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from eventsourcing.tests import persistence as cases
 
-from projector.database import open_pool
-from projector.store import EventStore
+from projector.event_log.store import EventStore
+from projector.infrastructure.database import open_pool
 
 
 @pytest.fixture

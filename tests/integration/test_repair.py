@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Cursor
 
-from projector import projections
-from projector import runner as running
-from projector.database import become_service, connect
-from projector.runner import Runner
-from projector.simulate import Simulation
-from projector.store import _APPEND, Request, _columns, now_ms
-from projector.tables import FOLD_VERSION
-from projector.webex import judge
+from projector.event_log.store import _APPEND, Request, _columns, now_ms
+from projector.infrastructure.database import become_service, connect
+from projector.projection import batch as projections
+from projector.projection import runner as running
+from projector.projection.read_models import FOLD_VERSION
+from projector.projection.runner import Runner
+from projector.webex.simulator import Simulation
+from projector.webex.webhook import judge
 from tests.conftest import Site, erasable, erase, forget
 from tests.examples import RECORDED, story, v1
 from tests.integration.driving import eventually, follow, tables

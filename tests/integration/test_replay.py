@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector import refold as refolding
-from projector import replay, shares
-from projector.agent import AgentState
-from projector.database import connect
-from projector.jobs import Cancelled, Interrupted, Jobs
-from projector.replay import Replayer
-from projector.simulate import Simulation
-from projector.tables import TABLES
-from projector.worker import Worker
+from projector.domain.agent import AgentState
+from projector.infrastructure.database import connect
+from projector.operations import batches as shares
+from projector.operations.job_queue import Cancelled, Interrupted, Jobs
+from projector.operations.replay import reproject as refolding
+from projector.operations.replay import run as replay
+from projector.operations.replay.run import Replayer
+from projector.operations.worker import Worker
+from projector.projection.read_models import TABLES
+from projector.webex.simulator import Simulation
 from tests.conftest import over_http
 from tests.examples import ORG, story, task, v1
 from tests.integration.driving import arrived, follow, tables

@@ -6,10 +6,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from projector.jobs import Jobs
-from projector.reconcile.gaps import cover
-from projector.reconcile.schedule import LAG_MS, LONGEST_MS, OVERLAP_MS, TRY_AGAIN_MS, Schedule
-from projector.settings import read_settings
+from projector.infrastructure.settings import read_settings
+from projector.operations.job_queue import Jobs
+from projector.operations.reconciliation.gaps import cover
+from projector.operations.reconciliation.schedule import (
+    LAG_MS,
+    LONGEST_MS,
+    OVERLAP_MS,
+    TRY_AGAIN_MS,
+    Schedule,
+)
 
 DAY_MS = 86_400_000
 NOON = round(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp() * 1_000)

@@ -17,12 +17,10 @@ import pytest
 from click.testing import CliRunner
 from psycopg.rows import TupleRow, tuple_row
 
-from projector import sealed as sealed_module
-from projector.cli import main
-from projector.database import connect, open_pool
-from projector.events import Offered
-from projector.seal import COVERED, check, make_seal
-from projector.sealed import (
+from projector.cli.main import main
+from projector.domain.events import Offered
+from projector.event_log.seal import seal_file as sealed_module
+from projector.event_log.seal.seal_file import (
     EVENTS,
     LEDGERS,
     Seal,
@@ -31,8 +29,10 @@ from projector.sealed import (
     number_of,
     read_seal,
 )
-from projector.store import EventStore, Request
-from projector.webex import Unusable, judge
+from projector.event_log.seal.sealer import COVERED, check, make_seal
+from projector.event_log.store import EventStore, Request
+from projector.infrastructure.database import connect, open_pool
+from projector.webex.webhook import Unusable, judge
 from tests.conftest import clone
 from tests.integration.driving import eventually
 from tests.strategies import envelope

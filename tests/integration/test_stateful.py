@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from projector.database import become_service, connect
-from projector.runner import Runner
+from projector.infrastructure.database import become_service, connect
+from projector.projection.runner import Runner
 from tests.conftest import Site, clone, open_site
 from tests.examples import NOW, RECORDED
 from tests.integration.driving import Clock, read_back, set_apart, without_slashes

@@ -13,12 +13,12 @@ import psycopg
 import pytest
 from psycopg.rows import tuple_row
 
-from projector.database import become_service, connect, open_pool
-from projector.events import LANES, Offered
-from projector.lanes import advance, claim
-from projector.store import _APPEND, EventStore, Request, _columns
-from projector.tables import FOLD_VERSION
-from projector.webex import judge
+from projector.domain.events import LANES, Offered
+from projector.event_log.store import _APPEND, EventStore, Request, _columns
+from projector.infrastructure.database import become_service, connect, open_pool
+from projector.projection.partitions import advance, claim
+from projector.projection.read_models import FOLD_VERSION
+from projector.webex.webhook import judge
 from tests.strategies import envelope
 
 NOW = 1_800_000_000_000

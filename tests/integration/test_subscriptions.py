@@ -10,22 +10,28 @@ from datetime import UTC, datetime
 import pytest
 from click.testing import CliRunner
 
-from projector.cli import main
-from projector.database import connect
-from projector.keyring import Keyring
-from projector.reconcile.client import Vendor as Client
-from projector.reconcile.client import VendorRefuses
-from projector.reconcile.credentials import Credentials
-from projector.reconcile.subscriptions import (
+from projector.cli.main import main
+from projector.infrastructure.database import connect
+from projector.infrastructure.settings import read_settings
+from projector.operations.reconciliation.subscription_watch import LOOK_EVERY_SECONDS, Watch
+from projector.webex.api_client import Vendor as Client
+from projector.webex.api_client import VendorRefuses
+from projector.webex.credentials import Credentials
+from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    Vendor,
+    serving,
+)
+from projector.webex.subscriptions import (
     Listing,
     Subscription,
     Subscriptions,
     warnings,
 )
-from projector.reconcile.watch import LOOK_EVERY_SECONDS, Watch
-from projector.settings import read_settings
-from projector.simulate.records import Records
-from projector.simulate.vendor import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Vendor, serving
+from projector.webex.webhook_secrets import Keyring
 from tests.examples import v2
 
 URL = "https://hooks.example.com/webhooks/webex"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.machine import Story
-from projector.tables import AGENTS, TASKS
+from projector.domain.fold import Story
+from projector.projection.read_models import AGENTS, TASKS
 from tests import counting
 from tests.conftest import over_http
 from tests.integration.driving import arrived, moments, stories

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.events import Recorded, restatements
-from projector.machine import fold
-from projector.shapes import interval_rows
-from projector.tables import TABLES, Table
+from projector.contract.schemas import interval_rows
+from projector.domain.events import Recorded, restatements
+from projector.domain.fold import fold
+from projector.projection.read_models import TABLES, Table
 from tests.conftest import Site, over_http
 from tests.integration.driving import arrived, counts, moments, stories
 from tests.laws.memory import MemoryLog

@@ -13,13 +13,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector import shares as shares_module
-from projector import verifier
-from projector.cli import main
-from projector.database import connect
-from projector.reckoning import EVERYTHING, Wanted
-from projector.simulate import Simulation
-from projector.verifier import verify
+from projector.cli.commands import verify as verifier
+from projector.cli.commands.verify import verify
+from projector.cli.main import main
+from projector.infrastructure.database import connect
+from projector.operations import batches as shares_module
+from projector.operations.verify.counts import EVERYTHING, Wanted
+from projector.webex.simulator import Simulation
 from tests.conftest import DERIVED, Site, clone, on_database, open_site, over_http
 from tests.examples import ORG, RECORDED, capture, ended, login, story, task, v1, v2
 from tests.integration.driving import arrived, eventually, follow

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from projector.body import read_delivery
-from projector.events import Offered, Origin, Recorded, TimeSource
-from projector.machine import fold
-from projector.shapes import interval_rows
-from projector.tables import TABLES, Table
-from projector.webex import judge, read_event
+from projector.contract.schemas import interval_rows
+from projector.domain.events import Offered, Origin, Recorded, TimeSource
+from projector.domain.fold import fold
+from projector.projection.read_models import TABLES, Table
+from projector.webex.json_body import read_delivery
+from projector.webex.webhook import judge, read_event
 
 # These may differ between two stores that hold the same set of events, or are the code's own.
 OWN_FIELDS = {"settled", "anomalyCount"}

@@ -6,13 +6,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from projector.corrections import Correction
-from projector.events import RECONCILIATION_TOLERANCE_MS, Recorded
-from projector.machine import Anomaly, Interval
-from projector.outcome import Checkpoint, LateCount, Row, Versions
-from projector.repair import Life, by_request
-from projector.tables import Table
-from projector.tally import Tally
+from projector.domain.counters import Tally
+from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded
+from projector.domain.fold import Anomaly, Interval
+from projector.domain.late_events.changeset import Checkpoint, LateCount, Row, Versions
+from projector.domain.late_events.corrections import Correction
+from projector.domain.late_events.repair import Life, by_request
+from projector.projection.read_models import Table
 
 V = TypeVar("V")
 

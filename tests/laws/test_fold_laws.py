@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from projector.events import Kind, Origin, Recorded, restatements
-from projector.machine import Story, fold
-from projector.shapes import interval_rows
-from projector.tables import AGENTS, TABLES, TASKS
-from projector.tally import CONSULT, HOLD, QUEUED, TALK, WRAP_UP
+from projector.contract.schemas import interval_rows
+from projector.domain.counters import CONSULT, HOLD, QUEUED, TALK, WRAP_UP
+from projector.domain.events import Kind, Origin, Recorded, restatements
+from projector.domain.fold import Story, fold
+from projector.projection.read_models import AGENTS, TABLES, TASKS
 from tests.examples import NOW, RECORDED
 from tests.laws.memory import MemoryLog, answers, deliver_all, line, oracle_answers
 from tests.oracle import Oracle

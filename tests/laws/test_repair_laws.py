@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-import projector.events
-from projector.corrections import Shown
-from projector.events import Origin, Recorded, restatements
-from projector.machine import Interval, fold
-from projector.outcome import Checkpoint
-from projector.tables import TABLES, Table
+import projector.domain.events
+from projector.domain.events import Origin, Recorded, restatements
+from projector.domain.fold import Interval, fold
+from projector.domain.late_events.changeset import Checkpoint
+from projector.domain.late_events.corrections import Shown
+from projector.projection.read_models import TABLES, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line
 from tests.laws.paged import Kept
@@ -29,7 +29,9 @@ any_data = given(data=st.data())
 @pytest.fixture(autouse=True)
 def _usual_spacing(monkeypatch):
     """Whatever a test makes of it, the next one finds it as it is."""
-    monkeypatch.setattr(projector.events, "CHECKPOINT_EVENTS", projector.events.CHECKPOINT_EVENTS)
+    monkeypatch.setattr(
+        projector.domain.events, "CHECKPOINT_EVENTS", projector.domain.events.CHECKPOINT_EVENTS
+    )
 
 
 def arrived(data: Any, lives: Any) -> MemoryLog:
@@ -37,7 +39,7 @@ def arrived(data: Any, lives: Any) -> MemoryLog:
 
     Checkpoints stand at each moment, at about each second one, or as they do.
     """
-    projector.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 32]))
+    projector.domain.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
     log = MemoryLog()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from projector.machine import AnomalyKind
-from projector.tables import AGENTS
+from projector.domain.fold import AnomalyKind
+from projector.projection.read_models import AGENTS
 from tests.examples import at, channel, login, logout, v1, v2
 from tests.folds import folded, kinds, view
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from projector.body import is_too_deep, read_delivery, read_element
+from projector.webex.json_body import is_too_deep, read_delivery, read_element
 
 ODD_ELEMENTS = (
     b'{"a":1}',

@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests import captured, demo
+from projector.cli.commands import demo
+from projector.webex.simulator import captured_webhooks as captured
 
 DOCUMENTED = {
     *("agent:login", "agent:logout", "agent:state_change", "agent:channel_state_change"),

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from projector import __version__
-from projector import cli as module
-from projector.cli import main
-from projector.errors import ProjectorError
-from projector.simulate import command as simulate_module
+from projector.cli import main as module
+from projector.cli.commands import simulate as simulate_module
+from projector.cli.main import main
+from projector.infrastructure.errors import ProjectorError
 
 SETTINGS = ("HOST", "PORT", "DATABASE_URL")
 PROJECTION = {

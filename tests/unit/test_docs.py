@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from api.routes import ROUTES
-from projector.cli import main
-from projector.figures import FORMULAS
-from projector.settings import Settings
+from api.http.routing import ROUTES
+from projector.cli.main import main
+from projector.domain.metrics import FORMULAS
+from projector.infrastructure.settings import Settings
 from tests.laws import test_fold_laws
 from tools import states
 
@@ -54,8 +54,12 @@ def test_every_command_is_told(command):
 def test_every_room_is_told():
     """Each file of the packages stands in the list of rooms."""
     told = text("architecture.md")
-    files = [*ROOT.glob("projector/*.py")]
-    missing = [path.name for path in files if path.name not in told and path.stem[0] != "_"]
+    files = [
+        path.relative_to(ROOT)
+        for top in ("projector", "api")
+        for path in ROOT.glob(f"{top}/**/*.py")
+    ]
+    missing = [path for path in files if f"`{path}`" not in told and path.stem[0] != "_"]
     assert [] == missing
 
 

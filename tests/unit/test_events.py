@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from projector.events import bucket, event_key, fingerprint, restatements
-from projector.tables import AGENTS, TASKS
+from projector.domain.events import bucket, event_key, fingerprint, restatements
+from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import body, capture, channel, login, task, v1, v2
 from tests.folds import folded, ordered
 

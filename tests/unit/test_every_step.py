@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from projector.machine import fold
-from projector.tables import TASKS
-from projector.words import AGENT_WORDS
-from tests.captured import GUIDE
+from projector.domain.fold import fold
+from projector.domain.state_names import AGENT_WORDS
+from projector.projection.read_models import TASKS
+from projector.webex.simulator.captured_webhooks import GUIDE
 from tests.examples import (
     NOW,
     RECORDED,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from projector.figures import FORMULAS, contact, figures
-from projector.tables import TASKS, to_array
+from projector.domain.metrics import FORMULAS, contact, figures
+from projector.projection.read_models import TASKS, to_array
 from tests.examples import at, capture, ended, task, v1
 from tests.folds import folded
 

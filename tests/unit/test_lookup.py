@@ -10,8 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from projector.cli import main
-from projector.questions import Moment, in_columns, shown_time
+from projector.cli.main import main
+from projector.cli.options import Moment, in_columns, shown_time
 from tests.conftest import served
 from tests.examples import at, login, story, task, v1
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from projector.machine import Anomaly, AnomalyKind, fold
-from projector.tables import AGENTS, TASKS
+from projector.domain.fold import Anomaly, AnomalyKind, fold
+from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import at, channel, ended, login, task, v1
 from tests.folds import folded, kinds, ordered, view
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.merkle import Tree, leaf
+from projector.event_log.seal.merkle import Tree, leaf
 
 # The entries with which implementations of Certificate Transparency are tested, and the roots of
 # the first of them, the first two and so on.

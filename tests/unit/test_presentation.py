@@ -2,9 +2,9 @@
 
 import pytest
 
-from api.presentation import TONES, Rows, ago, freshness, in_order, moment, tone
-from projector.agent import AgentState
-from projector.shapes import agent_view
+from api.pages.presentation import TONES, Rows, ago, freshness, in_order, moment, tone
+from projector.contract.schemas import agent_view
+from projector.domain.agent import AgentState
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000

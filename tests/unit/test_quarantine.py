@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from projector.body import is_too_deep, read_delivery, read_element
-from projector.events import Kind
-from projector.webex import Unusable, judge
+from projector.domain.events import Kind
+from projector.webex.json_body import is_too_deep, read_delivery, read_element
+from projector.webex.webhook import Unusable, judge
 
 NOW = 1_800_000_000_000
 SOUND = {

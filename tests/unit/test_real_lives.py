@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from projector.machine import Story, fold
-from projector.tables import AGENTS, TASKS, Table
-from projector.tally import CONFERENCES, CONSULTS, HOLDS, OFFERS
+from projector.domain.counters import CONFERENCES, CONSULTS, HOLDS, OFFERS
+from projector.domain.fold import Story, fold
+from projector.projection.read_models import AGENTS, TASKS, Table
 from tests.examples import DAWN
 from tests.laws.memory import MemoryLog, deliver_all
 from tests.real_lives import REAL_LIVES, TOLD, RealLife, webhooks

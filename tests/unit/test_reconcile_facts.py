@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from projector.events import Origin, Recorded, TimeSource
-from projector.reconcile import rows
-from projector.reconcile.facts import Fact, Untold, agent_facts, task_facts
-from projector.reconcile.matching import match
-from projector.reconcile.rows import Flaw
-from projector.webex import judge
+from projector.domain.events import Origin, Recorded, TimeSource
+from projector.operations.reconciliation.matching import match
+from projector.webex import api_rows as rows
+from projector.webex.api_events import Fact, Untold, agent_facts, task_facts
+from projector.webex.api_rows import Flaw
+from projector.webex.webhook import judge
 
 NOW = 1_795_000_000_000
 ORG = "acme"

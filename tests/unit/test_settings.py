@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 
 from projector.bootstrap import local_tokens
-from projector.settings import Role, Settings, SettingsError, is_loopback, read_settings
+from projector.infrastructure.settings import (
+    Role,
+    Settings,
+    SettingsError,
+    is_loopback,
+    read_settings,
+)
 
 SECRETS = '{"sub-1": ["sesame", "older"], "*": ["any"]}'
 
 KEEP_A_TOKEN = """
 import sys, time
 from projector.bootstrap import local_tokens
-from projector.settings import read_settings
+from projector.infrastructure.settings import read_settings
 settings = read_settings({"PROJECTOR_DATA_DIR": sys.argv[1]})
 print("ready", flush=True)
 sys.stdin.readline()

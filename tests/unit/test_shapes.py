@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from projector.shapes import event_row
-from projector.tables import AGENTS, TASKS
+from projector.contract.schemas import event_row
+from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import ORG, RECORDED, at, channel, ended, login, task, v1, v2
 from tests.folds import folded, ordered, view
 

@@ -13,12 +13,12 @@ from uuid import UUID
 import pytest
 from click.testing import CliRunner
 
-from projector.simulate import SendError, Simulation, disturb, paced, send
-from projector.simulate.command import simulate
-from projector.simulate.lives import STEPS
-from projector.simulate.patterns import LIVES, SPANS, VOICE
-from projector.simulate.sender import batches, encode
-from projector.simulate.wire import SUBSCRIPTIONS
+from projector.cli.commands.simulate import simulate
+from projector.webex.simulator import SendError, Simulation, disturb, paced, send
+from projector.webex.simulator.lives import STEPS
+from projector.webex.simulator.patterns import LIVES, SPANS, VOICE
+from projector.webex.simulator.payloads import SUBSCRIPTIONS
+from projector.webex.simulator.sender import batches, encode
 
 START = 1_767_225_600_000
 STATE = "agent:channel_state_change"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projector.tables import AGENTS, TASKS
+from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import at, channel, ended, login, logout, task, v1, v2
 from tests.folds import folded
 

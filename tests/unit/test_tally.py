@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from projector.machine import AnomalyKind
-from projector.tables import TASKS
+from projector.domain.fold import AnomalyKind
+from projector.projection.read_models import TASKS
 from tests.examples import at, ended, task, v1, v2
 from tests.folds import folded, kinds, view
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from projector.machine import fold
-from projector.tables import TASKS
+from projector.domain.fold import fold
+from projector.projection.read_models import TASKS
 from tests.examples import DAWN, story, task, v1
 from tests.laws.memory import MemoryLog, deliver_all
 

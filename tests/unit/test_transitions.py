@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from projector.agent import AGENT
-from projector.leg import LEG, NO_LEG
-from projector.machine import is_expected
-from projector.task import TASK
+from projector.domain.agent import AGENT
+from projector.domain.fold import is_expected
+from projector.domain.leg import LEG, NO_LEG
+from projector.domain.task import TASK
 
 # What was seen next in the vendor's own rows and pages, agent by agent.
 SEEN_IN_A_LEG = {

@@ -8,13 +8,19 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from projector.errors import ProjectorError
-from projector.reconcile.client import Pace, Vendor, VendorRefuses, VendorSilent
-from projector.reconcile.credentials import Credentials, CredentialsRefused
-from projector.settings import read_settings
-from projector.simulate import vendor as stand_in
-from projector.simulate.records import Records
-from projector.simulate.vendor import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Faults, serving
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import read_settings
+from projector.webex.api_client import Pace, Vendor, VendorRefuses, VendorSilent
+from projector.webex.credentials import Credentials, CredentialsRefused
+from projector.webex.simulator import api_server as stand_in
+from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    Faults,
+    serving,
+)
 
 LISTED = "/v1/tasks"
 QUERY = {"from": 1_790_000_000_000}

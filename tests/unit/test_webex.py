@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import pytest
 
-from projector.body import read_element, read_stored
-from projector.webex import Unusable, judge, read_event, subscriptions
+from projector.webex.json_body import read_element, read_stored
+from projector.webex.webhook import Unusable, judge, read_event, subscriptions
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000

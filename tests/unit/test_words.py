@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from projector.events import Kind
-from projector.words import rank, spelling
+from projector.domain.events import Kind
+from projector.domain.state_names import rank, spelling
 
 
 @pytest.mark.parametrize(

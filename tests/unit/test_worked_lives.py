@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from projector.machine import fold
-from projector.shapes import interval_rows
-from projector.tables import AGENTS, TASKS, Table
+from projector.contract.schemas import interval_rows
+from projector.domain.fold import fold
+from projector.projection.read_models import AGENTS, TASKS, Table
 from tests.examples import LIVES, NOW, ORG, RECORDED, Life, look_up
 from tests.laws.memory import MemoryLog, deliver_all
 

@@ -1,0 +1,178 @@
+"""`projector export`: the log as a file, or as Parquet for other engines.
+
+The rule of this file: what the running service exports is taken as it comes, in constant memory,
+and is whole: its SHA-256 is the one that the service tells of the same question.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import click
+import httpx
+
+from projector.cli.options import filters, the_service
+from projector.cli.service_client import Client
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import read_settings
+
+ACCEPT = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/x-ndjson"}
+BATCH_ROWS = 10_000
+MOST_PARTITIONS = 100_000
+LAST_TIME = 253_402_300_799_000  # epoch ms: 9999-12-31
+
+
+class ExportError(ProjectorError):
+    """The export is not whole, or has nowhere to go."""
+
+
+@click.command()
+@click.option("--format", "kind", type=click.Choice([*ACCEPT]), default="ndjson", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File, or folder of Parquet.")
+@click.option("--body", is_flag=True, help="With the bodies as received; Parquet always has them.")
+@the_service
+@filters
+def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked: Any) -> None:
+    """Export the log from the running service, whole or not at all.
+
+    Parquet is partitioned by organisation and UTC day, and needs the extra
+    webex-projector[parquet].
+    """
+    with_body = "true" if body or kind == "parquet" else None
+    question = asked | {"body": with_body}
+    client = Client(read_settings(os.environ), url)
+    with _whole(_needed(out) if kind == "parquet" else out) as draft:
+        with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
+            if kind == "parquet" and draft is not None:
+                told = _to_parquet(answer, draft)
+            else:
+                told = _to_file(answer, draft)
+            as_of = answer.headers["X-As-Of-Position"]
+        _check(client, question | {"toPosition": as_of}, ACCEPT[kind], told)
+    click.echo(f"exported as of position {as_of}, sha256 {told}", err=True)
+
+
+def _needed(out: Path | None) -> Path:
+    """A folder that is not there yet."""
+    if out is None:
+        raise click.UsageError("Parquet needs a folder: --out")
+    if out.exists():
+        raise ExportError(f"{out} is there already: an export begins with a folder of its own.")
+    return out
+
+
+def _check(client: Client, question: Mapping[str, Any], accept: str, found: str) -> None:
+    told = client.get("/api/v1/events/digest", "sha256", question, accept=accept, timeout=None)
+    if told["sha256"] != found:
+        raise ExportError("What came is not what the service tells of it: export again.")
+
+
+@contextmanager
+def _whole(out: Path | None) -> Iterator[Path | None]:
+    """Where to write; what is asked for is there when all went well. Null: the standard output."""
+    if out is None:
+        yield None
+        return
+    draft = out.with_name(f"{out.name}.part")
+    try:
+        _remove(draft)
+        yield draft
+        draft.replace(out)
+    except OSError as error:
+        raise ExportError(f"Cannot write {out}: {error.strerror}.") from error
+    finally:
+        _remove(draft)
+
+
+def _remove(draft: Path) -> None:
+    with suppress(OSError):
+        if draft.is_dir():
+            rmtree(draft)
+        else:
+            draft.unlink(missing_ok=True)
+
+
+def _to_file(answer: httpx.Response, draft: Path | None) -> str:
+    told = hashlib.sha256()
+    with nullcontext(sys.stdout.buffer) if draft is None else draft.open("wb") as file:
+        for part in answer.iter_bytes():
+            told.update(part)
+            file.write(part)
+        file.flush()
+    return told.hexdigest()
+
+
+def _to_parquet(answer: httpx.Response, draft: Path) -> str:
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        from pyarrow import dataset  # noqa: PLC0415
+    except ImportError as error:
+        raise ExportError("Parquet needs pyarrow: the extra webex-projector[parquet].") from error
+    draft.mkdir()
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
+    keys = pa.schema([("orgId", pa.string()), ("day", pa.string())])
+    told = hashlib.sha256()
+    rows = _rows(answer, told)
+    batches = (
+        pa.RecordBatch.from_pylist(batch, schema=schema)
+        for batch in iter(lambda: list(islice(rows, BATCH_ROWS)), [])
+    )
+    dataset.write_dataset(
+        batches,
+        draft,
+        schema=schema,
+        format="parquet",
+        partitioning=dataset.partitioning(keys, flavor="hive"),
+        max_partitions=MOST_PARTITIONS,
+        existing_data_behavior="overwrite_or_ignore",
+    )
+    return told.hexdigest()
+
+
+def _rows(answer: httpx.Response, told: Any) -> Iterator[dict[str, Any]]:
+    for line in _lines(answer.iter_bytes()):
+        told.update(line)
+        row = json.loads(line)
+        yield row | {"day": _day(row["time"]), "body": base64.b64decode(row["body"])}
+
+
+def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines with their ends; a text may have other characters at which Python would divide it."""
+    rest = b""
+    for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+
+
+def _day(time: int) -> str:
+    """The UTC day of a time (epoch ms); what calendars do not reach is of their last."""
+    return datetime.fromtimestamp(min(time, LAST_TIME) / 1_000, UTC).date().isoformat()
+
+
+_COLUMNS = {
+    "position": "int64",
+    "id": "string",
+    "type": "string",
+    "orgId": "string",
+    "agentId": "string",
+    "taskId": "string",
+    "createdTime": "int64",
+    "time": "int64",
+    "timeSource": "string",
+    "recordedTime": "int64",
+    "origin": "string",
+    "restates": "int64",
+    "body": "binary",
+    "day": "string",
+}

@@ -1,0 +1,98 @@
+"""`projector rebuild`: another version of the fold beside the one that serves, and the switch."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+
+import click
+
+from projector.cli.options import as_json, printable
+from projector.cli.run import reached
+from projector.cli.serve import follow
+from projector.infrastructure.database import connect, translated
+from projector.infrastructure.settings import read_settings
+from projector.operations import shadow_rebuild as beside
+
+DIFFERS = 4
+
+
+@click.group()
+def rebuild() -> None:
+    """Fold the log once more beside what serves, compare, and switch; and back, by a switch."""
+
+
+@rebuild.command()
+def begin() -> None:
+    """Make empty tables beside."""
+    with reached(read_settings(os.environ)) as url:
+        beside.begin(url)
+    click.echo("Empty tables stand beside: `projector rebuild follow` fills them.")
+
+
+@rebuild.command("follow")
+def follow_beside() -> None:
+    """Fold the log into the tables beside, until Ctrl-C; several may run."""
+    with reached(read_settings(os.environ)) as url:
+        follow(url, beside=True)
+
+
+@rebuild.command()
+@as_json
+def status(*, as_json: bool) -> None:
+    """How far both are; exit with 3 while those beside are behind."""
+    with reached(read_settings(os.environ)) as url, translated(), connect(url) as connection:
+        serving, other = beside.sides(connection)
+    if as_json:
+        click.echo(json.dumps({"serving": asdict(serving), "beside": asdict(other)}))
+    else:
+        for name, side in (("serving", serving), ("beside", other)):
+            behind = side.head - side.position
+            click.echo(f"{name:8} fold {side.fold}, position {side.position}, {behind} behind")
+    if other.position < other.head:
+        sys.exit(3)
+
+
+@rebuild.command()
+@as_json
+def diff(*, as_json: bool) -> None:
+    """What those beside show otherwise; exit with 4 if anything."""
+    with reached(read_settings(os.environ)) as url:
+        found = beside.compare(url)
+    rows = [it.row() for it in found.first]
+    if as_json:
+        counts = {"subjects": found.subjects, "apart": found.apart, "count": found.count}
+        click.echo(json.dumps({**counts, "first": rows}))
+    else:
+        for it in found.first:
+            click.echo(
+                printable(
+                    f"{it.kind}:{it.id} of {it.org_id}: {it.field} is {json.dumps(it.before)},"
+                    f" beside {json.dumps(it.after)} (event {it.event_id})"
+                )
+            )
+        apart = f", {found.apart} not equally far" if found.apart else ""
+        click.echo(f"{found.count} of {found.subjects} subjects differ{apart}")
+    if found.count:
+        sys.exit(DIFFERS)
+
+
+@rebuild.command()
+def switch() -> None:
+    """Let those beside serve, in one transaction; what served stands beside then."""
+    with reached(read_settings(os.environ)) as url:
+        serving, other = beside.switch(url)
+    click.echo(
+        f"Fold {serving.fold} serves from position {serving.position} on; fold {other.fold} stands"
+        " beside: the same command leads back."
+    )
+
+
+@rebuild.command()
+def drop() -> None:
+    """Remove the tables beside."""
+    with reached(read_settings(os.environ)) as url:
+        beside.drop(url)
+    click.echo("No tables stand beside.")

@@ -1,0 +1,231 @@
+"""`projector replay` and `reconcile`: asked of the running service, and watched to the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from projector.cli.options import as_json, in_columns, printable, shown_time, the_service, times
+from projector.cli.service_client import Client
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import read_settings
+
+LOOK_EVERY_SECONDS = 0.5
+Run = Mapping[str, Any]
+
+
+@click.group(invoke_without_command=True)
+@click.option("--org", help="Only subjects of this organisation.")
+@click.option("--agent", "agents", multiple=True, help="Only this agent; may be repeated.")
+@click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
+@times("from", "to")
+@click.option("--parked", is_flag=True, help="Only subjects that are parked.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+@click.option("--why", help="Kept with the run.")
+@the_service
+@as_json
+@click.pass_context
+def replay(ctx: click.Context, /, **given: Any) -> None:
+    """Fold subjects anew from the log; without options all of them.
+
+    Exits with 4 if a dry run finds that anything would change.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    body = {
+        "orgId": given["org"],
+        "agentIds": list(given["agents"]),
+        "taskIds": list(given["tasks"]),
+        "from": given["from"],
+        "to": given["to"],
+        "parked": given["parked"],
+        "dryRun": given["dry_run"],
+        "why": given["why"],
+    }
+    found = _watched("replays", body, given, _replay_line, _replay_text)
+    if found["dryRun"] and found["changed"]["count"]:
+        sys.exit(4)
+
+
+@click.group(invoke_without_command=True)
+@times("from", "to")
+@click.option("--agents", multiple=True, help="Only this agent; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Append nothing, and say what is missing.")
+@click.option("--why", help="Kept with the run.")
+@the_service
+@as_json
+@click.pass_context
+def reconcile(ctx: click.Context, /, **given: Any) -> None:
+    """Ask the vendor what happened, and append what no webhook brought.
+
+    From one time up to another, which is not part of it. Exits with 1 if it failed or a source
+    could not be read to its end.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if given["from"] is None or given["to"] is None:
+        raise click.UsageError("--from and --to are needed")
+    body = {
+        "from": given["from"],
+        "to": given["to"],
+        "agentIds": list(given["agents"]),
+        "dryRun": given["dry_run"],
+        "why": given["why"],
+    }
+    found = _watched("reconciliations", body, given, _reconcile_line, _reconcile_text)
+    if found["failures"]:
+        sys.exit(1)
+
+
+def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None:
+    """The commands that list runs, show one and cancel one."""
+
+    @group.command("list")
+    @the_service
+    @as_json
+    def list_runs(*, url: str | None, as_json: bool) -> None:
+        """The runs, the newest first."""
+        found = _client(url).get(f"/api/v1/{path}", "data")
+        click.echo(json.dumps(found["data"]) if as_json else in_columns(_rows(found["data"])))
+
+    @group.command()
+    @click.argument("number", type=click.IntRange(1))
+    @the_service
+    @as_json
+    def show(*, number: int, url: str | None, as_json: bool) -> None:
+        """One run, and what it found."""
+        found = _client(url).get(f"/api/v1/{path}/{number}", "status")
+        click.echo(json.dumps(found) if as_json else text(found))
+
+    @group.command()
+    @click.argument("number", type=click.IntRange(1))
+    @the_service
+    @as_json
+    def cancel(*, number: int, url: str | None, as_json: bool) -> None:
+        """End a run; what it has done stays."""
+        found = _client(url).delete(f"/api/v1/{path}/{number}", "status")
+        click.echo(json.dumps(found) if as_json else f"{number} is to stop: {found['status']}")
+
+
+def _client(url: str | None) -> Client:
+    return Client(read_settings(os.environ), url)
+
+
+def _watched(
+    path: str,
+    body: Run,
+    given: Run,
+    line: Callable[[Run], str],
+    text: Callable[[Run], str],
+) -> Run:
+    """Ask for a run, show how far it is, and tell what came of it; ProjectorError if it failed."""
+    client = _client(given["url"])
+    found: Run = client.post(f"/api/v1/{path}", "status", body)
+    try:
+        while found["status"] in {"queued", "running"}:
+            _progress(line(found))
+            time.sleep(LOOK_EVERY_SECONDS)
+            found = client.get(f"/api/v1/{path}/{found['id']}", "status")
+    except KeyboardInterrupt:
+        verb = path.removesuffix("s")
+        verb = {"replay": "replay", "reconciliation": "reconcile"}[verb]
+        stop = f"It goes on: `projector {verb} cancel {found['id']}` ends it."
+        raise ProjectorError(stop) from None
+    _progress("")
+    click.echo(json.dumps(found) if given["as_json"] else text(found))
+    if found["status"] != "completed":
+        raise ProjectorError(f"It {_ENDS[found['status']]}: {found['error'] or 'on demand'}")
+    return found
+
+
+_ENDS = {"failed": "failed", "cancelled": "was cancelled"}
+
+
+def _progress(line: str) -> None:
+    """Write over one line of a terminal; silent where there is none."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{line:<78}", nl=not line, err=True)
+
+
+def _rows(found: list[Run]) -> list[Mapping[str, str]]:
+    return [
+        {
+            "id": str(it["id"]),
+            "status": it["status"],
+            "asked": shown_time(it["createdTime"]),
+            "finished": shown_time(it["finishedTime"]),
+            "who": it["who"],
+            "why": it["why"] or "-",
+        }
+        for it in found
+    ]
+
+
+def _replay_line(it: Run) -> str:
+    left = "" if it["etaMs"] is None else f", {it['etaMs'] / 1_000:.0f} s left"
+    return f"{it['processed']} of {it['total'] or '?'} events{left}"
+
+
+def _replay_text(it: Run) -> str:
+    changed = it["changed"]
+    would = "would change" if it["dryRun"] else "changed"
+    lines = [
+        f"{row['subject']['kind']}:{row['subject']['id']} of {row['subject']['orgId']}:"
+        f" {row['field']} was {json.dumps(row['before'])}, is {json.dumps(row['after'])}"
+        f" (event {row['eventId']})"
+        for row in changed["first"]
+    ]
+    done = f"{it['status']}: {it['processed']} events folded, {changed['count']} subjects {would}"
+    return printable_lines([*lines, done])
+
+
+def _reconcile_line(it: Run) -> str:
+    counts = it["sources"].values()
+    fetched, appended = (sum(of[name] for of in counts) for name in ("fetched", "appended"))
+    return f"step {it['step']} of {it['steps'] or '?'}: {fetched} rows, {appended} facts missing"
+
+
+def _reconcile_text(it: Run) -> str:
+    names = ("fetched", "matched", "appended", "indistinct", "differing", "unusable")
+    table = in_columns(
+        [
+            {"source": source, **{name: str(counts[name]) for name in names}}
+            for source, counts in it["sources"].items()
+        ]
+    )
+    gaps = "gaps closed are not known yet"
+    if it["gapsClosed"] is not None:
+        gaps = f"{it['gapsClosed']} of {it['gapsFound']} gaps closed"
+        gaps += f", {it['correctionsMade']} corrections made"
+    lines = [table, f"{it['status']}: {gaps}" if not it["dryRun"] else f"{it['status']}: dry run"]
+    lines += [f"not read to its end: {row['source']}: {row['reason']}" for row in it["failures"]]
+    lines += [
+        f"{row['count']} rows of {row['source']} unusable: {row['reason']}"
+        + (f", first {row['row']}" if row["row"] else "")
+        for row in it["unusable"]
+    ]
+    lines += [
+        f"{row['kind']}:{row['id']} differs from {shown_time(row['from'])} to"
+        f" {shown_time(row['to'])}: {_states(row['ours'])} here, {_states(row['vendors'])} there"
+        for row in it["differing"]
+    ]
+    lines += [f"what no API of the vendor tells: {', '.join(it['untold'])}"] if it["untold"] else []
+    return printable_lines(lines)
+
+
+def _states(rows: list[Run]) -> str:
+    return " ".join(row["currentState"] for row in rows) or "nothing"
+
+
+def printable_lines(lines: list[str]) -> str:
+    return "\n".join(printable(line) for text in lines for line in text.split("\n") if line)
+
+
+_register(replay, "replays", _replay_text)
+_register(reconcile, "reconciliations", _reconcile_text)

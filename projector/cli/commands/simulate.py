@@ -1,0 +1,204 @@
+"""`projector simulate`: a made-up contact centre sends its webhooks to a running service."""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice, takewhile
+from typing import Any
+
+import click
+
+from projector.infrastructure.settings import read_settings
+from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    REFRESH_TOKEN,
+    Vendor,
+    serving,
+)
+from projector.webex.simulator.contact_center import Simulation
+from projector.webex.simulator.network import disturb, paced
+from projector.webex.simulator.payloads import VERSIONS, Body, Versions
+from projector.webex.simulator.sender import SendError, Totals, send
+
+PROBABILITY = click.FloatRange(0, 1)
+
+
+def default_url() -> str:
+    return read_settings(os.environ).root
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@click.command()
+@click.option("--agents", type=click.IntRange(1, 100_000), default=20, show_default=True)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Events a second; the world is sped up or slowed down to it.",
+)
+@click.option("--late", type=PROBABILITY, default=0.0, help="Probability of arriving after others.")
+@click.option("--duplicate", type=PROBABILITY, default=0.0, help="Probability of arriving twice.")
+@click.option("--lose", type=PROBABILITY, default=0.0, help="Probability of never arriving.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds, equal people.")
+@click.option("--url", default=default_url, help="The service's root.  [default: this machine]")
+@click.option("--events", type=click.IntRange(1), help="Stop after so many events.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after so many seconds of events.",
+)
+@click.option("--secret", help="Sign with this subscription secret.")
+@click.option(
+    "--versions",
+    type=click.Choice(VERSIONS),
+    default="2",
+    show_default=True,
+    help="Of the agents' events.",
+)
+@click.option(
+    "--start-ms",
+    type=click.IntRange(0),
+    help="When the first event happened, in epoch milliseconds.  [default: now]",
+)
+@click.option(
+    "--vendor-port",
+    type=click.IntRange(0, 65535),
+    help="Also stand in for the vendor's APIs here, until Ctrl-C; 0: any free port.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the totals as one JSON object.")
+def simulate(**options: Any) -> None:
+    """Send a made-up contact centre's webhooks until Ctrl-C.
+
+    An event's time is the time it is sent at. When the run is bounded, deliveries that are still
+    under way at its end arrive at once.
+    """
+    asked = Options(options)
+    world = Simulation(asked.agents, asked.seed, start_ms=asked.start_ms, versions=asked.versions)
+    records = Records(world.slots())
+    with standing_in(asked.vendor_port, records):
+        try:
+            totals = run(asked, world, records)
+        except SendError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
+        click.echo(json.dumps(totals) if options["as_json"] else summary(totals))
+        if asked.vendor_port is not None:
+            wait_for_ctrl_c()
+
+
+class Options:
+    """The command's options by name."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.agents: int = given["agents"]
+        self.rate: float = given["rate"]
+        self.fates: dict[str, float] = {name: given[name] for name in ("late", "duplicate", "lose")}
+        self.seed: int = given["seed"]
+        self.url: str = given["url"]
+        self.events: int | None = given["events"]
+        self.seconds: float | None = given["seconds"]
+        self.secret: str | None = given["secret"]
+        self.versions: Versions = given["versions"]
+        self.vendor_port: int | None = given["vendor_port"]
+        self.start_ms: int = now_ms() if given["start_ms"] is None else given["start_ms"]
+
+
+@contextmanager
+def standing_in(port: int | None, records: Records) -> Iterator[None]:
+    """Answer as the vendor's APIs would, of what happens in the run."""
+    if port is None:
+        yield
+        return
+    try:
+        with serving(Vendor(records), port) as root:
+            click.echo(VENDOR.format(root=root), err=True)
+            yield
+    except OSError as error:
+        click.echo(f"Cannot listen on port {port} ({error.strerror}).", err=True)
+        sys.exit(1)
+
+
+VENDOR = f"""The vendor's APIs are at {{root}}: the service reaches them if started with
+  PROJECTOR_WEBEX_API={{root}} PROJECTOR_WEBEX_OAUTH={{root}} \\
+  PROJECTOR_WEBEX_CLIENT_ID={CLIENT_ID} PROJECTOR_WEBEX_CLIENT_SECRET={CLIENT_SECRET} \\
+  PROJECTOR_WEBEX_REFRESH_TOKEN={REFRESH_TOKEN} make run"""
+
+
+def wait_for_ctrl_c() -> None:
+    click.echo("The vendor's APIs go on answering; Ctrl-C ends them.", err=True)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def run(options: Options, world: Simulation, records: Records) -> dict[str, Any]:
+    fates: Counter[str] = Counter()
+    happened = recorded(events(options, world), records)
+    deliveries = disturb(happened, **options.fates, seed=options.seed, tally=fates)
+    try:
+        totals = send(
+            deliveries,
+            options.url,
+            rate=options.rate,
+            start_ms=options.start_ms,
+            secret=options.secret,
+            progress=progress_line(fates),
+        )
+    finally:
+        end_progress_line()
+    return {**totals.as_dict(), **{name: fates[name] for name in ("late", "duplicated", "lost")}}
+
+
+def recorded(happened: Iterable[Body], records: Records) -> Iterator[Body]:
+    """The same events; the vendor has a record of each, whatever becomes of its webhook."""
+    for body in happened:
+        records.add(body)
+        yield body
+
+
+def events(options: Options, world: Simulation) -> Iterator[Body]:
+    """What happens in the run."""
+    happened: Iterable[Body] = paced(world, options.rate, options.start_ms)
+    if options.seconds is not None:
+        end = options.start_ms + options.seconds * 1_000
+        happened = takewhile(lambda body: body["data"]["createdTime"] < end, happened)
+    return islice(happened, options.events)
+
+
+def progress_line(fates: Counter[str]) -> Callable[[Totals], None]:
+    """Writes over one line of a terminal; silent where stderr is none."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+
+    def show(totals: Totals) -> None:
+        line = f"{totals.sent} sent, {totals.rate:.1f}/s, {fates['lost']} lost on purpose"
+        click.echo(f"\r{line:<78}", nl=False, err=True)
+
+    return show
+
+
+def end_progress_line() -> None:
+    if sys.stderr.isatty():
+        click.echo(err=True)
+
+
+def summary(totals: dict[str, Any]) -> str:
+    counts = totals["acknowledged"]
+    parts = ", ".join(f"{counts[name]} {name}" for name in counts if name != "received")
+    return (
+        f"{totals['sent']} deliveries acknowledged: {parts}.\n"
+        f"{totals['late']} late, {totals['duplicated']} duplicated, {totals['lost']} lost on"
+        f" purpose.\n"
+        f"{totals['seconds']:.1f} s, {totals['rate']} a second, {totals['requests']} requests,"
+        f" {totals['waits']} repeated."
+    )

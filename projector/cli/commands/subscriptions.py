@@ -1,0 +1,116 @@
+"""`projector subscriptions`: the vendor's subscriptions, from the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from projector.cli.options import as_json, in_columns, printable
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import read_settings
+from projector.webex.api_client import Vendor
+from projector.webex.credentials import Credentials
+from projector.webex.subscriptions import Listing, Subscription, Subscriptions, warnings
+from projector.webex.webhook_secrets import Keyring
+
+WATCH_EVERY_SECONDS = 300
+
+
+@click.group()
+def subscriptions() -> None:
+    """What the vendor sends, and where: asked of the vendor itself."""
+
+
+@contextmanager
+def _reached() -> Iterator[tuple[Subscriptions, Keyring]]:
+    settings = read_settings(os.environ)
+    keyring = Keyring(settings)
+    vendor = Vendor(settings.vendor_root, Credentials(settings))
+    try:
+        yield Subscriptions(vendor, keyring), keyring
+    finally:
+        vendor.close()
+
+
+@subscriptions.command("list")
+@as_json
+def list_subscriptions(*, as_json: bool) -> None:
+    """All of the organisation, and what somebody should see to."""
+    with _reached() as (own, keyring):
+        listing = own.listed()
+        told = warnings(listing, keyring.ids(), datetime.now(UTC))
+    if as_json:
+        rows = [asdict(it) for it in listing.subscriptions]
+        click.echo(json.dumps({"subscriptions": rows, "limit": listing.limit, "warnings": told}))
+        return
+    click.echo(_table(listing, keyring) or "There is no subscription.")
+    for line in told:
+        click.echo(printable(f"! {line}"))
+
+
+@subscriptions.command()
+@click.argument("url")
+@as_json
+def create(*, url: str, as_json: bool) -> None:
+    """See that every resource is sent to URL: https, with a path, that leads to this service.
+
+    One subscription for each resource and version, with a secret that is made and kept here. What
+    is there already stays, and is switched on where it is inactive.
+    """
+    done = []
+    with _reached() as (own, _):
+        for what, it in own.create(url):
+            done.append({"done": what} | asdict(it))
+            if not as_json:
+                click.echo(printable(f"{it.resource_version} {it.id}: {what}"))
+    if as_json:
+        click.echo(json.dumps(done))
+
+
+@subscriptions.command()
+@click.option("--once", is_flag=True, help="Look once.")
+def watch(*, once: bool) -> None:
+    """Switch on again what is ours and inactive, every five minutes until Ctrl-C."""
+    with _reached() as (own, keyring):
+        while True:
+            for it in own.switch_on():
+                click.echo(printable(f"{it.resource_version} {it.id}: switched on"))
+            for line in warnings(own.listed(), keyring.ids(), datetime.now(UTC)):
+                click.echo(printable(f"! {line}"))
+            if once:
+                return
+            time.sleep(WATCH_EVERY_SECONDS)
+
+
+@subscriptions.command()
+@click.argument("id_", metavar="ID")
+def delete(*, id_: str) -> None:
+    """End a subscription; its secret is dropped."""
+    with _reached() as (own, _):
+        found = own.delete(id_)
+    if found is None:
+        raise ProjectorError(f"The organisation has no subscription {id_!r}.")
+    click.echo(printable(f"{found.resource_version} {found.id}: deleted"))
+
+
+def _table(listing: Listing, keyring: Keyring) -> str:
+    return in_columns([_row(it, keyring) for it in listing.subscriptions])
+
+
+def _row(it: Subscription, keyring: Keyring) -> dict[str, str]:
+    return {
+        "id": it.id,
+        "name": it.name,
+        "resource": it.resource_version,
+        "status": it.status,
+        "secret": "known" if it.id in keyring.ids() else "-",
+        "types": str(len(it.event_types)),
+        "url": it.destination_url,
+    }

@@ -1,0 +1,184 @@
+"""`projector run`: database, web server and projection in the foreground, from start to Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote as quote_word
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import urlopen
+
+from projector.bootstrap import local_tokens
+from projector.infrastructure.database import check_address
+from projector.infrastructure.embedded_postgres import AlreadyRuns, EmbeddedPostgres
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.migrations import migrate, pending
+from projector.infrastructure.processes import Child, on_stop_signals
+from projector.infrastructure.settings import Settings
+
+# A server whose parent was killed lets go of the port within this time.
+PORT_SECONDS = 4.0
+START_SECONDS = 60.0
+LOOK_EVERY_SECONDS = 0.5
+
+
+class RunError(ProjectorError):
+    """The service cannot start; the sentence says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What whoever started the service needs to know."""
+
+    address: str  # to open, with the local operator's token where there is one
+    webhooks: str
+    database: str
+    demo: str  # the command that shows it at work
+
+    def text(self) -> str:
+        return (
+            f"\n  Open       {self.address}\n  Webhooks   {self.webhooks}\n"
+            f"  Database   {self.database}\n\n"
+            f"  Try `{self.demo}` in another terminal. Ctrl-C stops everything.\n"
+        )
+
+    def json(self) -> str:
+        return json.dumps(self.__dict__)
+
+
+def run(settings: Settings, announce: Callable[[Announcement], None]) -> None:
+    """Start everything, announce it, keep it running until told to stop, and stop it in order."""
+    stop = threading.Event()
+    on_stop_signals(stop)
+    with ExitStack() as stack:
+        url, keep_database = stack.enter_context(database(settings))
+        _await_port(settings.host, settings.port)
+        migrate(url)
+        _keep_token(settings)
+        environment = {"DATABASE_URL": url}
+        # Stopped in reverse: first no webhook is taken any more, then the work and the projection.
+        children = [Child([name], environment) for name in ("follow", "work", "serve")]
+        for child in children:
+            child.start()
+            stack.callback(child.stop)
+        _await_answer(settings, children, stop)
+        if not stop.is_set():
+            announce(_announcement(settings))
+        while not stop.wait(LOOK_EVERY_SECONDS):
+            keep_database()
+            for child in children:
+                if child.has_died():
+                    child.start()
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
+    """The database's address, and what brings it back when it has died."""
+    if settings.database_url is not None:
+        check_address(settings.database_url)
+        yield settings.database_url, lambda: None
+        return
+    with EmbeddedPostgres(settings.data_dir) as embedded:
+
+        def keep() -> None:
+            if embedded.pid() is None:
+                embedded.start()
+
+        yield embedded.url, keep
+
+
+@contextmanager
+def reached(settings: Settings) -> Iterator[str]:
+    """The database's address, be it of a service that runs already; RunError where it is old."""
+    embedded = EmbeddedPostgres(settings.data_dir)
+    with ExitStack() as stack:
+        try:
+            url, _ = stack.enter_context(database(settings))
+        except AlreadyRuns:
+            url = embedded.url_of_another()
+        if pending(url):
+            raise RunError("The schema is not up to date: run `projector migrate`.")
+        yield url
+
+
+def _keep_token(settings: Settings) -> None:
+    """Make the operator's token before any part needs it, or say why it cannot be kept."""
+    try:
+        local_tokens(settings)
+    except OSError as error:
+        raise RunError(
+            f"Cannot keep the operator's token in {settings.data_dir} ({error.strerror}): put that"
+            " right, or set PROJECTOR_DATA_DIR to another folder."
+        ) from error
+
+
+def _await_port(host: str, port: int) -> None:
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            # Without SO_REUSEPORT, unlike the web server: else two services would share the port.
+            with socket.create_server((host, port), family=_family(host)):
+                return
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise RunError(
+                    f"Cannot listen on {host}:{port} ({error.strerror}): set HOST to an address of"
+                    " this machine and PORT to one that you may use."
+                ) from error
+            if time.monotonic() > deadline:
+                raise RunError(
+                    f"Port {port} on {host} is taken: stop what listens there, or set PORT to"
+                    " another one."
+                ) from error
+            time.sleep(0.1)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _await_answer(settings: Settings, children: list[Child], stop: threading.Event) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not stop.is_set():
+        try:
+            urlopen(f"{settings.root}/healthz", timeout=2).close()  # noqa: S310 - our own
+        except (URLError, OSError) as error:
+            dead = [child.name for child in children if child.has_died()]
+            if dead or time.monotonic() > deadline:
+                raise RunError(
+                    f"`projector {' '.join(dead) or 'serve'}` does not start: the lines above say"
+                    " why."
+                ) from error
+            stop.wait(0.05)
+        else:
+            return
+
+
+def _announcement(settings: Settings) -> Announcement:
+    tokens = local_tokens(settings)
+    query = f"/?token={quote(tokens[0].token)}" if tokens else "/"
+    embedded = f"embedded PostgreSQL in {settings.data_dir.resolve()}"
+    return Announcement(
+        address=f"{settings.root}{query}",
+        webhooks=f"{settings.root}/webhooks/webex",
+        database="as DATABASE_URL says" if settings.database_url else embedded,
+        demo=_demo(settings),
+    )
+
+
+def _demo(settings: Settings) -> str:
+    """The demo needs the settings that say where the service and its token are."""
+    told = {"HOST": settings.host, "PORT": settings.port, "PROJECTOR_DATA_DIR": settings.data_dir}
+    usual = {"HOST": "127.0.0.1", "PORT": 8080, "PROJECTOR_DATA_DIR": Path(".data")}
+    changed = [
+        f"{name}={quote_word(str(told[name]))}" for name in told if told[name] != usual[name]
+    ]
+    return " ".join([*changed, "make demo"])

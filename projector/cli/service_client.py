@@ -1,0 +1,108 @@
+"""The client of the terminal's commands: asks the running service, and says why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from projector.bootstrap import known_tokens
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import Role, Settings
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+SECONDS = 60.0  # within which an answer begins
+
+
+class ServiceSilent(ProjectorError):  # noqa: N818 - named for what is noticed
+    """Nothing that is this service answers there, or it refuses."""
+
+
+class Client:
+    """Asks one service, with the best token that this machine knows."""
+
+    def __init__(self, settings: Settings, url: str | None = None) -> None:
+        self._url = url or settings.root
+        tokens = known_tokens(settings)
+        best = [it for it in tokens if it.role is Role.OPERATOR] or tokens
+        self._headers = {"Authorization": f"Bearer {best[0].token}"} if best else {}
+
+    def get(
+        self,
+        path: str,
+        field: str,
+        query: Mapping[str, Any] = NOTHING,
+        *,
+        accept: str = "application/json",
+        timeout: float | None = SECONDS,
+    ) -> dict[str, Any]:
+        """What a GET answers, by a field that it must have."""
+        headers = self._headers | {"Accept": accept}
+        return self._ask("GET", path, field, params=_given(query), headers=headers, timeout=timeout)
+
+    def post(self, path: str, field: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a POST answers, by a field that it must have."""
+        return self._ask("POST", path, field, json=body, headers=self._headers, timeout=SECONDS)
+
+    def delete(self, path: str, field: str) -> dict[str, Any]:
+        """What a DELETE answers, by a field that it must have."""
+        return self._ask("DELETE", path, field, headers=self._headers, timeout=SECONDS)
+
+    @contextmanager
+    def stream(self, path: str, query: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:
+        """An answer that is read as it comes; ServiceSilent also where it breaks off."""
+        headers = self._headers | {"Accept": accept}
+        with (
+            self._telling(),
+            httpx.stream(
+                "GET", f"{self._url}{path}", params=_given(query), headers=headers, timeout=SECONDS
+            ) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                self._refuse(answer)
+            yield answer
+
+    def _ask(self, method: str, path: str, field: str, **given: Any) -> dict[str, Any]:
+        with self._telling():
+            answer = httpx.request(method, f"{self._url}{path}", **given)
+        if not answer.is_success:
+            self._refuse(answer)
+        try:
+            found: dict[str, Any] = answer.json()
+            found[field]
+        except (ValueError, KeyError, TypeError):
+            raise self._stranger(answer) from None
+        return found
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise ServiceSilent(
+                f"No service answers at {self._url} ({error}): start it with `make run`."
+            ) from error
+
+    def _refuse(self, answer: httpx.Response) -> None:
+        try:
+            found = answer.json()
+            refusal = found["detail"]
+            wrong = [f"{it['parameter']} is {it['allowed']}" for it in found.get("errors", ())]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise self._stranger(answer) from None
+        refusal = " ".join([refusal, *(f"{it}." for it in wrong)])
+        raise ServiceSilent(f"The service at {self._url} refuses ({answer.status_code}): {refusal}")
+
+    def _stranger(self, answer: httpx.Response) -> ServiceSilent:
+        return ServiceSilent(
+            f"What answers at {self._url} is not this service ({answer.status_code}): set HOST and"
+            " PORT, or give --url."
+        )
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value not in (None, ())}

@@ -1,0 +1,161 @@
+"""Intake: from a request's raw body to a receipt, never before it is durable.
+
+The rule of this file: what is authentic is kept, as an event or in quarantine, and nothing is
+acknowledged before its commit. Requests that wait at the same time are committed together, since
+appends take turns anyway and a commit costs the same for one as for a hundred.
+"""
+
+from __future__ import annotations
+
+import hmac
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+
+from projector.event_log.delivery_monitor import Hearing
+from projector.event_log.store import EventStore, Receipt, Request, now_ms
+from projector.infrastructure.database import StoreUnavailable
+from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import Settings
+from projector.webex.json_body import Delivery, read_delivery
+from projector.webex.webhook import Unusable, judge, subscriptions
+from projector.webex.webhook_secrets import Keyring
+
+QUEUE_REQUESTS = 2_000
+BATCH_EVENTS = 1_000
+# The vendor gives up after 5 s; an answer later than that serves nobody.
+ANSWER_SECONDS = 4.5
+PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+
+
+class NotAuthentic(ProjectorError):  # noqa: N818 - named for what callers handle
+    """No configured secret fits the signature; nothing was stored."""
+
+
+class Intake:
+    """Accepts deliveries for one process. Thread-safe."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        settings: Settings,
+        keyring: Keyring,
+        hearing: Hearing,
+        *,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._keyring = keyring
+        self._hearing = hearing
+        self._committer = GroupCommitter(store)
+        self.refused: Counter[str] = Counter()  # since the start of the process, by reason
+
+    def accept(self, body: bytes, signature: str | None, headers: Mapping[str, str]) -> Receipt:
+        """Make a delivery durable and say what became of it.
+
+        NotAuthentic where no secret fits; StoreUnavailable where it could not be made durable.
+        """
+        delivery = read_delivery(body)
+        named = subscriptions(element for _, element in delivery.elements)
+        if not self._is_authentic(body, signature, named):
+            self.refused["not-authentic"] += 1
+            raise NotAuthentic("The signature fits no secret of the subscriptions that it names.")
+        receipt = self._committer.commit(self._request(body, delivery, headers))
+        self._hearing.hear(named)
+        return receipt
+
+    def close(self) -> None:
+        self._committer.close()
+
+    def _is_authentic(self, body: bytes, signature: str | None, named: frozenset[str]) -> bool:
+        secrets = self._keyring.of(named)
+        if not secrets:
+            return self._keyring.allows_unsigned
+        given = (signature or "").strip().lower().encode()
+        fits = [hmac.compare_digest(_sign(secret, body), given) for secret in secrets]
+        return any(fits)
+
+    def _request(self, body: bytes, delivery: Delivery, headers: Mapping[str, str]) -> Request:
+        kept = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
+        if not delivery.is_json:
+            return Request(unusable=[Unusable(body=body, reason="not-json")], headers=kept)
+        now, default_org = self._clock(), self._settings.default_org_id
+        judged = [
+            judge(own, element, now=now, default_org=default_org)
+            for own, element in delivery.elements
+        ]
+        return Request(
+            events=[it for it in judged if not isinstance(it, Unusable)],
+            unusable=[it for it in judged if isinstance(it, Unusable)],
+            headers=kept,
+        )
+
+
+def _sign(secret: str, body: bytes) -> bytes:
+    return hmac.digest(secret.encode(), body, "sha256").hex().encode()
+
+
+class GroupCommitter:
+    """Requests wait while one thread appends all that are queued in one transaction."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._waiting: queue.Queue[tuple[Request, Future[Receipt]] | None] = queue.Queue(
+            QUEUE_REQUESTS
+        )
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
+        self._thread.start()
+
+    def commit(self, request: Request) -> Receipt:
+        """Wait until a request is durable; StoreUnavailable where that failed or took too long."""
+        future: Future[Receipt] = Future()
+        try:
+            self._waiting.put_nowait((request, future))
+            return future.result(ANSWER_SECONDS)
+        except queue.Full:
+            raise StoreUnavailable("More requests wait than can be kept: try again.") from None
+        except FutureTimeout:
+            # It may still be committed; redelivered, it is then a duplicate.
+            raise StoreUnavailable("The commit takes too long: try again.") from None
+
+    def close(self) -> None:
+        """Commit what waits, then stop."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            first = self._waiting.get()
+            if first is None:
+                return
+            group = [first]
+            events = len(first[0].events)
+            while events < BATCH_EVENTS and not self._waiting.empty():
+                following = self._waiting.get_nowait()
+                if following is None:
+                    self._append(group)
+                    return
+                group.append(following)
+                events += len(following[0].events)
+            self._append(group)
+
+    def _append(self, group: Sequence[tuple[Request, Future[Receipt]]]) -> None:
+        try:
+            receipts = self._store.append([request for request, _ in group])
+        except Exception as error:  # noqa: BLE001 - each waiting request must get its answer
+            self._fail(group, error)
+            return
+        for (_, future), receipt in zip(group, receipts, strict=True):
+            future.set_result(receipt)
+
+    def _fail(self, group: Sequence[tuple[Request, Future[Receipt]]], error: Exception) -> None:
+        if len(group) == 1 or isinstance(error, StoreUnavailable):
+            for _, future in group:
+                future.set_exception(error)
+            return
+        for one in group:  # whatever one request brought must not fail the others
+            self._append([one])

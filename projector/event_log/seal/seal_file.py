@@ -1,0 +1,179 @@
+"""What a seal says, and whether it says nothing against itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, reduce
+from hashlib import sha256
+from typing import Annotated, Literal, get_args
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from projector.contract.schemas import Shape
+from projector.event_log.seal.merkle import Tree, leaf
+from projector.infrastructure.errors import ProjectorError
+
+Format = Literal["projector-seal-1"]
+(FORMAT,) = get_args(Format)
+SEGMENT_EVENTS = 4096
+EVENTS = "events"
+LEDGERS = ("duplicates", "conflicts", "quarantine")
+
+_HASH_BYTES = 32
+_MOST_NAMED = 10  # positions of a difference that are told to people
+
+
+class SealError(ProjectorError):
+    """A seal cannot be made or read; the sentence says why."""
+
+
+class _Part(Shape):
+    """A part of a seal; bytes are written as hexadecimal digits."""
+
+    model_config = ConfigDict(extra="forbid", ser_json_bytes="hex", val_json_bytes="hex")
+
+
+Hash = Annotated[bytes, Field(min_length=_HASH_BYTES, max_length=_HASH_BYTES)]
+
+
+class Rows(_Part):
+    """Rows of a table: how many, and the root of their tree."""
+
+    rows: int
+    root: Hash
+
+
+class Segment(_Part):
+    """4096 positions, the last segment fewer; and the ledgers' rows since the segment before it."""
+
+    number: int
+    position: int  # its last
+    recorded_time: int  # of its last event: the ledgers' rows are those before it
+    tables: dict[str, Rows]
+    leaves: list[Hash] | None = None  # of its events
+
+    @property
+    def positions(self) -> range:
+        return range(first_position(self.number), self.position + 1)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.positions) == SEGMENT_EVENTS
+
+    @property
+    def leaf_of(self) -> Mapping[int, bytes]:
+        """The leaf of each position, where leaves were kept."""
+        return dict(zip(self.positions, self.leaves or (), strict=False))
+
+
+class Seal(_Part):
+    """The log up to a position."""
+
+    format: Format
+    time: int  # when it was made, epoch ms
+    versions: dict[str, str]
+    position: int
+    believed: int  # up to here an earlier seal was believed, and the log not read
+    chain: Hash  # of the segments, one after the other
+    segments: list[Segment]
+
+    @property
+    def full_segments(self) -> Sequence[Segment]:
+        return [segment for segment in self.segments if segment.is_full]
+
+    def json_text(self) -> str:
+        return self.model_dump_json(by_alias=True, exclude_none=True, indent=1)
+
+
+class Difference(Shape):
+    """Rows of a segment that are not those that were sealed."""
+
+    segment: int
+    first: int
+    last: int
+    table: str
+    sealed_rows: int
+    found_rows: int
+    positions: Sequence[int]  # as far as they can be told
+
+    def text(self) -> str:
+        more = len(self.positions) - _MOST_NAMED
+        named = ", ".join(map(str, self.positions[:_MOST_NAMED]))
+        return (
+            f"{self.table} of segment {self.segment} (positions {self.first} to {self.last}):"
+            f" {self.found_rows} rows found, {self.sealed_rows} sealed"
+            f"{', not the same' if self.found_rows == self.sealed_rows else ''}"
+            f"{f', at {named}' if named else ''}{f' and {more} more' if more > 0 else ''}"
+        )
+
+
+def number_of(position: int) -> int:
+    """The segment of a position."""
+    return (position - 1) // SEGMENT_EVENTS
+
+
+def first_position(number: int) -> int:
+    """Where a segment begins."""
+    return number * SEGMENT_EVENTS + 1
+
+
+def row_leaf(table: str, row: bytes) -> bytes:
+    return leaf(_domain(table) + row)
+
+
+def rows_of(leaves: Iterable[bytes]) -> Rows:
+    tree = Tree()
+    for each in leaves:
+        tree.add(each)
+    return Rows(rows=tree.size, root=tree.root())
+
+
+def chained(segments: Iterable[Segment]) -> bytes:
+    """One hash of all that segments say, each with the hash of those before it."""
+    return reduce(_link, segments, bytes(_HASH_BYTES))
+
+
+def _link(chain: bytes, segment: Segment) -> bytes:
+    said = segment.model_dump_json(by_alias=True, exclude={"leaves"})
+    return sha256(_domain("segment") + chain + said.encode()).digest()
+
+
+@cache
+def _domain(what: str) -> bytes:
+    """What begins all that is hashed, so that nothing is mistaken for something else."""
+    return f"{FORMAT} {what}\0".encode()
+
+
+def read_seal(text: bytes) -> Seal:
+    """A seal whose parts fit together; whether it is the one that was made, its keeper knows."""
+    try:
+        seal = Seal.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "JSON"
+        raise SealError(f"This is no seal that can be read: {where}: {first['msg']}.") from error
+    if not _is_whole(seal):
+        raise SealError("The seal was changed or cut: its parts do not fit together.")
+    return seal
+
+
+def _is_whole(seal: Seal) -> bool:
+    segments = seal.segments
+    return (
+        seal.chain == chained(segments)
+        and seal.position == (segments[-1].position if segments else 0)
+        and seal.believed <= seal.position
+        and [segment.number for segment in segments] == [*range(number_of(seal.position) + 1)]
+        and all(segment.is_full for segment in segments[:-1])
+        and all(map(_is_sound, segments))
+    )
+
+
+def _is_sound(segment: Segment) -> bool:
+    events = segment.tables.get(EVENTS)
+    return (
+        [*segment.tables] == [EVENTS, *LEDGERS]
+        and events is not None
+        and events.rows == len(segment.positions)
+        and (segment.leaves is None or rows_of(segment.leaves) == events)
+    )

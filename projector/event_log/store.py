@@ -1,0 +1,221 @@
+"""The store: an append-only log of events on the `eventsourcing` library's contracts.
+
+The rule of this file: an event is in the log exactly once, under its key, and readers that follow
+positions miss none. The library's recorder is kept for its contracts (notifications by position,
+streams, subscriptions); its hot path is one SQL call, ``append_offered`` in ``migrations/``, which
+also tells a duplicate from a conflict. The only importer of ``eventsourcing``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg import Cursor
+from psycopg.rows import TupleRow, tuple_row
+from psycopg.types.json import Jsonb
+
+from projector.domain.events import (
+    Offered,
+    Origin,
+    TimeSource,
+    bucket,
+)
+from projector.event_log.reader import LogReader
+from projector.infrastructure.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
+from projector.webex.webhook import Unusable
+
+Outcome = Literal["appended", "duplicate", "conflict"]
+
+_APPEND_TYPES = (
+    *("uuid[]", "text[]", "text[]", "text[]", "bytea[]", "text[]", "text[]", "bigint[]"),
+    *("bigint[]", "text[]", "text[]", "smallint[]", "smallint[]", "bytea[]", "integer[]"),
+    *("bigint[]", "bigint"),
+)
+_APPEND = f"SELECT * FROM append_offered({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one publication offers: its events, and its unusable parts with the headers it had."""
+
+    events: Sequence[Offered] = ()
+    unusable: Sequence[Unusable] = ()
+    headers: Any = None
+    origin: Origin = Origin.WEBHOOK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a request, once durable; ``head`` is the log's last position then."""
+
+    outcomes: Sequence[Outcome]
+    quarantined: int
+    head: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        outcomes = [*self.outcomes]
+        return {
+            "received": len(outcomes) + self.quarantined,
+            "appended": outcomes.count("appended"),
+            "duplicates": outcomes.count("duplicate"),
+            "conflicts": outcomes.count("conflict"),
+            "quarantined": self.quarantined,
+        }
+
+
+def now_ms() -> int:
+    """The clock of the service, epoch ms."""
+    return time.time_ns() // 1_000_000
+
+
+class _Datastore(PostgresDatastore):
+    """The library's datastore over our pool, so that the process has one pool and one role."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(dbname="", host="", port="", user="", password="", schema=SCHEMA)
+        self.pool = pool  # type: ignore[assignment]
+
+
+class EventStore(LogReader, PostgresApplicationRecorder):
+    """The log. Append is atomic for a request."""
+
+    def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
+        super().__init__(_Datastore(pool), events_table_name="events")
+        self.channel_name = EVENTS_CHANNEL
+        self._pool = pool
+        self._clock = clock
+
+    def append(self, requests: Sequence[Request]) -> list[Receipt]:
+        """Make requests durable in one transaction; StoreUnavailable where that failed."""
+        unusable = any(request.unusable for request in requests)
+        # Alone, the one call is a transaction of its own and costs one round trip.
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            connection.transaction() if unusable else nullcontext(),
+        ):
+            cursor = connection.cursor(row_factory=tuple_row)
+            self._quarantine(cursor, requests)
+            outcomes, head = self._append(cursor, _columns(requests))
+        each = iter(outcomes)
+        return [
+            Receipt(
+                outcomes=list(islice(each, len(request.events))),
+                quarantined=len(request.unusable),
+                head=head,
+            )
+            for request in requests
+        ]
+
+    def _append(
+        self, cursor: Cursor[TupleRow], columns: Sequence[Sequence[Any]]
+    ) -> tuple[Sequence[Outcome], int]:
+        if not columns[0]:
+            return (), self.head_of(cursor)
+        cursor.execute(_APPEND, (*columns, self._clock()), prepare=True)
+        row = cursor.fetchone()
+        assert row is not None  # noqa: S101 - the function always answers one row
+        return row[0], row[2]
+
+    def _quarantine(self, cursor: Cursor[TupleRow], requests: Sequence[Request]) -> None:
+        # Equal bodies are counted here: a request may repeat one some hundred thousand times.
+        first: dict[bytes, tuple[str, int]] = {}
+        deliveries: Counter[bytes] = Counter()
+        for number, request in enumerate(requests, start=1):
+            for bad in request.unusable:
+                first.setdefault(bad.body, (bad.reason, number))
+                deliveries[bad.body] += 1
+        if first:
+            cursor.execute(
+                "SELECT quarantine_bodies(%s, %s, %s, %s, %s, %s)",
+                (
+                    list(first),
+                    [reason for reason, _ in first.values()],
+                    [number for _, number in first.values()],
+                    list(deliveries.values()),
+                    [Jsonb(request.headers) for request in requests],
+                    self._clock(),
+                ),
+            )
+
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],
+        **_: Any,
+    ) -> Sequence[int] | None:
+        """The library's way in, through the same function: all or IntegrityError.
+
+        Such events belong to no organisation and no subject.
+        """
+        if not stored_events:
+            return []
+        columns = [
+            [event.originator_id for event in stored_events],
+            *[["" for _ in stored_events]],
+            [event.topic for event in stored_events],
+            [str(event.originator_id) for event in stored_events],
+            [event.state for event in stored_events],
+            *([[None] * len(stored_events)] * 4),
+            [TimeSource.RECORDED.value] * len(stored_events),
+            [Origin.IMPORT.value] * len(stored_events),
+            *([[None] * len(stored_events)] * 2),
+            [hashlib.sha256(event.state).digest()[:16] for event in stored_events],
+            [0] * len(stored_events),
+            [event.originator_version for event in stored_events],
+        ]
+        with self.datastore.get_connection() as connection, connection.transaction():
+            cursor = connection.cursor(row_factory=tuple_row)
+            cursor.execute(_APPEND, (*columns, self._clock()))
+            outcomes, positions, _ = cursor.fetchone() or ((), (), 0)
+            if set(outcomes) != {"appended"}:
+                raise IntegrityError("an event with this originator and version is stored already")
+            return list(positions)
+
+
+def _columns(requests: Sequence[Request]) -> list[list[Any]]:
+    """The offered events of all requests as the arrays that ``append_events`` takes."""
+    rows: list[tuple[Any, ...]] = []
+    for request in requests:
+        rows += _rows(request, len(rows))
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]]
+
+
+def _rows(request: Request, first: int) -> Iterator[tuple[Any, ...]]:
+    for offered in request.events:
+        event = offered.event
+        yield (
+            offered.key,
+            event.org_id,
+            event.type,
+            event.id,
+            offered.body,
+            event.agent_id,
+            event.task_id,
+            offered.created,
+            *_time(offered),
+            request.origin.value,
+            bucket("agent", event.org_id, event.agent_subject),
+            bucket("task", event.org_id, event.task_subject),
+            offered.fingerprint,
+            first,
+            1,
+        )
+
+
+def _time(offered: Offered) -> tuple[int | None, str]:
+    """When it happened and how we know; null where only the moment of recording remains."""
+    if offered.created is not None:
+        return offered.created, TimeSource.CREATED.value
+    if offered.dispatched is not None:
+        return offered.dispatched, TimeSource.DISPATCHED.value
+    return None, TimeSource.RECORDED.value

@@ -1,0 +1,126 @@
+"""Connections to PostgreSQL, and the one place where the driver's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg import Connection, Cursor, sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, TupleRow, dict_row, tuple_row
+from psycopg_pool import ConnectionPool
+
+from projector.infrastructure.errors import ProjectorError
+
+SCHEMA = "projector"
+BESIDE = "projector_beside"  # derived tables of another version of the fold
+SERVICE_ROLE = "projector_service"
+EVENTS_CHANNEL = "projector_events"
+VIEWS_CHANNEL = "projector_views"
+
+Pool = ConnectionPool[Connection[DictRow]]
+
+
+class StoreUnavailable(ProjectorError):  # noqa: N818 - named for what callers handle
+    """The database cannot be reached or does not answer now; trying again may help."""
+
+
+class DatabaseRefused(ProjectorError):  # noqa: N818
+    """The database is reachable and says no: wrong address, name, password or rights."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into ours, by class and SQLSTATE."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise StoreUnavailable(f"The database does not answer: {first_line(error)}") from error
+        raise
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Whether trying again may help, and nobody's data is at fault."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    # Connection trouble, resources, the operator's shutdown, a conflict, a lock, disk and files.
+    return error.sqlstate[:2] in {"08", "53", "57", "40", "55", "58"}
+
+
+def first_line(error: psycopg.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def connect(url: str, **kwargs: Any) -> Connection[DictRow]:
+    """One connection of its own, in autocommit mode, in our schema."""
+    with translated():
+        connection = psycopg.connect(
+            url, autocommit=True, row_factory=dict_row, connect_timeout=5, **kwargs
+        )
+        enter_schema(connection)
+        return connection
+
+
+def open_pool(url: str, *, max_size: int) -> Pool:
+    """Connections that work as the service's role where there is one; opened when first used."""
+    return ConnectionPool(
+        url,
+        connection_class=Connection[DictRow],
+        kwargs={"row_factory": dict_row, "autocommit": True, "connect_timeout": 5},
+        min_size=1,
+        max_size=max_size,
+        open=True,
+        timeout=4,
+        configure=become_service,
+        check=ConnectionPool.check_connection,
+    )
+
+
+@contextmanager
+def snapshot(pool: Pool) -> Iterator[Cursor[TupleRow]]:
+    """A cursor whose queries all see the database at one moment, and change nothing."""
+    with translated(), pool.connection() as connection, connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield connection.cursor(row_factory=tuple_row)
+
+
+def become_service(connection: Connection[DictRow], *schemas: str) -> None:
+    """Give up all rights but the service's, where the database has a role for it.
+
+    Of the schemas the first that has a table is meant; ours alone where none is given.
+    """
+    enter_schema(connection, *schemas)
+    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (SERVICE_ROLE,))
+    if known.fetchone() is not None:
+        # Whether it may be taken is known by trying: a member may lack the right to.
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(SERVICE_ROLE)))
+
+
+def enter_schema(connection: Connection[DictRow], *schemas: str) -> None:
+    """Find tables in these schemas, ours where none is given."""
+    names = [sql.Identifier(schema) for schema in schemas or (SCHEMA,)]
+    connection.execute(sql.SQL("SET search_path = {}").format(sql.SQL(", ").join(names)))
+
+
+def check_address(url: str) -> None:
+    """Say in one sentence what is wrong with an address, before anything relies on it."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.Error:
+        # The driver's words would repeat the address, password included.
+        raise DatabaseRefused(
+            "DATABASE_URL is no address of a PostgreSQL database: write it like"
+            " postgresql://user:password@host:5432/name, special characters as %XX."
+        ) from None
+    try:
+        psycopg.connect(url, connect_timeout=5).close()
+    except psycopg.Error as error:
+        raise DatabaseRefused(
+            f"DATABASE_URL cannot be used ({first_line(error)}): check the address, database, user"
+            " and password, or unset it to use the embedded server."
+        ) from error

@@ -1,0 +1,129 @@
+"""Migrations: plain SQL files, forward only, each applied once and never changed afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
+
+from projector.infrastructure.database import SCHEMA, connect, first_line, translated
+from projector.infrastructure.errors import ProjectorError
+
+FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+_NAME = re.compile(r"(\d{4})_\w+\.sql")
+_LOCK = 7_362_018_455  # any number, the same for all who migrate
+
+
+class MigrationError(ProjectorError):
+    """The database and the migration files do not fit together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One file of the folder."""
+
+    version: int
+    name: str
+    text: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def read_folder(folder: Path = FOLDER) -> list[Migration]:
+    """The migrations of a folder in order; their numbers must run 1, 2, 3 and so on."""
+    found = []
+    for path in sorted(folder.glob("*.sql")):
+        match = _NAME.fullmatch(path.name)
+        if match is None:
+            raise MigrationError(f"{path.name} is not named like 0001_what_it_does.sql: rename it.")
+        found.append(Migration(version=int(match[1]), name=path.stem, text=path.read_text()))
+    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise MigrationError(
+            f"The migrations in {folder} do not run 1, 2, 3: renumber the new one."
+        )
+    return found
+
+
+def pending(url: str, folder: Path = FOLDER) -> list[Migration]:
+    """What ``migrate`` would apply; MigrationError where a file was changed or is missing."""
+    with translated(), connect(url) as connection:
+        return _pending(connection, read_folder(folder))
+
+
+def migrate(url: str, folder: Path = FOLDER) -> list[Migration]:
+    """Apply what is pending, a transaction a file; those who do so at once take turns."""
+    with translated(), connect(url) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        with _blamed("The list of migrations"):
+            _create_ledger(connection)
+        todo = _pending(connection, read_folder(folder))
+        for migration in todo:
+            with _blamed(migration.name):
+                _apply(connection, migration)
+        return todo
+
+
+@contextmanager
+def _blamed(what: str) -> Iterator[None]:
+    """Say what failed, where the database is reachable and refuses it."""
+    try:
+        with translated():
+            yield
+    except psycopg.Error as error:
+        raise MigrationError(
+            f"{what} cannot be applied, and nothing of it was ({first_line(error)}): put that right"
+            " and migrate again."
+        ) from error
+
+
+def _create_ledger(connection: Connection[DictRow]) -> None:
+    connection.execute(
+        sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)), prepare=False
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migrations ("
+        " version integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,"
+        " applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+
+
+def _applied(connection: Connection[DictRow]) -> Sequence[DictRow]:
+    exists = connection.execute("SELECT to_regclass('schema_migrations') AS it").fetchone()
+    if exists is None or exists["it"] is None:
+        return []
+    return connection.execute(
+        "SELECT version, name, sha256 FROM schema_migrations ORDER BY version"
+    ).fetchall()
+
+
+def _pending(connection: Connection[DictRow], files: Sequence[Migration]) -> list[Migration]:
+    applied = _applied(connection)
+    for row, file in zip(applied, files, strict=False):
+        if row["sha256"] != file.sha256:
+            raise MigrationError(
+                f"{file.name} was changed after it was applied: restore it and add a new file."
+            )
+    if len(applied) > len(files):
+        raise MigrationError(
+            f"The database has migration {applied[-1]['name']}, which this version does not know:"
+            " run the version that made it, or a newer one."
+        )
+    return list(files[len(applied) :])
+
+
+def _apply(connection: Connection[DictRow], migration: Migration) -> None:
+    with connection.transaction():
+        connection.execute(migration.text.encode(), prepare=False)
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)",
+            (migration.version, migration.name, migration.sha256),
+        )

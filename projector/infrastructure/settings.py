@@ -1,0 +1,163 @@
+"""Settings, read once from the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Json,
+    ValidationError,
+)
+
+from projector.infrastructure.errors import ProjectorError
+
+
+class SettingsError(ProjectorError):
+    """A setting cannot be used; the sentence names it."""
+
+
+class Role(StrEnum):
+    """What a caller may do; each includes the ones before it."""
+
+    VIEWER = "viewer"
+    AUDITOR = "auditor"
+    OPERATOR = "operator"
+
+
+class Token(BaseModel):
+    """Who may read what; null organisations or teams mean all."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
+
+    token: str = Field(min_length=1)
+    role: Role
+    org_ids: frozenset[str] | None = Field(default=None, alias="orgIds")
+    team_ids: frozenset[str] | None = Field(default=None, alias="teamIds")
+
+
+Secret = Annotated[str, Field(min_length=1)]
+
+
+def _bounded(name: str) -> str:
+    if len(name.encode()) > 512 or "\0" in name:
+        raise ValueError("it must be at most 512 bytes, without NUL")
+    return name
+
+
+def _root(address: str) -> str:
+    if not address.startswith(("https://", "http://")):
+        raise ValueError("it must be the root of an API, as https://host")
+    # What goes over an open network would show the token.
+    host = urlsplit(address).hostname or ""
+    if address.startswith("http://") and not is_loopback(host):
+        raise ValueError("without TLS only on this machine")
+    return address.rstrip("/")
+
+
+class Settings(BaseModel):
+    """All settings, with the environment variable of each as its alias."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    host: str = Field(default="127.0.0.1", alias="HOST")
+    port: int = Field(default=8080, ge=1, le=65535, alias="PORT")
+    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    data_dir: Path = Field(default=Path(".data"), alias="PROJECTOR_DATA_DIR")
+    webhook_secrets: Json[dict[str, list[Secret]]] = Field(
+        default={}, alias="PROJECTOR_WEBHOOK_SECRETS"
+    )
+    # Without any secret, and only for this machine, unsigned webhooks are taken.
+    allow_unsigned: bool = Field(
+        default_factory=lambda given: (
+            not any(given["webhook_secrets"].values()) and is_loopback(given["host"])
+        ),
+        alias="PROJECTOR_ALLOW_UNSIGNED",
+    )
+    tokens: Json[list[Token]] = Field(default=[], alias="PROJECTOR_TOKENS")
+    default_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
+        default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
+    )
+    body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
+    streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")  # a process
+    service_level_ms: int = Field(default=20_000, ge=0, alias="PROJECTOR_SERVICE_LEVEL_MS")
+    settled_quantile: float = Field(default=0.999, gt=0, lt=1, alias="PROJECTOR_SETTLED_QUANTILE")
+
+    # The vendor's APIs, with which reconciliation finds what webhooks did not bring.
+    webex_region: Literal["us1", "eu1", "eu2", "anz1", "ca1", "jp1", "sg1", "in1"] = Field(
+        default="us1", alias="PROJECTOR_WEBEX_REGION"
+    )
+    webex_api: Annotated[str, AfterValidator(_root)] | None = Field(
+        default=None, alias="PROJECTOR_WEBEX_API"
+    )
+    webex_oauth: Annotated[str, AfterValidator(_root)] = Field(
+        default="https://webexapis.com", alias="PROJECTOR_WEBEX_OAUTH"
+    )
+    webex_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
+        default=None, alias="PROJECTOR_WEBEX_ORG_ID"
+    )
+    webex_client_id: str | None = Field(default=None, alias="PROJECTOR_WEBEX_CLIENT_ID")
+    webex_client_secret: str | None = Field(
+        default=None, repr=False, alias="PROJECTOR_WEBEX_CLIENT_SECRET"
+    )
+    webex_refresh_token: str | None = Field(
+        default=None, repr=False, alias="PROJECTOR_WEBEX_REFRESH_TOKEN"
+    )
+    webex_access_token: str | None = Field(
+        default=None, repr=False, alias="PROJECTOR_WEBEX_ACCESS_TOKEN"
+    )
+    reconcile_at: time | None = Field(default=None, alias="PROJECTOR_RECONCILE_AT")  # UTC
+
+    @property
+    def asks_vendor(self) -> bool:
+        """Whether there is anything with which the vendor could be asked."""
+        renewed = (self.webex_client_id, self.webex_client_secret, self.webex_refresh_token)
+        return self.webex_access_token is not None or all(renewed)
+
+    @property
+    def vendor_root(self) -> str:
+        """Where the vendor's contact centre APIs are."""
+        return self.webex_api or f"https://api.wxcc-{self.webex_region}.cisco.com"
+
+    @property
+    def root(self) -> str:
+        """The service's address as seen from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def is_local(self) -> bool:
+        return is_loopback(self.host)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; an empty one counts as unset."""
+    given = {
+        field.alias: environment[field.alias]
+        for field in Settings.model_fields.values()
+        if field.alias and environment.get(field.alias)
+    }
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the settings"
+        raise SettingsError(f"{name} cannot be used: {first['msg']}.") from None
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

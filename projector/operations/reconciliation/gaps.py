@@ -1,0 +1,94 @@
+"""What a reconciliation asks of the tables: gaps, what came of its facts, what is covered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from projector.infrastructure.database import Pool, snapshot, translated
+from projector.projection.read_models import TABLES
+
+MOST_GAPS = 2_000  # of a kind
+GAP_MS = 3_600_000  # how long a gap is taken to be of which no beginning is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A time in which something of a subject was probably lost (epoch ms)."""
+
+    kind: str  # agent or task
+    id: str
+    position: int  # of the event that told it; 0: the passing of time
+    start: int
+    end: int
+
+
+def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
+    """The gaps that anomalies name in a window ``[start, end)``, 2,000 a kind at most, by time."""
+    found: list[Gap] = []
+    with snapshot(pool) as cur:
+        for table in TABLES:
+            rows = cur.execute(
+                sql.SQL(
+                    "SELECT id, position, coalesce(gap_from, gap_to - %(longest)s), gap_to"
+                    " FROM {} WHERE org_id = %(org)s AND gap_to >= %(start)s"
+                    " AND coalesce(gap_from, gap_to - %(longest)s) < %(end)s"
+                    " ORDER BY gap_to, id, position LIMIT %(most)s"
+                ).format(sql.Identifier(table.anomalies)),
+                {"org": org_id, "start": start, "end": end, "longest": GAP_MS, "most": MOST_GAPS},
+            )
+            for id_, position, since, until in rows:
+                found.append(
+                    Gap(kind=table.subject, id=id_, position=position, start=since, end=until)
+                )
+    return sorted(found, key=lambda gap: (gap.end, gap.kind, gap.id, gap.position))
+
+
+def long_open(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str, int]]:
+    """Tasks that began before a time (epoch ms) and are open still, and when; the latest first."""
+    with snapshot(pool) as cur:
+        return cur.execute(
+            "SELECT id, began FROM tasks WHERE org_id = %s AND began < %s"
+            ' AND facets @> \'{"open": ["true"]}\' ORDER BY began DESC, id LIMIT %s',
+            (org_id, before, most),
+        ).fetchall()
+
+
+def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:
+    """How many corrections what was appended above one position and up to another has made."""
+    total = 0
+    with snapshot(pool) as cur:
+        for table in TABLES:
+            row = cur.execute(
+                sql.SQL(
+                    "SELECT count(*) FROM {} AS c JOIN events AS e"
+                    " ON e.notification_id = c.position WHERE c.org_id = %s AND c.position > %s"
+                    " AND c.position <= %s AND e.origin = 'reconciliation'"
+                ).format(sql.Identifier(table.corrections)),
+                (org_id, after, upto),
+            ).fetchone()
+            total += row[0] if row else 0
+    return total
+
+
+def cover(  # noqa: PLR0913 - what was reconciled, by what and when
+    pool: Pool, job: int, org_id: str, start: int, end: int, *, now: int
+) -> None:
+    """Keep that a window of an organisation was reconciled whole."""
+    with translated(), pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO reconciled (job, org_id, start, finish, recorded_time)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+            (job, org_id, start, end, now),
+        )
+
+
+def covered_until(pool: Pool, org_id: str | None) -> int | None:
+    """The end of the last window that was reconciled, epoch ms; null before the first."""
+    with snapshot(pool) as cur:
+        row = cur.execute(
+            "SELECT max(finish) FROM reconciled WHERE %(org)s::text IS NULL OR org_id = %(org)s",
+            {"org": org_id},
+        ).fetchone()
+        return row[0] if row else None

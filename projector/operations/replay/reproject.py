@@ -1,0 +1,110 @@
+"""Refolding: subjects folded anew from the log into their tables, in the caller's transaction.
+
+The rule of this file: it folds by what live intake folds by, up to where the lane has folded, while
+it holds the lane; what cannot be folded parks its subject, as it would live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow
+
+from projector.event_log.store import EventStore
+from projector.infrastructure.database import is_passing
+from projector.operations.batches import MOST_EVENTS
+from projector.operations.diff import Changed, changed, shown
+from projector.projection.batch import project
+from projector.projection.parking import fold_waiting
+from projector.projection.partitions import count_projected, hold
+from projector.projection.read_models import Table
+from projector.projection.writer import Key
+
+BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
+
+
+def refold(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], keys: Sequence[Key]
+) -> list[Changed]:
+    """Fold subjects anew up to where their lanes have folded; what is shown otherwise."""
+    lanes = sorted({table.lane_of(key) for key in keys})
+    positions = {lane: hold(cur, lane) for lane in lanes}
+    upto = {key: positions[table.lane_of(key)] for key in keys}
+    before = shown(cur, table, keys)
+    _forget(cur, store, table, keys, upto)
+    try:
+        with cur.connection.transaction():
+            _fold(cur, store, table, upto)
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise
+        _fold_apart(cur, store, table, upto)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - what one subject brings must not stop the others
+        _fold_apart(cur, store, table, upto)
+    after = shown(cur, table, keys)
+    found = (changed(table, key, before.get(key), after.get(key)) for key in keys)
+    return [it for it in found if it is not None]
+
+
+def _forget(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[Any],
+    keys: Sequence[Key],
+    upto: Mapping[Key, int],
+) -> None:
+    """Delete all that is stored of subjects; of parked ones what waits counts as folded."""
+    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
+    for name in table.all_names:
+        cur.execute(
+            sql.SQL(
+                "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
+                " WHERE r.org_id = k.org_id AND r.id = k.id"
+            ).format(sql.Identifier(name)),
+            columns,
+        )
+    parked = cur.execute(
+        "DELETE FROM parked AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
+        " WHERE r.kind = %b AND r.org_id = k.org_id AND r.id = k.id"
+        " RETURNING r.org_id, r.id, r.position",
+        [*columns, table.name],
+    ).fetchall()
+    for org_id, id_, position in parked:
+        key = (org_id, id_)
+        waiting = store.count(cur, table.column, *key, after=position - 1, upto=upto[key])
+        count_projected(cur, (table.name, table.bucket_of(key)), waiting)
+
+
+def _fold(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
+) -> None:
+    """Fold all together, or page by page one that has many events."""
+    if len(upto) == 1:
+        [(key, head)] = upto.items()
+        if store.count(cur, table.column, *key, after=0, upto=head) > MOST_EVENTS:
+            _fold_apart(cur, store, table, upto)
+            return
+    asked = [(*key, BEFORE_ALL, AFTER_ALL, head) for key, head in upto.items()]
+    told = store.between(cur, table.column, asked, kind=table.name)
+    new = {
+        key: sorted(events, key=lambda recorded: recorded.position)
+        for key, events in zip(upto, told, strict=True)
+        if events
+    }
+    if new:
+        project(cur, store, table, new, known=0)
+
+
+def _fold_apart(
+    cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
+) -> None:
+    """Fold each by itself, and park those that cannot be folded."""
+    for key, head in upto.items():
+        place = (table.name, table.bucket_of(key))
+        count_projected(cur, place, -store.count(cur, table.column, *key, after=0, upto=head))
+        fold_waiting(cur, store, table, key, after=0, head=head)

@@ -1,0 +1,299 @@
+"""Replay: subjects folded anew from the log, into the same tables, while all else goes on.
+
+The rule of this file: some subjects at a time, in one transaction that holds their lanes and keeps
+how far the replay is; so a run that was killed goes on after what was committed. It folds by what
+live intake folds by, up to where the lane has folded; a dry run is the same, taken back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from projector.domain.events import LANE_BUCKETS, LANES
+from projector.event_log.store import EventStore, now_ms
+from projector.infrastructure.database import VIEWS_CHANNEL, Pool, open_pool, translated
+from projector.infrastructure.processes import die_with_parent
+from projector.operations.batches import MOST_SUBJECTS, apart
+from projector.operations.job_queue import Held, Interrupted, Jobs
+from projector.operations.replay.reproject import refold
+from projector.projection.read_models import TABLES, Table
+from projector.projection.writer import Key
+
+MANY_EVENTS = 50_000  # from which on several processes are worth their start
+REST = 4  # times as long as it worked a replay rests while intake is at work
+FIRST = 100  # changed subjects that are listed; the count tells of all
+AFTER_ALL = (1 << 63) - 1  # of times
+Place = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayScope:
+    """Which subjects: all that fit what is given; times are epoch ms, inclusive."""
+
+    org_ids: Sequence[str] | None = None
+    agent_ids: Sequence[str] = ()
+    task_ids: Sequence[str] = ()
+    start: int | None = None
+    end: int | None = None
+    parked: bool = False
+    dry_run: bool = False
+
+    @classmethod
+    def of(cls, asked: Mapping[str, Any]) -> ReplayScope:
+        return cls(
+            org_ids=asked.get("orgIds"),
+            agent_ids=asked.get("agentIds") or (),
+            task_ids=asked.get("taskIds") or (),
+            start=asked.get("from"),
+            end=asked.get("to"),
+            parked=asked.get("parked") or False,
+            dry_run=asked.get("dryRun") or False,
+        )
+
+    def tables(self) -> list[Table[Any]]:
+        """The kinds of subjects that may fit: who names only agents means no task."""
+        named = {"agents": self.agent_ids, "tasks": self.task_ids}
+        return [it for it in TABLES if named[it.name] or not any(named.values())]
+
+    def condition(self, table: Table[Any]) -> sql.Composed:
+        """Of rows of the log."""
+        parts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(f"{table.subject}_bucket"))]
+        if self.org_ids is not None:
+            parts.append(sql.SQL("org_id = ANY(%(orgs)s)").format())
+        if self.agent_ids or self.task_ids:
+            parts.append(sql.SQL("{} = ANY(%(ids)s)").format(sql.Identifier(table.column)))
+        if self.start is not None or self.end is not None:
+            parts.append(
+                sql.SQL(
+                    "(org_id, {0}) IN (SELECT org_id, {0} FROM events WHERE {1} IS NOT NULL"
+                    " AND time >= %(start)s AND time <= %(end)s)"
+                ).format(sql.Identifier(table.column), sql.Identifier(f"{table.subject}_bucket"))
+            )
+        if self.parked:
+            parts.append(
+                sql.SQL("(org_id, {}) IN (SELECT org_id, id FROM parked WHERE kind = {})").format(
+                    sql.Identifier(table.column), table.name
+                )
+            )
+        return sql.SQL(" AND ").join(parts)
+
+    def parameters(self, table: Table[Any]) -> dict[str, Any]:
+        ids = self.agent_ids if table.name == "agents" else self.task_ids
+        return {
+            "orgs": None if self.org_ids is None else list(self.org_ids),
+            "ids": list(ids),
+            "start": 0 if self.start is None else self.start,
+            "end": AFTER_ALL if self.end is None else self.end,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Which share of a replay a process works on: the lanes whose number leaves it as a rest."""
+
+    job: int
+    share: int
+    shares: int
+
+
+class Replayer:
+    """Runs replays, large ones by several processes over the database that ``url`` names."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        store: EventStore,
+        *,
+        url: str | None = None,
+        processes: int = os.cpu_count() or 1,
+        wait: Callable[[float], Any] = time.sleep,
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._url = url
+        self._processes = processes
+        self._wait = wait  # sleeps for some seconds, where intake needs the database more
+
+    def run(self, held: Held) -> None:
+        """Fold what the scope names, from where it was left."""
+        scope = ReplayScope.of(held.job.asked)
+        total = self._total(scope)
+        alone = self._url is None or total < MANY_EVENTS
+        shares = held.progress.setdefault("shares", 1 if alone else min(self._processes, LANES))
+        held.progress |= {"processed": held.progress.get("processed", 0)}
+        held.progress |= {"began": now_ms(), "before": held.progress["processed"]}
+        held.progress.setdefault("places", {})
+        held.report.setdefault("changed", {"count": 0, "first": []})
+        held.report["total"] = total
+        held.save()
+        try:
+            if shares == 1:
+                part = Part(job=held.job.id, share=0, shares=1)
+                self.fold(part, scope, held.progress["places"].get("0"), held.look)
+            else:
+                self._in_parallel(held, shares)
+        finally:
+            held.reload()
+        held.report |= {"processed": held.progress["processed"], "etaMs": 0}
+
+    def _in_parallel(self, held: Held, shares: int) -> None:
+        """A process for each share; all end where this one is told to, or one of them fails."""
+        context = get_context("spawn")  # a connection is not for two processes
+        stop = context.Event()
+        parts = [Part(job=held.job.id, share=share, shares=shares) for share in range(shares)]
+        begin = partial(_begin, self._url or "", stop)
+        with ProcessPoolExecutor(shares, context, begin) as pool:
+            running = {pool.submit(_fold_part, part, held.job.asked) for part in parts}
+            try:
+                while running:
+                    held.look()
+                    done, running = wait(running, timeout=1.0, return_when=FIRST_EXCEPTION)
+                    for future in done:
+                        future.result()
+            finally:
+                stop.set()
+
+    def fold(
+        self,
+        part: Part,
+        scope: ReplayScope,
+        place: Sequence[str] | None,
+        look: Callable[[], None],
+    ) -> None:
+        """Fold a share from a place on; ``look`` raises where the work is to end."""
+        while (found := self._next(part, scope, place)) is not None:
+            look()
+            table, keys, events = found
+            begun, head = time.monotonic(), self._store.head()
+            place = (table.name, *keys[-1])
+            self._replay(part, scope, table, keys, place=place, events=events)
+            if self._store.head() > head:
+                # Intake is at work: all processes together take a fifth of a core.
+                self._wait((time.monotonic() - begun) * REST * part.shares)
+
+    def _total(self, scope: ReplayScope) -> int:
+        """How many events the scope has; one of an agent and a task counts for both."""
+        total = 0
+        with translated(), self._pool.connection() as connection:
+            for table in scope.tables():
+                row = connection.execute(
+                    sql.SQL("SELECT count(*) AS events FROM events WHERE {}").format(
+                        scope.condition(table)
+                    ),
+                    scope.parameters(table),
+                ).fetchone()
+                total += row["events"] if row else 0
+        return total
+
+    def _next(
+        self, part: Part, scope: ReplayScope, place: Sequence[str] | None
+    ) -> tuple[Table[Any], Sequence[Key], int] | None:
+        """The subjects of a share after a place, some at a time, and how many events they have."""
+        tables = scope.tables()
+        if place is not None:
+            names = [table.name for table in tables]
+            tables = tables[names.index(place[0]) if place[0] in names else 0 :]
+        for table in tables:
+            after = list(place[1:]) if place is not None and place[0] == table.name else ["", ""]
+            parameters = scope.parameters(table) | {"after": after, "limit": MOST_SUBJECTS}
+            with translated(), self._pool.connection() as connection:
+                rows = connection.execute(
+                    sql.SQL(_SUBJECTS).format(
+                        id=sql.Identifier(table.column),
+                        bucket=sql.Identifier(f"{table.subject}_bucket"),
+                        scope=scope.condition(table),
+                        width=LANE_BUCKETS,
+                        shares=part.shares,
+                        share=part.share,
+                    ),
+                    parameters,
+                ).fetchall()
+            for keys in apart(rows):
+                events = {(row["org_id"], row["id"]): row["events"] for row in rows}
+                return table, keys, sum(events[key] for key in keys)
+        return None
+
+    def _replay(  # noqa: PLR0913 - some subjects of a run
+        self,
+        part: Part,
+        scope: ReplayScope,
+        table: Table[Any],
+        keys: Sequence[Key],
+        *,
+        place: Place,
+        events: int,
+    ) -> None:
+        """Fold some subjects anew and keep what changed, with how far the run is."""
+        with (
+            translated(),
+            self._pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor(row_factory=tuple_row, binary=True) as cur,
+        ):
+            with connection.transaction(force_rollback=scope.dry_run):
+                others = refold(cur, self._store, table, keys)
+            if others and not scope.dry_run:
+                cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(self._store.head())))
+
+            def add(progress: dict[str, Any], report: dict[str, Any]) -> None:
+                progress["processed"] += events
+                progress["places"][str(part.share)] = place
+                found = report["changed"]
+                found["count"] += len(others)
+                found["first"] += [it.row() for it in others[: FIRST - len(found["first"])]]
+                report |= _pace(progress, report["total"])
+
+            Jobs(self._pool).merge(cur, part.job, add)
+
+
+_SUBJECTS = """
+    SELECT org_id, {id} AS id, count(*) AS events FROM events
+    WHERE {scope} AND {bucket} / {width} %% {shares} = {share}
+        AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])
+    GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s
+"""
+
+
+def _pace(progress: Mapping[str, Any], total: int) -> dict[str, Any]:
+    """How fast it goes, since it was begun or taken up again, and how long it will."""
+    seconds = max(1, now_ms() - progress["began"]) / 1_000
+    speed = (progress["processed"] - progress["before"]) / seconds
+    left = max(0, total - progress["processed"])
+    return {
+        "processed": progress["processed"],
+        "eventsPerSecond": round(speed, 1),
+        "etaMs": round(1_000 * left / speed) if speed else None,
+    }
+
+
+# --- a process of several ---
+
+_BEGUN: list[Any] = []  # of this process: its replayer, its jobs, and what tells it to end
+
+
+def _begin(url: str, stop: Any) -> None:
+    die_with_parent()
+    pool = open_pool(url, max_size=2)
+    _BEGUN.extend([Replayer(pool, EventStore(pool)), Jobs(pool), stop])
+
+
+def _fold_part(part: Part, asked: Mapping[str, Any]) -> None:
+    replayer, jobs, stop = _BEGUN
+    job = jobs.find("replay", part.job)
+
+    def look() -> None:
+        if stop.is_set():
+            raise Interrupted("The worker stops.")
+
+    place = job.progress["places"].get(str(part.share))
+    replayer.fold(part, ReplayScope.of(asked), place, look)

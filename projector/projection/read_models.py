@@ -1,0 +1,191 @@
+"""The tables of views: how a folded state becomes rows, and by what they can be found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, Generic, Literal
+
+from pydantic import BaseModel, TypeAdapter
+
+from projector.contract.schemas import AgentInterval, TaskInterval, agent_view, task_view
+from projector.domain.agent import AgentState
+from projector.domain.counters import NOTHING, Tally
+from projector.domain.events import LANE_BUCKETS, Event, bucket
+from projector.domain.fold import Interval, S, Story, Stretch
+from projector.domain.metrics import Contact, contact
+from projector.domain.task import TaskState
+from projector.event_log.reader import SubjectColumn
+
+# Raised when the same events are to make other rows: runners of another version leave them alone.
+FOLD_VERSION = 1
+PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
+
+_TALLY = {"tally"}
+
+Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
+
+
+# What a row of intervals has beside its subject and its two positions.
+INTERVAL_COLUMNS = "start, status, current_state, task_id, queue_id, idle_code_id, event_id"
+
+
+def to_row(interval: Interval) -> tuple[object, ...]:
+    """The columns of an interval."""
+    shown = interval.stretch
+    return (
+        interval.start,
+        shown.status,
+        shown.current_state,
+        shown.task_id,
+        shown.queue_id,
+        shown.idle_code_id,
+        interval.event_id,
+    )
+
+
+def from_row(row: Sequence[Any]) -> Interval:
+    """The interval of such columns."""
+    start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
+    return Interval(
+        start=start,
+        event_id=event_id,
+        stretch=Stretch(
+            status=status,
+            current_state=current_state,
+            task_id=task_id,
+            queue_id=queue_id,
+            idle_code_id=idle_code_id,
+        ),
+    )
+
+
+def to_array(counted: Contact) -> str:
+    """What figures count of a task, as the database writes an array."""
+    fields = ("NULL" if value is None else str(value) for value in astuple(counted))
+    return f"{{{','.join(fields)}}}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Generic[S]):
+    """One kind of subject: its state machine, and where all that comes of it stands."""
+
+    name: Literal["agents", "tasks"]
+    intervals: Literal["agent_intervals", "task_intervals"]
+    anomalies: Literal["agent_anomalies", "task_anomalies"]
+    checkpoints: Literal["agent_checkpoints", "task_checkpoints"]
+    late_counts: Literal["agent_late_counts", "task_late_counts"]
+    corrections: Literal["agent_corrections", "task_corrections"]
+    subject: Literal["agent", "task"]
+    column: SubjectColumn  # of the log
+    subject_of: Callable[[Event], str | None]
+    fresh: Callable[[], S]
+    codec: TypeAdapter[S]
+    facets: Callable[[S], Facets]
+    contact: Callable[[S], Contact | None]  # what figures count of it
+    view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
+    interval: type[TaskInterval]
+    has_deadlines: bool  # whether the passing of time alone may change a view
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """All tables that are derived of one kind of subjects."""
+        versioned = (self.intervals, self.anomalies, self.checkpoints, self.late_counts)
+        return (self.name, *versioned, self.corrections)
+
+    def bucket_of(self, key: tuple[str, str]) -> int:
+        """The share of the work that a subject, (organisation, id), belongs to."""
+        return bucket(self.subject, *key) or 0
+
+    def lane_of(self, key: tuple[str, str]) -> int:
+        """The lane that folds it."""
+        return self.bucket_of(key) // LANE_BUCKETS
+
+    def load(self, text: str, tally: Mapping[str, int] = NOTHING) -> S:
+        state = self.codec.validate_json(text)
+        state.tally = Tally(tally)
+        return state
+
+    def dump(self, state: S) -> str:
+        """The state without its tally: equal texts go on alike."""
+        return self.codec.dump_json(state, exclude=_TALLY).decode()
+
+    def when_due(self, state: S) -> S | None:
+        """The state once the due moment has passed; None where none is due."""
+        due = state.due()
+        if due is None:
+            return None
+        return Story(self.load(self.dump(state), state.tally)).until(due).state
+
+
+def _agent_facets(state: AgentState) -> Facets:
+    shown = state.shown()
+    legs = state.legs.values()
+    channel_types = {leg.channel_type for leg in legs if leg.channel_type} | set(state.channels)
+    return _present(
+        status=[shown.status],
+        currentState=[state.current_state],
+        teamId=[state.team_id],
+        queueId=[shown.queue_id],
+        channelType=sorted(channel_types),
+        loggedIn=[_flag(state.logged_in)],
+    )
+
+
+def _task_facets(state: TaskState) -> Facets:
+    return _present(
+        status=[state.status()],
+        currentState=[state.current_state],
+        queueId=[state.queue_id],
+        channelType=[state.channel_type],
+        direction=[state.direction],
+        agentId=sorted(state.participants),
+        open=[_flag(state.is_open())],
+    )
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - the value is the whole subject
+    return "true" if value else "false"
+
+
+def _present(**facets: list[Any]) -> Facets:
+    return {name: [v for v in values if v is not None] for name, values in facets.items()}
+
+
+AGENTS = Table(
+    name="agents",
+    intervals="agent_intervals",
+    anomalies="agent_anomalies",
+    checkpoints="agent_checkpoints",
+    late_counts="agent_late_counts",
+    corrections="agent_corrections",
+    subject="agent",
+    column="agent_id",
+    subject_of=lambda event: event.agent_subject,
+    fresh=AgentState,
+    codec=TypeAdapter(AgentState),
+    facets=_agent_facets,
+    contact=lambda _: None,
+    view=agent_view,
+    interval=AgentInterval,
+    has_deadlines=False,
+)
+TASKS = Table(
+    name="tasks",
+    intervals="task_intervals",
+    anomalies="task_anomalies",
+    checkpoints="task_checkpoints",
+    late_counts="task_late_counts",
+    corrections="task_corrections",
+    subject="task",
+    column="task_id",
+    subject_of=lambda event: event.task_subject,
+    fresh=TaskState,
+    codec=TypeAdapter(TaskState),
+    facets=_task_facets,
+    contact=contact,
+    view=task_view,
+    interval=TaskInterval,
+    has_deadlines=True,
+)
+TABLES: tuple[Table[Any], ...] = (AGENTS, TASKS)

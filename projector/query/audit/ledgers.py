@@ -1,0 +1,250 @@
+"""The ledgers: what was odd about the events, what late ones changed, what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from projector.contract.schemas import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
+from projector.event_log.store import now_ms
+from projector.infrastructure.database import Pool, snapshot
+from projector.projection.read_models import AGENTS, PASSING_TIME, TABLES, TASKS, Table
+from projector.query.scope import Scope, names
+from projector.webex.json_body import read_shown
+
+R = TypeVar("R")
+Place = tuple[Any, ...]  # by what rows are ordered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerQuestion:
+    """Which rows of a ledger: of any of these subjects, overlapping ``[start, end)`` (epoch ms)."""
+
+    agent_ids: Collection[str] = ()
+    task_ids: Collection[str] = ()
+    start: int = 0
+    end: int | None = None
+    after: Place | None = None
+    limit: int = 100
+
+
+class Ledgers:
+    """Each answers some rows by time, and where to go on, from one snapshot."""
+
+    def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    def anomalies(
+        self, scope: Scope, asked: LedgerQuestion
+    ) -> tuple[Sequence[AnomalyRow], Place | None]:
+        """By the end of their gaps."""
+        return self._ledger(_ANOMALIES, _anomaly_row, scope, asked)
+
+    def corrections(
+        self, scope: Scope, asked: LedgerQuestion
+    ) -> tuple[Sequence[CorrectionRow], Place | None]:
+        """By the time that they change."""
+        return self._ledger(_CORRECTIONS, correction_row, scope, asked)
+
+    def conflicts(
+        self, scope: Scope, asked: LedgerQuestion
+    ) -> tuple[Sequence[ConflictRow], Place | None]:
+        """By when such a body first came."""
+        query = sql.SQL(_CONFLICTS).format(
+            organisations=scope.organisations(), events=scope.events()
+        )
+        after = asked.after or (-1, "", 0, "")
+        return self._rows(query, _conflict_row, scope, asked, after)
+
+    def quarantine(
+        self, scope: Scope, asked: LedgerQuestion
+    ) -> tuple[Sequence[QuarantineRow], Place | None]:
+        """By when a body first came; it is of no organisation, so only who sees all sees any."""
+        if scope != Scope() or asked.agent_ids or asked.task_ids:
+            return [], None
+        return self._rows(
+            sql.SQL(_QUARANTINE).format(), _quarantine_row, scope, asked, asked.after or (-1, 0)
+        )
+
+    def _ledger(
+        self, query: str, shape: Callable[[TupleRow], R], scope: Scope, asked: LedgerQuestion
+    ) -> tuple[Sequence[R], Place | None]:
+        parts = [_of_kind(query, table, scope) for table in TABLES]
+        # Before the first place there is: no time is negative.
+        return self._rows(
+            sql.SQL("{} ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s").format(
+                sql.SQL(" UNION ALL ").join(parts)
+            ),
+            shape,
+            scope,
+            asked,
+            asked.after or (-1, "", "", "", 0),
+        )
+
+    def _rows(
+        self,
+        query: sql.Composed,
+        shape: Callable[[TupleRow], R],
+        scope: Scope,
+        asked: LedgerQuestion,
+        after: Place,
+    ) -> tuple[Sequence[R], Place | None]:
+        """Rows that begin with their place."""
+        any_subject = not asked.agent_ids and not asked.task_ids
+        parameters = scope.parameters | {f"a{number}": part for number, part in enumerate(after)}
+        parameters |= {
+            AGENTS.name: None if any_subject else names(asked.agent_ids),
+            TASKS.name: None if any_subject else names(asked.task_ids),
+            "start": asked.start,
+            "end": asked.end,
+            "now": self._clock(),
+            "limit": asked.limit + 1,
+        }
+        with snapshot(self._pool) as cur:
+            found = cur.execute(query, parameters).fetchall()
+        page = found[: asked.limit]
+        place = page[-1][: len(after)] if len(found) > len(page) else None
+        return [shape(row) for row in page], place
+
+
+# What the passing of time will raise stands there already, and is not told before its moment.
+_ANOMALIES = """(
+    SELECT gap_to, {subject} AS subject, org_id, id, l.position, kind, event_id, gap_from
+    FROM {anomalies} AS l JOIN {views} AS v USING (org_id, id)
+    WHERE {organisations} AND {teams} AND (%({ids})s::text[] IS NULL OR id = ANY(%({ids})s))
+        AND gap_to >= greatest(%(start)s, %(a0)s)
+        AND (%(end)s::bigint IS NULL OR coalesce(gap_from, gap_to) < %(end)s)
+        AND (l.position <> {time} OR gap_to <= %(now)s)
+        AND (gap_to, {subject}, org_id, id, l.position)
+            > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)
+    ORDER BY gap_to, org_id, id, l.position LIMIT %(limit)s
+)"""
+_CORRECTIONS = """(
+    SELECT start, {subject} AS subject, org_id, id, l.position, finish, event_id, recorded_time,
+        before, after, events
+    FROM {corrections} AS l JOIN {views} AS v USING (org_id, id)
+    WHERE {organisations} AND {teams} AND (%({ids})s::text[] IS NULL OR id = ANY(%({ids})s))
+        AND start >= %(a0)s AND (finish IS NULL OR finish > %(start)s)
+        AND (%(end)s::bigint IS NULL OR start < %(end)s)
+        AND (start, {subject}, org_id, id, l.position)
+            > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)
+    ORDER BY start, org_id, id, l.position LIMIT %(limit)s
+)"""
+
+_CONFLICTS = """
+    SELECT c.first_time, c.org_id, c.position, encode(c.sha256, 'hex'), c.last_time, c.body,
+        c.deliveries, e.event_id, e.agent_id, e.task_id, e.agent_bucket IS NOT NULL,
+        e.task_bucket IS NOT NULL
+    FROM (SELECT * FROM conflicts WHERE {organisations}) AS c
+    JOIN events AS e ON e.notification_id = c.position AND e.org_id = c.org_id
+    WHERE {events} AND c.first_time >= %(a0)s AND c.last_time >= %(start)s
+        AND (%(end)s::bigint IS NULL OR c.first_time < %(end)s)
+        AND (%(agents)s::text[] IS NULL OR e.agent_id = ANY(%(agents)s)
+            OR e.task_id = ANY(%(tasks)s))
+        AND (c.first_time, c.org_id, c.position, encode(c.sha256, 'hex'))
+            > (%(a0)s, %(a1)s, %(a2)s, %(a3)s)
+    ORDER BY 1, 2, 3, 4 LIMIT %(limit)s
+"""
+_QUARANTINE = """
+    SELECT first_time, id, last_time, sha256, body, reason, headers, deliveries FROM quarantine
+    WHERE (first_time, id) > (%(a0)s, %(a1)s) AND last_time >= %(start)s
+        AND (%(end)s::bigint IS NULL OR first_time < %(end)s)
+    ORDER BY 1, 2 LIMIT %(limit)s
+"""
+
+
+def _of_kind(query: str, table: Table[Any], scope: Scope) -> sql.Composed:
+    return sql.SQL(query).format(
+        subject=table.subject,
+        anomalies=sql.Identifier(table.anomalies),
+        corrections=sql.Identifier(table.corrections),
+        views=sql.Identifier(table.name),
+        organisations=scope.organisations(),
+        teams=scope.teams(table),
+        ids=sql.SQL(table.name),
+        time=PASSING_TIME,
+    )
+
+
+def _anomaly_row(row: TupleRow) -> AnomalyRow:
+    gap_to, subject, org_id, id_, position, kind, event_id, gap_from = row
+    return AnomalyRow.model_validate(
+        {
+            **_whose(subject, org_id, id_),
+            "kind": kind,
+            "from": gap_from,
+            "to": gap_to,
+            "event_id": event_id,
+            "position": None if position == PASSING_TIME else position,
+        }
+    )
+
+
+def correction_row(row: TupleRow) -> CorrectionRow:
+    """A row of the ledger in the contract's shape."""
+    start, subject, org_id, id_, position, finish, event_id, recorded, before, after, events = row
+    return CorrectionRow.model_validate(
+        {
+            **_whose(subject, org_id, id_),
+            "kind": "correction",
+            "from": start,
+            "to": finish,
+            "event_id": event_id,
+            "position": position,
+            "recorded_time": recorded,
+            "before": before,
+            "after": after,
+            "events": events,
+        }
+    )
+
+
+def _conflict_row(row: TupleRow) -> ConflictRow:
+    first, org_id, position, sha256, last, body, deliveries, event_id, *whose = row
+    agent_id, task_id, is_of_agent, is_of_task = whose
+    of_task = f"task:{task_id}" if is_of_task else None
+    parsed = read_shown(bytes(body))
+    return ConflictRow.model_validate(
+        {
+            "kind": "conflict",
+            "org_id": org_id,
+            "subject": f"agent:{agent_id}" if is_of_agent else of_task,
+            "agent_id": agent_id,
+            "task_id": task_id,
+            "from": first,
+            "to": last,
+            "event_id": event_id,
+            "position": position,
+            "data": parsed.get("data") if isinstance(parsed, dict) else parsed,
+            "sha256": sha256,
+            "deliveries": deliveries,
+        }
+    )
+
+
+def _quarantine_row(row: TupleRow) -> QuarantineRow:
+    first, id_, last, sha256, body, reason, headers, deliveries = row
+    return QuarantineRow(
+        id=id_,
+        reason=reason,
+        sha256=bytes(sha256).hex(),
+        body=bytes(body),
+        headers=headers,
+        deliveries=deliveries,
+        first_time=first,
+        last_time=last,
+    )
+
+
+def _whose(subject: str, org_id: str, id_: str) -> dict[str, str | None]:
+    return {
+        "org_id": org_id,
+        "subject": f"{subject}:{id_}",
+        "agent_id": id_ if subject == "agent" else None,
+        "task_id": id_ if subject == "task" else None,
+    }

@@ -1,0 +1,147 @@
+"""Read the views: lists of them as they are now, and how far the projection has come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from projector.domain.fold import S, Story
+from projector.event_log.store import now_ms
+from projector.infrastructure.database import Pool, snapshot, translated
+from projector.projection.arrival_delays import Delays
+from projector.projection.read_models import Table
+from projector.projection.writer import Key
+from projector.query.scope import Scope, names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which views of a list: by id and by facets.
+
+    In (organisation, id) order after a place, or the last changed first, without a place.
+    """
+
+    ids: Sequence[str] | None = None
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    after: Key | None = None
+    limit: int = 100
+    newest: bool = False
+
+
+class Views:
+    """Queries over the tables of views; each answers from one snapshot."""
+
+    def __init__(self, pool: Pool, delays: Delays, *, clock: Callable[[], int] = now_ms) -> None:
+        self._pool = pool
+        self._delays = delays
+        self._clock = clock
+
+    def list(
+        self, table: Table[S], scope: Scope, selection: Selection
+    ) -> tuple[Sequence[BaseModel], Key | None]:
+        """The views selected, and the place to go on from, null at the end."""
+        now = self._clock()
+        query, parameters = _list_query(table, scope, selection, now)
+        with snapshot(self._pool) as cur:
+            rows = cur.execute(query, parameters).fetchall()
+        page = rows[: selection.limit]
+        views = [self._view(table, row, now) for row in page]
+        return views, (page[-1][0], page[-1][1]) if len(rows) > len(page) else None
+
+    def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
+        """How many views show each value of a facet that has one value."""
+        query = sql.SQL(
+            "SELECT (CASE WHEN due <= %(now)s THEN due_facets ELSE facets END)->%(facet)s->>0,"
+            " count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
+        ).format(sql.Identifier(table.name), scope.organisations(), scope.teams(table))
+        parameters = scope.parameters | {"now": self._clock(), "facet": facet}
+        with snapshot(self._pool) as cur:
+            return dict(cur.execute(query, parameters).fetchall())
+
+    def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
+        org_id, id_, text, tally = row
+        state = current(table, text, tally, now)
+        return table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
+
+    def position(self) -> int:
+        """The log position up to which the views are folded."""
+        with translated(), self._pool.connection() as connection:
+            row = connection.execute("SELECT min(position) AS it FROM projections").fetchone()
+            return (row and row["it"]) or 0
+
+
+def current(table: Table[S], text: str, tally: Mapping[str, int], now: int) -> S:
+    """A stored state as it is now, with what the passing of time alone has changed since."""
+    return Story(table.load(text, tally)).until(now).state
+
+
+def _list_query(
+    table: Table[S], scope: Scope, selection: Selection, now: int
+) -> tuple[sql.Composed, dict[str, Any]]:
+    conditions: list[sql.Composable] = [scope.organisations(), scope.teams(table)]
+    parameters = scope.parameters | {"now": now, "limit": selection.limit + 1}
+    chosen, among = among_ids(selection)
+    conditions += chosen
+    parameters |= among
+    fitting, values = with_facets(selection.facets)
+    conditions += fitting
+    parameters |= values
+    query = sql.SQL(
+        "SELECT org_id, id, state, tally FROM {} AS v WHERE {}"
+        " ORDER BY {}org_id, id LIMIT %(limit)s"
+    ).format(
+        sql.Identifier(table.name),
+        sql.SQL(" AND ").join(conditions),
+        sql.SQL("changed DESC, " if selection.newest else ""),
+    )
+    return query, parameters
+
+
+def among_ids(selection: Selection) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
+    """Conditions of the ids and the place, and their parameters."""
+    conditions, parameters = [], dict[str, Any]()
+    if selection.ids is not None:
+        conditions.append(sql.SQL("id = ANY(%(ids)s)"))
+        parameters["ids"] = names(selection.ids)
+    if selection.after is not None:
+        conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
+        parameters["after_org"], parameters["after_id"] = selection.after
+    return conditions, parameters
+
+
+def with_facets(
+    facets: Mapping[str, Sequence[str]],
+) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
+    """Conditions of the facets at the moment ``now``, and their parameters."""
+    conditions, parameters = [], dict[str, Any]()
+    for number, (name, values) in enumerate(facets.items()):
+        conditions.append(_facet_condition(f"facet{number}", len(values)))
+        parameters |= _facet_parameters(f"facet{number}", name, values)
+    return conditions, parameters
+
+
+def _facet_condition(prefix: str, count: int) -> sql.Composed:
+    """Any of some values; written out, since the index serves no ANY."""
+
+    def any_of(column: str) -> sql.Composed:
+        each = [
+            sql.SQL("{} @> {}").format(
+                sql.Identifier(column), sql.Placeholder(f"{prefix}_{number}")
+            )
+            for number in range(count)
+        ]
+        return sql.SQL(" OR ").join(each)
+
+    return sql.SQL(
+        "(((due IS NULL OR due > %(now)s) AND ({})) OR (due <= %(now)s AND ({})))"
+    ).format(any_of("facets"), any_of("due_facets"))
+
+
+def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:
+    return {f"{prefix}_{number}": Jsonb({name: [value]}) for number, value in enumerate(values)}

@@ -1,0 +1,220 @@
+"""What the service knows of itself: how far the projection is, what was refused, what protects."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+
+from psycopg.rows import DictRow
+from pydantic import Field
+
+from projector import __version__
+from projector.contract.schemas import Shape
+from projector.domain.events import LANE_BUCKETS
+from projector.event_log.delivery_monitor import Heard, Hearing
+from projector.event_log.intake import Intake
+from projector.event_log.store import now_ms
+from projector.infrastructure.database import SERVICE_ROLE, Pool, translated
+
+READY_WITHIN_SECONDS = 30.0
+
+
+class HeadShape(Shape):
+    position: int
+    recorded_time: int | None
+
+
+class ProjectionShape(Shape):
+    """How far a projection is behind the log."""
+
+    name: str
+    position: int
+    lag_events: int
+    lag_seconds: float
+    stored: int = Field(description="Events of agents and tasks in the log, up to the position.")
+    projected: int = Field(description="Of these, how many were folded.")
+    waiting: int = Field(description="Of these, how many wait for a subject that is parked.")
+    skipped: int = Field(description="Neither folded nor waiting: always 0, else a defect.")
+    skipped_buckets: list[str] = Field(description="Where they are missing.")
+    parked: int = Field(description="Subjects whose next event cannot be folded.")
+
+
+class SubscriptionShape(Shape):
+    """When a subscription was heard last, and what its silence means; null: never."""
+
+    id: str
+    last_heard_time: int | None
+    silent_ms: int | None
+    state: Heard = Field(
+        description="`heard` within a minute; `quiet`: nothing happens; `no-data`: nothing comes."
+    )
+    expected: float = Field(description="Deliveries to be expected since it was heard last.")
+    vendor_status: str | None = Field(description="`active` or `inactive`, as last asked; or null.")
+
+
+class LedgersShape(Shape):
+    """Sizes: repeated deliveries, conflicting bodies, bodies in quarantine, odd events."""
+
+    duplicates: int
+    conflicts: int
+    quarantine: int
+    corrections: int
+    anomalies: int = Field(description="Without those that the passing of time raised.")
+
+
+class StatusShape(Shape):
+    head: HeadShape
+    projections: list[ProjectionShape]
+    subscriptions: list[SubscriptionShape]
+    ledgers: LedgersShape
+    refused: dict[str, int]
+    log_protected_by: list[str]
+    versions: dict[str, str]
+
+
+class Status:
+    """Reads the status from the database and from this process."""
+
+    def __init__(
+        self, pool: Pool, intake: Intake, hearing: Hearing, *, clock: Callable[[], int] = now_ms
+    ) -> None:
+        self._pool = pool
+        self._intake = intake
+        self._hearing = hearing
+        self._clock = clock
+
+    def read(self) -> StatusShape:
+        """The whole status; StoreUnavailable where the database does not answer."""
+        head, projections = self._progress()
+        return StatusShape(
+            head=head,
+            projections=projections,
+            subscriptions=self._subscriptions(),
+            ledgers=LedgersShape.model_validate(self._one(_LEDGERS)),
+            refused=dict(self._intake.refused),
+            log_protected_by=self._protections(),
+            versions=self._versions(),
+        )
+
+    def unready(self) -> list[str]:
+        """Why the service should get no traffic; empty when it is ready."""
+        _, projections = self._progress()
+        return [
+            f"the projection {projection.name} is {projection.lag_seconds:.0f} s behind the log"
+            for projection in projections
+            if projection.lag_seconds > READY_WITHIN_SECONDS
+        ]
+
+    def _progress(self) -> tuple[HeadShape, list[ProjectionShape]]:
+        rows = self._all(_PROGRESS)
+        now = self._clock()
+        head = HeadShape(position=rows[0]["head"], recorded_time=rows[0]["head_time"])
+        return head, [
+            ProjectionShape(
+                name=row["name"],
+                position=row["position"],
+                lag_events=row["head"] - row["position"],
+                lag_seconds=max(0, now - row["waits_since"]) / 1000 if row["waits_since"] else 0.0,
+                stored=row["stored"],
+                projected=row["projected"],
+                waiting=row["waiting"],
+                skipped=row["stored"] - row["projected"] - row["waiting"],
+                skipped_buckets=row["skipped_buckets"],
+                parked=row["parked"],
+            )
+            for row in rows
+        ]
+
+    def warnings(self) -> list[str]:
+        """What does not come though it should; the service can do nothing about it."""
+        return [
+            f"the subscription {it.id} is silent, though {it.expected:.0f} deliveries were expected"
+            for it in self._hearing.silences()
+            if it.state == "no-data"
+        ]
+
+    def _subscriptions(self) -> list[SubscriptionShape]:
+        now = self._clock()
+        told = {row["id"]: row["status"] for row in self._all("SELECT * FROM subscriptions")}
+        return [
+            SubscriptionShape(
+                id=it.id,
+                last_heard_time=it.last_time,
+                silent_ms=None if it.last_time is None else now - it.last_time,
+                state=it.state,
+                expected=it.expected,
+                vendor_status=told.get(it.id),
+            )
+            for it in self._hearing.silences()
+        ]
+
+    def _protections(self) -> list[str]:
+        row = self._one(_PROTECTIONS)
+        found = ["grants"] if row["name"] == SERVICE_ROLE else []
+        return [*found, "trigger"] if row["triggers"] else found
+
+    def _versions(self) -> dict[str, str]:
+        row = self._one("SHOW server_version")
+        return {
+            "projector": __version__,
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "postgresql": str(row["server_version"]).split()[0],
+            "eventsourcing": version("eventsourcing"),
+        }
+
+    def _all(self, query: str) -> list[DictRow]:
+        with translated(), self._pool.connection() as connection:
+            return list(connection.execute(query.encode()).fetchall())
+
+    def _one(self, query: str) -> DictRow:
+        return self._all(query)[0]
+
+
+# Positions have no holes, so the event that a projection waits for is the one after its position.
+_PROGRESS = f"""
+    WITH head AS (
+        SELECT notification_id AS position, recorded_time FROM events
+        ORDER BY notification_id DESC LIMIT 1
+    ), furthest_behind AS (
+        SELECT name, min(position) AS position FROM projections GROUP BY name
+    ), waiting AS (
+        SELECT p.kind, p.bucket, count(*) AS events
+        FROM parked p JOIN projections l ON l.lane = p.bucket / {LANE_BUCKETS}
+        JOIN events e ON e.org_id = p.org_id
+            AND e.notification_id >= p.position AND e.notification_id <= l.position
+            AND CASE p.kind WHEN 'agents' THEN e.agent_id = p.id AND e.agent_bucket = p.bucket
+                ELSE e.task_id = p.id AND e.task_bucket = p.bucket END
+        GROUP BY p.kind, p.bucket
+    ), counts AS (
+        SELECT c.name, sum(c.stored)::bigint AS stored, sum(c.projected)::bigint AS projected,
+            coalesce(sum(w.events), 0)::bigint AS waiting,
+            coalesce(array_agg(c.kind || ' ' || c.bucket ORDER BY c.kind, c.bucket)
+                FILTER (WHERE c.stored <> c.projected + coalesce(w.events, 0)), '{{}}')
+                AS skipped_buckets
+        FROM bucket_counts c LEFT JOIN waiting w ON w.kind = c.kind AND w.bucket = c.bucket
+        GROUP BY c.name
+    )
+    SELECT p.name, p.position, coalesce(h.position, 0) AS head, h.recorded_time AS head_time,
+        (SELECT e.recorded_time FROM events e WHERE e.notification_id = p.position + 1)
+            AS waits_since,
+        c.stored, c.projected, c.waiting, c.skipped_buckets,
+        (SELECT count(*) FROM parked) AS parked
+    FROM furthest_behind p JOIN counts c ON c.name = p.name LEFT JOIN head h ON true
+    ORDER BY p.name
+"""  # noqa: S608
+_LEDGERS = """
+    SELECT (SELECT count(*) FROM duplicates) AS duplicates,
+        (SELECT count(*) FROM conflicts) AS conflicts,
+        (SELECT count(*) FROM quarantine) AS quarantine,
+        (SELECT count(*) FROM agent_corrections)
+            + (SELECT count(*) FROM task_corrections) AS corrections,
+        (SELECT count(*) FROM agent_anomalies)
+            + (SELECT count(*) FROM task_anomalies WHERE position <> 0) AS anomalies
+"""
+_PROTECTIONS = """
+    SELECT current_user AS name, EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'events'::regclass AND tgname = 'immutable' AND tgenabled = 'O'
+    ) AS triggers
+"""

@@ -1,1 +1,0 @@
-"""Measurements, always of several contenders in turn: run ``python -m tests.bench``."""

@@ -1,0 +1,1 @@
+"""Measurements, always of several contenders in turn: run ``python -m tools.bench``."""

@@ -1,0 +1,137 @@
+"""Reads of a large floor with a long history, beside the same floor with hardly any.
+
+Through the routes as they are, in this process: no web server and no network is in the figures.
+The same requests go to both in turn, and now is when the last event happens.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import psycopg
+
+from projector.event_log.store import now_ms
+from projector.infrastructure.gc_tuning import collecting_rarely
+from projector.projection.runner import Runner
+from tests.conftest import Site, open_site
+from tests.integration.driving import Clock
+from tools.bench.costs import CostCase, CostComparison
+from tools.bench.ground import FILL_EVENTS, Bodies, drop_database, fill, new_database
+
+PART = "floor"
+AGENTS = 2_000
+SHORT = 20_000  # events of the floor with hardly any history
+PAGE = 1_000
+LISTS, SINGLES = 10, 100  # requests of a turn
+Ask = Callable[[Site, Random], Sequence[float]]
+
+
+def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
+    short, long = f"{SHORT:,} events", f"{events:,} events"
+    with ExitStack() as stack:
+        stack.enter_context(collecting_rarely())  # as the web server's process does
+        sites = {
+            name: stack.enter_context(_site(url, f"bench_floor_{count}", count))
+            for name, count in ((short, SHORT), (long, events))
+        }
+        cases = [CostCase(part=PART, name=name, unit="ms", pairs=[(long, short)]) for name in ASKED]
+        for number in range(-1, rounds):
+            for case, ask in zip(cases, ASKED.values(), strict=True):
+                for name, site in sites.items():
+                    measured = ask(site, Random(number))
+                    if number >= 0:  # the round before the first warms up
+                        case.add(name, measured)
+    for case in cases:
+        yield from case.comparisons()
+
+
+@contextmanager
+def _site(url: str, name: str, events: int) -> Iterator[Site]:
+    """A service over so many events, all of them folded."""
+    own, clock = new_database(url, name), Clock()
+    clock.now = now_ms()
+    with tempfile.TemporaryDirectory() as folder, open_site(own, Path(folder), clock=clock) as site:
+        fill(site.service.store, Bodies(AGENTS).tell(events), request=FILL_EVENTS)
+        Runner(site.service.store, own).catch_up()
+        with psycopg.connect(own, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE")
+        _, clock.now = _span(site)
+        yield site
+    drop_database(url, name)
+
+
+def _list_agents(site: Site, _chance: Random) -> Sequence[float]:
+    """The floor in two pages, each a measurement."""
+    return [ms for _ in range(LISTS) for ms in _whole_floor(site, "")]
+
+
+def _list_agents_at(site: Site, chance: Random) -> Sequence[float]:
+    """The same as of moments of the last half of what happened, as known now and then."""
+    return [ms for at in _moments(site, chance) for ms in _whole_floor(site, f"&at={at}")]
+
+
+def _moments(site: Site, chance: Random) -> Sequence[int]:
+    first, last = _span(site)
+    return [chance.randrange((first + last) // 2, last) for _ in range(LISTS)]
+
+
+def _span(site: Site) -> tuple[int, int]:
+    """When the first and the last event happened."""
+    with psycopg.connect(site.url) as connection:
+        row = connection.execute("SELECT min(time), max(time) FROM projector.events").fetchone()
+    return row or (0, 0)
+
+
+def _whole_floor(site: Site, asked: str) -> Iterator[float]:
+    seen, cursor = set[str](), ""
+    for _ in range(AGENTS // PAGE):
+        ms, page = _timed(site, f"/api/v1/agents?limit={PAGE}{asked}{cursor}")
+        seen |= {view["agentId"] for view in page["data"]}
+        cursor = f"&cursor={page['meta']['nextCursor']}"
+        yield ms
+    assert len(seen) == AGENTS
+
+
+def _summarize(site: Site, _chance: Random) -> Sequence[float]:
+    """The floor and its figures of the last half an hour."""
+    return [_timed(site, "/api/v1/summary")[0] for _ in range(LISTS)]
+
+
+def _summarize_at(site: Site, chance: Random) -> Sequence[float]:
+    """The same as of moments of the last half of what happened."""
+    return [_timed(site, f"/api/v1/summary?at={at}")[0] for at in _moments(site, chance)]
+
+
+def _find(table: str) -> Ask:
+    def ask(site: Site, chance: Random) -> Sequence[float]:
+        with psycopg.connect(site.url) as connection:
+            rows = connection.execute(f"SELECT id FROM projector.{table} ORDER BY id".encode())
+            ids = [id_ for (id_,) in rows]
+        some = chance.choices(ids, k=SINGLES)
+        return [_timed(site, f"/api/v1/{table}/{id_}")[0] for id_ in some]
+
+    return ask
+
+
+ASKED: Mapping[str, Ask] = {
+    f"agents, a page of {PAGE:,} of {AGENTS:,}": _list_agents,
+    f"agents at a moment, a page of {PAGE:,} of {AGENTS:,}": _list_agents_at,
+    "summary": _summarize,
+    "summary at a moment": _summarize_at,
+    "one agent": _find("agents"),
+    "one task": _find("tasks"),
+}
+
+
+def _timed(site: Site, path: str) -> tuple[float, dict[str, Any]]:
+    begin = time.monotonic()
+    answer = site.get(path)
+    ms = (time.monotonic() - begin) * 1_000
+    assert answer.status_code == 200, answer.text
+    return ms, answer.get_json()

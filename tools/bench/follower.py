@@ -1,0 +1,95 @@
+"""Runners in processes of their own, to see what several do together and what memory one takes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from threading import Event, Thread
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from projector.event_log.store import EventStore
+from projector.infrastructure.database import open_pool
+from projector.projection.runner import PAGE_EVENTS, Runner
+from tools.bench.measure import Sample
+
+LOOK_SECONDS = 0.02
+_BEHIND = "SELECT min(position) < %s FROM projector.projections"
+_spawn = multiprocessing.get_context("spawn")
+
+
+def follow_together(url: str, events: int, count: int) -> Sample:
+    """So many followers, as `projector follow` runs them, from an empty floor to the head."""
+    pipes = [_spawn.Pipe() for _ in range(count)]
+    crew = [_spawn.Process(target=_follow, args=(url, theirs)) for _, theirs in pipes]
+    for process in crew:
+        process.start()
+    for ours, _ in pipes:
+        ours.recv()
+    begin = time.monotonic()
+    for ours, _ in pipes:
+        ours.send("go")
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(_BEHIND, (events,)).fetchone() == (True,):
+            assert all(process.is_alive() for process in crew)
+            time.sleep(LOOK_SECONDS)
+    seconds = time.monotonic() - begin
+    for ours, _ in pipes:
+        ours.send("stop")
+    for process in crew:
+        process.join(30)
+    return Sample(events=events, seconds=seconds)
+
+
+def _follow(url: str, pipe: Pipe) -> None:
+    pool, stop = open_pool(url, max_size=1), Event()
+    runner = Runner(EventStore(pool), url)
+    pipe.send("ready")
+    pipe.recv()
+    thread = Thread(target=runner.run, args=(stop,))
+    thread.start()
+    pipe.recv()
+    stop.set()
+    thread.join()
+    pool.close()
+
+
+def peaks_mb(url: str, marks: Sequence[int]) -> Sequence[float]:
+    """The most memory that a process has held (MB) when so many events were folded."""
+    ours, theirs = _spawn.Pipe()
+    process = _spawn.Process(target=_watch, args=(url, theirs))
+    process.start()
+    peaks: list[float] = ours.recv()
+    process.join(30)
+    return [peaks[min(len(peaks), -(-mark // PAGE_EVENTS)) - 1] for mark in marks]
+
+
+class _Watched(Runner):
+    """Notes its process's greatest size after each page."""
+
+    peaks: list[float]
+
+    def take_page(self, connection: Connection[DictRow]) -> bool:
+        taken = super().take_page(connection)
+        self.peaks.append(_peak_mb())
+        return taken
+
+
+def _peak_mb() -> float:
+    # Not getrusage, which also knows the size of the process that started this one.
+    [line] = [it for it in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in it]
+    return int(line.split()[1]) / 1024
+
+
+def _watch(url: str, pipe: Pipe) -> None:
+    pool = open_pool(url, max_size=1)
+    runner = _Watched(EventStore(pool), url)
+    runner.peaks = []
+    runner.catch_up()
+    pipe.send(runner.peaks)
+    pool.close()

@@ -1,0 +1,109 @@
+"""One agent's life, as regular as a clock, so that any moment of it is known without looking.
+
+A cycle of a minute is a short break, free time and a chat, six events. 480 of them are a shift,
+and a shift begins each day. What is made ends in the middle of a shift and before now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count, islice
+from typing import Any
+from uuid import UUID, uuid5
+
+from projector.event_log.store import now_ms
+from tools.bench.ground import compact
+
+CYCLE_MS, SHIFT_CYCLES, DAY_MS = 60_000, 480, 86_400_000
+CYCLE_EVENTS, SHIFT_EVENTS = 6, 480 * 6 + 2
+MIDDLE = 240  # the cycle of its shift with which a history ends
+NAMES = UUID("0d6f4c0e-3f3b-4a53-9a1d-8f1f2f0a7c11")
+BREAK = "break"
+_CYCLE = (  # the last one is the word that says the agent is free again
+    (20_000, "ringing", "chat"),
+    (24_000, "connected", "chat"),
+    (40_000, "wrapup", "chat"),
+    (46_000, "wrapup-done", "chat"),
+    (47_000, "idle", None),
+    (60_000, "available", None),
+)
+
+
+class Life:
+    """The events of an agent in an organisation of its own, first a history, then cycle by cycle.
+
+    A cycle ends with the word ``available``; the 13 seconds before it are a break.
+    """
+
+    def __init__(self, org_id: str, events: int) -> None:
+        self.org_id = org_id
+        cycles = events * SHIFT_CYCLES // SHIFT_EVENTS
+        self._cycle = (MIDDLE - cycles) % SHIFT_CYCLES
+        shifts = (self._cycle + cycles) // SHIFT_CYCLES
+        self._day_start = now_ms() - DAY_MS - shifts * DAY_MS - MIDDLE * CYCLE_MS
+        self._numbers = count()
+        self.newest = self._day_start + self._cycle * CYCLE_MS
+        self._told = self._tell()
+        self._history = events
+
+    def history(self) -> Iterator[bytes]:
+        """About so many events as were asked for, whole cycles."""
+        made = 0
+        while made < self._history:
+            cycle = self.cycle()
+            made += len(cycle)
+            yield from cycle
+
+    def cycle(self) -> list[bytes]:
+        return next(self._told)
+
+    def late(self, time: int) -> bytes:
+        """A break of a kind of its own, whatever the agent was thought to do."""
+        return self._state(time, "idle", None, f"{BREAK} {next(self._numbers)}")
+
+    def _tell(self) -> Iterator[list[bytes]]:
+        while True:
+            start = self._day_start + self._cycle * CYCLE_MS
+            first = [self._session(start + 1, "login", "idle")] if self._cycle == 0 else []
+            if first:
+                first.append(self._state(start + 2_000, "available", None))
+            chat = str(uuid5(NAMES, f"{self.org_id} {start}"))
+            told = [
+                self._state(start + offset, word, named and chat, BREAK)
+                for offset, word, named in _CYCLE
+            ]
+            self._cycle += 1
+            self.newest = start + CYCLE_MS
+            if self._cycle == SHIFT_CYCLES:
+                told.append(self._session(start + CYCLE_MS + 1_000, "logout", "logged-out"))
+                self._cycle, self._day_start = 0, self._day_start + DAY_MS
+            yield first + told
+
+    def _session(self, time: int, event: str, word: str) -> bytes:
+        return self._event(f"agent:{event}", {"currentState": word, "createdTime": time})
+
+    def _state(self, time: int, word: str, task: str | None, code: str | None = None) -> bytes:
+        data: dict[str, Any] = {"currentState": word, "createdTime": time, "channelType": "chat"}
+        if task:
+            data |= {"taskId": task, "channelId": "chat-1", "queueId": "queue"}
+        if code and word == "idle":
+            data["idleCodeId"] = code
+        return self._event("agent:channel_state_change", data)
+
+    def _event(self, type_: str, data: dict[str, Any]) -> bytes:
+        return compact(
+            {
+                "id": str(uuid5(NAMES, f"{self.org_id} {next(self._numbers)}")),
+                "specversion": "1.0",
+                "type": type_,
+                "source": "/com/cisco/wxcc/bench",
+                "comciscoorgid": self.org_id,
+                "datacontenttype": "application/json",
+                "data": {"agentId": "one", "teamId": "team", "destination": "+15550100", **data},
+            }
+        )
+
+
+def one_agent(org_id: str, events: int) -> list[bytes]:
+    """So many events of one agent's life, in order."""
+    return [*islice(Life(org_id, events).history(), events)]

@@ -1,0 +1,101 @@
+"""Replay: the whole log folded into all tables, beside the same written by hand for an easy log.
+
+The loop by hand must end with the same states and intervals, which is checked, but need not bear
+late events; the stock library's runner takes an event a time, so it is given fewer. The log is in
+order, each webhook a request of its own unless told otherwise, as most come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from projector.domain.events import LANES
+from projector.event_log.store import EventStore
+from projector.infrastructure.database import become_service, connect, open_pool
+from projector.projection.runner import PAGE_EVENTS, Runner
+from tests.conftest import forget
+from tools.bench import by_hand, stock_projection
+from tools.bench.costs import CostCase, CostComparison
+from tools.bench.follower import follow_together, peaks_mb
+from tools.bench.ground import Bodies, fill
+from tools.bench.measure import Case, Comparison
+from tools.bench.meter import Meter
+
+PART = "replay"
+FOLDED, BY_HAND, READ = "into all tables", "loop by hand", "read and parse only"
+STOCK, ONE, TWO = "stock runner, fewer events", "one follower", "two followers"
+HAND_SCHEMA = "by_hand"
+STOCK_EVENTS = 5_000
+
+
+def measure(
+    url: str, *, rounds: int, events: int, request: int
+) -> Iterator[Comparison | CostComparison]:
+    pool = open_pool(url, max_size=1)
+    store = EventStore(pool)
+    fill(store, Bodies().tell(events), request=request)
+    held = store.head()
+    by_hand.create(url, HAND_SCHEMA)
+    stock_events = min(STOCK_EVENTS, held)
+    stock_projection.create(url, stock_events)
+    case = Case(
+        part=PART,
+        name=f"{held:,} events, requests of {request}",
+        pairs=[(FOLDED, BY_HAND), (FOLDED, STOCK), (FOLDED, READ), (TWO, ONE)],
+    )
+    meter = Meter(url)
+    _read(store, url)
+    for _ in range(rounds):
+        forget(url)
+        case.add(FOLDED, meter.timed(held, Runner(store, url).catch_up))
+        _assert_folded(url, held)
+        by_hand.forget(url, HAND_SCHEMA)
+        case.add(BY_HAND, meter.timed(held, partial(by_hand.catch_up, url, HAND_SCHEMA)))
+        by_hand.assert_equal(url, HAND_SCHEMA)
+        case.add(STOCK, stock_projection.timed(url, stock_events))
+        case.add(READ, meter.timed(held, lambda: _read(store, url)))
+        for name, count in ((ONE, 1), (TWO, 2)):
+            forget(url)
+            case.add(name, follow_together(url, held, count))
+            _assert_folded(url, held)
+    pool.close()
+    yield from case.comparisons()
+    yield from _memory(url, held).comparisons()
+
+
+def _memory(url: str, events: int) -> CostCase:
+    """The most that one process held after a tenth, a half and all of the log."""
+    marks = {f"{share:,} events": share for share in (events // 10, events // 2, events)}
+    first, *others = marks
+    case = CostCase(
+        part=PART, name="memory of a process", unit="MB", pairs=[(it, first) for it in others]
+    )
+    forget(url)
+    for name, peak in zip(marks, peaks_mb(url, [*marks.values()]), strict=True):
+        case.add(name, [peak])
+    return case
+
+
+def _read(store: EventStore, url: str) -> None:
+    """All that the projection does with the log, but folding and writing."""
+    head = store.head()
+    with connect(url) as connection:
+        become_service(connection)
+        for after in range(0, head, PAGE_EVENTS):
+            with (
+                connection.transaction(),
+                connection.cursor(row_factory=tuple_row, binary=True) as cursor,
+            ):
+                end = after + PAGE_EVENTS
+                for entry in store.page(cursor, range(LANES), after=after, end=end):
+                    entry.recorded()
+
+
+def _assert_folded(url: str, head: int) -> None:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT min(position) FROM projector.projections").fetchone()
+        assert row == (head,)

@@ -1,0 +1,97 @@
+"""A replay of everything: by all cores beside one, and what it leaves to clients that post.
+
+Clients post at half of the rate that they reach by themselves, once alone and once beside a replay;
+the ratio is that of the rates which they reached.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from projector.event_log.store import EventStore, Request
+from projector.infrastructure.database import open_pool
+from projector.operations.job_queue import Jobs
+from projector.operations.replay.run import Replayer
+from projector.projection.runner import Runner
+from tools.bench.ground import Bodies, fill, parse
+from tools.bench.measure import Case, Comparison, Sample
+
+PART = "replaying"
+ALL, ONE = "replay by all cores", "replay by one process"
+BESIDE, ALONE = "half of peak beside a replay", "half of peak alone"
+ASKED = {"orgIds": None, "agentIds": [], "taskIds": [], "from": None, "to": None, "parked": False}
+REQUEST = 20
+SECONDS = 5.0
+
+
+def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
+    pool = open_pool(url, max_size=4)
+    store, bodies = EventStore(pool), Bodies()
+    fill(store, bodies.tell(events), request=REQUEST)
+    Runner(store, url).catch_up()
+    head = store.head()
+    case = Case(part=PART, name=f"{head:,} events", pairs=[(ALL, ONE), (BESIDE, ALONE)])
+    for _ in range(rounds):
+        for name, processes in ((ONE, 1), (ALL, os.cpu_count() or 1)):
+            case.add(name, _replayed(url, processes))
+        peak = _posted(store, bodies, rate=None).rate
+        case.add(ALONE, _posted(store, bodies, rate=peak / 2))
+        with _going_on(url):
+            case.add(BESIDE, _posted(store, bodies, rate=peak / 2))
+        Runner(store, url).catch_up()
+    pool.close()
+    yield from case.comparisons()
+
+
+def _replayed(url: str, processes: int) -> Sample:
+    """A replay of everything, to its end."""
+    pool = open_pool(url, max_size=4)
+    jobs, replayer = Jobs(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
+    jobs.ask("replay", ASKED | {"dryRun": False}, who="bench", why=None)
+    job = jobs.take()
+    assert job is not None
+    held = jobs.hold(job, lambda: False)
+    begun = time.monotonic()
+    replayer.run(held)
+    seconds = time.monotonic() - begun
+    jobs.end(held, "completed", None)
+    pool.close()
+    return Sample(events=held.report["total"], seconds=seconds)
+
+
+@contextmanager
+def _going_on(url: str) -> Iterator[None]:
+    """Replays of everything, one after the other, and a runner, until the block ends."""
+    stop = threading.Event()
+
+    def replay() -> None:
+        while not stop.is_set():
+            _replayed(url, os.cpu_count() or 1)
+
+    thread = threading.Thread(target=replay)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _posted(store: EventStore, bodies: Bodies, *, rate: float | None) -> Sample:
+    """Requests appended one after the other at a rate, or as fast as they go."""
+    done, begun = 0, time.monotonic()
+    spent = 0.0  # on making them up
+    while time.monotonic() - begun - spent < SECONDS:
+        before = time.monotonic()
+        offered = parse([*bodies.tell(REQUEST)])
+        if rate is None:
+            spent += time.monotonic() - before
+        else:
+            time.sleep(max(0.0, begun + done / rate - time.monotonic()))
+        store.append([Request(events=offered)])
+        done += len(offered)
+    return Sample(events=done, seconds=time.monotonic() - begun - spent)
