@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from projector.event_log.delivery_monitor import Hearing
+from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore, now_ms
 from projector.infrastructure.database import Pool, open_pool
@@ -20,7 +20,7 @@ from projector.operations.job_queue import Jobs
 from projector.operations.reconciliation.run import Reconciler
 from projector.operations.replay.run import Replayer
 from projector.operations.worker import Kinds
-from projector.projection.arrival_delays import Delays
+from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.parking import Parking
 from projector.query.as_of.explain import Explain
 from projector.query.as_of.summary import Summaries
@@ -33,7 +33,7 @@ from projector.query.live.streams import Feed
 from projector.query.status import Status
 from projector.webex.api_client import SHORT_TIMEOUT, Vendor
 from projector.webex.credentials import Credentials
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 
 POOL_CONNECTIONS = 16
 
@@ -47,8 +47,8 @@ class Service:
     pool: Pool
     store: EventStore
     intake: Intake
-    hearing: Hearing
-    delays: Delays
+    hearing: DeliveryMonitor
+    delays: ArrivalDelays
     views: Views
     past: Past
     explain: Explain
@@ -77,10 +77,10 @@ def build_service(
     """The parts of the service over a migrated database; ``clock`` tells epoch ms."""
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
-    keyring = Keyring(settings)
-    hearing = Hearing(pool, keyring.ids, clock=clock)
+    keyring = WebhookSecrets(settings)
+    hearing = DeliveryMonitor(pool, keyring.ids, clock=clock)
     intake = Intake(store, settings, keyring, hearing, clock=clock)
-    delays = Delays(pool, settings.settled_quantile)
+    delays = ArrivalDelays(pool, settings.settled_quantile)
     views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
     return Service(
@@ -120,7 +120,7 @@ def vendor_of(settings: Settings) -> Callable[[], Vendor] | None:
 
 def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:
     """What a worker can do, by kind of job."""
-    views = Views(pool, Delays(pool, settings.settled_quantile))
+    views = Views(pool, ArrivalDelays(pool, settings.settled_quantile))
     reconciler = Reconciler(
         pool=pool,
         store=store,

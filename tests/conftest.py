@@ -104,9 +104,9 @@ class Site:
             path, headers={**self.headers, **kwargs.pop("headers", {})}, **kwargs
         )
 
-    def project(self, page_events: int = 2_000) -> None:
+    def project(self, batch_events: int = 2_000) -> None:
         """Fold all that the log has into the views."""
-        Runner(self.service.store, self.url, page_events=page_events).catch_up()
+        Runner(self.service.store, self.url, batch_events=batch_events).catch_up()
 
 
 @contextmanager
@@ -141,9 +141,9 @@ DERIVED = [name for table in TABLES for name in table.all_names]
 FORGET = f"""
     SET search_path = projector;
     TRUNCATE {", ".join(DERIVED)}, parked, arrival_delays;
-    UPDATE delays_counted SET position = 0;
-    UPDATE projections SET position = 0, counted = 0;
-    UPDATE bucket_counts SET stored = 0, projected = 0;
+    UPDATE arrival_delays_checkpoint SET position = 0;
+    UPDATE projections SET position = 0, counted_position = 0;
+    UPDATE bucket_counts SET stored = 0, projected = 0, anomalies = 0, corrections = 0;
 """
 
 
@@ -168,8 +168,9 @@ def erase(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = projector")
         connection.execute(
-            "TRUNCATE events, duplicates, conflicts, quarantine, skipped, reconciled"
+            "TRUNCATE events, duplicates, conflicts, quarantine, skipped, reconciled_windows"
         )
+        connection.execute("UPDATE ledger_counts SET count = 0")
     forget(url)
 
 

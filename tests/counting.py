@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from projector.contract.schemas import agent_view, interval_rows, task_view
-from projector.domain.fold import Story
+from projector.domain.fold import Fold
 from projector.projection.read_models import AGENTS
 
 AT_WORK = {"conferencing", "consulting", "connected", "on-hold", "ringing", "wrapup"}
 View = dict[str, Any]
-Stories = Mapping[tuple[str, str], Story[Any]]
+Stories = Mapping[tuple[str, str], Fold[Any]]
 
 
 @dataclass

@@ -143,7 +143,7 @@ class ReconciliationList(Shape):
 
 
 def _fields(job: Job) -> dict[str, Any]:
-    report, asked = job.report, job.asked
+    report, asked = job.report, job.parameters
     return {
         **runs.about(job),
         "org_id": report.get("orgId"),

@@ -84,7 +84,7 @@ class ReplayList(Shape):
 
 
 def _shaped(job: Job) -> ReplayShape:
-    report, asked = job.report, job.asked
+    report, asked = job.report, job.parameters
     return ReplayShape.model_validate(
         {
             **runs.about(job),

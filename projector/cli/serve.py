@@ -19,7 +19,7 @@ from projector.operations.reconciliation.schedule import Schedule
 from projector.operations.reconciliation.subscription_watch import Watch
 from projector.operations.worker import Worker
 from projector.projection.runner import Runner
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 
 REQUEST_THREADS = 64
 BACKLOG = 1024
@@ -68,7 +68,7 @@ def work(settings: Settings, database_url: str) -> None:
     pool = open_pool(database_url, max_size=4)
     kinds = kinds_of_jobs(settings, pool, EventStore(pool), database_url)
     schedule = Schedule(Jobs(pool), pool, settings)
-    watch = Watch(pool, vendor_of(settings), Keyring(settings))
+    watch = Watch(pool, vendor_of(settings), WebhookSecrets(settings))
 
     def between() -> None:
         schedule.ask_if_due()

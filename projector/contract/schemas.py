@@ -414,7 +414,7 @@ def event_row(recorded: Recorded, restates: int | None) -> EventRow:
 
 def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) -> AgentView:
     """An agent's state in the contract's shape."""
-    shown = state.shown()
+    shown = state.display_state()
     interactions = sorted(state.legs.items(), key=lambda item: (item[1].since, item[0]))
     return AgentView.model_validate(
         {
@@ -433,25 +433,25 @@ def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) 
 
 def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> TaskView:
     """A task's state in the contract's shape."""
-    tally = state.tally
+    counters = state.counters
     joined = sorted(state.participants.items(), key=lambda item: (item[1].joined_time, item[0]))
     return TaskView.model_validate(
         {
             **_folded(state),
             "counts": {
-                "offers": tally[OFFERS],
-                "rona": rona(tally),
-                "holds": tally[HOLDS],
-                "consults": tally[CONSULTS],
-                "conferences": tally[CONFERENCES],
-                "transfers": tally[TRANSFERS],
+                "offers": counters[OFFERS],
+                "rona": rona(counters),
+                "holds": counters[HOLDS],
+                "consults": counters[CONSULTS],
+                "conferences": counters[CONFERENCES],
+                "transfers": counters[TRANSFERS],
             },
             "durations": {
-                "queued_ms": tally[QUEUED],
-                "talk_ms": tally[TALK],
-                "hold_ms": tally[HOLD],
-                "consult_ms": tally[CONSULT],
-                "wrap_up_ms": tally[WRAP_UP],
+                "queued_ms": counters[QUEUED],
+                "talk_ms": counters[TALK],
+                "hold_ms": counters[HOLD],
+                "consult_ms": counters[CONSULT],
+                "wrap_up_ms": counters[WRAP_UP],
             },
             "task_id": task_id,
             "org_id": org_id,
@@ -469,7 +469,7 @@ def interval_row(kind: type[TaskInterval], interval: Interval, end: int | None) 
     """A row of a history; ``end`` is null while it is open."""
     return kind.model_validate(
         {
-            **_fields(interval.stretch),
+            **_fields(interval.display),
             "from": interval.start,
             "to": end,
             "duration_ms": None if end is None else end - interval.start,

@@ -10,7 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from projector.domain.events import Event, Kind, Recorded, plain_word
-from projector.domain.fold import UNKNOWN, AnomalyKind, Expected, State, Stretch, is_expected, put
+from projector.domain.fold import (
+    UNKNOWN,
+    AnomalyKind,
+    DisplayState,
+    Expected,
+    State,
+    is_expected,
+    put,
+)
 from projector.domain.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
 from projector.domain.state_names import (
     AGENT_WORDS,
@@ -74,10 +82,10 @@ class AgentState(State):
 
     # --- what is shown ---
 
-    def shown(self) -> Stretch:
+    def display_state(self) -> DisplayState:
         task_id, leg = busiest(self.legs)
         status = self._status(leg)
-        return Stretch(
+        return DisplayState(
             status=status,
             current_state=self.current_state,
             task_id=task_id,
@@ -90,16 +98,16 @@ class AgentState(State):
             return LOGGED_OUT
         return leg.status() if leg else SHOWN_AS.get(self.current_state, self.current_state)
 
-    def continues(self, before: Stretch, now: Stretch) -> bool:
+    def continues(self, before: DisplayState, now: DisplayState) -> bool:
         return before.has_status_of(now) and (before.task_id, before.idle_code_id) == (
             now.task_id,
             now.idle_code_id,
         )
 
-    def due(self) -> int | None:
+    def deadline(self) -> int | None:
         return None
 
-    def elapse(self) -> None:
+    def pass_deadline(self) -> None:
         """Nothing is ever due."""
 
     # --- steps ---

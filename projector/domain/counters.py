@@ -1,7 +1,7 @@
 """What is counted and summed over a subject's life.
 
-The rule of this file: a tally is only ever added to, and no step of a fold depends on it. So what
-an event adds can be told apart from what it changes: a late one moves every later tally by the same
+The rule of this file: a counters is only ever added to, and no step of a fold depends on it. So what
+an event adds can be told apart from what it changes: a late one moves every later counters by the same
 amount, and need not be folded on for that.
 """
 
@@ -31,7 +31,7 @@ DURATION_OF = {
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
-class Tally(dict[str, int]):
+class Counters(dict[str, int]):
     """A number for each name, 0 where there is none."""
 
     __slots__ = ()
@@ -43,16 +43,16 @@ class Tally(dict[str, int]):
         for name, count in other.items():
             self[name] += times * count
 
-    def plus(self, other: Mapping[str, int], *, times: int = 1) -> Tally:
-        found = Tally(self)
+    def plus(self, other: Mapping[str, int], *, times: int = 1) -> Counters:
+        found = Counters(self)
         found.add(other, times=times)
         return found
 
     def counts(self) -> dict[str, int]:
-        """Without zeros, in one order: equal tallies are equal here."""
+        """Without zeros, in one order: equal counters are equal here."""
         return {name: count for name, count in sorted(self.items()) if count}
 
 
-def rona(tally: Tally) -> int:
+def rona(counters: Counters) -> int:
     """Refusals and refused offers tell the same story; the one that lost fewer events is right."""
-    return max(tally[REFUSALS], tally[REFUSED_OFFERS])
+    return max(counters[REFUSALS], counters[REFUSED_OFFERS])

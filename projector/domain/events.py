@@ -17,10 +17,10 @@ from itertools import groupby
 from uuid import UUID, uuid5
 
 KEY_NAMESPACE = UUID("6f0a9f0e-6f0b-5d0c-9a53-7c1f0c6f7a11")
-BUCKETS, LANES = 256, 16  # shares of the work, and groups of these
-LANE_BUCKETS = BUCKETS // LANES
+BUCKETS, PARTITIONS = 256, 16  # shares of the work, and groups of these
+BUCKETS_PER_PARTITION = BUCKETS // PARTITIONS
 RECONCILIATION_TOLERANCE_MS = 2_000
-CHECKPOINT_EVENTS = 4  # of a subject, on average from one whose state is kept to the next
+EVENTS_PER_SNAPSHOT = 4  # of a subject, on average from one whose state is kept to the next
 
 
 class Kind(StrEnum):
@@ -164,13 +164,13 @@ def bucket(kind: str, org_id: str, subject_id: str | None) -> int | None:
     return zlib.crc32(f"{kind}\0{org_id}\0{subject_id}".encode()) % BUCKETS
 
 
-def is_checkpoint(recorded: Recorded) -> bool:
+def is_snapshot(recorded: Recorded) -> bool:
     """Whether the state after an event is kept.
 
-    Chosen by the event alone, so that what comes late moves no checkpoint.
+    Chosen by the event alone, so that what comes late moves no snapshot.
     """
     name = f"{recorded.event.id}\0{recorded.time}"
-    return zlib.crc32(name.encode()) % CHECKPOINT_EVENTS == 0
+    return zlib.crc32(name.encode()) % EVENTS_PER_SNAPSHOT == 0
 
 
 def restatements(ordered: Sequence[Recorded]) -> Mapping[int, int]:

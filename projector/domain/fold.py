@@ -13,7 +13,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import ClassVar, Generic, TypeVar
 
-from projector.domain.counters import ANOMALIES, EVENTS, Tally
+from projector.domain.counters import ANOMALIES, EVENTS, Counters
 from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
@@ -50,7 +50,7 @@ class Anomaly:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class DisplayState:
     """What is shown of a subject between two changes."""
 
     status: str
@@ -59,7 +59,7 @@ class Stretch:
     queue_id: str | None = None
     idle_code_id: str | None = None
 
-    def has_status_of(self, other: Stretch) -> bool:
+    def has_status_of(self, other: DisplayState) -> bool:
         return self.status == other.status or plain_word(self.status) == plain_word(other.status)
 
 
@@ -68,7 +68,7 @@ class Interval:
     """A stretch from its start (epoch ms) on; it ends where the subject's next one starts."""
 
     start: int
-    stretch: Stretch
+    display: DisplayState
     event_id: str | None  # null where the passing of time began it
 
 
@@ -88,23 +88,23 @@ class LastEvent:
 class State(ABC):
     """The state of one subject, folded in place: what all have in common, and must answer."""
 
-    # The tally is written and read beside the rest, so pydantic need not know it.
+    # The counters is written and read beside the rest, so pydantic need not know it.
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
     status_since: int | None = None
     last_event: LastEvent | None = None
     reconciled_time: int | None = None  # what reconciliation told last, while a webhook may be near
-    tally: Tally = field(default_factory=Tally, compare=False)
+    counters: Counters = field(default_factory=Counters, compare=False)
 
     @property
     def event_count(self) -> int:
         """How many events were folded."""
-        return self.tally[EVENTS]
+        return self.counters[EVENTS]
 
     @property
     def anomaly_count(self) -> int:
         """How many anomalies stand."""
-        return self.tally[ANOMALIES]
+        return self.counters[ANOMALIES]
 
     def is_before(self, ordered: Sequence[Recorded]) -> bool:
         """Whether folding may go on from here: nothing of these belongs among what is folded.
@@ -123,22 +123,22 @@ class State(ABC):
         """Take one event; say what was not expected about it."""
 
     @abstractmethod
-    def shown(self) -> Stretch:
+    def display_state(self) -> DisplayState:
         """What an interval that starts now would show."""
 
     @abstractmethod
-    def continues(self, before: Stretch, now: Stretch) -> bool:
+    def continues(self, before: DisplayState, now: DisplayState) -> bool:
         """Whether two stretches are one interval."""
 
     @abstractmethod
-    def due(self) -> int | None:
+    def deadline(self) -> int | None:
         """When the passing of time alone will change the state, if ever (epoch ms)."""
 
     @abstractmethod
-    def elapse(self) -> None:
+    def pass_deadline(self) -> None:
         """Let the due moment pass."""
 
-    def left_by_time(self) -> Anomaly | None:
+    def deadline_anomaly(self) -> Anomaly | None:
         """What the passing of time alone has shown to be missing, as long as it stands."""
         return None
 
@@ -148,39 +148,39 @@ V = TypeVar("V")
 
 
 @dataclass(slots=True)
-class Story(Generic[S]):
+class Fold(Generic[S]):
     """What a fold tells: the state, the intervals begun and the events not expected on the way."""
 
     state: S
     intervals: list[Interval] = field(default_factory=list)
     anomalies: list[Anomaly] = field(default_factory=list)  # of events; time's are in the state
-    _told: Stretch | None = None  # what the state shows, where it is known already
-    _before: Stretch | None = None  # what was shown before the millisecond taken last
+    _told: DisplayState | None = None  # what the state shows, where it is known already
+    _before: DisplayState | None = None  # what was shown before the millisecond taken last
     _since: int | None = None  # since when its status was
     _taken: int | None = None
-    _has_elapsed: bool = False  # whether time passed at its end
+    _deadline_passed: bool = False  # whether time passed at its end
 
-    def until(self, moment: int) -> Story[S]:
+    def advance_to(self, moment: int) -> Fold[S]:
         """Let time pass up to and with ``moment``, as one who reads then would see it."""
-        due = self.state.due()
+        due = self.state.deadline()
         if due is not None and due <= moment:
             before = self._shown()
-            self.state.elapse()
+            self.state.pass_deadline()
             self._begin(due, before, None)
         return self
 
-    def take(self, time: int, moment: Sequence[Recorded]) -> None:
+    def apply(self, time: int, moment: Sequence[Recorded]) -> None:
         """Take all events of one millisecond: what lasts no time is not shown."""
-        self.until(time - 1)
+        self.advance_to(time - 1)
         self._before = self._shown() if self.state.last_event else None
         self._since, self._taken = self.state.status_since, time
         self._go_through(time, moment)
 
-    def can_take_more(self, time: int) -> bool:
+    def can_apply_more(self, time: int) -> bool:
         """Whether a millisecond is the one taken last, and no time passed at its end."""
-        return self._taken == time and not self._has_elapsed
+        return self._taken == time and not self._deadline_passed
 
-    def take_more(self, time: int, moment: Sequence[Recorded]) -> None:
+    def apply_more(self, time: int, moment: Sequence[Recorded]) -> None:
         """Take events of the millisecond taken last that come after all taken of it."""
         self.state.status_since = self._since
         self._go_through(time, moment)
@@ -190,18 +190,18 @@ class Story(Generic[S]):
         for recorded in moment:
             self._step(recorded)
         begun_by: str | None = moment[-1].event.id
-        self._has_elapsed = self.state.due() == time
-        if self._has_elapsed:
-            if before is not None and self.state.continues(before, self.state.shown()):
+        self._deadline_passed = self.state.deadline() == time
+        if self._deadline_passed:
+            if before is not None and self.state.continues(before, self.state.display_state()):
                 begun_by = None
-            self.state.elapse()
+            self.state.pass_deadline()
         self._begin(time, before, begun_by)
 
     def _step(self, recorded: Recorded) -> None:
         state, event = self.state, recorded.event
         kind = state.step(recorded)
         if kind is not None:
-            state.tally[ANOMALIES] += 1
+            state.counters[ANOMALIES] += 1
             self.anomalies.append(
                 Anomaly(
                     kind=kind,
@@ -211,7 +211,7 @@ class Story(Generic[S]):
                     gap_to=recorded.time,
                 )
             )
-        state.tally[EVENTS] += 1
+        state.counters[EVENTS] += 1
         if recorded.origin is Origin.RECONCILIATION:
             state.reconciled_time = recorded.time
         elif (state.reconciled_time or 0) + RECONCILIATION_TOLERANCE_MS <= recorded.time:
@@ -225,24 +225,24 @@ class Story(Generic[S]):
             time=recorded.time,
         )
 
-    def _shown(self) -> Stretch:
-        return self._told or self.state.shown()
+    def _shown(self) -> DisplayState:
+        return self._told or self.state.display_state()
 
-    def _begin(self, time: int, before: Stretch | None, event_id: str | None) -> None:
-        now = self._told = self.state.shown()
+    def _begin(self, time: int, before: DisplayState | None, event_id: str | None) -> None:
+        now = self._told = self.state.display_state()
         if before is None or not before.has_status_of(now):
             self.state.status_since = time
         if before is None or not self.state.continues(before, now):
-            self.intervals.append(Interval(start=time, stretch=now, event_id=event_id))
+            self.intervals.append(Interval(start=time, display=now, event_id=event_id))
 
 
-def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Story[S]:
+def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:
     """Fold events in their order into a state that holds none of them and nothing later.
 
     ``state`` is changed in place. Repeated statements of one fact are passed over, also where it is
     stated first by an event up to ``after`` (epoch ms), which the state holds already.
     """
-    story = Story(state)
+    story = Fold(state)
     repeats = restatements(ordered)
     told = (
         recorded
@@ -250,7 +250,7 @@ def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Story[S]:
         if recorded.position not in repeats and recorded.time > after
     )
     for time, moment in groupby(told, key=lambda recorded: recorded.time):
-        story.take(time, tuple(moment))
+        story.apply(time, tuple(moment))
     return story
 
 

@@ -19,7 +19,7 @@ WAITING = frozenset({"queued", "offered"})  # a task's statuses, where a custome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
+class KpiFacts:
     """What the figures count of a task; times and durations in ms, null where it has none.
 
     What the passing of time alone will bring about is told beforehand, by its time.
@@ -40,26 +40,26 @@ class Contact:
     wrap_up_ms: int
 
 
-def contact(state: TaskState) -> Contact:
+def kpi_facts(state: TaskState) -> KpiFacts:
     """What the figures count of a task in this state."""
     began = _wait_began(state)
     answered = _answered(state, began)
-    refused = rona(state.tally)
-    over = state.completed_time if state.complete else state.due()
-    return Contact(
+    refused = rona(state.counters)
+    over = state.completed_time if state.complete else state.deadline()
+    return KpiFacts(
         waits_since=_waits_since(state, began),
         answered=answered,
         answered_after_ms=None if answered is None or began is None else answered - began,
         abandoned=None if began is None or state.status() != "abandoned" else state.ended_time,
         offered=state.offered_time,
-        offers=max(state.tally[OFFERS], refused),  # the telling of an offer may be lost
+        offers=max(state.counters[OFFERS], refused),  # the telling of an offer may be lost
         refused=refused,
         over=over,
         handled=over if state.ever_connected else None,
-        talk_ms=state.tally[TALK],
-        hold_ms=state.tally[HOLD],
-        consult_ms=state.tally[CONSULT],
-        wrap_up_ms=state.tally[WRAP_UP],
+        talk_ms=state.counters[TALK],
+        hold_ms=state.counters[HOLD],
+        consult_ms=state.counters[CONSULT],
+        wrap_up_ms=state.counters[WRAP_UP],
     )
 
 

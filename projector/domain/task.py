@@ -26,9 +26,9 @@ from projector.domain.fold import (
     UNKNOWN,
     Anomaly,
     AnomalyKind,
+    DisplayState,
     Expected,
     State,
-    Stretch,
     is_expected,
     put,
 )
@@ -155,12 +155,12 @@ class TaskState(State):
             return "abandoned"
         return "completed" if self.complete else "assigned"
 
-    def shown(self) -> Stretch:
-        return Stretch(
+    def display_state(self) -> DisplayState:
+        return DisplayState(
             status=self.status(), current_state=self.current_state, queue_id=self.queue_id
         )
 
-    def continues(self, before: Stretch, now: Stretch) -> bool:
+    def continues(self, before: DisplayState, now: DisplayState) -> bool:
         return (before.status, before.current_state) == (now.status, now.current_state)
 
     def is_open(self) -> bool:
@@ -169,20 +169,20 @@ class TaskState(State):
 
     # --- the hour ---
 
-    def due(self) -> int | None:
+    def deadline(self) -> int | None:
         if self.current_state != ENDED or self.hour_passed or self.ended_time is None:
             return None
         return self.ended_time + HOUR_MS
 
-    def elapse(self) -> None:
-        due = self.due()
+    def pass_deadline(self) -> None:
+        due = self.deadline()
         self.hour_passed = True
         if not self.complete:
             self.complete, self.completed_time = True, due
             self.wrapup_missing = True
-            self.tally[ANOMALIES] += 1
+            self.counters[ANOMALIES] += 1
 
-    def left_by_time(self) -> Anomaly | None:
+    def deadline_anomaly(self) -> Anomaly | None:
         if not self.wrapup_missing or self.completed_time is None:
             return None
         return Anomaly(
@@ -208,7 +208,7 @@ class TaskState(State):
         self._carry(event)
         word = event.word or ""
         if word == ENDED and _ends_an_offer(event):
-            self.tally[REFUSED_OFFERS] += 1
+            self.counters[REFUSED_OFFERS] += 1
             return None
         anomaly = self._unexpected(word)
         noted = _NOTED.get(word)
@@ -238,10 +238,10 @@ class TaskState(State):
 
     def _add_duration(self, state: str, ms: int) -> None:
         if state in DURATION_OF:
-            self.tally[DURATION_OF[state]] += ms
+            self.counters[DURATION_OF[state]] += ms
 
     def _undo_completion(self) -> None:
-        self.tally[ANOMALIES] -= self.wrapup_missing  # it is withdrawn
+        self.counters[ANOMALIES] -= self.wrapup_missing  # it is withdrawn
         self.complete = self.hour_passed = self.wrapup_missing = False
         self.completed_time = None
 
@@ -282,7 +282,7 @@ class TaskState(State):
         if word == "not-responding" and participant.refused_time != time:
             # Both versions of the event say it in the same millisecond: one refusal.
             participant.refused_time = time
-            self.tally[REFUSALS] += 1
+            self.counters[REFUSALS] += 1
 
     def _capture(self, event: Event, created: int | None) -> None:
         self.captures.append(Capture(file_path=event.file_path, created_time=created))
@@ -312,28 +312,28 @@ class TaskState(State):
 
     def _note_connect(self, _: Event, time: int) -> None:
         self.offered_time = _first(self.offered_time, time)
-        self.tally[OFFERS] += 1
+        self.counters[OFFERS] += 1
         self._note_requeued()
 
     def _note_requeued(self) -> None:
         """Queued or offered again straight out of a conversation: a transfer."""
         if self.ever_connected and self.current_state in LEFT_BY_TRANSFER:
-            self.tally[TRANSFERS] += 1
+            self.counters[TRANSFERS] += 1
 
     def _note_connected(self, _: Event, time: int) -> None:
         self.connected_time = _first(self.connected_time, time)
 
     def _note_hold(self, _: Event, __: int) -> None:
-        self.tally[HOLDS] += 1
+        self.counters[HOLDS] += 1
 
     def _note_consult(self, _: Event, __: int) -> None:
-        self.tally[CONSULTS] += 1
+        self.counters[CONSULTS] += 1
 
     def _note_conference(self, _: Event, __: int) -> None:
-        self.tally[CONFERENCES] += 1
+        self.counters[CONFERENCES] += 1
 
     def _note_transfer(self, _: Event, __: int) -> None:
-        self.tally[TRANSFERS] += 1
+        self.counters[TRANSFERS] += 1
 
 
 def _first(known: int | None, time: int) -> int:

@@ -1,4 +1,4 @@
-"""Hearing: what each subscription brings by the hour, and so whether it is silent or all is quiet.
+"""DeliveryMonitor: what each subscription brings by the hour, and so whether it is silent or all is quiet.
 
 The rule of this file: silence is judged by what the same hour of the week brought before. Where so
 many deliveries were to be expected that none of them coming is no chance, there is no data; where
@@ -40,7 +40,7 @@ class Silence:
     expected: float  # deliveries
 
 
-class Hearing:
+class DeliveryMonitor:
     """Counts for one process, and reads what all have counted. Thread-safe."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Hearing:
         hours: dict[str, Counter[int]] = {id_: Counter() for id_ in self._known()}
         with translated(), self._pool.connection() as connection:
             rows = connection.execute(
-                "SELECT subscription, hour, deliveries, last_time FROM heard WHERE hour >= %s",
+                "SELECT subscription, hour, deliveries, last_time FROM delivery_hours WHERE hour >= %s",
                 (now // HOUR_MS - WEEKS * WEEK_HOURS,),
             ).fetchall()
         for row in rows:
@@ -105,7 +105,7 @@ class Hearing:
         try:
             with translated(), self._pool.connection() as connection, connection.transaction():
                 connection.cursor().executemany(
-                    "INSERT INTO heard AS h (subscription, hour, deliveries, last_time)"
+                    "INSERT INTO delivery_hours AS h (subscription, hour, deliveries, last_time)"
                     " VALUES (%s, %s, %s, %s) ON CONFLICT (subscription, hour) DO UPDATE SET"
                     " deliveries = h.deliveries + excluded.deliveries,"
                     " last_time = greatest(h.last_time, excluded.last_time)",

@@ -15,14 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
-from projector.event_log.delivery_monitor import Hearing
+from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.store import EventStore, Receipt, Request, now_ms
 from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Settings
 from projector.webex.json_body import Delivery, read_delivery
 from projector.webex.webhook import Unusable, judge, subscriptions
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 
 QUEUE_REQUESTS = 2_000
 BATCH_EVENTS = 1_000
@@ -42,8 +42,8 @@ class Intake:
         self,
         store: EventStore,
         settings: Settings,
-        keyring: Keyring,
-        hearing: Hearing,
+        keyring: WebhookSecrets,
+        hearing: DeliveryMonitor,
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:

@@ -15,7 +15,7 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow, tuple_row
 
 from projector.domain.events import (
-    LANE_BUCKETS,
+    BUCKETS_PER_PARTITION,
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
@@ -29,26 +29,26 @@ SubjectColumn = Literal["agent_id", "task_id"]
 ReadOrder = Literal["created", "recorded"]
 
 _COLUMNS = (
-    "notification_id, org_id, state, created_time, time, time_source, recorded_time, origin,"
+    "position, org_id, body, created_time, time, time_source, recorded_time, origin,"
     " request_position"
 )
 _PAGE = f"""
-    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
-    WHERE notification_id > %(after)s AND notification_id <= %(end)s
-        AND (agent_bucket / {LANE_BUCKETS} = ANY(%(lanes)s)
-            OR task_bucket / {LANE_BUCKETS} = ANY(%(lanes)s))
-    ORDER BY notification_id
+    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM log
+    WHERE position > %(after)s AND position <= %(end)s
+        AND (agent_bucket / {BUCKETS_PER_PARTITION} = ANY(%(partitions)s)
+            OR task_bucket / {BUCKETS_PER_PARTITION} = ANY(%(partitions)s))
+    ORDER BY position
 """  # noqa: S608
 _WAITING = f"""
     WITH next AS (
-        SELECT notification_id, request_position FROM events
-        WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
-        ORDER BY notification_id LIMIT %(limit)s
+        SELECT position, request_position FROM log
+        WHERE {{subject}} AND position > %(after)s AND position <= %(upto)s
+        ORDER BY position LIMIT %(limit)s
     )
-    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM events
-    WHERE {{subject}} AND notification_id > %(after)s AND notification_id <= %(upto)s
+    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM log
+    WHERE {{subject}} AND position > %(after)s AND position <= %(upto)s
         AND request_position <= (SELECT max(request_position) FROM next)
-    ORDER BY notification_id
+    ORDER BY position
 """  # noqa: S608
 _SUBJECT = {
     "agent_id": "org_id = %(org)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL",
@@ -59,19 +59,19 @@ _LATER = """
     FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[])
         WITH ORDINALITY AS k(org, id, after, safe, ordinal)
     CROSS JOIN LATERAL (
-        SELECT {columns} FROM events
+        SELECT {columns} FROM log
         WHERE {subject} AND time > k.after ORDER BY time
         FETCH FIRST (
             SELECT %b + count(*) FROM (
-                SELECT FROM events WHERE {subject} AND time > k.after AND time <= k.safe LIMIT %b
+                SELECT FROM log WHERE {subject} AND time > k.after AND time <= k.safe LIMIT %b
             ) AS near
         ) ROWS WITH TIES
     ) AS e
 """
 _KNOWN = """
-    org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND notification_id <= {known}
+    org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND position <= {known}
     AND NOT EXISTS (
-        SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = notification_id
+        SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = log.position
     )
 """
 _BETWEEN = """
@@ -79,7 +79,7 @@ _BETWEEN = """
     FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[])
         WITH ORDINALITY AS k(org, id, after, upto, known, ordinal)
     CROSS JOIN LATERAL (
-        SELECT {columns} FROM events WHERE {subject} AND time > k.after AND time <= k.upto
+        SELECT {columns} FROM log WHERE {subject} AND time > k.after AND time <= k.upto
         OFFSET 0
     ) AS e
 """
@@ -87,9 +87,9 @@ _AROUND = """
     SELECT k.ordinal, e.*
     FROM unnest(%b::text[], %b::text[], %b::bigint[]) WITH ORDINALITY AS k(org, id, time, ordinal)
     CROSS JOIN LATERAL (
-        SELECT {columns} FROM events
+        SELECT {columns} FROM log
         WHERE org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL
-            AND time BETWEEN k.time - %b AND k.time + %b AND notification_id <= %b
+            AND time BETWEEN k.time - %b AND k.time + %b AND position <= %b
         OFFSET 0
     ) AS e
 """
@@ -97,22 +97,22 @@ _AROUND = """
 # same facts. A position tells where to go on: the row of the log that it names never changes.
 _NEAR = {
     "created": """
-        SELECT {columns} FROM events WHERE {subject} AND time BETWEEN %(since)s - %(near)s
+        SELECT {columns} FROM log WHERE {subject} AND time BETWEEN %(since)s - %(near)s
             AND %(near)s + (
                 SELECT max(time) FROM (
-                    SELECT time FROM events WHERE {subject} AND time >= %(since)s ORDER BY time
+                    SELECT time FROM log WHERE {subject} AND time >= %(since)s ORDER BY time
                     LIMIT %(limit)s + (
-                        SELECT count(*) FROM events WHERE {subject} AND time = %(since)s
+                        SELECT count(*) FROM log WHERE {subject} AND time = %(since)s
                     )
                 ) AS part
             )
     """,
     "recorded": """
         WITH part AS (
-            SELECT time FROM events WHERE {subject} AND notification_id > %(after)s
-            ORDER BY notification_id LIMIT %(limit)s
+            SELECT time FROM log WHERE {subject} AND position > %(after)s
+            ORDER BY position LIMIT %(limit)s
         )
-        SELECT {columns} FROM events AS e WHERE {subject} AND EXISTS (
+        SELECT {columns} FROM log AS e WHERE {subject} AND EXISTS (
             SELECT FROM part WHERE e.time BETWEEN part.time - %(near)s AND part.time + %(near)s
         )
     """,
@@ -148,15 +148,15 @@ class LogReader:
 
     def head_of(self, cursor: Cursor[TupleRow]) -> int:
         """The same, as a transaction sees it."""
-        cursor.execute("SELECT coalesce(max(notification_id), 0) FROM events")
+        cursor.execute("SELECT coalesce(max(position), 0) FROM log")
         row = cursor.fetchone()
         return row[0] if row else 0
 
     def page(
-        self, cursor: Cursor[TupleRow], lanes: Sequence[int], *, after: int, end: int
+        self, cursor: Cursor[TupleRow], partitions: Sequence[int], *, after: int, end: int
     ) -> Sequence[Entry]:
-        """The rows above a position and up to another that some lanes fold, by position."""
-        parameters = {"after": after, "end": end, "lanes": list(lanes)}
+        """The rows above a position and up to another that some partitions fold, by position."""
+        parameters = {"after": after, "end": end, "partitions": list(partitions)}
         return [_entry(row) for row in cursor.execute(_PAGE, parameters, prepare=True)]
 
     def waiting(  # noqa: PLR0913 - a subject, and which part of the log
@@ -189,8 +189,8 @@ class LogReader:
     ) -> int:
         """How many events a subject has above one position and up to another."""
         row = cursor.execute(
-            f"SELECT count(*) FROM events WHERE {_SUBJECT[column]}"  # noqa: S608
-            " AND notification_id > %(after)s AND notification_id <= %(upto)s",
+            f"SELECT count(*) FROM log WHERE {_SUBJECT[column]}"  # noqa: S608
+            " AND position > %(after)s AND position <= %(upto)s",
             {"org": org_id, "id": id_, "after": after, "upto": upto},
         ).fetchone()
         return row[0] if row else 0
@@ -295,7 +295,7 @@ class LogReader:
         with translated(), self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=tuple_row)
             row = cursor.execute(
-                "SELECT recorded_time FROM events WHERE notification_id = %s", (position,)
+                "SELECT recorded_time FROM log WHERE position = %s", (position,)
             ).fetchone()
             return row[0] if row else 0
 
@@ -314,7 +314,7 @@ class LogReader:
 
         In their order, and with every event that may state one of the same facts.
         """
-        since = "SELECT time FROM events WHERE {subject} AND notification_id = %(after)s"
+        since = "SELECT time FROM log WHERE {subject} AND position = %(after)s"
         subject = _SUBJECT[column]
         parameters = {"org": org_id, "id": id_, "after": after, "limit": limit}
         row = cursor.execute(since.format(subject=subject), parameters).fetchone()

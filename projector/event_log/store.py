@@ -2,7 +2,7 @@
 
 The rule of this file: an event is in the log exactly once, under its key, and readers that follow
 positions miss none. The library's recorder is kept for its contracts (notifications by position,
-streams, subscriptions); its hot path is one SQL call, ``append_offered`` in ``migrations/``, which
+streams, subscriptions); its hot path is one SQL call, ``append_events`` in ``migrations/``, which
 also tells a duplicate from a conflict. The only importer of ``eventsourcing``.
 """
 
@@ -40,7 +40,7 @@ _APPEND_TYPES = (
     *("bigint[]", "text[]", "text[]", "smallint[]", "smallint[]", "bytea[]", "integer[]"),
     *("bigint[]", "bigint"),
 )
-_APPEND = f"SELECT * FROM append_offered({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
+_APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ def open_pool(url: str, *, max_size: int) -> Pool:
 
 
 @contextmanager
-def snapshot(pool: Pool) -> Iterator[Cursor[TupleRow]]:
+def consistent_read(pool: Pool) -> Iterator[Cursor[TupleRow]]:
     """A cursor whose queries all see the database at one moment, and change nothing."""
     with translated(), pool.connection() as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")

@@ -57,22 +57,24 @@ def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict
         intervals[org_id, id_].append(from_row(row))
     rows = cur.execute(
         sql.SQL(
-            "SELECT org_id, id, state, tally FROM {} JOIN unnest(%b::text[], %b::text[])"
+            "SELECT org_id, id, state, counters FROM {} JOIN unnest(%b::text[], %b::text[])"
             " AS k(org_id, id) USING (org_id, id)"
         ).format(sql.Identifier(table.name)),
         columns,
     )
     return {
         (org_id, id_): Shown(
-            view=_view(table, (org_id, id_), state, tally), intervals=intervals[org_id, id_]
+            view=_view(table, (org_id, id_), state, counters), intervals=intervals[org_id, id_]
         )
-        for org_id, id_, state, tally in rows
+        for org_id, id_, state, counters in rows
     }
 
 
-def _view(table: Table[Any], key: Key, state: str, tally: Mapping[str, int]) -> Mapping[str, Any]:
+def _view(
+    table: Table[Any], key: Key, state: str, counters: Mapping[str, int]
+) -> Mapping[str, Any]:
     try:
-        view = table.view(*key, table.load(state, tally), settled=False)
+        view = table.view(*key, table.load(state, counters), settled=False)
     except ValueError:  # another version of the fold, or another hand
         return {"state": state}
     return dict(view.model_dump(mode="json", by_alias=True))

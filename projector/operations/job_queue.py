@@ -46,7 +46,7 @@ class Job:
     id: int
     kind: JobKind
     status: Literal["queued", "running", "completed", "failed", "cancelled"]
-    asked: Mapping[str, Any]
+    parameters: Mapping[str, Any]
     who: str
     why: str | None
     created_time: int
@@ -58,7 +58,7 @@ class Job:
 
 
 _COLUMNS = sql.SQL(
-    "id, kind, status, asked, who, why, created_time, started_time, finished_time, progress,"
+    "id, kind, status, parameters, who, why, created_time, started_time, finished_time, progress,"
     " report, error"
 )
 
@@ -66,7 +66,7 @@ _COLUMNS = sql.SQL(
 # Whoever may not see all organisations sees what was asked of theirs alone.
 _OF_ORGS = sql.SQL(
     "(%(orgs)s::jsonb IS NULL"
-    " OR jsonb_typeof(asked->'orgIds') = 'array' AND asked->'orgIds' <@ %(orgs)s)"
+    " OR jsonb_typeof(parameters->'orgIds') = 'array' AND parameters->'orgIds' <@ %(orgs)s)"
 )
 Orgs = Collection[str] | None
 
@@ -82,13 +82,15 @@ class Jobs:
         self._pool = pool
         self._clock = clock
 
-    def ask(self, kind: JobKind, asked: Mapping[str, Any], *, who: str, why: str | None) -> Job:
+    def ask(
+        self, kind: JobKind, parameters: Mapping[str, Any], *, who: str, why: str | None
+    ) -> Job:
         """Queue a job; a worker that waits is woken."""
         [job] = self._rows(
             "WITH told AS (SELECT pg_notify(%s, '')) INSERT INTO jobs"
-            " (kind, asked, who, why, created_time) SELECT %s, %s, %s, %s, %s FROM told"
+            " (kind, parameters, who, why, created_time) SELECT %s, %s, %s, %s, %s FROM told"
             " RETURNING {}",
-            (JOBS_CHANNEL, kind, Jsonb(dict(asked)), who, why, self._clock()),
+            (JOBS_CHANNEL, kind, Jsonb(dict(parameters)), who, why, self._clock()),
         )
         return job
 

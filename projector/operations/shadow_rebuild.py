@@ -84,9 +84,9 @@ def begin(url: str) -> None:
                 )
             )
         connection.execute(
-            sql.SQL("INSERT INTO {} (name, lane, fold) SELECT name, lane, %s FROM {}").format(
-                sql.Identifier(BESIDE, "projections"), sql.Identifier(SCHEMA, "projections")
-            ),
+            sql.SQL(
+                "INSERT INTO {} (name, partition, fold_version) SELECT name, partition, %s FROM {}"
+            ).format(sql.Identifier(BESIDE, "projections"), sql.Identifier(SCHEMA, "projections")),
             (FOLD_VERSION,),
         )
         connection.execute(
@@ -128,9 +128,9 @@ def sides(connection: Connection[DictRow]) -> tuple[Side, Side]:
 def _side(connection: Connection[DictRow], schema: str) -> Side:
     row = connection.execute(
         sql.SQL(
-            "SELECT max(fold) AS fold, min(position) AS position,"
-            " (SELECT coalesce(max(notification_id), 0) FROM {}) AS head FROM {} WHERE name = %s"
-        ).format(sql.Identifier(SCHEMA, "events"), sql.Identifier(schema, "projections")),
+            "SELECT max(fold_version) AS fold, min(position) AS position,"
+            " (SELECT coalesce(max(position), 0) FROM {}) AS head FROM {} WHERE name = %s"
+        ).format(sql.Identifier(SCHEMA, "log"), sql.Identifier(schema, "projections")),
         (NAME,),
     ).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always has one
@@ -160,22 +160,22 @@ def switch(url: str, *, seconds: float = SWITCH_SECONDS) -> tuple[Side, Side]:
 def _switched(connection: Connection[DictRow]) -> str:
     """Exchange both if the moment comes soon; else why it does not, and nothing has happened.
 
-    Held lanes stop nobody but runners, which pass them over. So first those that serve stand still,
+    Held partitions stop nobody but runners, which pass them over. So first those that serve stand still,
     then those beside reach them, and then a moment without readers is waited for.
     """
-    _hold_lanes(connection, SCHEMA)
+    _hold_partitions(connection, SCHEMA)
     if not _soon(lambda: _has_caught_up(connection)):
         return "those beside do not catch up."
-    _hold_lanes(connection, BESIDE)
+    _hold_partitions(connection, BESIDE)
     if not _soon(lambda: _locked(connection)):
         return "somebody reads the tables all the time."
     _exchange(connection)
     return ""
 
 
-def _hold_lanes(connection: Connection[DictRow], schema: str) -> None:
+def _hold_partitions(connection: Connection[DictRow], schema: str) -> None:
     connection.execute(
-        sql.SQL("SELECT FROM {} ORDER BY name, lane FOR UPDATE").format(
+        sql.SQL("SELECT FROM {} ORDER BY name, partition FOR UPDATE").format(
             sql.Identifier(schema, "projections")
         )
     )

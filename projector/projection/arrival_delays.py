@@ -1,4 +1,4 @@
-"""Delays: how long after they happened events of each type arrive, and so what is settled.
+"""ArrivalDelays: how long after they happened events of each type arrive, and so what is settled.
 
 The rule of this file: a sketch of counts in buckets a quarter of an octave wide is kept of the log,
 by whichever runner comes by; no page waits for it, and nothing that is folded depends on it.
@@ -22,7 +22,7 @@ READ_AGAIN_SECONDS = 5.0
 BUCKETS_AN_OCTAVE = 4
 
 
-class Delays:
+class ArrivalDelays:
     """Tells whether later arrivals are unlikely to change what is shown (semantics 8)."""
 
     def __init__(self, pool: Pool, quantile: float) -> None:
@@ -59,7 +59,7 @@ class Delays:
                 "SELECT type, bucket, events FROM arrival_delays ORDER BY type, bucket"
             ).fetchall()
             covered = connection.execute(
-                "SELECT org_id, start, finish, recorded_time FROM reconciled"
+                "SELECT org_id, start, finish, recorded_time FROM reconciled_windows"
                 " ORDER BY org_id, finish DESC"
             ).fetchall()
         expected = {
@@ -90,23 +90,23 @@ def count_delays(connection: Connection[DictRow]) -> None:
 
 # Of facts that were told by webhook, with a time of their own.
 HISTOGRAM = f"""
-    SELECT topic AS type,
+    SELECT type,
         ceil({BUCKETS_AN_OCTAVE} * ln(greatest(1, recorded_time - time)::float8) / ln(2::float8))
             AS bucket,
         count(*) AS events
-    FROM events WHERE origin = 'webhook' AND time_source <> 'recorded'
+    FROM log WHERE origin = 'webhook' AND time_source <> 'recorded'
 """  # noqa: S608
 _COUNT = f"""
     WITH held AS (
-        SELECT position FROM delays_counted FOR UPDATE SKIP LOCKED
+        SELECT position FROM arrival_delays_checkpoint FOR UPDATE SKIP LOCKED
     ), moved AS (
-        UPDATE delays_counted SET position = (SELECT max(notification_id) FROM events)
-        WHERE (SELECT max(notification_id) FROM events) > (SELECT position FROM held)
+        UPDATE arrival_delays_checkpoint SET position = (SELECT max(position) FROM log)
+        WHERE (SELECT max(position) FROM log) > (SELECT position FROM held)
         RETURNING position
     )
     INSERT INTO arrival_delays AS a (type, bucket, events)
-    {HISTOGRAM} AND notification_id > (SELECT position FROM held)
-        AND notification_id <= (SELECT position FROM moved)
+    {HISTOGRAM} AND position > (SELECT position FROM held)
+        AND position <= (SELECT position FROM moved)
     GROUP BY 1, 2
     ON CONFLICT (type, bucket) DO UPDATE SET events = a.events + excluded.events
 """  # noqa: S608

@@ -1,7 +1,7 @@
 """The projection of a page: the events of each subject, into what is stored of it.
 
 The rule of this file: a subject goes on from its stored state where nothing new belongs before it,
-and else from its last checkpoint before all that is new. From there it is one walk, `repair.Life`,
+and else from its last snapshot before all that is new. From there it is one walk, `repair.Life`,
 whether events are live, late or replayed.
 """
 
@@ -14,7 +14,7 @@ from typing import Generic
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.domain.counters import NOTHING, Tally
+from projector.domain.counters import NOTHING, Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
 from projector.domain.fold import Interval, S, State
 from projector.domain.late_events.changeset import LateCount
@@ -79,7 +79,7 @@ class _Page(Generic[S]):
             self._table,
             at.text,
             at=at.state,
-            tally=at.tally,
+            counters=at.counters,
             late_counts=late_counts,
             known=None if at.text is None else self._reader(key),
         )
@@ -106,7 +106,7 @@ class _Page(Generic[S]):
         return [life for _, life in self._late({key: new})]
 
     def _late(self, late: New) -> Iterator[tuple[Key, Life[S]]]:
-        """Walks from a checkpoint before all that is new, some subjects read at a time."""
+        """Walks from a snapshot before all that is new, some subjects read at a time."""
         keys = [*late]
         for begin in range(0, len(keys), SUBJECTS_READ):
             found = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_READ]})
@@ -117,7 +117,7 @@ class _Page(Generic[S]):
                 reader.has_read(events, _safe(late[key]), FIRST_READ)
                 context = [recorded for recorded in events if recorded.time <= base.time]
                 life = Life(
-                    self._table, base.state, tally=base.tally, known=reader, context=context
+                    self._table, base.state, counters=base.counters, known=reader, context=context
                 )
                 life.take(by_request(late[key]))
                 yield key, life
@@ -130,15 +130,15 @@ class _Page(Generic[S]):
     def _stored(self, keys: Iterable[Key]) -> dict[Key, _Stored[S]]:
         rows = self._cur.execute(
             sql.SQL(
-                "SELECT v.org_id, v.id, v.state, v.tally FROM {} AS v"
+                "SELECT v.org_id, v.id, v.state, v.counters FROM {} AS v"
                 " JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)"
             ).format(sql.Identifier(self._table.name)),
             _columns(keys),
             prepare=True,
         )
         return {
-            (org_id, id_): _Stored(text, self._table.load(text), tally)
-            for org_id, id_, text, tally in rows
+            (org_id, id_): _Stored(text, self._table.load(text), counters)
+            for org_id, id_, text, counters in rows
         }
 
     def _bases(self, late: New) -> dict[Key, Base]:
@@ -171,7 +171,7 @@ class _Stored(Generic[S]):
 
     text: str | None
     state: S
-    tally: Mapping[str, int]
+    counters: Mapping[str, int]
 
 
 def _apart(
@@ -186,10 +186,10 @@ def _apart(
 
 
 def _told(at: _Stored[S], lives: Sequence[Life[S]], events: Sequence[Recorded]) -> Told[S]:
-    state, tally = lives[-1].state() or at.state, Tally(at.tally)
+    state, counters = lives[-1].state() or at.state, Counters(at.counters)
     for life in lives:
-        tally.add(life.outcome.added)
-    state.tally = tally
+        counters.add(life.outcome.added)
+    state.counters = counters
     return Told(outcomes=[life.outcome for life in lives], state=state, events=events)
 
 

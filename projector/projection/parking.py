@@ -15,15 +15,15 @@ import psycopg
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, tuple_row
 
-from projector.domain.events import LANE_BUCKETS
+from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.reader import Entry
 from projector.event_log.store import EventStore, now_ms
 from projector.infrastructure.database import (
     VIEWS_CHANNEL,
     Pool,
+    consistent_read,
     first_line,
     is_passing,
-    snapshot,
     translated,
 )
 from projector.infrastructure.errors import ProjectorError
@@ -226,9 +226,9 @@ class Parking:
             "after": list(after),
             "limit": limit,
             "name": NAME,
-            "width": LANE_BUCKETS,
+            "width": BUCKETS_PER_PARTITION,
         }
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         return [Parked(**dict(zip(_LISTED, row, strict=True))) for row in rows]
 
@@ -248,7 +248,7 @@ class Parking:
             connection.transaction(),
             connection.cursor(row_factory=tuple_row, binary=True) as cur,
         ):
-            head = hold(cur, table.lane_of(key))
+            head = hold(cur, table.partition_of(key))
             row = cur.execute(
                 "DELETE FROM parked WHERE kind = %s AND org_id = %s AND id = %s"
                 " RETURNING position, event_position, cause",
@@ -316,12 +316,12 @@ _LISTED = (
 _OF_KIND = """(
     SELECT p.org_id, {subject} AS kind, p.id, p.position, p.event_position, c.event_id, p.cause,
         p.parked_time,
-        (SELECT count(*) FROM events e JOIN projections l
-            ON l.name = %(name)s AND l.lane = p.bucket / %(width)s
-            WHERE e.org_id = p.org_id AND {mine} AND e.notification_id >= p.position
-                AND e.notification_id <= l.position) AS waiting
+        (SELECT count(*) FROM log e JOIN projections l
+            ON l.name = %(name)s AND l.partition = p.bucket / %(width)s
+            WHERE e.org_id = p.org_id AND {mine} AND e.position >= p.position
+                AND e.position <= l.position) AS waiting
     FROM (SELECT * FROM parked WHERE {organisations}) AS p
-    JOIN events c ON c.notification_id = p.event_position
+    JOIN log c ON c.position = p.event_position
     WHERE p.kind = {kind} AND {teams} AND (%(ids)s::text[] IS NULL OR p.id = ANY(%(ids)s))
         AND (p.org_id, {subject}, p.id) > ((%(after)s::text[])[1], (%(after)s::text[])[2],
             (%(after)s::text[])[3])

@@ -10,10 +10,10 @@ from pydantic import BaseModel, TypeAdapter
 
 from projector.contract.schemas import AgentInterval, TaskInterval, agent_view, task_view
 from projector.domain.agent import AgentState
-from projector.domain.counters import NOTHING, Tally
-from projector.domain.events import LANE_BUCKETS, Event, bucket
-from projector.domain.fold import Interval, S, Story, Stretch
-from projector.domain.metrics import Contact, contact
+from projector.domain.counters import NOTHING, Counters
+from projector.domain.events import BUCKETS_PER_PARTITION, Event, bucket
+from projector.domain.fold import DisplayState, Fold, Interval, S
+from projector.domain.metrics import KpiFacts, kpi_facts
 from projector.domain.task import TaskState
 from projector.event_log.reader import SubjectColumn
 
@@ -21,7 +21,7 @@ from projector.event_log.reader import SubjectColumn
 FOLD_VERSION = 1
 PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
 
-_TALLY = {"tally"}
+_COUNTERS = {"counters"}
 
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
 
@@ -32,7 +32,7 @@ INTERVAL_COLUMNS = "start, status, current_state, task_id, queue_id, idle_code_i
 
 def to_row(interval: Interval) -> tuple[object, ...]:
     """The columns of an interval."""
-    shown = interval.stretch
+    shown = interval.display
     return (
         interval.start,
         shown.status,
@@ -50,7 +50,7 @@ def from_row(row: Sequence[Any]) -> Interval:
     return Interval(
         start=start,
         event_id=event_id,
-        stretch=Stretch(
+        display=DisplayState(
             status=status,
             current_state=current_state,
             task_id=task_id,
@@ -60,7 +60,7 @@ def from_row(row: Sequence[Any]) -> Interval:
     )
 
 
-def to_array(counted: Contact) -> str:
+def to_array(counted: KpiFacts) -> str:
     """What figures count of a task, as the database writes an array."""
     fields = ("NULL" if value is None else str(value) for value in astuple(counted))
     return f"{{{','.join(fields)}}}"
@@ -73,7 +73,7 @@ class Table(Generic[S]):
     name: Literal["agents", "tasks"]
     intervals: Literal["agent_intervals", "task_intervals"]
     anomalies: Literal["agent_anomalies", "task_anomalies"]
-    checkpoints: Literal["agent_checkpoints", "task_checkpoints"]
+    snapshots: Literal["agent_snapshots", "task_snapshots"]
     late_counts: Literal["agent_late_counts", "task_late_counts"]
     corrections: Literal["agent_corrections", "task_corrections"]
     subject: Literal["agent", "task"]
@@ -82,7 +82,7 @@ class Table(Generic[S]):
     fresh: Callable[[], S]
     codec: TypeAdapter[S]
     facets: Callable[[S], Facets]
-    contact: Callable[[S], Contact | None]  # what figures count of it
+    kpi_facts: Callable[[S], KpiFacts | None]  # what figures count of it
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
     has_deadlines: bool  # whether the passing of time alone may change a view
@@ -90,36 +90,36 @@ class Table(Generic[S]):
     @property
     def all_names(self) -> tuple[str, ...]:
         """All tables that are derived of one kind of subjects."""
-        versioned = (self.intervals, self.anomalies, self.checkpoints, self.late_counts)
+        versioned = (self.intervals, self.anomalies, self.snapshots, self.late_counts)
         return (self.name, *versioned, self.corrections)
 
     def bucket_of(self, key: tuple[str, str]) -> int:
         """The share of the work that a subject, (organisation, id), belongs to."""
         return bucket(self.subject, *key) or 0
 
-    def lane_of(self, key: tuple[str, str]) -> int:
-        """The lane that folds it."""
-        return self.bucket_of(key) // LANE_BUCKETS
+    def partition_of(self, key: tuple[str, str]) -> int:
+        """The partition that folds it."""
+        return self.bucket_of(key) // BUCKETS_PER_PARTITION
 
-    def load(self, text: str, tally: Mapping[str, int] = NOTHING) -> S:
+    def load(self, text: str, counters: Mapping[str, int] = NOTHING) -> S:
         state = self.codec.validate_json(text)
-        state.tally = Tally(tally)
+        state.counters = Counters(counters)
         return state
 
     def dump(self, state: S) -> str:
-        """The state without its tally: equal texts go on alike."""
-        return self.codec.dump_json(state, exclude=_TALLY).decode()
+        """The state without its counters: equal texts go on alike."""
+        return self.codec.dump_json(state, exclude=_COUNTERS).decode()
 
-    def when_due(self, state: S) -> S | None:
+    def state_at_deadline(self, state: S) -> S | None:
         """The state once the due moment has passed; None where none is due."""
-        due = state.due()
+        due = state.deadline()
         if due is None:
             return None
-        return Story(self.load(self.dump(state), state.tally)).until(due).state
+        return Fold(self.load(self.dump(state), state.counters)).advance_to(due).state
 
 
 def _agent_facets(state: AgentState) -> Facets:
-    shown = state.shown()
+    shown = state.display_state()
     legs = state.legs.values()
     channel_types = {leg.channel_type for leg in legs if leg.channel_type} | set(state.channels)
     return _present(
@@ -156,7 +156,7 @@ AGENTS = Table(
     name="agents",
     intervals="agent_intervals",
     anomalies="agent_anomalies",
-    checkpoints="agent_checkpoints",
+    snapshots="agent_snapshots",
     late_counts="agent_late_counts",
     corrections="agent_corrections",
     subject="agent",
@@ -165,7 +165,7 @@ AGENTS = Table(
     fresh=AgentState,
     codec=TypeAdapter(AgentState),
     facets=_agent_facets,
-    contact=lambda _: None,
+    kpi_facts=lambda _: None,
     view=agent_view,
     interval=AgentInterval,
     has_deadlines=False,
@@ -174,7 +174,7 @@ TASKS = Table(
     name="tasks",
     intervals="task_intervals",
     anomalies="task_anomalies",
-    checkpoints="task_checkpoints",
+    snapshots="task_snapshots",
     late_counts="task_late_counts",
     corrections="task_corrections",
     subject="task",
@@ -183,7 +183,7 @@ TASKS = Table(
     fresh=TaskState,
     codec=TypeAdapter(TaskState),
     facets=_task_facets,
-    contact=contact,
+    kpi_facts=kpi_facts,
     view=task_view,
     interval=TaskInterval,
     has_deadlines=True,

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
-from projector.domain.events import LANE_BUCKETS, Recorded
+from projector.domain.events import BUCKETS_PER_PARTITION, Recorded
 from projector.event_log.reader import Entry
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import (
@@ -41,13 +41,13 @@ from projector.projection.partitions import (
     OtherFold,
     advance,
     claim,
-    fair_share,
+    fair_partition_count,
     join,
 )
 from projector.projection.read_models import FOLD_VERSION, TABLES, Table
 from projector.projection.writer import Key
 
-PAGE_EVENTS = 5_000
+BATCH_EVENTS = 5_000
 POLL_SECONDS = 1.0  # the safety net under a notification that was missed
 RETRY_SECONDS = 0.5
 COUNT_RUNNERS_SECONDS = 1.0
@@ -61,12 +61,12 @@ class Runner:
     """Follows the log until told to stop; several may run, on one host or many."""
 
     def __init__(
-        self, store: EventStore, url: str, *, page_events: int = PAGE_EVENTS, beside: bool = False
+        self, store: EventStore, url: str, *, batch_events: int = BATCH_EVENTS, beside: bool = False
     ) -> None:
         self._schemas = (BESIDE, SCHEMA) if beside else (SCHEMA,)
         self._store = store
         self._url = url
-        self._page_events = self._size = page_events
+        self._page_events = self._size = batch_events
         self._share, self._counted_at = 0, float("-inf")
         self._delays_counted_at = float("-inf")
 
@@ -96,7 +96,7 @@ class Runner:
             join(connection)
             connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
             while not stop.is_set():
-                took_a_page = self.take_page(connection)
+                took_a_page = self.process_batch(connection)
                 self._count_delays(connection)
                 if not took_a_page:
                     for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
@@ -108,7 +108,7 @@ class Runner:
             become_service(connection, *self._schemas)
             connection.execute(_LET_GO)
             join(connection)
-            while self.take_page(connection):
+            while self.process_batch(connection):
                 pass
             count_delays(connection)
 
@@ -117,25 +117,25 @@ class Runner:
             count_delays(connection)
             self._delays_counted_at = time.monotonic()
 
-    def take_page(self, connection: Connection[DictRow]) -> bool:
+    def process_batch(self, connection: Connection[DictRow]) -> bool:
         """Fold the next page; False where nothing waits that another runner does not hold."""
         share = self._fair_share(connection)
         try:
-            return self._take_page(connection, share, _together)
+            return self._process_batch(connection, share, _together)
         except (StoreUnavailable, HoleInLog, OtherFold):
             raise
         except Exception as error:
             if isinstance(error, psycopg.Error) and is_passing(error):
                 raise
             log.warning("a page is folded subject by subject: %s", error)
-            return self._take_page(connection, share, _one_by_one)
+            return self._process_batch(connection, share, _one_by_one)
 
-    def _take_page(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
+    def _process_batch(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
         with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
             held = claim(cur, share, self._size, fold=FOLD_VERSION)
             if held is None:
                 return False
-            entries = self._store.page(cur, held.lanes, after=held.after, end=held.last)
+            entries = self._store.page(cur, held.partitions, after=held.after, end=held.last)
             without = left_out(cur, held.after, held.last) if held.leaves_out else NOTHING
             projected: Counter[tuple[str, int]] = Counter()
             subjects = _by_subject(entries, held, without, projected)
@@ -147,11 +147,11 @@ class Runner:
     def _fair_share(self, connection: Connection[DictRow]) -> int:
         now = time.monotonic()
         if now - self._counted_at > COUNT_RUNNERS_SECONDS:
-            self._share, self._counted_at = fair_share(connection), now
+            self._share, self._counted_at = fair_partition_count(connection), now
         return self._share
 
 
-# A runner that vanished or froze holds its lanes no longer than the database takes to notice. What
+# A runner that vanished or froze holds its partitions no longer than the database takes to notice. What
 # a crash of the database takes back is folded again: position and tables go back together.
 _NOTICED_SOON = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
 _LET_GO = """
@@ -165,14 +165,14 @@ def _by_subject(
     entries: Sequence[Entry], held: Claim, without: LeftOut, passed: Counter[tuple[str, int]]
 ) -> dict[str, dict[Key, list[Entry]]]:
     """The page by kind and subject; what an operator left out counts as ``passed``."""
-    lanes = frozenset(held.lanes)
+    partitions = frozenset(held.partitions)
     found: dict[str, dict[Key, list[Entry]]] = {}
     for table in TABLES:
         parked = without.parked[table.name]
         subjects: dict[Key, list[Entry]] = defaultdict(list)
         for entry in entries:
-            id_, place = entry.subjects.get(table.column, ("", -LANE_BUCKETS))
-            if place // LANE_BUCKETS not in lanes or (entry.org_id, id_) in parked:
+            id_, place = entry.subjects.get(table.column, ("", -BUCKETS_PER_PARTITION))
+            if place // BUCKETS_PER_PARTITION not in partitions or (entry.org_id, id_) in parked:
                 continue
             if (table.name, entry.position) in without.skipped:
                 passed[table.name, place] += 1

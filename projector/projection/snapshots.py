@@ -1,6 +1,6 @@
-"""Checkpoints: from which state a fold of a subject can go on, as it was known at a position.
+"""Snapshots: from which state a fold of a subject can go on, as it was known at a position.
 
-The rule of this file: a checkpoint's tally is as it was counted when it became known; what requests
+The rule of this file: a snapshot's counters is as it was counted when it became known; what requests
 counted later at times before it is added here, and never written to it.
 """
 
@@ -13,13 +13,13 @@ from typing import Any
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.domain.counters import Tally
+from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS
 from projector.projection.read_models import Table
 
 BEFORE_ALL = -1  # no event has such a time
 
-# Of intervals and checkpoints, those that were known at a position.
+# Of intervals and snapshots, those that were known at a position.
 KNOWN = sql.SQL("known_from <= %(known)s AND (known_to IS NULL OR known_to > %(known)s)")
 
 
@@ -29,7 +29,7 @@ class Base:
 
     time: int
     state: str | None
-    tally: Tally
+    counters: Counters
 
 
 def bases(
@@ -39,14 +39,14 @@ def bases(
     *,
     known: int,
 ) -> list[Base]:
-    """The last checkpoint of each (organisation, id, time) up to the time, known at a position."""
+    """The last snapshot of each (organisation, id, time) up to the time, known at a position."""
     if not subjects:
         return []
     columns = [list(column) for column in zip(*subjects, strict=True)]
     rows = cur.execute(_query(table), (*columns, known, known, known), prepare=True)
     return [
-        Base(BEFORE_ALL if time is None else time, state, _sum(tally, added))
-        for time, state, tally, added in rows
+        Base(BEFORE_ALL if time is None else time, state, _sum(counters, added))
+        for time, state, counters, added in rows
     ]
 
 
@@ -59,19 +59,19 @@ def earlier(  # noqa: PLR0913 - a subject as of two times, and how far to go bac
     known: int,
     skip: int,
 ) -> int:
-    """When the checkpoint stands that is so many before the last one up to a time."""
+    """When the snapshot stands that is so many before the last one up to a time."""
     row = cur.execute(
         sql.SQL(
             "SELECT time FROM {} WHERE org_id = %(org)s AND id = %(id)s"
             " AND time <= %(upto)s AND {} ORDER BY time DESC OFFSET %(skip)s LIMIT 1"
-        ).format(sql.Identifier(table.checkpoints), KNOWN),
+        ).format(sql.Identifier(table.snapshots), KNOWN),
         {"org": key[0], "id": key[1], "upto": upto, "known": known, "skip": skip},
     ).fetchone()
     return row[0] if row else BEFORE_ALL
 
 
-def _sum(tally: dict[str, int] | None, added: Sequence[dict[str, int]] | None) -> Tally:
-    found = Tally(tally or {})
+def _sum(counters: dict[str, int] | None, added: Sequence[dict[str, int]] | None) -> Counters:
+    found = Counters(counters or {})
     for late in added or ():
         found.add(late)
     return found
@@ -80,7 +80,7 @@ def _sum(tally: dict[str, int] | None, added: Sequence[dict[str, int]] | None) -
 def _query(table: Table[Any]) -> sql.Composed:
     return sql.SQL(_BASES).format(
         views=sql.Identifier(table.name),
-        checkpoints=sql.Identifier(table.checkpoints),
+        snapshots=sql.Identifier(table.snapshots),
         late_counts=sql.Identifier(table.late_counts),
         tolerance=RECONCILIATION_TOLERANCE_MS,
     )
@@ -88,11 +88,11 @@ def _query(table: Table[Any]) -> sql.Composed:
 
 # How late an event of the subject was at most bounds what is read of its late counts.
 _BASES = """
-    SELECT c.time, c.state, c.tally, l.added
+    SELECT c.time, c.state, c.counters, l.added
     FROM unnest(%b::text[], %b::text[], %b::bigint[])
         WITH ORDINALITY AS k(org_id, id, upto, ordinal)
     LEFT JOIN LATERAL (
-        SELECT time, state, tally, known_from FROM {checkpoints} AS c
+        SELECT time, state, counters, known_from FROM {snapshots} AS c
         WHERE c.org_id = k.org_id AND c.id = k.id AND c.time <= k.upto
             AND c.known_from <= %b AND (c.known_to IS NULL OR c.known_to > %b)
         ORDER BY c.time DESC LIMIT 1
@@ -102,8 +102,8 @@ _BASES = """
         WHERE l.org_id = k.org_id AND l.id = k.id
             AND l.time <= c.time AND l.known_from > c.known_from AND l.known_from <= %b
             AND l.time >= (
-                SELECT e.recorded_time - v.behind - {tolerance} FROM {views} AS v, events AS e
-                WHERE v.org_id = k.org_id AND v.id = k.id AND e.notification_id = c.known_from
+                SELECT e.recorded_time - v.max_lateness_ms - {tolerance} FROM {views} AS v, log AS e
+                WHERE v.org_id = k.org_id AND v.id = k.id AND e.position = c.known_from
             )
     ) AS l ON true
     ORDER BY k.ordinal

@@ -19,14 +19,16 @@ from projector.domain.events import Recorded
 from projector.domain.fold import Anomaly, S
 from projector.domain.late_events.changeset import Outcome, Versions
 from projector.domain.late_events.corrections import Correction, Shown
+from projector.projection.partitions import count_ledger_rows
 from projector.projection.read_models import INTERVAL_COLUMNS, PASSING_TIME, Table, to_array, to_row
 
 Key = tuple[str, str]  # organisation and id of a subject
 
 # What a row of views has beside what figures count of it.
 STATE_COLUMNS = (
-    "org_id, id, lane, position, state, tally, facets, due, due_facets, changed, newest, began,"
-    " arrived, ahead, behind"
+    "org_id, id, partition, position, state, counters, facets, deadline, facets_after_deadline,"
+    " last_event_time, last_event_type, first_event_time, last_recorded_time, max_clock_lead_ms,"
+    " max_lateness_ms"
 )
 
 
@@ -41,13 +43,27 @@ class Told(Generic[S]):
 
 def write(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     """Write all that changed of some subjects."""
-    outlooks = {key: table.when_due(one.state) for key, one in told.items()}
+    outlooks = {key: table.state_at_deadline(one.state) for key, one in told.items()}
     _write_states(cur, table, told, outlooks)
     _write_intervals(cur, table, told)
     _write_anomalies(cur, table, told, outlooks)
-    _write_checkpoints(cur, table, told)
+    _write_snapshots(cur, table, told)
     _write_late_counts(cur, table, told)
     _write_corrections(cur, table, told)
+    count_ledger_rows(cur, _ledger_rows(table, told))
+
+
+def _ledger_rows(
+    table: Table[S], told: Mapping[Key, Told[S]]
+) -> Mapping[tuple[str, int], tuple[int, int]]:
+    """How many anomalies and corrections each bucket has more than before."""
+    rows: dict[tuple[str, int], tuple[int, int]] = {}
+    for key, outcome in _outcomes(told):
+        place = (table.name, table.bucket_of(key))
+        anomalies, corrections = rows.get(place, (0, 0))
+        anomalies += len(outcome.anomalies) - len(outcome.withdrawn)
+        rows[place] = (anomalies, corrections + len(outcome.corrections))
+    return rows
 
 
 def _write_states(
@@ -59,18 +75,18 @@ def _write_states(
     rows = []
     for key, one in told.items():
         state, later, last = one.state, outlooks[key], one.events[-1]
-        newest, contact = state.last_event, table.contact(state)
+        newest, facts = state.last_event, table.kpi_facts(state)
         ahead = max(recorded.time - recorded.recorded_time for recorded in one.events)
         behind = max(recorded.recorded_time - recorded.time for recorded in one.events)
         rows.append(
             (
                 *key,
-                table.lane_of(key),
+                table.partition_of(key),
                 last.position,
                 table.dump(state),
-                Jsonb(state.tally.counts()),
+                Jsonb(state.counters.counts()),
                 Jsonb(table.facets(state)),
-                state.due(),
+                state.deadline(),
                 None if later is None else Jsonb(table.facets(later)),
                 newest.time if newest else 0,
                 newest.type if newest else "",
@@ -78,22 +94,25 @@ def _write_states(
                 last.recorded_time,
                 ahead,
                 behind,
-                None if contact is None else to_array(contact),
+                None if facts is None else to_array(facts),
             )
         )
     _run(
         cur,
-        "INSERT INTO {table} AS v ({state}, contact) SELECT {state}, contact::bigint[]"
+        "INSERT INTO {table} AS v ({state}, kpi_facts) SELECT {state}, kpi_facts::bigint[]"
         " FROM unnest(%b::text[], %b::text[], %b::smallint[], %b::bigint[], %b::text[],"
         " %b::jsonb[], %b::jsonb[], %b::bigint[], %b::jsonb[], %b::bigint[], %b::text[],"
         " %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[])"
-        " AS k({state}, contact)"
+        " AS k({state}, kpi_facts)"
         " ON CONFLICT (org_id, id) DO UPDATE SET position = excluded.position,"
-        " state = excluded.state, tally = excluded.tally, facets = excluded.facets,"
-        " due = excluded.due, due_facets = excluded.due_facets, changed = excluded.changed,"
-        " newest = excluded.newest, contact = excluded.contact,"
-        " began = least(v.began, excluded.began), arrived = excluded.arrived,"
-        " ahead = greatest(v.ahead, excluded.ahead), behind = greatest(v.behind, excluded.behind)",
+        " state = excluded.state, counters = excluded.counters, facets = excluded.facets,"
+        " deadline = excluded.deadline, facets_after_deadline = excluded.facets_after_deadline,"
+        " last_event_time = excluded.last_event_time, last_event_type = excluded.last_event_type,"
+        " kpi_facts = excluded.kpi_facts,"
+        " first_event_time = least(v.first_event_time, excluded.first_event_time),"
+        " last_recorded_time = excluded.last_recorded_time,"
+        " max_clock_lead_ms = greatest(v.max_clock_lead_ms, excluded.max_clock_lead_ms),"
+        " max_lateness_ms = greatest(v.max_lateness_ms, excluded.max_lateness_ms)",
         table.name,
         rows,
     )
@@ -150,7 +169,7 @@ def _write_anomalies(
         table.anomalies,
         gone,
     )
-    left = {key: (outlooks[key] or one.state).left_by_time() for key, one in told.items()}
+    left = {key: (outlooks[key] or one.state).deadline_anomaly() for key, one in told.items()}
     _run(
         cur,
         "INSERT INTO {table} (org_id, id, position, kind, event_id, gap_from, gap_to)"
@@ -176,17 +195,17 @@ def _anomaly(anomaly: Anomaly) -> tuple[object, ...]:
     )
 
 
-def _write_checkpoints(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
-    versions = [(key, outcome.checkpoints) for key, outcome in _outcomes(told)]
-    _end(cur, table.checkpoints, versions)
+def _write_snapshots(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
+    versions = [(key, outcome.snapshots) for key, outcome in _outcomes(told)]
+    _end(cur, table.snapshots, versions)
     _run(
         cur,
-        "INSERT INTO {table} (org_id, id, known_from, known_to, time, state, tally)"
+        "INSERT INTO {table} (org_id, id, known_from, known_to, time, state, counters)"
         " SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[],"
         " %b::text[], %b::jsonb[])",
-        table.checkpoints,
+        table.snapshots,
         [
-            (*key, row.known_from, row.known_to, it.time, it.state, Jsonb(it.tally))
+            (*key, row.known_from, row.known_to, it.time, it.state, Jsonb(it.counters))
             for key, each in versions
             for row in each.new
             for it in [row.value]
@@ -211,13 +230,13 @@ def _write_late_counts(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key
 def _write_corrections(cur: Cursor[TupleRow], table: Table[S], told: Mapping[Key, Told[S]]) -> None:
     _run(
         cur,
-        "INSERT INTO {table} (org_id, id, lane, position, start, finish, recorded_time, event_id,"
+        "INSERT INTO {table} (org_id, id, partition, position, start, finish, recorded_time, event_id,"
         " before, after, events) SELECT * FROM unnest(%b::text[], %b::text[], %b::smallint[],"
         " %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::text[], %b::jsonb[],"
         " %b::jsonb[], %b::jsonb[])",
         table.corrections,
         [
-            (*key, table.lane_of(key), *_correction(table, correction))
+            (*key, table.partition_of(key), *_correction(table, correction))
             for key, outcome in _outcomes(told)
             for correction in outcome.corrections
         ],

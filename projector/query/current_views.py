@@ -11,10 +11,10 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
-from projector.domain.fold import S, Story
+from projector.domain.fold import Fold, S
 from projector.event_log.store import now_ms
-from projector.infrastructure.database import Pool, snapshot, translated
-from projector.projection.arrival_delays import Delays
+from projector.infrastructure.database import Pool, consistent_read, translated
+from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Table
 from projector.projection.writer import Key
 from projector.query.scope import Scope, names
@@ -35,9 +35,11 @@ class Selection:
 
 
 class Views:
-    """Queries over the tables of views; each answers from one snapshot."""
+    """Queries over the tables of views; each answers from one database snapshot."""
 
-    def __init__(self, pool: Pool, delays: Delays, *, clock: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self, pool: Pool, delays: ArrivalDelays, *, clock: Callable[[], int] = now_ms
+    ) -> None:
         self._pool = pool
         self._delays = delays
         self._clock = clock
@@ -48,7 +50,7 @@ class Views:
         """The views selected, and the place to go on from, null at the end."""
         now = self._clock()
         query, parameters = _list_query(table, scope, selection, now)
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         page = rows[: selection.limit]
         views = [self._view(table, row, now) for row in page]
@@ -57,16 +59,16 @@ class Views:
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
         """How many views show each value of a facet that has one value."""
         query = sql.SQL(
-            "SELECT (CASE WHEN due <= %(now)s THEN due_facets ELSE facets END)->%(facet)s->>0,"
+            "SELECT (CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END)->%(facet)s->>0,"
             " count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
         ).format(sql.Identifier(table.name), scope.organisations(), scope.teams(table))
         parameters = scope.parameters | {"now": self._clock(), "facet": facet}
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             return dict(cur.execute(query, parameters).fetchall())
 
     def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
-        org_id, id_, text, tally = row
-        state = current(table, text, tally, now)
+        org_id, id_, text, counters = row
+        state = current(table, text, counters, now)
         return table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
 
     def position(self) -> int:
@@ -76,9 +78,9 @@ class Views:
             return (row and row["it"]) or 0
 
 
-def current(table: Table[S], text: str, tally: Mapping[str, int], now: int) -> S:
+def current(table: Table[S], text: str, counters: Mapping[str, int], now: int) -> S:
     """A stored state as it is now, with what the passing of time alone has changed since."""
-    return Story(table.load(text, tally)).until(now).state
+    return Fold(table.load(text, counters)).advance_to(now).state
 
 
 def _list_query(
@@ -93,12 +95,12 @@ def _list_query(
     conditions += fitting
     parameters |= values
     query = sql.SQL(
-        "SELECT org_id, id, state, tally FROM {} AS v WHERE {}"
+        "SELECT org_id, id, state, counters FROM {} AS v WHERE {}"
         " ORDER BY {}org_id, id LIMIT %(limit)s"
     ).format(
         sql.Identifier(table.name),
         sql.SQL(" AND ").join(conditions),
-        sql.SQL("changed DESC, " if selection.newest else ""),
+        sql.SQL("last_event_time DESC, " if selection.newest else ""),
     )
     return query, parameters
 
@@ -139,8 +141,8 @@ def _facet_condition(prefix: str, count: int) -> sql.Composed:
         return sql.SQL(" OR ").join(each)
 
     return sql.SQL(
-        "(((due IS NULL OR due > %(now)s) AND ({})) OR (due <= %(now)s AND ({})))"
-    ).format(any_of("facets"), any_of("due_facets"))
+        "(((deadline IS NULL OR deadline > %(now)s) AND ({})) OR (deadline <= %(now)s AND ({})))"
+    ).format(any_of("facets"), any_of("facets_after_deadline"))
 
 
 def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:

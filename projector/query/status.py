@@ -11,8 +11,8 @@ from pydantic import Field
 
 from projector import __version__
 from projector.contract.schemas import Shape
-from projector.domain.events import LANE_BUCKETS
-from projector.event_log.delivery_monitor import Heard, Hearing
+from projector.domain.events import BUCKETS_PER_PARTITION
+from projector.event_log.delivery_monitor import DeliveryMonitor, Heard
 from projector.event_log.intake import Intake
 from projector.event_log.store import now_ms
 from projector.infrastructure.database import SERVICE_ROLE, Pool, translated
@@ -77,7 +77,12 @@ class Status:
     """Reads the status from the database and from this process."""
 
     def __init__(
-        self, pool: Pool, intake: Intake, hearing: Hearing, *, clock: Callable[[], int] = now_ms
+        self,
+        pool: Pool,
+        intake: Intake,
+        hearing: DeliveryMonitor,
+        *,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
         self._intake = intake
@@ -174,17 +179,22 @@ class Status:
 # Positions have no holes, so the event that a projection waits for is the one after its position.
 _PROGRESS = f"""
     WITH head AS (
-        SELECT notification_id AS position, recorded_time FROM events
-        ORDER BY notification_id DESC LIMIT 1
+        SELECT position, recorded_time FROM log
+        ORDER BY position DESC LIMIT 1
     ), furthest_behind AS (
         SELECT name, min(position) AS position FROM projections GROUP BY name
     ), waiting AS (
-        SELECT p.kind, p.bucket, count(*) AS events
-        FROM parked p JOIN projections l ON l.lane = p.bucket / {LANE_BUCKETS}
-        JOIN events e ON e.org_id = p.org_id
-            AND e.notification_id >= p.position AND e.notification_id <= l.position
-            AND CASE p.kind WHEN 'agents' THEN e.agent_id = p.id AND e.agent_bucket = p.bucket
-                ELSE e.task_id = p.id AND e.task_bucket = p.bucket END
+        SELECT p.kind, p.bucket, sum(e.events)::bigint AS events
+        FROM parked p JOIN projections l ON l.partition = p.bucket / {BUCKETS_PER_PARTITION}
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS events FROM log
+            WHERE p.kind = 'agents' AND org_id = p.org_id AND agent_id = p.id
+                AND agent_bucket = p.bucket AND log.position BETWEEN p.position AND l.position
+            UNION ALL
+            SELECT count(*) FROM log
+            WHERE p.kind = 'tasks' AND org_id = p.org_id AND task_id = p.id
+                AND task_bucket = p.bucket AND log.position BETWEEN p.position AND l.position
+        ) AS e
         GROUP BY p.kind, p.bucket
     ), counts AS (
         SELECT c.name, sum(c.stored)::bigint AS stored, sum(c.projected)::bigint AS projected,
@@ -196,7 +206,7 @@ _PROGRESS = f"""
         GROUP BY c.name
     )
     SELECT p.name, p.position, coalesce(h.position, 0) AS head, h.recorded_time AS head_time,
-        (SELECT e.recorded_time FROM events e WHERE e.notification_id = p.position + 1)
+        (SELECT e.recorded_time FROM log e WHERE e.position = p.position + 1)
             AS waits_since,
         c.stored, c.projected, c.waiting, c.skipped_buckets,
         (SELECT count(*) FROM parked) AS parked
@@ -204,13 +214,17 @@ _PROGRESS = f"""
     ORDER BY p.name
 """  # noqa: S608
 _LEDGERS = """
-    SELECT (SELECT count(*) FROM duplicates) AS duplicates,
-        (SELECT count(*) FROM conflicts) AS conflicts,
-        (SELECT count(*) FROM quarantine) AS quarantine,
-        (SELECT count(*) FROM agent_corrections)
-            + (SELECT count(*) FROM task_corrections) AS corrections,
-        (SELECT count(*) FROM agent_anomalies)
-            + (SELECT count(*) FROM task_anomalies WHERE position <> 0) AS anomalies
+    SELECT l.*, c.*
+    FROM (
+        SELECT coalesce(sum(count) FILTER (WHERE ledger = 'duplicates'), 0)::bigint AS duplicates,
+            coalesce(sum(count) FILTER (WHERE ledger = 'conflicts'), 0)::bigint AS conflicts,
+            coalesce(sum(count) FILTER (WHERE ledger = 'quarantine'), 0)::bigint AS quarantine
+        FROM ledger_counts
+    ) AS l, (
+        SELECT coalesce(sum(anomalies), 0)::bigint AS anomalies,
+            coalesce(sum(corrections), 0)::bigint AS corrections
+        FROM bucket_counts
+    ) AS c
 """
 _PROTECTIONS = """
     SELECT current_user AS name, EXISTS (

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from projector.webex.api_client import Vendor
 from projector.webex.api_queries import Unexpected
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 
 # By resource and version; the names that the vendor offers of them are asked for.
 WANTED: dict[str, tuple[str, ...]] = {
@@ -62,7 +62,7 @@ class Listing:
 class Subscriptions:
     """Asks the vendor for one organisation, and keeps the secrets of what it makes."""
 
-    def __init__(self, vendor: Vendor, keyring: Keyring) -> None:
+    def __init__(self, vendor: Vendor, keyring: WebhookSecrets) -> None:
         self._vendor = vendor
         self._keyring = keyring
 

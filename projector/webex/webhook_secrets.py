@@ -17,7 +17,7 @@ from projector.infrastructure.settings import Settings
 ANY_SUBSCRIPTION = "*"
 
 
-class Keyring:
+class WebhookSecrets:
     """Secrets by subscription id. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:

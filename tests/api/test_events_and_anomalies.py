@@ -6,7 +6,7 @@ import pytest
 
 from projector.domain.events import Origin
 from projector.event_log.store import Request
-from projector.infrastructure.database import snapshot
+from projector.infrastructure.database import consistent_read
 from projector.webex.webhook import judge
 from tests.conftest import open_site
 from tests.examples import DAWN, RECORDED, at, channel, ended, login, logout, task, v1, v2
@@ -308,7 +308,7 @@ def test_bad_parameters_of_the_ledger_are_named(site):
 def test_a_long_life_is_read_by_parts(site):
     """A page reads what it shows and what is near, not the whole life."""
     deliver(site, *[v1(10_000 * step, "ann", "idle") for step in range(300)])
-    with snapshot(site.service.pool) as cursor:
+    with consistent_read(site.service.pool) as cursor:
         near = site.service.store.part_of_subject(
             cursor, "agent_id", "acme", "ann", order="created", after=100, limit=11
         )

@@ -244,7 +244,7 @@ def test_nothing_is_lost_by_reconnecting_while_pages_are_folded(site):
     stop = threading.Event()
     runners = [
         threading.Thread(
-            target=Runner(site.service.store, site.url, page_events=size).run, args=(stop,)
+            target=Runner(site.service.store, site.url, batch_events=size).run, args=(stop,)
         )
         for size in (7, 13)
     ]
@@ -273,16 +273,16 @@ def test_nothing_is_lost_by_reconnecting_while_pages_are_folded(site):
         steady.await_(lambda it: put_together(it.frames) == expected)
 
 
-def test_lanes_at_different_positions_lose_nothing(site):
-    """The id stays at the lane that is furthest behind; what it folds later is told."""
+def test_partitions_at_different_positions_lose_nothing(site):
+    """The id stays at the partition that is furthest behind; what it folds later is told."""
     site.post([login(n, f"a{n}") | {"id": f"l{n}"} for n in range(40)])
     runner = Runner(site.service.store, site.url)
     with listening(site) as heard, connect(site.url) as held, connect(site.url) as other:
         with held.transaction():
             cursor = held.cursor(row_factory=psycopg.rows.tuple_row)
-            lanes = claim(cursor, 8, 100, fold=FOLD_VERSION)
-            assert 8 == len(lanes.lanes)
-            while runner.take_page(other):
+            partitions = claim(cursor, 8, 100, fold=FOLD_VERSION)
+            assert 8 == len(partitions.partitions)
+            while runner.process_batch(other):
                 pass
             heard.await_(lambda it: len(it.frames) > 5)
             ahead = len(heard.frames)

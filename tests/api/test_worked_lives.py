@@ -51,5 +51,5 @@ def test_a_worked_life_comes_out_right_in_any_order(site, life):
     random.Random(life.name).shuffle(bodies)
     for body in bodies:
         site.post(body)
-    site.project(page_events=2)
+    site.project(batch_events=2)
     assert_right(site, life)

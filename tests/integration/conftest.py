@@ -21,5 +21,5 @@ def timed(template, tmp_path_factory):
 def _usual_spacing(monkeypatch):
     """Whatever a test makes of it, the next one finds it as it is."""
     monkeypatch.setattr(
-        projector.domain.events, "CHECKPOINT_EVENTS", projector.domain.events.CHECKPOINT_EVENTS
+        projector.domain.events, "EVENTS_PER_SNAPSHOT", projector.domain.events.EVENTS_PER_SNAPSHOT
     )

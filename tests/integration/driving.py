@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import projector.domain.events
 from projector.domain.events import Offered, Origin, Recorded
-from projector.domain.fold import Story, fold
+from projector.domain.fold import Fold, fold
 from projector.event_log.store import Request
 from projector.infrastructure.database import connect
 from projector.projection.read_models import TABLES, Table
@@ -107,7 +107,7 @@ def without_slashes(answers: dict[str, Any]) -> dict[str, Any]:
 def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
     """Some lives in any order of arrival, folded in pages as they come."""
     erase(site.url)
-    projector.domain.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 4, 32]))
+    projector.domain.events.EVENTS_PER_SNAPSHOT = data.draw(st.sampled_from([1, 2, 4, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     note("\n".join(line(body) for body in bodies))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
@@ -117,7 +117,7 @@ def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
         deliver(site, log, bodies[:size], clock.now, data.draw(origins))
         bodies = bodies[size:]
         if data.draw(st.booleans()):
-            site.project(page_events=data.draw(st.integers(1, 5)))
+            site.project(batch_events=data.draw(st.integers(1, 5)))
     site.project()
     clock.now += 10
     return log
@@ -154,7 +154,7 @@ def counts(it: Recorded, at: int | None, known_at: int | None) -> bool:
 
 def stories(
     log: MemoryLog, table: Table[Any], at: int | None, known_at: int | None, clock: int
-) -> dict[tuple[str, str], Story[Any]]:
+) -> dict[tuple[str, str], Fold[Any]]:
     """The fold of each subject's events that had happened and were known."""
     now = next(time for time in (at, known_at, clock) if time is not None)
     counted = {
@@ -162,5 +162,7 @@ def stories(
         for key, events in log.of(table).items()
     }
     return {
-        key: fold(table.fresh(), events).until(now) for key, events in counted.items() if events
+        key: fold(table.fresh(), events).advance_to(now)
+        for key, events in counted.items()
+        if events
     }

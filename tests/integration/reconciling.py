@@ -67,7 +67,7 @@ def live(
         data = body["data"]
         records.add(body | {"data": data | {"createdTime": data["createdTime"] + skew_ms}})
     fates = {"lose": lose, "duplicate": duplicate, "late": late}
-    deliveries = [it.body for it in disturb(truth, **fates, seed=seed, tally=Counter())]
+    deliveries = [it.body for it in disturb(truth, **fates, seed=seed, counters=Counter())]
     missing = spare(truth) - {body["id"] for body in deliveries}
     deliveries += [body for body in truth if body["id"] in missing]
     return Day(start=start, end=end, truth=truth, deliveries=deliveries, records=records)

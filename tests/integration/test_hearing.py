@@ -12,7 +12,7 @@ from projector.event_log.delivery_monitor import (
     EXPECTED_AT_LEAST,
     HOUR_MS,
     WEEK_HOURS,
-    Hearing,
+    DeliveryMonitor,
     expected_since,
     rate,
     silence,
@@ -88,7 +88,7 @@ def test_what_is_heard_is_counted_over_restarts(database_url, tmp_path):
             pools.append(site.service.pool)
         clock.now += HOUR_MS
     with open_site(database_url, tmp_path, clock=clock) as site:
-        rows = site.service.status._all("SELECT hour, deliveries FROM heard ORDER BY hour")
+        rows = site.service.status._all("SELECT hour, deliveries FROM delivery_hours ORDER BY hour")
         assert [(HOUR + number, 2) for number in range(3)] == [
             (row["hour"], row["deliveries"]) for row in rows
         ]
@@ -99,7 +99,7 @@ def test_no_data_is_told_in_status_readiness_and_metrics(database_url, tmp_path)
     clock = Clock()
     clock.now = NOW
     with open_site(database_url, tmp_path, clock=clock) as site:
-        hearing: Hearing = site.service.hearing
+        hearing: DeliveryMonitor = site.service.hearing
         for hour in range(1, 25):
             clock.now = NOW - hour * HOUR_MS
             for _ in range(20):

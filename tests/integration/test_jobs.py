@@ -32,7 +32,7 @@ def test_a_job_is_done_once_and_kept_with_who_and_why(site, jobs):
     first, second = ask(jobs, number=1), ask(jobs, number=2)
 
     def run(held: Held) -> None:
-        done.append(held.job.asked["number"])
+        done.append(held.job.parameters["number"])
         held.report["found"] = held.job.id
 
     worker(site, run).work_off()
@@ -49,9 +49,9 @@ def test_a_job_that_fails_says_why_and_the_next_one_is_worked_on(site, jobs):
     """By its sentence, or by the kind of what was not foreseen."""
 
     def run(held: Held) -> None:
-        if held.job.asked["fails"] == "foreseen":
+        if held.job.parameters["fails"] == "foreseen":
             raise JobFailed("The vendor is away.")
-        if held.job.asked["fails"]:
+        if held.job.parameters["fails"]:
             raise ValueError("odd \0 text")
 
     asked = [ask(jobs, fails=it) for it in ("foreseen", "unforeseen", "")]
@@ -77,7 +77,9 @@ def test_a_killed_job_goes_on_from_what_it_saved(site, jobs):
     with pytest.raises(KeyboardInterrupt):
         worker(site, dies).work_off()
     ask(jobs, number=2)
-    worker(site, lambda held: seen.append((held.job.asked["number"], held.progress))).work_off()
+    worker(
+        site, lambda held: seen.append((held.job.parameters["number"], held.progress))
+    ).work_off()
     assert [(1, {"at": 7}), (2, {})] == seen
 
 

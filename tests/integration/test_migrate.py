@@ -214,7 +214,7 @@ def test_a_command_that_fails_says_one_sentence(empty, folder, monkeypatch):
     execute(empty, "CREATE TABLE projector.events (n integer)")
     run = CliRunner().invoke(main, ["migrate"])
     assert (1, 1) == (run.exit_code, run.output.count("\n"))
-    assert run.output.startswith("0001_log cannot be applied")
+    assert run.output.startswith("0001_event_log cannot be applied")
 
 
 def test_a_database_that_is_gone(server):

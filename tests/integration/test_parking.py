@@ -62,11 +62,11 @@ def ask(site: Site, verb: str, **body: Any) -> Any:
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
-@pytest.mark.parametrize("page_events", [1, 2, 100])
-def test_a_fold_that_fails_parks_its_subject_alone(site, poisoned, page_events, together):
+@pytest.mark.parametrize("batch_events", [1, 2, 100])
+def test_a_fold_that_fails_parks_its_subject_alone(site, poisoned, batch_events, together):
     """The others flow, the position moves on, and nothing counts as skipped."""
     deliver(site, together=together)
-    site.project(page_events)
+    site.project(batch_events)
     assert 3 == view(site, "bob")["eventCount"]
     assert site.service.views.position() == site.service.store.head() == len(LIFE)
     (row,) = site.get("/api/v1/parked").json["data"]

@@ -31,11 +31,13 @@ def test_a_restarted_runner_goes_on_where_it_stood(site):
     site.project()
     with connect(site.url) as connection:
         # What a second reading of the first half would rewrite is marked.
-        connection.execute("UPDATE agents SET due_facets = '{\"mark\": []}'")
+        connection.execute("UPDATE agents SET facets_after_deadline = '{\"mark\": []}'")
     site.post([body for body in bodies[200:] if not body["type"].startswith("agent:")])
     site.project()
     with connect(site.url) as connection:
-        marked = connection.execute("SELECT count(*) AS n FROM agents WHERE due_facets IS NULL")
+        marked = connection.execute(
+            "SELECT count(*) AS n FROM agents WHERE facets_after_deadline IS NULL"
+        )
         assert marked.fetchone() == {"n": 0}
     assert site.service.store.head() == site.service.views.position()
 

@@ -51,7 +51,7 @@ def test_what_is_folded_beside_is_the_same_by_the_same_fold(site):
     rebuild.begin(site.url)
     with connect(site.url) as connection:
         assert 0 == rebuild.sides(connection)[1].position
-    beside(site, page_events=2).catch_up()
+    beside(site, batch_events=2).catch_up()
     assert serving == tables(site.url)
     with connect(site.url) as connection:
         assert {4} == {side.position for side in rebuild.sides(connection)}

@@ -68,7 +68,7 @@ def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
     with suppress(Killed), connect(site.url, cursor_factory=MortalCursor) as connection:
         become_service(connection)
         MortalCursor.left = dies_before
-        runner.take_page(connection)
+        runner.process_batch(connection)
     MortalCursor.left = None
 
 
@@ -87,7 +87,7 @@ def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, da
         size = data.draw(st.integers(1, 5))
         emptied.post(bodies[:size])
         bodies = bodies[size:]
-        runner = Runner(emptied.service.store, emptied.url, page_events=size)
+        runner = Runner(emptied.service.store, emptied.url, batch_events=size)
         runner._share, runner._counted_at = data.draw(st.integers(1, 16)), float("inf")
         if data.draw(st.booleans()):
             take_a_page(emptied, runner, dies_before=data.draw(st.integers(0, 60)))
@@ -109,7 +109,7 @@ def skipped(site: Site) -> int:
 def test_any_number_of_runners_is_exact(site, runners):
     """Rivals over one database fold each event once, a tenth of the events late by some seconds."""
     stop = threading.Event()
-    rivals = [follow(site, stop, page_events=13 + 8 * number) for number in range(runners)]
+    rivals = [follow(site, stop, batch_events=13 + 8 * number) for number in range(runners)]
     bodies = list(islice(Simulation(12, 3, start_ms=RECORDED - 8 * 3_600_000), 2_000))
     late = bodies[::10]
     told = [body for place, body in enumerate(bodies) if place % 10]
@@ -127,22 +127,24 @@ def test_any_number_of_runners_is_exact(site, runners):
     assert tables(site.url) == raced
 
 
-def test_rivals_share_the_lanes(site, monkeypatch):
-    """Two runners that are both at work hold half of the lanes each, and one alone all."""
+def test_rivals_share_the_partitions(site, monkeypatch):
+    """Two runners that are both at work hold half of the partitions each, and one alone all."""
     with connect(site.url) as one, connect(site.url) as other:
         running.join(one)
-        assert running.fair_share(one) == 16
+        assert running.fair_partition_count(one) == 16
         running.join(other)
-        assert running.fair_share(one) == 8
+        assert running.fair_partition_count(one) == 8
         site.post(story(*(v1(1, f"a{number}", "idle") for number in range(64))))
         with one.transaction(), one.cursor() as cursor:
             cursor.row_factory = psycopg.rows.tuple_row
             first = running.claim(cursor, 8, 100, fold=FOLD_VERSION)
-            Runner(site.service.store, site.url).take_page(other)
+            Runner(site.service.store, site.url).process_batch(other)
             with connect(site.url) as third:
-                rows = third.execute("SELECT lane, position FROM projections ORDER BY lane")
-                moved = [row["lane"] for row in rows if row["position"] == 64]
-            assert sorted([*first.lanes, *moved]) == list(range(16))
+                rows = third.execute(
+                    "SELECT partition, position FROM projections ORDER BY partition"
+                )
+                moved = [row["partition"] for row in rows if row["position"] == 64]
+            assert sorted([*first.partitions, *moved]) == list(range(16))
     site.project()
     assert skipped(site) == 0
 
@@ -238,8 +240,8 @@ def test_a_late_event_beside_a_live_one_costs_no_history(site, gap, monkeypatch)
     assert tables(site.url) == folded
 
 
-def test_a_long_way_between_a_checkpoint_and_the_end_is_read_to_its_end(site):
-    """Many events just before a checkpoint, and more than is read at a time after it."""
+def test_a_long_way_between_a_snapshot_and_the_end_is_read_to_its_end(site):
+    """Many events just before a snapshot, and more than is read at a time after it."""
     projections.MOST_READ = 64
     dense = [
         v1(2_000 + place, "ann", "ringing" if place % 2 else "idle", "t") for place in range(99)
@@ -260,7 +262,7 @@ def test_a_long_way_between_a_checkpoint_and_the_end_is_read_to_its_end(site):
 def test_slow_and_aborted_appenders_leave_no_skip(site):
     """Two runners follow while many append slowly, and some take it back: the check shows none."""
     stop = threading.Event()
-    runners = [follow(site, stop, page_events=5), follow(site, stop, page_events=11)]
+    runners = [follow(site, stop, batch_events=5), follow(site, stop, batch_events=11)]
 
     def append(number: int) -> None:
         for place in range(6):

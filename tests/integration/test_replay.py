@@ -140,11 +140,12 @@ def test_what_something_changed_is_found_and_mended(site):
 def test_only_what_the_scope_names_is_replayed(site, asked, replayed):
     """By ids, by the time of any of their events, by organisation."""
     told(site)
-    tamper(site, *(f"UPDATE {table.name} SET arrived = 0" for table in TABLES))
+    tamper(site, *(f"UPDATE {table.name} SET last_recorded_time = 0" for table in TABLES))
     run(site, **asked)
     with connect(site.url) as connection:
         rows = connection.execute(
-            "SELECT id FROM agents WHERE arrived > 0 UNION SELECT id FROM tasks WHERE arrived > 0"
+            "SELECT id FROM agents WHERE last_recorded_time > 0"
+            " UNION SELECT id FROM tasks WHERE last_recorded_time > 0"
         )
         assert replayed == {row["id"] for row in rows}
 
@@ -219,7 +220,7 @@ def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
 
 
 def test_several_processes_leave_what_one_leaves(site, monkeypatch):
-    """Each folds lanes of its own; killed in the middle, they go on."""
+    """Each folds partitions of its own; killed in the middle, they go on."""
     monkeypatch.setattr(replay, "MANY_EVENTS", 1)
     world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
     site.post([next(world) for _ in range(900)])

@@ -33,7 +33,7 @@ def at(site):
         settings = read_settings(ASKS | {"PROJECTOR_RECONCILE_AT": "03:00"} | more)
         Schedule(jobs, pool, settings, clock=lambda: moment).ask_if_due()
         found, _ = jobs.list("reconciliation")
-        return [(job.asked["from"], job.asked["to"]) for job in reversed(found)]
+        return [(job.parameters["from"], job.parameters["to"]) for job in reversed(found)]
 
     look.jobs, look.pool = jobs, pool
     return look

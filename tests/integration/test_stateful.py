@@ -50,7 +50,7 @@ class Service(RuleBasedStateMachine):
     def restarted(self) -> Any:
         connection = connect(self.site.url)
         become_service(connection)
-        self.runner = Runner(self.site.service.store, self.site.url, page_events=5)
+        self.runner = Runner(self.site.service.store, self.site.url, batch_events=5)
         return connection
 
     def teardown(self) -> None:
@@ -82,15 +82,15 @@ class Service(RuleBasedStateMachine):
     @rule(pages=st.integers(1, 4), size=page_sizes)
     def fold(self, pages: int, size: int) -> None:
         """Some pages, so that what comes next may be late."""
-        self.runner = Runner(self.site.service.store, self.site.url, page_events=size)
+        self.runner = Runner(self.site.service.store, self.site.url, batch_events=size)
         for _ in range(pages):
-            self.runner.take_page(self.connection)
+            self.runner.process_batch(self.connection)
 
     @rule()
     def lose_a_page(self) -> None:
         """As a process that dies before its commit."""
         with self.connection.transaction():
-            self.runner.take_page(self.connection)
+            self.runner.process_batch(self.connection)
             raise psycopg.Rollback
 
     @rule()

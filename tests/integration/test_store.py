@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import tuple_row
 
-from projector.domain.events import LANES, Offered
+from projector.domain.events import PARTITIONS, Offered
 from projector.event_log.store import _APPEND, EventStore, Request, _columns
 from projector.infrastructure.database import become_service, connect, open_pool
 from projector.projection.partitions import advance, claim
@@ -183,9 +183,9 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
             while True:
                 last = done.is_set()
                 with connection.transaction():
-                    held = claim(cursor, LANES, 7, fold=FOLD_VERSION)
+                    held = claim(cursor, PARTITIONS, 7, fold=FOLD_VERSION)
                     if held is not None:
-                        page = store.page(cursor, held.lanes, after=held.after, end=held.last)
+                        page = store.page(cursor, held.partitions, after=held.after, end=held.last)
                         read.extend(entry.position for entry in page)
                         advance(cursor, held, {})
                 if held is None and last:

@@ -31,7 +31,7 @@ from projector.webex.subscriptions import (
     Subscriptions,
     warnings,
 )
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 from tests.examples import v2
 
 URL = "https://hooks.example.com/webhooks/webex"
@@ -56,7 +56,7 @@ def reached(folder):
     with serving(vendor) as root:
         settings = read_settings(environment(root, folder))
         client = Client(root, Credentials(settings), sleep=lambda _: None)
-        yield vendor.subscriptions.kept, Subscriptions(client, Keyring(settings)), settings
+        yield vendor.subscriptions.kept, Subscriptions(client, WebhookSecrets(settings)), settings
         client.close()
 
 
@@ -72,7 +72,7 @@ def test_one_is_made_for_each_resource_and_version_and_once(tmp_path):
     assert ["agent:2.0.0", "task:1.0.0", "capture:1.0.0"] == versions
     assert 3 == len(secrets)
     assert all(32 <= len(secret) <= 256 for secret in secrets)
-    assert secrets == {*Keyring(settings).of([])}
+    assert secrets == {*WebhookSecrets(settings).of([])}
     assert 0o600 == (tmp_path / "webhook-secrets").stat().st_mode & 0o777
     assert "agent:channel_state_change" in first[0][1].event_types
     assert "agent:state_change" not in first[0][1].event_types
@@ -83,13 +83,13 @@ def test_what_was_broken_off_is_put_right_when_asked_again(tmp_path):
     with reached(tmp_path) as (kept, own, settings):
         made = [it for _, it in own.create(URL)]
         (tmp_path / "webhook-secrets").unlink()
-        Keyring(settings).keep(made[1].id, "x" * 40)
+        WebhookSecrets(settings).keep(made[1].id, "x" * 40)
         kept[made[1].id]["status"] = "inactive"
         del kept[made[2].id]
         done = [what for what, _ in own.create(URL)]
         assert ["given a new secret", "switched on", "created"] == done
         assert {"active"} == {it["status"] for it in kept.values()}
-        assert kept[made[0].id]["secret"] in Keyring(settings).of([made[0].id])
+        assert kept[made[0].id]["secret"] in WebhookSecrets(settings).of([made[0].id])
 
 
 def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
@@ -101,7 +101,7 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
         kept[made[0].id]["status"] = "inactive"
         now = [0.0]
         vendor = lambda: Client(settings.vendor_root, Credentials(settings))  # noqa: E731
-        it = Watch(site.service.pool, vendor, Keyring(settings), clock=lambda: now[0])
+        it = Watch(site.service.pool, vendor, WebhookSecrets(settings), clock=lambda: now[0])
         it.look_if_due()
         assert ("active", "inactive") == (kept[made[0].id]["status"], kept["other"]["status"])
         kept[made[0].id]["status"] = "inactive"
@@ -120,7 +120,7 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
 
 def test_without_credentials_nothing_is_watched(site):
     """Not even looked at."""
-    Watch(site.service.pool, None, Keyring(site.service.settings)).look_if_due()
+    Watch(site.service.pool, None, WebhookSecrets(site.service.settings)).look_if_due()
 
 
 def test_one_is_ended_with_its_secret(tmp_path):
@@ -129,7 +129,7 @@ def test_one_is_ended_with_its_secret(tmp_path):
         made = [it for _, it in own.create(URL)]
         assert made[0].id == own.delete(made[0].id).id
         assert own.delete("nobody") is None
-        assert {it.id for it in made[1:]} == {*kept} == Keyring(settings).ids()
+        assert {it.id for it in made[1:]} == {*kept} == WebhookSecrets(settings).ids()
 
 
 def test_what_the_vendor_refuses_is_said(tmp_path):
@@ -166,7 +166,7 @@ def test_webhooks_of_what_was_made_need_its_secret(site):
     """At once, without a restart; unsigned ones are taken no more."""
     body = json.dumps(v2(0, "ann", "idle") | {"id": "1", "source": "/com/cisco/wxcc/made"}).encode()
     assert 202 == site.post(body).status_code
-    Keyring(site.service.settings).keep("made", "s" * 40)
+    WebhookSecrets(site.service.settings).keep("made", "s" * 40)
     assert 401 == site.post(body).status_code
     assert 401 == site.post(v2(0, "ann", "idle") | {"id": "2"}).status_code
     signature = hmac.digest(b"s" * 40, body, "sha256").hex()

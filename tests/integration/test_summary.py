@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.domain.fold import Story
+from projector.domain.fold import Fold
 from projector.projection.read_models import AGENTS, TASKS
 from tests import counting
 from tests.conftest import over_http
@@ -49,8 +49,8 @@ PARTS: list[dict[str, str]] = [
 
 
 def chosen(
-    agents: dict[Key, Story[Any]], tasks: dict[Key, Story[Any]], part: dict[str, str]
-) -> tuple[dict[Key, Story[Any]], dict[Key, Story[Any]]]:
+    agents: dict[Key, Fold[Any]], tasks: dict[Key, Fold[Any]], part: dict[str, str]
+) -> tuple[dict[Key, Fold[Any]], dict[Key, Fold[Any]]]:
     """The agents of a team, and the tasks that one of them takes part in; the tasks of a queue."""
     if org := part.get("orgId"):
         agents = {key: it for key, it in agents.items() if key[0] == org}

@@ -90,7 +90,7 @@ def test_what_set_a_field_is_the_last_event_that_changed_it(timed, lives, data):
 def elapses(table: Table[Any], events: list[Recorded]) -> bool:
     """Whether the passing of time alone changes something at any time."""
     parts = [fold(table.fresh(), events[:size]) for size in range(1, len(events) + 1)]
-    return any(part.state.due() is not None for part in parts)
+    return any(part.state.deadline() is not None for part in parts)
 
 
 def changed_by(

@@ -114,35 +114,36 @@ def columns_of(name: str) -> list[str]:
 
 
 _STATE = (
-    "lane position state tally facets due due_facets changed began arrived ahead behind newest"
-    " contact"
+    "partition position state counters facets deadline facets_after_deadline last_event_time"
+    " last_event_type first_event_time last_recorded_time max_clock_lead_ms max_lateness_ms kpi_facts"
 )
 _INTERVAL = "start known_from known_to status current_state task_id queue_id idle_code_id event_id"
 _COLUMNS = {
     "": f"org_id id {_STATE}".split(),
     "intervals": f"org_id id {_INTERVAL}".split(),
     "anomalies": ["org_id", "id", "position", "kind", "event_id", "gap_from", "gap_to"],
-    "checkpoints": ["org_id", "id", "time", "known_from", "known_to", "state", "tally"],
+    "snapshots": ["org_id", "id", "time", "known_from", "known_to", "state", "counters"],
     "late_counts": ["org_id", "id", "time", "known_from", "added"],
     "corrections": [
-        *("org_id", "id", "position", "start", "finish", "lane", "recorded_time", "event_id"),
+        *("org_id", "id", "position", "start", "finish", "partition", "recorded_time", "event_id"),
         *("before", "after", "events"),
     ],
 }
 _COUNTS = {
-    "projections": ["name", "lane", "position", "counted", "fold"],
-    "bucket_counts": ["name", "kind", "bucket", "stored", "projected"],
+    "projections": ["name", "partition", "position", "counted_position", "fold_version"],
+    "bucket_counts": ["name", "kind", "bucket", "stored", "projected", "anomalies", "corrections"],
     "arrival_delays": ["type", "bucket", "events"],
-    "delays_counted": ["position"],
+    "arrival_delays_checkpoint": ["position"],
+    "ledger_counts": ["ledger", "count"],
 }
 ALL = [*DERIVED, *_COUNTS]
 # Where such a column has another value, a row is missing and another is there instead.
 _KEYS = {
     *("org_id", "id", "start", "time", "position", "known_from", "known_to"),
-    *("name", "lane", "kind", "bucket", "type"),
+    *("name", "partition", "kind", "bucket", "type", "ledger"),
 }
 # No row can have these: there is one for each of them already.
-_TAKEN = {("projections", "lane"), ("bucket_counts", "bucket")}
+_TAKEN = {("projections", "partition"), ("bucket_counts", "bucket"), ("ledger_counts", "ledger")}
 
 
 def test_every_column_is_tampered_with(folded):
@@ -205,7 +206,7 @@ def test_a_missing_and_a_stray_row_are_found(folded, name, change):
     """Also of a subject that the log does not have."""
     with connect(folded) as connection:
         if change.startswith("INSERT"):
-            others = {"id", "name", "type"}
+            others = {"id", "name", "type", "ledger"}
             told = {it: "'nobody'" if it in others else it for it in columns_of(name)}
             own, values = ", ".join(told), ", ".join(told.values())
             change = f"INSERT INTO {{0}} ({own}) SELECT {values} FROM {{0}} LIMIT 1"
@@ -238,14 +239,14 @@ def test_parallel_or_not_it_is_the_same(site):
     )  # fmt: skip
     assert one.left > 0
     with connect(site.url) as connection:
-        connection.execute("UPDATE agents SET changed = changed + 1")
+        connection.execute("UPDATE agents SET last_event_time = last_event_time + 1")
     told = [verify(site.url, jobs=jobs, moments=4, seed=3).differences for jobs in (1, 2)]
     assert told[0] == told[1]
     assert 8 == len(told[0])
 
 
 def test_it_runs_beside_a_runner(site):
-    """From one snapshot: what is folded meanwhile is not in it."""
+    """From one database snapshot: what is folded meanwhile is not in it."""
     busy(site, 600)
     stop = threading.Event()
     runner = follow(site, stop)

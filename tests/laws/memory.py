@@ -68,7 +68,8 @@ def answers(log: MemoryLog, now: int) -> Answers:
     told: Answers = {"anomalies": []}
     for table in TABLES:
         stories = {
-            key: fold(table.fresh(), events).until(now) for key, events in log.of(table).items()
+            key: fold(table.fresh(), events).advance_to(now)
+            for key, events in log.of(table).items()
         }
         told[table.name] = {
             key: comparable(table.view(*key, story.state, settled=False).model_dump(by_alias=True))
@@ -84,7 +85,7 @@ def answers(log: MemoryLog, now: int) -> Answers:
         told["anomalies"] += [
             (anomaly.kind.value, f"{table.column[:-3]}:{id_}", org_id, anomaly.event_id)
             for (org_id, id_), story in stories.items()
-            for anomaly in (*story.anomalies, story.state.left_by_time())
+            for anomaly in (*story.anomalies, story.state.deadline_anomaly())
             if anomaly is not None
         ]
     told["anomalies"] = decided(told["anomalies"])

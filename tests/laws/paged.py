@@ -6,10 +6,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from projector.domain.counters import Tally
+from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded
 from projector.domain.fold import Anomaly, Interval
-from projector.domain.late_events.changeset import Checkpoint, LateCount, Row, Versions
+from projector.domain.late_events.changeset import LateCount, Row, Snapshot, Versions
 from projector.domain.late_events.corrections import Correction
 from projector.domain.late_events.repair import Life, by_request
 from projector.projection.read_models import Table
@@ -24,28 +24,28 @@ class Kept:
         self.table = table
         self.chunk = chunk
         self.state: str | None = None
-        self.tally = Tally()
+        self.counters = Counters()
         self.events: list[Recorded] = []
         self.rows: list[Row[Interval]] = []
         self.anomalies: dict[int, Anomaly] = {}
-        self.checkpoints: list[Row[Checkpoint]] = []
+        self.snapshots: list[Row[Snapshot]] = []
         self.late_counts: list[LateCount] = []
         self.corrections: list[Correction] = []
 
     def take(self, page: Sequence[Recorded]) -> None:
         """A page of the log as far as it tells of this subject, by position."""
         in_order = sorted(page, key=lambda it: it.order)
-        base: Checkpoint | None = None
+        base: Snapshot | None = None
         if self.state is None or self.table.load(self.state).is_before(in_order):
-            life = Life(self.table, self.state, tally=self.tally, known=Stored(self, None))
+            life = Life(self.table, self.state, counters=self.counters, known=Stored(self, None))
         else:
             safe = in_order[0].time - RECONCILIATION_TOLERANCE_MS
-            base = self.checkpoint(safe - 1, max(it.position for it in self.events))
+            base = self.snapshot(safe - 1, max(it.position for it in self.events))
             since = base.time if base else -1
             life = Life(
                 self.table,
                 base.state if base else None,
-                tally=base.tally if base else {},
+                counters=base.counters if base else {},
                 known=Stored(self, since),
                 context=[
                     it
@@ -56,11 +56,11 @@ class Kept:
         life.take(by_request(page))
         self._keep(life, page)
 
-    def checkpoint(self, time: int, known: int) -> Checkpoint | None:
+    def snapshot(self, time: int, known: int) -> Snapshot | None:
         """The last one up to a time, as it was known at a position."""
         rows = (
             row
-            for row in self.checkpoints
+            for row in self.snapshots
             if row.value.time <= time
             and row.known_from <= known
             and (row.known_to is None or row.known_to > known)
@@ -68,20 +68,20 @@ class Kept:
         row = max(rows, key=lambda row: row.value.time, default=None)
         if row is None:
             return None
-        tally = Tally(row.value.tally)
+        counters = Counters(row.value.counters)
         for late in self.late_counts:
             if late.time <= row.value.time and row.known_from < late.known_from <= known:
-                tally.add(late.added)
-        return Checkpoint(time=row.value.time, state=row.value.state, tally=tally)
+                counters.add(late.added)
+        return Snapshot(time=row.value.time, state=row.value.state, counters=counters)
 
     def _keep(self, life: Life[Any], page: Sequence[Recorded]) -> None:
         state = life.state()
         if state is not None:
             self.state = self.table.dump(state)
-        self.tally.add(life.outcome.added)
+        self.counters.add(life.outcome.added)
         self.events = sorted([*self.events, *page], key=lambda it: it.order)
         _version(self.rows, life.outcome.intervals, lambda interval: interval.start)
-        _version(self.checkpoints, life.outcome.checkpoints, lambda kept: kept.time)
+        _version(self.snapshots, life.outcome.snapshots, lambda kept: kept.time)
         self.late_counts += life.outcome.late_counts
         for position in life.outcome.withdrawn:
             del self.anomalies[position]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from projector.contract.schemas import interval_rows
 from projector.domain.counters import CONSULT, HOLD, QUEUED, TALK, WRAP_UP
 from projector.domain.events import Kind, Origin, Recorded, restatements
-from projector.domain.fold import Story, fold
+from projector.domain.fold import Fold, fold
 from projector.projection.read_models import AGENTS, TABLES, TASKS
 from tests.examples import NOW, RECORDED
 from tests.laws.memory import MemoryLog, answers, deliver_all, line, oracle_answers
@@ -198,13 +198,13 @@ def test_intervals_tile_time(lives, data):
     log = logged(draw(data, lives))
     for table in TABLES:
         for events in log.of(table).values():
-            story = fold(table.fresh(), events).until(NOW)
+            story = fold(table.fresh(), events).advance_to(NOW)
             rows = interval_rows(table.interval, story.intervals, NOW)
             assert events[0].time == rows[0].from_
             assert all(row.duration_ms > 0 for row in rows)
             assert all(one.to == other.from_ for one, other in pairwise(rows))
             assert NOW - events[0].time == sum(row.duration_ms for row in rows)
-            shown = [interval.stretch for interval in story.intervals]
+            shown = [interval.display for interval in story.intervals]
             assert not any(story.state.continues(one, other) for one, other in pairwise(shown))
 
 
@@ -228,10 +228,10 @@ def test_each_duration_is_the_sum_of_its_stretches(lives, data):
             stretches = [
                 min(end, running) - interval.start
                 for interval, end in zip(story.intervals, [*ends, running], strict=True)
-                if interval.stretch.current_state in words and interval.start < running
+                if interval.display.current_state in words and interval.start < running
             ]
-            assert sum(stretches) == state.tally[name], name
-        assert wrapped_up(events) == state.tally[WRAP_UP]
+            assert sum(stretches) == state.counters[name], name
+        assert wrapped_up(events) == state.counters[WRAP_UP]
 
 
 def wrapped_up(events: list[Recorded]) -> int:
@@ -254,9 +254,9 @@ def wrapped_up(events: list[Recorded]) -> int:
 def test_an_agent_on_a_call_is_never_shown_available(lives, data):
     """At no moment of the life: with a connected leg the status is connected or busier."""
     for events in logged(draw(data, lives)).of(AGENTS).values():
-        story = Story(AGENTS.fresh())
+        story = Fold(AGENTS.fresh())
         for time, moment in groupby(events, key=lambda recorded: recorded.time):
-            story.take(time, tuple(moment))
+            story.apply(time, tuple(moment))
             if any(leg.state == "connected" for leg in story.state.legs.values()):
-                status = story.state.shown().status
+                status = story.state.display_state().status
                 assert status in ("conferencing", "consulting", "connected")

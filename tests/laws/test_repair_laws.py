@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import projector.domain.events
 from projector.domain.events import Origin, Recorded, restatements
 from projector.domain.fold import Interval, fold
-from projector.domain.late_events.changeset import Checkpoint
+from projector.domain.late_events.changeset import Snapshot
 from projector.domain.late_events.corrections import Shown
 from projector.projection.read_models import TABLES, Table
 from tests.examples import RECORDED
@@ -30,16 +30,16 @@ any_data = given(data=st.data())
 def _usual_spacing(monkeypatch):
     """Whatever a test makes of it, the next one finds it as it is."""
     monkeypatch.setattr(
-        projector.domain.events, "CHECKPOINT_EVENTS", projector.domain.events.CHECKPOINT_EVENTS
+        projector.domain.events, "EVENTS_PER_SNAPSHOT", projector.domain.events.EVENTS_PER_SNAPSHOT
     )
 
 
 def arrived(data: Any, lives: Any) -> MemoryLog:
     """Some lives in any order of arrival, in requests of any size, told by any origin.
 
-    Checkpoints stand at each moment, at about each second one, or as they do.
+    Snapshots stand at each moment, at about each second one, or as they do.
     """
-    projector.domain.events.CHECKPOINT_EVENTS = data.draw(st.sampled_from([1, 2, 32]))
+    projector.domain.events.EVENTS_PER_SNAPSHOT = data.draw(st.sampled_from([1, 2, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
     log = MemoryLog()
@@ -75,14 +75,14 @@ def paged(data: Any, told: list[list[Recorded]]) -> list[list[list[Recorded]]]:
 @both
 @any_data
 def test_pages_tell_what_one_fold_tells(lives, data):
-    """State, tally, intervals and anomalies of any pages are those of all events at once."""
+    """State, counters, intervals and anomalies of any pages are those of all events at once."""
     log = arrived(data, lives)
     for table in TABLES:
         for events in log.of(table).values():
             subject = kept(table, paged(data, requests(events)), data.draw(st.integers(1, 4)))
             told = fold(table.fresh(), events)
             assert table.dump(told.state) == subject.state
-            assert told.state.tally.counts() == subject.tally.counts()
+            assert told.state.counters.counts() == subject.counters.counts()
             assert told.intervals == subject.standing()
             assert told.anomalies == [subject.anomalies[it.position] for it in told.anomalies]
             assert len(told.anomalies) == len(subject.anomalies)
@@ -91,7 +91,7 @@ def test_pages_tell_what_one_fold_tells(lives, data):
 @both
 @any_data
 def test_pages_leave_no_trace(lives, data):
-    """Rows that were superseded, checkpoints and corrections depend on the log alone."""
+    """Rows that were superseded, snapshots and corrections depend on the log alone."""
     log = arrived(data, lives)
     for table in TABLES:
         for events in log.of(table).values():
@@ -103,12 +103,12 @@ def test_pages_leave_no_trace(lives, data):
 
 
 def told_of(subject: Kept) -> list[Any]:
-    return sorted(map(str, [*subject.checkpoints, *subject.late_counts]))
+    return sorted(map(str, [*subject.snapshots, *subject.late_counts]))
 
 
 @both
 @any_data
-def test_a_checkpoint_is_the_fold_up_to_its_time(lives, data):
+def test_a_snapshot_is_the_fold_up_to_its_time(lives, data):
     """As it was known at any position, so that any fold may begin there."""
     log = arrived(data, lives)
     for table in TABLES:
@@ -116,18 +116,18 @@ def test_a_checkpoint_is_the_fold_up_to_its_time(lives, data):
             subject = kept(table, paged(data, requests(events)), 2)
             known = data.draw(st.sampled_from([told[-1].position for told in requests(events)]))
             for time in {it.time for it in events}:
-                found = subject.checkpoint(time, known)
+                found = subject.snapshot(time, known)
                 if found is not None:
                     expected = folded(table, [it for it in events if it.position <= known], found)
-                    assert expected == (found.state, found.tally.counts())
+                    assert expected == (found.state, found.counters.counts())
 
 
-def folded(table: Table[Any], events: list[Recorded], checkpoint: Checkpoint) -> tuple[str, Any]:
-    """All events up to the checkpoint, without those that repeat what any of them states."""
+def folded(table: Table[Any], events: list[Recorded], snapshot: Snapshot) -> tuple[str, Any]:
+    """All events up to the snapshot, without those that repeat what any of them states."""
     repeats = restatements(events)
-    told = [it for it in events if it.time <= checkpoint.time and it.position not in repeats]
+    told = [it for it in events if it.time <= snapshot.time and it.position not in repeats]
     state = fold(table.fresh(), told).state
-    return table.dump(state), state.tally.counts()
+    return table.dump(state), state.counters.counts()
 
 
 @both
@@ -156,7 +156,7 @@ def changes(table: Table[Any], told: list[list[Recorded]], place: int) -> list[A
         return []
     moment = late[0].recorded_time
     before, after = (
-        with_ends(fold(table.fresh(), events).until(moment).intervals)
+        with_ends(fold(table.fresh(), events).advance_to(moment).intervals)
         for events in (known, sorted([*known, *request], key=lambda it: it.order))
     )
     edges = sorted(
@@ -166,7 +166,7 @@ def changes(table: Table[Any], told: list[list[Recorded]], place: int) -> list[A
     for edge in edges:
         old, new = at(before, edge), at(after, edge)
         # Nothing is shown any more where a webhook took the place of a reconciled beginning.
-        if old is not None and (new is None or old.interval.stretch != new.interval.stretch):
+        if old is not None and (new is None or old.interval.display != new.interval.display):
             if not stretches or stretches[-1][1] is not None:
                 stretches.append([edge, None])
         elif stretches and stretches[-1][1] is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projector.domain.metrics import FORMULAS, contact, figures
+from projector.domain.metrics import FORMULAS, figures, kpi_facts
 from projector.projection.read_models import TASKS, to_array
 from tests.examples import at, capture, ended, task, v1
 from tests.folds import folded
@@ -34,7 +34,7 @@ OUTBOUND = {"direction": "OUTBOUND"}
 
 def added(*bodies: Any, until: int = 0) -> dict[str, Any]:
     """What the figures count of a task that is not nothing."""
-    found = asdict(contact(folded(TASKS, *bodies, until=until).state))
+    found = asdict(kpi_facts(folded(TASKS, *bodies, until=until).state))
     assert NOTHING.keys() == found.keys()
     return {name: value for name, value in found.items() if value != NOTHING[name]}
 
@@ -165,7 +165,7 @@ def test_offers_and_those_that_were_refused():
 
 def test_as_the_database_writes_it():
     """In the order of its fields."""
-    waiting = contact(folded(TASKS, task(1, "t", "parked")).state)
+    waiting = kpi_facts(folded(TASKS, task(1, "t", "parked")).state)
     assert f"{{{at(1)},NULL,NULL,NULL,NULL,0,0,NULL,NULL,0,0,0,0}}" == to_array(waiting)
 
 

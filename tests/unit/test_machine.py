@@ -60,7 +60,7 @@ def test_only_the_last_reconciled_event_is_near():
 
 def rows(*bodies, until):
     intervals = folded(TASKS, *bodies, until=until).intervals
-    return [(it.start - at(0), it.stretch.status, it.event_id) for it in intervals]
+    return [(it.start - at(0), it.display.status, it.event_id) for it in intervals]
 
 
 def test_the_hour_completes_what_nobody_finished():
@@ -87,7 +87,7 @@ def test_an_event_that_shows_nothing_does_not_begin_the_hours_interval():
 def test_a_second_end_in_the_hours_millisecond_moves_the_hour():
     """All events of it come first, and the hour is counted from the last end."""
     told = folded(TASKS, *AT_WORK, ended(HOUR + 1_000, "t", "Agent"), until=HOUR + 1_000)
-    assert (False, at(2 * HOUR + 1_000)) == (told.state.complete, told.state.due())
+    assert (False, at(2 * HOUR + 1_000)) == (told.state.complete, told.state.deadline())
 
 
 def test_a_reopening_just_before_the_hour_is_in_time():
@@ -108,7 +108,7 @@ def test_a_reopening_just_after_the_hour_is_late():
 def test_once_the_hour_has_passed_nothing_is_due():
     """And no later word of an agent changes completion."""
     passed = folded(TASKS, *AT_WORK, until=HOUR + 1_000)
-    assert None is passed.state.due()
+    assert None is passed.state.deadline()
     late = folded(TASKS, *AT_WORK, v1(HOUR + 5_000, "bob", "connected", "t"), until=2 * HOUR)
     assert (True, at(HOUR + 1_000)) == (late.state.complete, late.state.completed_time)
 
@@ -117,7 +117,7 @@ def test_the_hour_of_a_finished_task_is_no_anomaly():
     """It passes unseen."""
     done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
     told = folded(TASKS, *done, until=2 * HOUR)
-    assert ([], None) == (kinds(told), told.state.due())
+    assert ([], None) == (kinds(told), told.state.deadline())
     assert at(2_000) == told.state.completed_time
 
 
@@ -146,22 +146,22 @@ def test_a_missing_wrapup_is_looked_for_in_the_hour():
     event = {"event_id": None, "position": None}
     gap = {"gap_from": at(1_000), "gap_to": at(HOUR + 1_000)}
     expected = Anomaly(kind=AnomalyKind.WRAPUP_MISSING, **event, **gap)
-    assert ([], expected) == (told.anomalies, told.state.left_by_time())
+    assert ([], expected) == (told.anomalies, told.state.deadline_anomaly())
     assert 1 == view(TASKS, told)["anomalyCount"]
 
 
 def test_a_second_end_leaves_the_gap_of_the_first_hour():
     """The hour that passed is what showed the wrap-up to be missing."""
-    first = folded(TASKS, *AT_WORK, until=2 * HOUR).state.left_by_time()
+    first = folded(TASKS, *AT_WORK, until=2 * HOUR).state.deadline_anomaly()
     again = ended(HOUR + 5_000, "t", "Agent")
-    assert first == folded(TASKS, *AT_WORK, again, until=4 * HOUR).state.left_by_time()
+    assert first == folded(TASKS, *AT_WORK, again, until=4 * HOUR).state.deadline_anomaly()
 
 
 def test_where_nothing_is_missing_time_has_shown_nothing():
     """Neither of agents nor of tasks that were finished."""
-    assert None is folded(AGENTS, login(0, "ann"), until=2 * HOUR).state.left_by_time()
+    assert None is folded(AGENTS, login(0, "ann"), until=2 * HOUR).state.deadline_anomaly()
     done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
-    assert None is folded(TASKS, *done, until=2 * HOUR).state.left_by_time()
+    assert None is folded(TASKS, *done, until=2 * HOUR).state.deadline_anomaly()
 
 
 def test_what_time_has_shown_counts_beside_what_events_have():

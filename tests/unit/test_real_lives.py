@@ -7,7 +7,7 @@ import random
 import pytest
 
 from projector.domain.counters import CONFERENCES, CONSULTS, HOLDS, OFFERS
-from projector.domain.fold import Story, fold
+from projector.domain.fold import Fold, fold
 from projector.projection.read_models import AGENTS, TASKS, Table
 from tests.examples import DAWN
 from tests.laws.memory import MemoryLog, deliver_all
@@ -18,12 +18,12 @@ each_life = pytest.mark.parametrize("life", REAL_LIVES, ids=str)
 each_shape = pytest.mark.parametrize("shape", ["v1", "v2"])
 
 
-def stories(life: RealLife, shape: str, table: Table) -> list[Story]:
+def stories(life: RealLife, shape: str, table: Table) -> list[Fold]:
     """Each subject's, whatever the order in which its webhooks came."""
     bodies = list(webhooks(life, shape))
     random.Random(life.number).shuffle(bodies)
     log = deliver_all(MemoryLog(), bodies, LATER)
-    return [fold(table.fresh(), events).until(LATER) for events in log.of(table).values()]
+    return [fold(table.fresh(), events).advance_to(LATER) for events in log.of(table).values()]
 
 
 @each_shape
@@ -50,7 +50,7 @@ def test_a_real_life_completes_or_says_why_not(life, shape):
     status = "completed" if "connected" in words else "abandoned"
     assert (life.open_since != "" or state.status() == status) is True
     expected = [words.count(word) for word in ("connect", "on-hold", "consulting", "conferencing")]
-    assert expected == [state.tally[name] for name in (OFFERS, HOLDS, CONSULTS, CONFERENCES)]
+    assert expected == [state.counters[name] for name in (OFFERS, HOLDS, CONSULTS, CONFERENCES)]
 
 
 @each_shape

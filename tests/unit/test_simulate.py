@@ -363,7 +363,7 @@ def test_equal_seeds_disturb_equally():
 
 def test_fates_come_as_often_as_asked():
     bodies, fates = world(20_000), Counter()
-    deliveries = [*disturb(bodies, late=0.2, duplicate=0.1, lose=0.05, tally=fates)]
+    deliveries = [*disturb(bodies, late=0.2, duplicate=0.1, lose=0.05, counters=fates)]
     times = Counter(delivery.body["id"] for delivery in deliveries)
     assert len(bodies) - len(times) == fates["lost"]
     assert sum(count == 2 for count in times.values()) == fates["duplicated"]

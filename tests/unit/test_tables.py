@@ -76,15 +76,15 @@ def test_an_hour_on_a_task_is_found_as_what_it_will_be_then():
     state = folded(
         TASKS, task(0, "t", "connected"), v1(1, "ann", "connected", "t"), ended(5, "t")
     ).state
-    then = TASKS.facets(TASKS.when_due(state))
+    then = TASKS.facets(TASKS.state_at_deadline(state))
     assert (["completed"], ["false"]) == (then["status"], then["open"])
     now = TASKS.facets(state)
     assert (["assigned"], ["true"]) == (now["status"], now["open"])
-    assert at(5) + HOUR == state.due()
+    assert at(5) + HOUR == state.deadline()
     assert 0 == state.anomaly_count
 
 
 def test_where_nothing_is_due_there_is_no_then():
     """Of agents never, of tasks unless they ended."""
-    assert None is AGENTS.when_due(folded(AGENTS, login(0, "ann")).state)
-    assert None is TASKS.when_due(folded(TASKS, task(0, "t", "new")).state)
+    assert None is AGENTS.state_at_deadline(folded(AGENTS, login(0, "ann")).state)
+    assert None is TASKS.state_at_deadline(folded(TASKS, task(0, "t", "new")).state)

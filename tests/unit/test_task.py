@@ -16,7 +16,7 @@ def anomalies(bodies: list, until: int) -> int:
     """How many stand when a reader looks."""
     log = deliver_all(MemoryLog(), story(*bodies), DAWN + 10 * HOUR)
     (events,) = log.of(TASKS).values()
-    return fold(TASKS.fresh(), events).until(DAWN + until).state.anomaly_count
+    return fold(TASKS.fresh(), events).advance_to(DAWN + until).state.anomaly_count
 
 
 @pytest.mark.parametrize("word", ["connect", "failed"])

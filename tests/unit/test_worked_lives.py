@@ -18,7 +18,7 @@ def told(log: MemoryLog, table: Table[Any]) -> dict[str, tuple[dict[str, Any], l
     read = {}
     for (org, subject), events in log.of(table).items():
         assert org == ORG
-        story = fold(table.fresh(), events).until(NOW)
+        story = fold(table.fresh(), events).advance_to(NOW)
         view = table.view(org, subject, story.state, settled=False)
         rows = interval_rows(table.interval, story.intervals)
         read[subject] = (

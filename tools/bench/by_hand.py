@@ -1,8 +1,8 @@
 """The projection as one would write it for a log that is in order: a loop, the fold, four writes.
 
 Same fold, same pages, same rows of states, intervals and anomalies, position in the transaction.
-Left out is what a late event, a second runner or a poisonous event would need: no checkpoints, no
-knowledge times, no lanes, no counts.
+Left out is what a late event, a second runner or a poisonous event would need: no snapshots, no
+knowledge times, no partitions, no counts.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.domain.events import Origin, Recorded, TimeSource
-from projector.domain.fold import Story, fold
+from projector.domain.fold import Fold, fold
 from projector.infrastructure.gc_tuning import collecting_rarely
 from projector.projection.read_models import PASSING_TIME, TABLES, Table
-from projector.projection.runner import PAGE_EVENTS
+from projector.projection.runner import BATCH_EVENTS
 from projector.webex.webhook import read_event
 
 Row = tuple[Any, ...]
-Folded = dict[tuple[str, str], Story[Any]]
+Folded = dict[tuple[str, str], Fold[Any]]
 
 _CREATE = """
     CREATE TABLE {schema}.{states} (LIKE projector.{states} INCLUDING ALL);
-    ALTER TABLE {schema}.{states} DROP COLUMN lane, DROP COLUMN position,
+    ALTER TABLE {schema}.{states} DROP COLUMN partition, DROP COLUMN position,
         DROP COLUMN began, DROP COLUMN arrived, DROP COLUMN ahead, DROP COLUMN behind,
         DROP COLUMN newest, DROP COLUMN contact;
     CREATE TABLE {schema}.{intervals} (LIKE projector.{intervals} INCLUDING DEFAULTS);
@@ -41,15 +41,15 @@ _PAGE = """
     FROM projector.events WHERE notification_id > %b ORDER BY notification_id LIMIT %b
 """
 _LOAD = """
-    SELECT v.org_id, v.id, v.state, v.tally FROM {schema}.{states} AS v
+    SELECT v.org_id, v.id, v.state, v.counters FROM {schema}.{states} AS v
     JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)
 """
 _STATES = """
-    INSERT INTO {schema}.{states} (org_id, id, state, tally, facets, due, due_facets, changed)
+    INSERT INTO {schema}.{states} (org_id, id, state, counters, facets, deadline, facets_after_deadline, last_event_time)
     SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::jsonb[],
         %b::bigint[], %b::jsonb[], %b::bigint[])
-    ON CONFLICT (org_id, id) DO UPDATE SET state = excluded.state, tally = excluded.tally,
-        facets = excluded.facets, due = excluded.due, due_facets = excluded.due_facets,
+    ON CONFLICT (org_id, id) DO UPDATE SET state = excluded.state, counters = excluded.counters,
+        facets = excluded.facets, due = excluded.deadline, facets_after_deadline = excluded.facets_after_deadline,
         changed = excluded.changed
 """
 _INTERVALS = """
@@ -101,7 +101,7 @@ def catch_up(url: str, schema: str) -> None:
             ):
                 cur.execute(f"SELECT value FROM {schema}.position FOR UPDATE".encode())
                 (position,) = cur.fetchone() or (0,)
-                rows = cur.execute(_PAGE, (position, PAGE_EVENTS), prepare=True).fetchall()
+                rows = cur.execute(_PAGE, (position, BATCH_EVENTS), prepare=True).fetchall()
                 if not rows:
                     return
                 events = [_recorded(row) for row in _whole_moments(rows)]
@@ -113,7 +113,7 @@ def catch_up(url: str, schema: str) -> None:
 
 def _whole_moments(rows: Sequence[Row]) -> Sequence[Row]:
     """What happened in one millisecond is folded at once, so a full page ends before its last."""
-    if len(rows) < PAGE_EVENTS:
+    if len(rows) < BATCH_EVENTS:
         return rows
     return [row for row in rows if row[4] < rows[-1][4]]
 
@@ -147,7 +147,7 @@ def apply(cur: Cursor[Row], schema: str, events: Iterable[Recorded]) -> None:
             found = cur.execute(
                 _named(_LOAD, schema, table).encode(), _columns(subjects), prepare=True
             )
-            states = {(org, id_): table.load(text, tally) for org, id_, text, tally in found}
+            states = {(org, id_): table.load(text, counters) for org, id_, text, counters in found}
             folded = {
                 key: fold(states.get(key) or table.fresh(), own) for key, own in subjects.items()
             }
@@ -155,10 +155,10 @@ def apply(cur: Cursor[Row], schema: str, events: Iterable[Recorded]) -> None:
 
 
 def _write(cur: Cursor[Row], schema: str, table: Table[Any], folded: Folded) -> None:
-    later = {key: table.when_due(story.state) for key, story in folded.items()}
+    later = {key: table.state_at_deadline(story.state) for key, story in folded.items()}
     states = [_state(table, key, story.state, later[key]) for key, story in folded.items()]
     intervals = [(*key, *_interval(one)) for key, it in folded.items() for one in it.intervals]
-    left = {key: (later[key] or story.state).left_by_time() for key, story in folded.items()}
+    left = {key: (later[key] or story.state).deadline_anomaly() for key, story in folded.items()}
     anomalies = [
         (*key, one.position or PASSING_TIME, one.kind, one.event_id, one.gap_from, one.gap_to)
         for key, story in folded.items()
@@ -179,16 +179,16 @@ def _state(table: Table[Any], key: tuple[str, str], state: Any, later: Any) -> R
     return (
         *key,
         table.dump(state),
-        Jsonb({name: count for name, count in sorted(state.tally.items()) if count}),
+        Jsonb({name: count for name, count in sorted(state.counters.items()) if count}),
         Jsonb(table.facets(state)),
-        state.due(),
+        state.deadline(),
         None if later is None else Jsonb(table.facets(later)),
         state.last_event.time,
     )
 
 
 def _interval(one: Any) -> Row:
-    it = one.stretch
+    it = one.display
     return (
         *(one.start, one.event_id, it.status, it.current_state, it.task_id, it.queue_id),
         it.idle_code_id,
@@ -206,7 +206,11 @@ def _named(statement: str, schema: str, table: Table[Any]) -> str:
 
 
 _SHOWN = (
-    ("{states}", "org_id, id, state, tally, facets, due, due_facets, changed", "true"),
+    (
+        "{states}",
+        "org_id, id, state, counters, facets, deadline, facets_after_deadline, last_event_time",
+        "true",
+    ),
     (
         "{intervals}",
         "org_id, id, start, event_id, status, current_state, task_id, queue_id, idle_code_id",

@@ -1,7 +1,7 @@
 """Late repair: one late event, folded alone, beside one event in order, folded alone.
 
 Agents with histories of different length live in one database and take turns event by event, so
-noise is shared. Only Runner.take_page is timed, commit included; the append is not.
+noise is shared. Only Runner.process_batch is timed, commit included; the append is not.
 """
 
 from __future__ import annotations
@@ -160,11 +160,11 @@ class _Bench:
     def _timed(self, body: bytes) -> float:
         self.store.append([Request(events=parse([body]))])
         begin = time.monotonic()
-        taken = self.runner.take_page(self.connection)
+        taken = self.runner.process_batch(self.connection)
         ms = (time.monotonic() - begin) * 1_000
         assert taken
         return ms
 
     def _catch_up(self) -> None:
-        while self.runner.take_page(self.connection):
+        while self.runner.process_batch(self.connection):
             pass

@@ -13,10 +13,10 @@ from functools import partial
 import psycopg
 from psycopg.rows import tuple_row
 
-from projector.domain.events import LANES
+from projector.domain.events import PARTITIONS
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import become_service, connect, open_pool
-from projector.projection.runner import PAGE_EVENTS, Runner
+from projector.projection.runner import BATCH_EVENTS, Runner
 from tests.conftest import forget
 from tools.bench import by_hand, stock_projection
 from tools.bench.costs import CostCase, CostComparison
@@ -85,13 +85,13 @@ def _read(store: EventStore, url: str) -> None:
     head = store.head()
     with connect(url) as connection:
         become_service(connection)
-        for after in range(0, head, PAGE_EVENTS):
+        for after in range(0, head, BATCH_EVENTS):
             with (
                 connection.transaction(),
                 connection.cursor(row_factory=tuple_row, binary=True) as cursor,
             ):
-                end = after + PAGE_EVENTS
-                for entry in store.page(cursor, range(LANES), after=after, end=end):
+                end = after + BATCH_EVENTS
+                for entry in store.page(cursor, range(PARTITIONS), after=after, end=end):
                     entry.recorded()
 
 

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from projector.event_log.seal.seal_file import EVENTS, SEGMENT_EVENTS, Seal, rows_of
 from projector.event_log.seal.sealer import COVERED, make_seal
 from projector.event_log.store import now_ms
-from projector.infrastructure.database import open_pool, snapshot
+from projector.infrastructure.database import consistent_read, open_pool
 from tools.bench.contenders import OURS, prepare
 from tools.bench.ground import Bodies, cpu_seconds
 from tools.bench.http import post, signed_requests
@@ -100,7 +100,7 @@ def _seal_on(url: str, pipe: Pipe) -> None:
     seal: Seal | None = None
     with open_pool(url, max_size=1) as pool:
         while pipe.recv() is not None:
-            with snapshot(pool) as cur:
+            with consistent_read(pool) as cur:
                 seal = make_seal(cur, now=now_ms(), earlier=seal)
             pipe.send(seal.position)
 
@@ -115,7 +115,7 @@ def _alone(url: str, rounds: int) -> Iterator[Comparison]:
 
 
 def _timed(url: str, read: Callable[[Cursor[TupleRow]], object]) -> Sample:
-    with open_pool(url, max_size=1) as pool, snapshot(pool) as cur:
+    with open_pool(url, max_size=1) as pool, consistent_read(pool) as cur:
         events, server = _head(cur), cur.connection.info.backend_pid
         worked, begin = time.process_time() + (cpu_seconds(server) or 0), time.monotonic()
         read(cur)

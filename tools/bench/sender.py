@@ -39,7 +39,7 @@ async def post_all(port: int, deliveries: Sequence[Delivery]) -> Sequence[Posted
         idle.put_nowait(await asyncio.open_connection("127.0.0.1", port))
     under_way = []
     for delivery in deliveries:
-        await asyncio.sleep(max(0.0, delivery.due - time.monotonic()))
+        await asyncio.sleep(max(0.0, delivery.deadline - time.monotonic()))
         under_way.append(asyncio.create_task(_post(idle, delivery)))
     posted = await asyncio.gather(*under_way)
     while not idle.empty():

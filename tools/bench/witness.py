@@ -120,7 +120,7 @@ class Screen:
         for one in posted:
             for event_id, subjects in one.delivery.events:
                 for subject in subjects:
-                    waiting[subject].append((event_id, one.delivery.due))
+                    waiting[subject].append((event_id, one.delivery.deadline))
         delays = []
         for shown_at, subject, last in self._views():
             known = waiting[subject]

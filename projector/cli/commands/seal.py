@@ -16,7 +16,7 @@ from projector.cli.run import reached
 from projector.event_log.seal.seal_file import Difference, Seal, SealError, read_seal
 from projector.event_log.seal.sealer import check, make_seal
 from projector.event_log.store import now_ms
-from projector.infrastructure.database import open_pool, snapshot
+from projector.infrastructure.database import consistent_read, open_pool
 from projector.infrastructure.settings import read_settings
 
 a_seal = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -78,6 +78,6 @@ def _log() -> Iterator[Cursor[TupleRow]]:
     with (
         reached(read_settings(os.environ)) as url,
         open_pool(url, max_size=1) as pool,
-        snapshot(pool) as cur,
+        consistent_read(pool) as cur,
     ):
         yield cur

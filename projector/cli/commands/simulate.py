@@ -144,7 +144,7 @@ def wait_for_ctrl_c() -> None:
 def run(options: Options, world: Simulation, records: Records) -> dict[str, Any]:
     fates: Counter[str] = Counter()
     happened = recorded(events(options, world), records)
-    deliveries = disturb(happened, **options.fates, seed=options.seed, tally=fates)
+    deliveries = disturb(happened, **options.fates, seed=options.seed, counters=fates)
     try:
         totals = send(
             deliveries,

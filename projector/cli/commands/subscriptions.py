@@ -18,7 +18,7 @@ from projector.infrastructure.settings import read_settings
 from projector.webex.api_client import Vendor
 from projector.webex.credentials import Credentials
 from projector.webex.subscriptions import Listing, Subscription, Subscriptions, warnings
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 
 WATCH_EVERY_SECONDS = 300
 
@@ -29,9 +29,9 @@ def subscriptions() -> None:
 
 
 @contextmanager
-def _reached() -> Iterator[tuple[Subscriptions, Keyring]]:
+def _reached() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
     settings = read_settings(os.environ)
-    keyring = Keyring(settings)
+    keyring = WebhookSecrets(settings)
     vendor = Vendor(settings.vendor_root, Credentials(settings))
     try:
         yield Subscriptions(vendor, keyring), keyring
@@ -100,11 +100,11 @@ def delete(*, id_: str) -> None:
     click.echo(printable(f"{found.resource_version} {found.id}: deleted"))
 
 
-def _table(listing: Listing, keyring: Keyring) -> str:
+def _table(listing: Listing, keyring: WebhookSecrets) -> str:
     return in_columns([_row(it, keyring) for it in listing.subscriptions])
 
 
-def _row(it: Subscription, keyring: Keyring) -> dict[str, str]:
+def _row(it: Subscription, keyring: WebhookSecrets) -> dict[str, str]:
     return {
         "id": it.id,
         "name": it.name,

@@ -1,4 +1,4 @@
-"""The verifier: who checks what, in parallel, from one snapshot; and `projector verify`."""
+"""The verifier: who checks what, in parallel, from one database snapshot; and `projector verify`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Task:
 
     url: str
     snapshot: str
-    positions: dict[int, int]  # by lane
+    positions: dict[int, int]  # by partition
     moments: int
     seed: int
 
@@ -108,7 +108,7 @@ def _shares(
 
 def _subjects(table: Table[Any]) -> sql.Composed:
     parts = [
-        sql.SQL("SELECT org_id, {} AS id, 1 AS events FROM events WHERE {} IS NOT NULL").format(
+        sql.SQL("SELECT org_id, {} AS id, 1 AS events FROM log WHERE {} IS NOT NULL").format(
             sql.Identifier(table.column), sql.Identifier(f"{table.subject}_bucket")
         ),
         *(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Generic, TypeVar
 
-from projector.domain.counters import Tally
+from projector.domain.counters import Counters
 from projector.domain.events import Recorded
 from projector.domain.fold import Anomaly, Interval
 from projector.domain.late_events.corrections import Correction
@@ -21,26 +21,26 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
+class Snapshot:
     """The state after all events up to a time, from which a fold can go on."""
 
     time: int
     state: str
-    tally: Tally
+    counters: Counters
 
-    def counting(self, added: Tally) -> Checkpoint:
+    def counting(self, added: Counters) -> Snapshot:
         """The same where more is counted before it."""
-        tally = Tally(self.tally.plus(added).counts())
-        return Checkpoint(time=self.time, state=self.state, tally=tally)
+        counters = Counters(self.counters.plus(added).counts())
+        return Snapshot(time=self.time, state=self.state, counters=counters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateCount:
-    """What a request with late events counts: at all checkpoints from a time on, known before."""
+    """What a request with late events counts: at all snapshots from a time on, known before."""
 
     time: int
     known_from: int
-    added: Tally
+    added: Counters
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,9 +87,9 @@ class Moment:
     events: Sequence[Recorded]  # in order, restatements included
     intervals: Sequence[Interval] = ()
     anomalies: Sequence[Anomaly] = ()
-    tally: Tally = field(default_factory=Tally)  # what this moment adds
+    counters: Counters = field(default_factory=Counters)  # what this moment adds
     state: str | None = None  # after it, where that is kept
-    is_checkpoint: bool = False
+    is_snapshot: bool = False
 
 
 @dataclass(slots=True)
@@ -97,9 +97,9 @@ class Outcome:
     """What comes of one life; positions are those of requests, times epoch ms."""
 
     last: int = 0  # of the times that were disturbed
-    added: Tally = field(default_factory=Tally)  # to the subject's
+    added: Counters = field(default_factory=Counters)  # to the subject's
     intervals: Versions[Interval] = field(default_factory=Versions)
-    checkpoints: Versions[Checkpoint] = field(default_factory=Versions)
+    snapshots: Versions[Snapshot] = field(default_factory=Versions)
     late_counts: list[LateCount] = field(default_factory=list)
     anomalies: dict[int, Anomaly] = field(default_factory=dict)  # new ones, by event's position
     withdrawn: set[int] = field(default_factory=set)  # positions of stored ones
@@ -111,10 +111,10 @@ class Outcome:
         replaced: Sequence[Moment],
         fresh: Sequence[Moment],
         *,
-        tally: Tally,
+        counters: Counters,
         is_late: bool = False,
     ) -> None:
-        """A request made some moments of others; ``tally`` is the one before them."""
+        """A request made some moments of others; ``counters`` is the one before them."""
         self.last = max(self.last, *(moments[-1].time for moments in (replaced, fresh) if moments))
         added = total(fresh).plus(total(replaced), times=-1)
         self.added.add(added)
@@ -122,10 +122,10 @@ class Outcome:
             time = min(moments[0].time for moments in (replaced, fresh) if moments)
             self.late_counts.append(LateCount(time=time, known_from=position, added=added))
         self.intervals.replace(position, intervals(replaced), intervals(fresh))
-        before = _checkpoints(replaced, tally)
+        before = _snapshots(replaced, counters)
         # One that only counts more stays: the late count tells it.
         moved = {time: it.counting(added) if is_late else it for time, it in before.items()}
-        self.checkpoints.replace(position, moved, _checkpoints(fresh, tally))
+        self.snapshots.replace(position, moved, _snapshots(fresh, counters))
         self._note_anomalies(_anomalies(replaced), _anomalies(fresh))
 
     def _note_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
@@ -142,23 +142,23 @@ def intervals(moments: Iterable[Moment]) -> dict[int, Interval]:
     return {interval.start: interval for moment in moments for interval in moment.intervals}
 
 
-def total(moments: Iterable[Moment]) -> Tally:
+def total(moments: Iterable[Moment]) -> Counters:
     """What some moments add together."""
-    found = Tally()
+    found = Counters()
     for moment in moments:
-        found.add(moment.tally)
+        found.add(moment.counters)
     return found
 
 
-def _checkpoints(moments: Sequence[Moment], tally: Tally) -> dict[int, Checkpoint]:
-    if not any(moment.is_checkpoint for moment in moments):
+def _snapshots(moments: Sequence[Moment], counters: Counters) -> dict[int, Snapshot]:
+    if not any(moment.is_snapshot for moment in moments):
         return {}
-    found, tally = {}, Tally(tally)
+    found, counters = {}, Counters(counters)
     for moment in moments:
-        tally.add(moment.tally)
-        if moment.is_checkpoint and moment.state:
-            found[moment.time] = Checkpoint(
-                time=moment.time, state=moment.state, tally=Tally(tally.counts())
+        counters.add(moment.counters)
+        if moment.is_snapshot and moment.state:
+            found[moment.time] = Snapshot(
+                time=moment.time, state=moment.state, counters=Counters(counters.counts())
             )
     return found
 

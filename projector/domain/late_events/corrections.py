@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from projector.domain.events import Recorded
-from projector.domain.fold import Interval, Stretch
+from projector.domain.fold import DisplayState, Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +71,9 @@ def corrections(
         )
 
 
-def _at(intervals: Sequence[Interval], time: int) -> Stretch | None:
+def _at(intervals: Sequence[Interval], time: int) -> DisplayState | None:
     place = bisect_right(intervals, time, key=lambda interval: interval.start)
-    return intervals[place - 1].stretch if place else None
+    return intervals[place - 1].display if place else None
 
 
 def _overlapping(

@@ -15,16 +15,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Generic, Protocol
 
-from projector.domain.counters import NOTHING, Tally
+from projector.domain.counters import NOTHING, Counters
 from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
     in_order,
-    is_checkpoint,
+    is_snapshot,
     restatements,
 )
-from projector.domain.fold import Interval, S, Story
+from projector.domain.fold import Fold, Interval, S
 from projector.domain.late_events.changeset import LateCount, Moment, Outcome, intervals, total
 from projector.domain.late_events.corrections import corrections
 
@@ -38,7 +38,7 @@ class Codec(Protocol[S]):
 
     def fresh(self) -> S: ...
 
-    def load(self, text: str, tally: Mapping[str, int] = ...) -> S: ...
+    def load(self, text: str, counters: Mapping[str, int] = ...) -> S: ...
 
     def dump(self, state: S) -> str: ...
 
@@ -72,7 +72,7 @@ class Nothing:
 class Life(Generic[S]):
     """The part of a subject's life that is folded at a time, and all that comes of it.
 
-    ``base`` is a stored state (null: none yet), ``at`` the same where it is loaded, ``tally`` what
+    ``base`` is a stored state (null: none yet), ``at`` the same where it is loaded, ``counters`` what
     is counted there, and ``late_counts`` what requests count before it that this life does not
     fold; ``context`` are the events of the tolerance before its time, which may state what later
     ones state again.
@@ -84,7 +84,7 @@ class Life(Generic[S]):
         base: str | None = None,
         *,
         at: S | None = None,
-        tally: Mapping[str, int] = NOTHING,
+        counters: Mapping[str, int] = NOTHING,
         late_counts: Iterable[LateCount] = (),
         known: Known | None = None,
         context: Sequence[Recorded] = (),
@@ -97,8 +97,8 @@ class Life(Generic[S]):
         self._has_reconciled = any(map(_is_reconciled, context))
         self._moments: list[Moment] = []
         self._folded = 0  # of the moments; the others wait until a fold needs them
-        self._at = self._begin(base) if at is None else Story(at)
-        self._tally = Tally(tally)  # there
+        self._at = self._begin(base) if at is None else Fold(at)
+        self._counters = Counters(counters)  # there
         self._late_counts = deque(late_counts)
         self._in_force: tuple[Interval | None] | None = None  # once asked for
         self._asked_for_the_end = False
@@ -107,7 +107,7 @@ class Life(Generic[S]):
     # --- what comes of it ---
 
     def state(self) -> S | None:
-        """The state after all that is known, its tally aside; null where that stays as stored."""
+        """The state after all that is known, its counters aside; null where that stays as stored."""
         return self._at.state if self._complete and self._folded == len(self._moments) else None
 
     def leaves_the_end(self) -> bool:
@@ -131,7 +131,7 @@ class Life(Generic[S]):
         """
         first, last = request[0].time, request[-1].time
         while self._late_counts and self._late_counts[0].known_from < request[0].request_position:
-            self._tally.add(self._late_counts.popleft().added)
+            self._counters.add(self._late_counts.popleft().added)
         if next_time == last:
             self._keep_state(last)
         self._read_to(last + RECONCILIATION_TOLERANCE_MS)
@@ -159,7 +159,7 @@ class Life(Generic[S]):
             reach == 0
             and self._is_the_last(start, time)
             and self._moments[start].events[-1].order < request[0].order
-            and self._at.can_take_more(time)
+            and self._at.can_apply_more(time)
         )
 
     def _go_on(self, request: Sequence[Recorded]) -> None:
@@ -171,10 +171,10 @@ class Life(Generic[S]):
             else:
                 fresh.append(self._fold(self._at, time, list(events), request))
         start = len(self._moments) - len(replaced)
-        tally = self._tally_before(start)
+        counters = self._tally_before(start)
         self._moments[start:] = fresh
         self._folded = len(self._moments)
-        self._note(request, replaced, fresh, tally)
+        self._note(request, replaced, fresh, counters)
 
     def _fold_more(
         self, moment: Moment, events: Sequence[Recorded], request: Sequence[Recorded]
@@ -183,17 +183,17 @@ class Life(Generic[S]):
         together = [*moment.events, *events]
         told = [it for it in self._told(moment.time, together, request) if it in events]
         more = Moment(moment.time, together, moment.intervals, moment.anomalies)
-        more.is_checkpoint, more.tally = moment.is_checkpoint, Tally(moment.tally)
+        more.is_snapshot, more.counters = moment.is_snapshot, Counters(moment.counters)
         if told:
             story = self._at
-            story.intervals, story.anomalies, story.state.tally = [], [], Tally()
-            story.take_more(moment.time, told)
+            story.intervals, story.anomalies, story.state.counters = [], [], Counters()
+            story.apply_more(moment.time, told)
             earlier = [it for it in moment.intervals if it.start < moment.time]
             more.intervals = [*earlier, *story.intervals]
             more.anomalies = [*moment.anomalies, *story.anomalies]
-            more.tally.add(story.state.tally)
-            more.is_checkpoint = more.is_checkpoint or any(map(is_checkpoint, told))
-        if more.is_checkpoint:
+            more.counters.add(story.state.counters)
+            more.is_snapshot = more.is_snapshot or any(map(is_snapshot, told))
+        if more.is_snapshot:
             more.state = self._codec.dump(self._at.state)
         return more
 
@@ -207,15 +207,15 @@ class Life(Generic[S]):
         late, (last,), old = self._late(request), self._moments[-1:], self._at
         start = len(self._moments) - 1
         self._at = self._story_before(start)
-        tally = self._tally_before(start)
+        counters = self._tally_before(start)
         moment = self._fold(self._at, last.time, in_order([*last.events, *request]), request)
         self._moments[start] = moment
-        self._note(request, [last], [moment], tally, is_late=bool(late))
+        self._note(request, [last], [moment], counters, is_late=bool(late))
         if late:
             self._correct(late, start, [last], [moment], old)
 
     def _weave(self, request: Sequence[Recorded], start: int, safe: int) -> None:
-        late, tally = self._late(request), self._tally_before(start)
+        late, counters = self._late(request), self._tally_before(start)
         old, new = self._story_before(start), self._story_before(start)
         waiting = deque(
             (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
@@ -246,33 +246,33 @@ class Life(Generic[S]):
             self._folded, self._at = start + len(fresh), new
         else:
             self._folded += len(fresh) - len(replaced)
-        self._note(request, replaced, fresh, tally, is_late=bool(late), rest=rest)
+        self._note(request, replaced, fresh, counters, is_late=bool(late), rest=rest)
         if late:
             self._correct(late, start, replaced, fresh, None if met else old)
 
-    def _tally_before(self, place: int) -> Tally:
+    def _tally_before(self, place: int) -> Counters:
         """What is counted before a moment that the fold has come to."""
-        return self._tally.plus(total(self._moments[place : self._folded]), times=-1)
+        return self._counters.plus(total(self._moments[place : self._folded]), times=-1)
 
     def _note(  # noqa: PLR0913 - what came in whose place, and what is counted around
         self,
         request: Sequence[Recorded],
         replaced: Sequence[Moment],
         fresh: Sequence[Moment],
-        tally: Tally,
+        counters: Counters,
         *,
         is_late: bool = False,
         rest: Sequence[Moment] = (),
     ) -> None:
         position = request[0].request_position
-        self.outcome.note(position, replaced, fresh, tally=tally, is_late=is_late)
+        self.outcome.note(position, replaced, fresh, counters=counters, is_late=is_late)
         for moment in chain(fresh, rest):
-            tally.add(moment.tally)
-        self._tally = tally
+            counters.add(moment.counters)
+        self._counters = counters
 
     def _fold(
         self,
-        story: Story[S],
+        story: Fold[S],
         time: int,
         events: Sequence[Recorded],
         request: Sequence[Recorded] = (),
@@ -282,11 +282,11 @@ class Life(Generic[S]):
         told = self._told(time, events, request)
         if told:
             story.intervals, story.anomalies = [], []
-            story.state.tally = moment.tally
-            story.take(time, told)
+            story.state.counters = moment.counters
+            story.apply(time, told)
             moment.intervals, moment.anomalies = story.intervals, story.anomalies
-            moment.is_checkpoint = any(map(is_checkpoint, told))
-            if moment.is_checkpoint:
+            moment.is_snapshot = any(map(is_snapshot, told))
+            if moment.is_snapshot:
                 moment.state = self._codec.dump(story.state)
         return moment
 
@@ -312,8 +312,8 @@ class Life(Generic[S]):
 
     # --- what is known ---
 
-    def _begin(self, state: str | None) -> Story[S]:
-        return Story(self._codec.fresh() if state is None else self._codec.load(state))
+    def _begin(self, state: str | None) -> Fold[S]:
+        return Fold(self._codec.fresh() if state is None else self._codec.load(state))
 
     def _read_to(self, time: int) -> None:
         while not self._complete and (not self._moments or self._moments[-1].time <= time):
@@ -350,11 +350,11 @@ class Life(Generic[S]):
             known = self._moments[self._folded]
             moment = self._fold(self._at, known.time, known.events)
             self._moments[self._folded] = moment
-            self._tally.add(moment.tally)
+            self._counters.add(moment.counters)
             self._folded += 1
         return place
 
-    def _story_before(self, place: int) -> Story[S]:
+    def _story_before(self, place: int) -> Fold[S]:
         """The fold of all that is known before a moment, from the last state that was kept."""
         self._keep_last(place)
         kept = next((at for at in range(place, 0, -1) if self._moments[at - 1].state), 0)
@@ -384,7 +384,7 @@ class Life(Generic[S]):
         start: int,
         replaced: Sequence[Moment],
         fresh: Sequence[Moment],
-        old: Story[S] | None,
+        old: Fold[S] | None,
     ) -> None:
         """Keep what changed of what had been shown; ``old`` where the two folds never met."""
         before, after = [*intervals(replaced).values()], [*intervals(fresh).values()]
@@ -434,10 +434,10 @@ def by_request(events: Sequence[Recorded]) -> list[list[Recorded]]:
     return [in_order(request) for _, request in told]
 
 
-def _passing(story: Story[S], moment: int) -> Sequence[Interval]:
+def _passing(story: Fold[S], moment: int) -> Sequence[Interval]:
     """What the passing of time alone has begun up to a moment."""
     story.intervals = []
-    return story.until(moment).intervals
+    return story.advance_to(moment).intervals
 
 
 def _is_reconciled(recorded: Recorded) -> bool:

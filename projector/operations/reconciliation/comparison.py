@@ -13,7 +13,7 @@ from uuid import UUID
 
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Kind, Origin, Recorded
 from projector.event_log.store import EventStore, Request
-from projector.infrastructure.database import Pool, snapshot
+from projector.infrastructure.database import Pool, consistent_read
 from projector.operations.reconciliation.differing import differing
 from projector.operations.reconciliation.matching import Matching, match
 from projector.operations.reconciliation.reader import Step
@@ -104,7 +104,7 @@ class Comparison:
         """The events that the log has of some subjects at about the times of their facts."""
         found: dict[tuple[str, str], Sequence[Recorded]] = {}
         near = RECONCILIATION_TOLERANCE_MS
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             head = self._store.head_of(cur)
             for kind, table in _TABLES.items():
                 own = [subject for subject in subjects if subject[0] == kind]

@@ -67,7 +67,7 @@ def differing(  # noqa: PLR0913 - two versions, and the time in which they are c
 def _intervals(table: Table[S], events: Iterable[Recorded]) -> list[Interval]:
     story = fold(table.fresh(), in_order(events))
     # The queue of a task is no part of what an agent's row must know.
-    return [replace(it, stretch=replace(it.stretch, queue_id=None)) for it in story.intervals]
+    return [replace(it, display=replace(it.display, queue_id=None)) for it in story.intervals]
 
 
 def _told(facts: Iterable[Fact]) -> list[Recorded]:
@@ -92,10 +92,10 @@ def shown_rows(rows: Iterable[Shown]) -> list[dict[str, Any]]:
         {
             "from": row.interval.start,
             "to": row.end,
-            "status": row.interval.stretch.status,
-            "currentState": row.interval.stretch.current_state,
-            "taskId": row.interval.stretch.task_id,
-            "idleCodeId": row.interval.stretch.idle_code_id,
+            "status": row.interval.display.status,
+            "currentState": row.interval.display.current_state,
+            "taskId": row.interval.display.task_id,
+            "idleCodeId": row.interval.display.idle_code_id,
             "eventId": row.interval.event_id,
         }
         for row in rows

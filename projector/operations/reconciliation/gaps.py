@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from projector.infrastructure.database import Pool, snapshot, translated
+from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.projection.read_models import TABLES
 
 MOST_GAPS = 2_000  # of a kind
@@ -27,7 +27,7 @@ class Gap:
 def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
     """The gaps that anomalies name in a window ``[start, end)``, 2,000 a kind at most, by time."""
     found: list[Gap] = []
-    with snapshot(pool) as cur:
+    with consistent_read(pool) as cur:
         for table in TABLES:
             rows = cur.execute(
                 sql.SQL(
@@ -47,10 +47,10 @@ def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
 
 def long_open(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str, int]]:
     """Tasks that began before a time (epoch ms) and are open still, and when; the latest first."""
-    with snapshot(pool) as cur:
+    with consistent_read(pool) as cur:
         return cur.execute(
-            "SELECT id, began FROM tasks WHERE org_id = %s AND began < %s"
-            ' AND facets @> \'{"open": ["true"]}\' ORDER BY began DESC, id LIMIT %s',
+            "SELECT id, first_event_time FROM tasks WHERE org_id = %s AND first_event_time < %s"
+            ' AND facets @> \'{"open": ["true"]}\' ORDER BY first_event_time DESC, id LIMIT %s',
             (org_id, before, most),
         ).fetchall()
 
@@ -58,12 +58,12 @@ def long_open(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str
 def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:
     """How many corrections what was appended above one position and up to another has made."""
     total = 0
-    with snapshot(pool) as cur:
+    with consistent_read(pool) as cur:
         for table in TABLES:
             row = cur.execute(
                 sql.SQL(
-                    "SELECT count(*) FROM {} AS c JOIN events AS e"
-                    " ON e.notification_id = c.position WHERE c.org_id = %s AND c.position > %s"
+                    "SELECT count(*) FROM {} AS c JOIN log AS e"
+                    " ON e.position = c.position WHERE c.org_id = %s AND c.position > %s"
                     " AND c.position <= %s AND e.origin = 'reconciliation'"
                 ).format(sql.Identifier(table.corrections)),
                 (org_id, after, upto),
@@ -78,7 +78,7 @@ def cover(  # noqa: PLR0913 - what was reconciled, by what and when
     """Keep that a window of an organisation was reconciled whole."""
     with translated(), pool.connection() as connection:
         connection.execute(
-            "INSERT INTO reconciled (job, org_id, start, finish, recorded_time)"
+            "INSERT INTO reconciled_windows (job, org_id, start, finish, recorded_time)"
             " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
             (job, org_id, start, end, now),
         )
@@ -86,9 +86,9 @@ def cover(  # noqa: PLR0913 - what was reconciled, by what and when
 
 def covered_until(pool: Pool, org_id: str | None) -> int | None:
     """The end of the last window that was reconciled, epoch ms; null before the first."""
-    with snapshot(pool) as cur:
+    with consistent_read(pool) as cur:
         row = cur.execute(
-            "SELECT max(finish) FROM reconciled WHERE %(org)s::text IS NULL OR org_id = %(org)s",
+            "SELECT max(finish) FROM reconciled_windows WHERE %(org)s::text IS NULL OR org_id = %(org)s",
             {"org": org_id},
         ).fetchone()
         return row[0] if row else None

@@ -72,7 +72,7 @@ class Reconciler:
         """Do what a run asks for, from where it was left; JobFailed where nothing can be asked."""
         vendor = self.vendor()
         try:
-            _Run(self, held, vendor, Asked.of(held.job.asked)).run()
+            _Run(self, held, vendor, Asked.of(held.job.parameters)).run()
         except (NoCredentials, CredentialsRefused) as error:
             raise JobFailed(str(error)) from None
         finally:

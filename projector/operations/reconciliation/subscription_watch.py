@@ -11,7 +11,7 @@ from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.api_client import Vendor
 from projector.webex.subscriptions import Listing, Subscriptions
-from projector.webex.webhook_secrets import Keyring
+from projector.webex.webhook_secrets import WebhookSecrets
 
 LOOK_EVERY_SECONDS = 300.0
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Watch:
         self,
         pool: Pool,
         vendor: Callable[[], Vendor] | None,
-        keyring: Keyring,
+        keyring: WebhookSecrets,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

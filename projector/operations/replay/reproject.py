@@ -1,7 +1,7 @@
 """Refolding: subjects folded anew from the log into their tables, in the caller's transaction.
 
-The rule of this file: it folds by what live intake folds by, up to where the lane has folded, while
-it holds the lane; what cannot be folded parks its subject, as it would live.
+The rule of this file: it folds by what live intake folds by, up to where the partition has folded, while
+it holds the partition; what cannot be folded parks its subject, as it would live.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from projector.operations.batches import MOST_EVENTS
 from projector.operations.diff import Changed, changed, shown
 from projector.projection.batch import project
 from projector.projection.parking import fold_waiting
-from projector.projection.partitions import count_projected, hold
-from projector.projection.read_models import Table
+from projector.projection.partitions import count_ledger_rows, count_projected, hold
+from projector.projection.read_models import PASSING_TIME, Table
 from projector.projection.writer import Key
 
 BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
@@ -29,10 +29,10 @@ BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
 def refold(
     cur: Cursor[TupleRow], store: EventStore, table: Table[Any], keys: Sequence[Key]
 ) -> list[Changed]:
-    """Fold subjects anew up to where their lanes have folded; what is shown otherwise."""
-    lanes = sorted({table.lane_of(key) for key in keys})
-    positions = {lane: hold(cur, lane) for lane in lanes}
-    upto = {key: positions[table.lane_of(key)] for key in keys}
+    """Fold subjects anew up to where their partitions have folded; what is shown otherwise."""
+    partitions = sorted({table.partition_of(key) for key in keys})
+    positions = {partition: hold(cur, partition) for partition in partitions}
+    upto = {key: positions[table.partition_of(key)] for key in keys}
     before = shown(cur, table, keys)
     _forget(cur, store, table, keys, upto)
     try:
@@ -60,14 +60,9 @@ def _forget(
 ) -> None:
     """Delete all that is stored of subjects; of parked ones what waits counts as folded."""
     columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
+    _forget_ledgers(cur, table, columns)
     for name in table.all_names:
-        cur.execute(
-            sql.SQL(
-                "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-                " WHERE r.org_id = k.org_id AND r.id = k.id"
-            ).format(sql.Identifier(name)),
-            columns,
-        )
+        cur.execute(_DELETE.format(sql.Identifier(name)), columns)
     parked = cur.execute(
         "DELETE FROM parked AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
         " WHERE r.kind = %b AND r.org_id = k.org_id AND r.id = k.id"
@@ -78,6 +73,27 @@ def _forget(
         key = (org_id, id_)
         waiting = store.count(cur, table.column, *key, after=position - 1, upto=upto[key])
         count_projected(cur, (table.name, table.bucket_of(key)), waiting)
+
+
+def _forget_ledgers(
+    cur: Cursor[TupleRow], table: Table[Any], columns: Sequence[Sequence[str]]
+) -> None:
+    """Delete anomalies and corrections, and count them out."""
+    gone: dict[tuple[str, int], list[int]] = {}
+    for ledger, name in enumerate((table.anomalies, table.corrections)):
+        query = _DELETE.format(sql.Identifier(name)) + _RETURNING
+        for org_id, id_, position in cur.execute(query, columns):
+            if position != PASSING_TIME:
+                gone.setdefault((table.name, table.bucket_of((org_id, id_))), [0, 0])[ledger] -= 1
+    count_ledger_rows(cur, {place: (less[0], less[1]) for place, less in gone.items()})
+
+
+_DELETE = sql.SQL(
+    "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
+    " WHERE r.org_id = k.org_id AND r.id = k.id"
+)
+
+_RETURNING = sql.SQL(" RETURNING r.org_id, r.id, r.position")
 
 
 def _fold(

@@ -1,8 +1,8 @@
 """Replay: subjects folded anew from the log, into the same tables, while all else goes on.
 
-The rule of this file: some subjects at a time, in one transaction that holds their lanes and keeps
+The rule of this file: some subjects at a time, in one transaction that holds their partitions and keeps
 how far the replay is; so a run that was killed goes on after what was committed. It folds by what
-live intake folds by, up to where the lane has folded; a dry run is the same, taken back.
+live intake folds by, up to where the partition has folded; a dry run is the same, taken back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from projector.domain.events import LANE_BUCKETS, LANES
+from projector.domain.events import BUCKETS_PER_PARTITION, PARTITIONS
 from projector.event_log.store import EventStore, now_ms
 from projector.infrastructure.database import VIEWS_CHANNEL, Pool, open_pool, translated
 from projector.infrastructure.processes import die_with_parent
@@ -75,7 +75,7 @@ class ReplayScope:
         if self.start is not None or self.end is not None:
             parts.append(
                 sql.SQL(
-                    "(org_id, {0}) IN (SELECT org_id, {0} FROM events WHERE {1} IS NOT NULL"
+                    "(org_id, {0}) IN (SELECT org_id, {0} FROM log WHERE {1} IS NOT NULL"
                     " AND time >= %(start)s AND time <= %(end)s)"
                 ).format(sql.Identifier(table.column), sql.Identifier(f"{table.subject}_bucket"))
             )
@@ -99,7 +99,7 @@ class ReplayScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Which share of a replay a process works on: the lanes whose number leaves it as a rest."""
+    """Which share of a replay a process works on: the partitions whose number leaves it as a rest."""
 
     job: int
     share: int
@@ -126,10 +126,12 @@ class Replayer:
 
     def run(self, held: Held) -> None:
         """Fold what the scope names, from where it was left."""
-        scope = ReplayScope.of(held.job.asked)
+        scope = ReplayScope.of(held.job.parameters)
         total = self._total(scope)
         alone = self._url is None or total < MANY_EVENTS
-        shares = held.progress.setdefault("shares", 1 if alone else min(self._processes, LANES))
+        shares = held.progress.setdefault(
+            "shares", 1 if alone else min(self._processes, PARTITIONS)
+        )
         held.progress |= {"processed": held.progress.get("processed", 0)}
         held.progress |= {"began": now_ms(), "before": held.progress["processed"]}
         held.progress.setdefault("places", {})
@@ -153,7 +155,7 @@ class Replayer:
         parts = [Part(job=held.job.id, share=share, shares=shares) for share in range(shares)]
         begin = partial(_begin, self._url or "", stop)
         with ProcessPoolExecutor(shares, context, begin) as pool:
-            running = {pool.submit(_fold_part, part, held.job.asked) for part in parts}
+            running = {pool.submit(_fold_part, part, held.job.parameters) for part in parts}
             try:
                 while running:
                     held.look()
@@ -187,7 +189,7 @@ class Replayer:
         with translated(), self._pool.connection() as connection:
             for table in scope.tables():
                 row = connection.execute(
-                    sql.SQL("SELECT count(*) AS events FROM events WHERE {}").format(
+                    sql.SQL("SELECT count(*) AS events FROM log WHERE {}").format(
                         scope.condition(table)
                     ),
                     scope.parameters(table),
@@ -212,7 +214,7 @@ class Replayer:
                         id=sql.Identifier(table.column),
                         bucket=sql.Identifier(f"{table.subject}_bucket"),
                         scope=scope.condition(table),
-                        width=LANE_BUCKETS,
+                        width=BUCKETS_PER_PARTITION,
                         shares=part.shares,
                         share=part.share,
                     ),
@@ -257,7 +259,7 @@ class Replayer:
 
 
 _SUBJECTS = """
-    SELECT org_id, {id} AS id, count(*) AS events FROM events
+    SELECT org_id, {id} AS id, count(*) AS events FROM log
     WHERE {scope} AND {bucket} / {width} %% {shares} = {share}
         AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])
     GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s

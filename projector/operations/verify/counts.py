@@ -1,23 +1,25 @@
 """The reckoning: what is of no subject, counted once more from the log.
 
 The rule of this file: it counts what a snapshot of the log has, and believes of the tables only how
-far the log was folded: the positions of the lanes, and who is parked or was skipped.
+far the log was folded: the positions of the partitions, and who is parked or was skipped.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
+from typing import Literal
 
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
-from projector.domain.events import BUCKETS, LANE_BUCKETS, LANES
+from projector.domain.events import BUCKETS, BUCKETS_PER_PARTITION, PARTITIONS
 from projector.operations.verify.subjects import Checked, Difference, Fields, Row, differing
 from projector.projection.arrival_delays import HISTOGRAM
 from projector.projection.partitions import NAME
-from projector.projection.read_models import FOLD_VERSION, TABLES
+from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +42,11 @@ OF_WANTED = sql.SQL(
 
 
 def positions(connection: Connection[DictRow]) -> dict[int, int]:
-    """How far each lane has folded the log."""
-    rows = connection.execute("SELECT lane, position FROM projections WHERE name = %s", (NAME,))
-    return {row["lane"]: row["position"] for row in rows}
+    """How far each partition has folded the log."""
+    rows = connection.execute(
+        "SELECT partition, position FROM projections WHERE name = %s", (NAME,)
+    )
+    return {row["partition"]: row["position"] for row in rows}
 
 
 def left_out(connection: Connection[DictRow], wanted: Wanted) -> Checked:
@@ -53,23 +57,28 @@ def left_out(connection: Connection[DictRow], wanted: Wanted) -> Checked:
 
 
 def differences(connection: Connection[DictRow]) -> Iterator[Difference]:
-    """Where lanes, counts and the sketch of delays are not what the log says."""
-    (row,) = connection.execute("SELECT coalesce(max(notification_id), 0) AS it FROM events")
+    """Where partitions, counts and the sketch of delays are not what the log says."""
+    (row,) = connection.execute("SELECT coalesce(max(position), 0) AS it FROM log")
     head = row["it"]
-    return chain(_lanes(connection, head), _buckets(connection), _delays(connection, head))
+    return chain(
+        _partitions(connection, head),
+        _buckets(connection),
+        _ledgers(connection),
+        _delays(connection, head),
+    )
 
 
-def _lanes(connection: Connection[DictRow], head: int) -> Iterator[Difference]:
+def _partitions(connection: Connection[DictRow], head: int) -> Iterator[Difference]:
     rows = connection.execute("SELECT * FROM projections").fetchall()
-    found = {f"{row['name']} {row['lane']}": row for row in rows}
+    found = {f"{row['name']} {row['partition']}": row for row in rows}
     expected = {
-        f"{NAME} {lane}": {
-            "position": min(row["counted"], head),
-            "counted": row["position"],
-            "fold": FOLD_VERSION,
+        f"{NAME} {partition}": {
+            "position": min(row["counted_position"], head),
+            "counted_position": row["position"],
+            "fold_version": FOLD_VERSION,
         }
-        for lane in range(LANES)
-        for row in [found.get(f"{NAME} {lane}", _NOTHING_FOLDED)]
+        for partition in range(PARTITIONS)
+        for row in [found.get(f"{NAME} {partition}", _NOTHING_FOLDED)]
     }
     return _told("projections", expected, found)
 
@@ -79,9 +88,14 @@ def _buckets(connection: Connection[DictRow]) -> Iterator[Difference]:
         (row["kind"], row["bucket"]): {"stored": row["stored"], "projected": row["projected"]}
         for row in connection.execute(_COUNTED, {"name": NAME})
     }
+    ledgers = {
+        "anomalies": Counter(_ledger_buckets(connection, "anomalies")),
+        "corrections": Counter(_ledger_buckets(connection, "corrections")),
+    }
     none = {"stored": 0, "projected": 0}
     expected = {
         f"{NAME} {table.name} {bucket}": counted.get((table.name, bucket), none)
+        | {name: rows[table.name, bucket] for name, rows in ledgers.items()}
         for table in TABLES
         for bucket in range(BUCKETS)
     }
@@ -90,10 +104,38 @@ def _buckets(connection: Connection[DictRow]) -> Iterator[Difference]:
     return _told("bucket_counts", expected, found)
 
 
+def _ledger_buckets(
+    connection: Connection[DictRow], ledger: Literal["anomalies", "corrections"]
+) -> Iterator[tuple[str, int]]:
+    """The bucket of each row of a ledger; anomalies that time alone raised are not counted."""
+    for table in TABLES:
+        rows = connection.execute(
+            sql.SQL("SELECT org_id, id FROM {} WHERE position <> {}").format(
+                sql.Identifier(getattr(table, ledger)), PASSING_TIME
+            )
+        )
+        yield from ((table.name, table.bucket_of((row["org_id"], row["id"]))) for row in rows)
+
+
+def _ledgers(connection: Connection[DictRow]) -> Iterator[Difference]:
+    expected = {
+        ledger: connection.execute(
+            sql.SQL("SELECT count(*) AS count FROM {}").format(sql.Identifier(ledger))
+        ).fetchall()[0]
+        for ledger in ("conflicts", "duplicates", "quarantine")
+    }
+    rows = connection.execute("SELECT * FROM ledger_counts").fetchall()
+    return _told("ledger_counts", expected, {row["ledger"]: row for row in rows})
+
+
 def _delays(connection: Connection[DictRow], head: int) -> Iterator[Difference]:
-    rows = connection.execute("SELECT position FROM delays_counted ORDER BY position").fetchall()
+    rows = connection.execute(
+        "SELECT position FROM arrival_delays_checkpoint ORDER BY position"
+    ).fetchall()
     counted = rows[0]["position"] if rows else 0
-    yield from _told("delays_counted", {"": {"position": min(counted, head)}}, _numbered(rows))
+    yield from _told(
+        "arrival_delays_checkpoint", {"": {"position": min(counted, head)}}, _numbered(rows)
+    )
     expected = connection.execute(_SKETCH, (counted,)).fetchall()
     found = connection.execute("SELECT * FROM arrival_delays").fetchall()
     yield from _told("arrival_delays", _by_bucket(expected), _by_bucket(found))
@@ -117,39 +159,40 @@ def _told(
         )
 
 
-_NOTHING_FOLDED: Row = {"position": 0, "counted": 0, "fold": FOLD_VERSION}
+_NOTHING_FOLDED: Row = {"position": 0, "counted_position": 0, "fold_version": FOLD_VERSION}
 _OF_LOG = f"""
     of_log AS (
-        SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket, notification_id
-        FROM events WHERE agent_bucket IS NOT NULL
+        SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket,
+            position AS log_position
+        FROM log WHERE agent_bucket IS NOT NULL
         UNION ALL
-        SELECT 'tasks', org_id, task_id, task_bucket, notification_id
-        FROM events WHERE task_bucket IS NOT NULL
+        SELECT 'tasks', org_id, task_id, task_bucket, position
+        FROM log WHERE task_bucket IS NOT NULL
     ), folded AS (
         SELECT e.*, coalesce(l.position, 0) AS upto FROM of_log AS e
-        LEFT JOIN projections AS l ON l.name = %(name)s AND l.lane = e.bucket / {LANE_BUCKETS}
+        LEFT JOIN projections AS l ON l.name = %(name)s AND l.partition = e.bucket / {BUCKETS_PER_PARTITION}
     )
 """  # noqa: S608
 _COUNTED = f"""
     WITH {_OF_LOG}
     SELECT kind, f.bucket, count(*) AS stored,
-        count(*) FILTER (WHERE p.position IS NULL OR notification_id < p.position) AS projected
+        count(*) FILTER (WHERE p.position IS NULL OR log_position < p.position) AS projected
     FROM folded AS f LEFT JOIN parked AS p USING (kind, org_id, id)
-    WHERE notification_id <= upto GROUP BY kind, f.bucket
+    WHERE log_position <= upto GROUP BY kind, f.bucket
 """  # noqa: S608
 _LEFT_OUT = f"""
     WITH {_OF_LOG}
-    SELECT count(*) FILTER (WHERE notification_id > upto) AS unfolded,
+    SELECT count(*) FILTER (WHERE log_position > upto) AS unfolded,
         count(*) FILTER (
-            WHERE notification_id <= upto AND notification_id >= p.position AND s.position IS NULL
+            WHERE log_position <= upto AND log_position >= p.position AND s.position IS NULL
         ) AS waiting,
-        count(s.position) FILTER (WHERE notification_id <= upto) AS skipped
+        count(s.position) FILTER (WHERE log_position <= upto) AS skipped
     FROM folded AS f LEFT JOIN parked AS p USING (kind, org_id, id)
-    LEFT JOIN skipped AS s ON s.kind = f.kind AND s.position = notification_id
+    LEFT JOIN skipped AS s ON s.kind = f.kind AND s.position = log_position
     WHERE {{of_wanted}} AND (%(kind)s::text IS NULL OR f.kind = %(kind)s)
 """  # noqa: S608
 _SKETCH = f"""
     SELECT type, bucket::smallint, events FROM (
-        {HISTOGRAM} AND notification_id <= %s GROUP BY 1, 2
+        {HISTOGRAM} AND position <= %s GROUP BY 1, 2
     ) AS counted
 """  # noqa: S608

@@ -19,16 +19,16 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, tuple_row
 
 from projector.contract.schemas import interval_row, late_event
-from projector.domain.counters import Tally
+from projector.domain.counters import Counters
 from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
     in_order,
-    is_checkpoint,
+    is_snapshot,
     restatements,
 )
-from projector.domain.fold import Interval, S, Story, Stretch
+from projector.domain.fold import DisplayState, Fold, Interval, S
 from projector.event_log.store import EventStore
 from projector.infrastructure.errors import ProjectorError
 from projector.projection.read_models import PASSING_TIME, Table
@@ -62,7 +62,7 @@ class Checked:
     rows: int = 0
     moments: int = 0  # positions at which a subject was folded
     left: int = 0  # positions of its requests that were not looked at
-    unfolded: int = 0  # events above their lane's position
+    unfolded: int = 0  # events above their partition's position
     waiting: int = 0  # events of parked subjects, from where they wait
     skipped: int = 0  # events that an operator left out of a subject
     differences: list[Difference] = field(default_factory=list)
@@ -84,8 +84,8 @@ class LogUnreadable(ProjectorError):  # noqa: N818 - named for what is found
 class _Fold(Generic[S]):
     """One subject folded from its beginning."""
 
-    story: Story[S]
-    kept: dict[int, tuple[str, dict[str, int]]]  # states and tallies at checkpoints, by time
+    story: Fold[S]
+    kept: dict[int, tuple[str, dict[str, int]]]  # states and counters at snapshots, by time
 
 
 class _Differs(Exception):  # noqa: N818 - carries what was found
@@ -110,7 +110,7 @@ class Subjects(Generic[S]):
         self._connection = connection
         self._store = store
         self._table = table
-        self._positions = positions  # of each lane
+        self._positions = positions  # of each partition
         self._moments = moments
         self._seed = seed
 
@@ -146,7 +146,7 @@ class Subjects(Generic[S]):
             ) from error
 
     def _position(self, key: Key) -> int:
-        return self._positions.get(self._table.lane_of(key), 0)
+        return self._positions.get(self._table.partition_of(key), 0)
 
     def _parked(self, keys: Sequence[Key]) -> dict[Key, int]:
         query = (
@@ -242,30 +242,30 @@ class _Subject(Generic[S]):
 
     def _check_state(self, folded: _Fold[S]) -> None:
         table, state, events = self._table, folded.story.state, self._events
-        later, contact = table.when_due(state), table.contact(state)
+        later, facts = table.state_at_deadline(state), table.kpi_facts(state)
         newest = max(events, key=_position)
         expected = {
-            "lane": table.lane_of(self._key),
+            "partition": table.partition_of(self._key),
             "position": newest.position,
             "state": table.dump(state),
-            "tally": state.tally.counts(),
+            "counters": state.counters.counts(),
             "facets": table.facets(state),
-            "due": state.due(),
-            "due_facets": None if later is None else table.facets(later),
-            "changed": state.last_event.time if state.last_event else 0,
-            "newest": state.last_event.type if state.last_event else "",
-            "contact": None if contact is None else [*astuple(contact)],
-            "began": min(it.time for it in events),
-            "arrived": newest.recorded_time,
-            "ahead": max(it.time - it.recorded_time for it in events),
-            "behind": max(it.recorded_time - it.time for it in events),
+            "deadline": state.deadline(),
+            "facets_after_deadline": None if later is None else table.facets(later),
+            "last_event_time": state.last_event.time if state.last_event else 0,
+            "last_event_type": state.last_event.type if state.last_event else "",
+            "kpi_facts": None if facts is None else [*astuple(facts)],
+            "first_event_time": min(it.time for it in events),
+            "last_recorded_time": newest.recorded_time,
+            "max_clock_lead_ms": max(it.time - it.recorded_time for it in events),
+            "max_lateness_ms": max(it.recorded_time - it.time for it in events),
         }
         rows = self._rows[table.name]
         self._compare(table.name, {"": expected}, dict.fromkeys([""], rows[0]) if rows else {})
 
     def _check_anomalies(self, folded: _Fold[S]) -> None:
         state = folded.story.state
-        by_time = (self._table.when_due(state) or state).left_by_time()
+        by_time = (self._table.state_at_deadline(state) or state).deadline_anomaly()
         expected = {
             PASSING_TIME if it.position is None else it.position: {
                 "kind": it.kind.value,
@@ -287,8 +287,8 @@ class _Subject(Generic[S]):
         for name, column, positions in (
             (table.intervals, "known_from", requests),
             (table.intervals, "known_to", requests | {None}),
-            (table.checkpoints, "known_from", requests),
-            (table.checkpoints, "known_to", requests | {None}),
+            (table.snapshots, "known_from", requests),
+            (table.snapshots, "known_to", requests | {None}),
             (table.late_counts, "known_from", late),
             (table.corrections, "position", late),
         ):
@@ -299,7 +299,7 @@ class _Subject(Generic[S]):
     def _check_counts(self) -> None:
         """What is added up is a number for each name."""
         for name, column in (
-            (self._table.checkpoints, "tally"),
+            (self._table.snapshots, "counters"),
             (self._table.late_counts, "added"),
         ):
             for row in self._rows[name]:
@@ -321,13 +321,17 @@ class _Subject(Generic[S]):
         found = self._known(table.intervals, "start", position)
         self._compare(table.intervals, expected, found)
         kept = {
-            time: {"state": state, "tally": tally} for time, (state, tally) in folded.kept.items()
+            time: {"state": state, "counters": counters}
+            for time, (state, counters) in folded.kept.items()
         }
-        found = self._known(table.checkpoints, "time", position)
+        found = self._known(table.snapshots, "time", position)
         self._compare(
-            table.checkpoints,
+            table.snapshots,
             kept,
-            {time: {**row, "tally": self._counted(row, position)} for time, row in found.items()},
+            {
+                time: {**row, "counters": self._counted(row, position)}
+                for time, row in found.items()
+            },
         )
 
     def _known(self, name: str, time: str, position: int) -> dict[int, Row]:
@@ -343,14 +347,14 @@ class _Subject(Generic[S]):
         return found
 
     def _counted(self, row: Row, position: int) -> Mapping[str, int]:
-        tally = Tally(row["tally"])
+        counters = Counters(row["counters"])
         for late in self._rows[self._table.late_counts]:
             if late["time"] <= row["time"] and row["known_from"] < late["known_from"] <= position:
-                tally.add(late["added"])
-        return tally.counts()
+                counters.add(late["added"])
+        return counters.counts()
 
     def _check_late_counts(self, position: int, before: _Fold[S], after: _Fold[S]) -> None:
-        added = after.story.state.tally.plus(before.story.state.tally, times=-1).counts()
+        added = after.story.state.counters.plus(before.story.state.counters, times=-1).counts()
         expected = {self._begin_of(position): {"added": added}} if added else {}
         name = self._table.late_counts
         found = {row["time"]: row for row in self._rows[name] if row["known_from"] == position}
@@ -377,7 +381,7 @@ class _Subject(Generic[S]):
         after = self._shown(position, moment)
         expected = {
             start: {
-                "lane": table.lane_of(self._key),
+                "partition": table.partition_of(self._key),
                 "finish": end,
                 "recorded_time": moment,
                 "event_id": late[0].event.id,
@@ -393,7 +397,7 @@ class _Subject(Generic[S]):
 
     def _shown(self, position: int, moment: int) -> list[tuple[Interval, int | None]]:
         """Intervals with their ends, as one who looked at a moment was shown them."""
-        intervals = self._fold(position).story.until(moment).intervals
+        intervals = self._fold(position).story.advance_to(moment).intervals
         ends = [*(it.start for it in intervals[1:]), None]
         return [*zip(intervals, ends, strict=True)]
 
@@ -412,13 +416,13 @@ class _Subject(Generic[S]):
         """All events that were known with the request of a position, one moment at a time."""
         known = in_order(it for it in self._events if it.request_position <= position)
         repeats = restatements(known)
-        story, kept = Story(self._table.fresh()), dict[int, tuple[str, dict[str, int]]]()
+        story, kept = Fold(self._table.fresh()), dict[int, tuple[str, dict[str, int]]]()
         told = (it for it in known if it.position not in repeats)
         for time, events in groupby(told, key=lambda it: it.time):
             moment = [*events]
-            story.take(time, moment)
-            if any(map(is_checkpoint, moment)):
-                kept[time] = self._table.dump(story.state), story.state.tally.counts()
+            story.apply(time, moment)
+            if any(map(is_snapshot, moment)):
+                kept[time] = self._table.dump(story.state), story.state.counters.counts()
         return _Fold(story, kept)
 
     def _compare(self, name: str, expected: Mapping[Any, Fields], found: Mapping[Any, Row]) -> None:
@@ -451,7 +455,7 @@ def _position(recorded: Recorded) -> int:
 
 
 def _interval_fields(interval: Interval) -> Fields:
-    shown = interval.stretch
+    shown = interval.display
     return {
         "status": shown.status,
         "current_state": shown.current_state,
@@ -481,9 +485,9 @@ def _changed(before: Shown, after: Shown) -> Iterator[tuple[int, int | None]]:
         yield begun, None
 
 
-def _at(shown: Shown, time: int) -> Stretch | None:
+def _at(shown: Shown, time: int) -> DisplayState | None:
     place = bisect_right(shown, time, key=lambda it: it[0].start)
-    return shown[place - 1][0].stretch if place else None
+    return shown[place - 1][0].display if place else None
 
 
 def _over(shown: Shown, start: int, end: int | None) -> Shown:

@@ -1,7 +1,7 @@
 """Explain: for each field of a view the event that set it, and what was odd around it.
 
 The rule of this file: the explanation is the fold that the view is, looked at step by step. It
-begins at ever earlier checkpoints until each field has changed on the way, or enough was looked at.
+begins at ever earlier snapshots until each field has changed on the way, or enough was looked at.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from psycopg.rows import TupleRow
 
 from projector.contract.schemas import AroundShape, Effect, Explanation, FieldShape
 from projector.domain.events import Recorded, restatements
-from projector.domain.fold import Interval, S, Story
+from projector.domain.fold import Fold, Interval, S
 from projector.event_log.store import EventStore
-from projector.infrastructure.database import Pool, snapshot
-from projector.projection.arrival_delays import Delays
+from projector.infrastructure.database import Pool, consistent_read
+from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Table
 from projector.projection.snapshots import BEFORE_ALL
 from projector.projection.writer import Key
@@ -32,7 +32,7 @@ from projector.query.as_of.reconstruct import (
     recall,
 )
 
-# Checkpoints that a look goes back; an event in four has one.
+# Snapshots that a look goes back; an event in four has one.
 LOOKS = (16, 64, 256)
 MOST_AROUND = 1_000
 Values = Mapping[str, Any]  # of a view's fields
@@ -47,16 +47,16 @@ class Setter:
 
 
 class Explain:
-    """Explains views as of two times; each from one snapshot."""
+    """Explains views as of two times; each from one database snapshot."""
 
-    def __init__(self, pool: Pool, store: EventStore, delays: Delays) -> None:
+    def __init__(self, pool: Pool, store: EventStore, delays: ArrivalDelays) -> None:
         self._pool = pool
         self._delays = delays
         self._store = store
 
     def explain(self, table: Table[S], key: Key, as_of: AsOf) -> Explanation:
         """What set each field of the view of a subject that existed then."""
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             recalled = recall(cur, self._store, table, [key], as_of)[key]
             begin, setters = self._setters(cur, table, key, as_of)
             shown_since = _in_force(cur, table, key, as_of, recalled).start
@@ -74,8 +74,8 @@ class Explain:
         self, cur: Cursor[TupleRow], table: Table[S], key: Key, as_of: AsOf
     ) -> tuple[Beginning[S], Mapping[str, Setter]]:
         """Where the look began, and what set each field since."""
-        for checkpoints in LOOKS:
-            begin = beginning(cur, self._store, table, key, as_of, checkpoints=checkpoints)
+        for snapshots in LOOKS:
+            begin = beginning(cur, self._store, table, key, as_of, snapshots=snapshots)
             steps = _Steps(table, key, begin)
             steps.take_all(as_of)
             if begin.since == BEFORE_ALL or steps.have_set_all():
@@ -101,7 +101,7 @@ class _Steps(Generic[S]):
         self._table = table
         self._key = key
         self._begin = begin
-        self._story = Story(begin.state)
+        self._story = Fold(begin.state)
         self._shown = self._values(begin.state)
         if begin.since == BEFORE_ALL:
             self._shown = {**self._shown, "orgId": None, f"{table.subject}Id": None}
@@ -125,22 +125,22 @@ class _Steps(Generic[S]):
         self._pass(as_of.now)
 
     def _pass(self, moment: int) -> None:
-        due = self._story.state.due()
+        due = self._story.state.deadline()
         if due is not None and due <= moment:
-            self._story.until(moment)
+            self._story.advance_to(moment)
             self._note(self._values(self._story.state), Setter(None, due))
 
     def _take(self, time: int, events: Sequence[Recorded]) -> None:
         """Take a millisecond: each field was set by the event with which it came to stay."""
         state = self._story.state
-        part = Story(self._table.load(self._table.dump(state), state.tally))
-        part.take(time, events[:1])
+        part = Fold(self._table.load(self._table.dump(state), state.counters))
+        part.apply(time, events[:1])
         for before, event in pairwise(events):
             self._note(self._values(part.state), Setter(before, time))
-            if not part.can_take_more(time):  # its end changed something already
+            if not part.can_apply_more(time):  # its end changed something already
                 break
-            part.take_more(time, [event])
-        self._story.take(time, events)
+            part.apply_more(time, [event])
+        self._story.apply(time, events)
         self._note(self._values(self._story.state), Setter(events[-1], time))
 
     def _note(self, values: Values, setter: Setter) -> None:
@@ -227,10 +227,10 @@ _LATE = """
     FROM unnest(%(positions)s::bigint[], %(times)s::bigint[], %(recorded_times)s::bigint[])
         AS k(position, time, recorded_time)
     WHERE EXISTS (
-        SELECT FROM events AS e WHERE e.org_id = %(org)s AND e.{column} = %(id)s
-            AND e.{bucket} IS NOT NULL AND e.time > k.time AND e.notification_id < k.position
+        SELECT FROM log AS e WHERE e.org_id = %(org)s AND e.{column} = %(id)s
+            AND e.{bucket} IS NOT NULL AND e.time > k.time AND e.position < k.position
             AND e.time <= k.recorded_time + (
-                SELECT ahead FROM {views} AS v WHERE v.org_id = %(org)s AND v.id = %(id)s
+                SELECT max_clock_lead_ms FROM {views} AS v WHERE v.org_id = %(org)s AND v.id = %(id)s
             )
     )
 """

@@ -1,6 +1,6 @@
 """Recall: subjects as of two times, when it happened and when we knew.
 
-The rule of this file: nothing is folded from its beginning. A subject is the checkpoint before the
+The rule of this file: nothing is folded from its beginning. A subject is the snapshot before the
 time asked for, as it was known then, and the few events since; where nothing came since, it is the
 state as it stands. What is asked of now is asked of the past, with nothing left out.
 """
@@ -15,7 +15,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
-from projector.domain.fold import Interval, S, Story, fold
+from projector.domain.fold import Fold, Interval, S, fold
 from projector.event_log.store import EventStore
 from projector.projection.read_models import AGENTS, INTERVAL_COLUMNS, Table, from_row
 from projector.projection.snapshots import KNOWN, Base, bases, earlier
@@ -47,7 +47,7 @@ class Recalled(Generic[S]):
     """A subject as of two times; of its intervals, those that began after ``since`` (epoch ms)."""
 
     since: int
-    story: Story[S]
+    story: Fold[S]
 
     @property
     def state(self) -> S:
@@ -74,7 +74,7 @@ def recall(
         return {}
     recalled = _Reader(cur, store, table, as_of).recall(keys)
     for it in recalled.values():
-        it.story.until(as_of.now)
+        it.story.advance_to(as_of.now)
     return recalled
 
 
@@ -85,10 +85,10 @@ def beginning(  # noqa: PLR0913 - a subject as of two times, and how far to go b
     key: Key,
     as_of: AsOf,
     *,
-    checkpoints: int,
+    snapshots: int,
 ) -> Beginning[S]:
-    """Where to begin a subject's fold, so many checkpoints before its end."""
-    return _Reader(cur, store, table, as_of).begin(key, checkpoints)
+    """Where to begin a subject's fold, so many snapshots before its end."""
+    return _Reader(cur, store, table, as_of).begin(key, snapshots)
 
 
 def intervals_known(  # noqa: PLR0913 - a subject as of two times, and a part of its intervals
@@ -111,7 +111,7 @@ def intervals_known(  # noqa: PLR0913 - a subject as of two times, and a part of
     parameters = {"org": key[0], "id": key[1], "known": as_of.position, "since": recalled.since}
     rows = cur.execute(query, parameters | {"first": first, "limit": limit}, prepare=True)
     found = [from_row(row) for row in rows]
-    # What came since the checkpoint, and what the passing of time alone has begun.
+    # What came since the snapshot, and what the passing of time alone has begun.
     return found if len(found) == limit else [*found, *recalled.story.intervals]
 
 
@@ -123,7 +123,7 @@ class _Stored:
     changed: int
     ahead: int
     state: str | None
-    tally: Mapping[str, int]
+    counters: Mapping[str, int]
 
 
 class _Reader(Generic[S]):
@@ -140,7 +140,7 @@ class _Reader(Generic[S]):
     def recall(self, keys: Collection[Key]) -> dict[Key, Recalled[S]]:
         stored = self._stored(keys)
         recalled = {
-            key: Recalled(row.changed, Story(self._table.load(row.state, row.tally)))
+            key: Recalled(row.changed, Fold(self._table.load(row.state, row.counters)))
             for key, row in stored.items()
             if row.state is not None
         }
@@ -170,8 +170,8 @@ class _Reader(Generic[S]):
                 recalled[key] = Recalled(it.since, story)
         return recalled
 
-    def begin(self, key: Key, checkpoints: int) -> Beginning[S]:
-        """One subject's fold from so many checkpoints before its last one on."""
+    def begin(self, key: Key, snapshots: int) -> Beginning[S]:
+        """One subject's fold from so many snapshots before its last one on."""
         subject = self._stored([key])
         time = earlier(
             self._cur,
@@ -179,12 +179,12 @@ class _Reader(Generic[S]):
             key,
             upto=self._last(subject[key]),
             known=self._as_of.position,
-            skip=checkpoints,
+            skip=snapshots,
         )
         return self.beginnings(subject, time)[key]
 
     def beginnings(self, subjects: Mapping[Key, _Stored], upto: int) -> dict[Key, Beginning[S]]:
-        """From the last checkpoint up to a time on; of what had happened and was known."""
+        """From the last snapshot up to a time on; of what had happened and was known."""
         # Before the tolerance: a webhook until then may state what reconciliation told there.
         upto = min(upto, self._as_of.upto - RECONCILIATION_TOLERANCE_MS)
         wanted = [(*key, min(self._last(row), upto)) for key, row in subjects.items()]
@@ -199,7 +199,7 @@ class _Reader(Generic[S]):
 
     def _loaded(self, base: Base) -> S:
         text, table = base.state, self._table
-        return table.fresh() if text is None else table.load(text, base.tally)
+        return table.fresh() if text is None else table.load(text, base.counters)
 
     def _last(self, row: _Stored) -> int:
         """No event that was known then has a later time, so none of those since is looked at."""
@@ -234,8 +234,8 @@ class _Reader(Generic[S]):
 
 # All that a subject consists of was known, and had happened.
 _STORED = """
-    SELECT v.org_id, v.id, least(p.position - 1, %(known)s), v.changed, v.ahead,
-        CASE WHEN v.position <= %(known)s AND v.changed <= %(upto)s THEN v.state END, v.tally
+    SELECT v.org_id, v.id, least(p.position - 1, %(known)s), v.last_event_time, v.max_clock_lead_ms,
+        CASE WHEN v.position <= %(known)s AND v.last_event_time <= %(upto)s THEN v.state END, v.counters
     FROM unnest(%(orgs)s::text[], %(ids)s::text[]) AS k(org_id, id)
     JOIN {views} AS v USING (org_id, id)
     LEFT JOIN parked AS p ON p.kind = {kind} AND p.org_id = v.org_id AND p.id = v.id

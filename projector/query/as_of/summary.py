@@ -18,12 +18,12 @@ from psycopg.rows import TupleRow, dict_row
 
 from projector.contract.schemas import AgentsShape, Summary, TasksShape
 from projector.domain.fold import S
-from projector.domain.metrics import AT_WORK, COUNTED, READY, SUMMED, Contact, contact, figures
+from projector.domain.metrics import AT_WORK, COUNTED, READY, SUMMED, KpiFacts, figures, kpi_facts
 from projector.domain.state_names import LOGGED_OUT
 from projector.domain.task import TaskState
 from projector.event_log.store import EventStore
-from projector.infrastructure.database import Pool, snapshot
-from projector.projection.arrival_delays import Delays
+from projector.infrastructure.database import Pool, consistent_read
+from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import AGENTS, TASKS, Table, to_array
 from projector.projection.snapshots import KNOWN
 from projector.projection.writer import Key
@@ -38,10 +38,10 @@ Row = Mapping[str, Any]  # what was counted of some subjects of one status and l
 
 
 class Summaries:
-    """Summarizes floors; each from one snapshot."""
+    """Summarizes floors; each from one database snapshot."""
 
     def __init__(
-        self, pool: Pool, store: EventStore, delays: Delays, *, service_level_ms: int
+        self, pool: Pool, store: EventStore, delays: ArrivalDelays, *, service_level_ms: int
     ) -> None:
         self._pool = pool
         self._store = store
@@ -55,7 +55,7 @@ class Summaries:
 
         Figures are of what happened in the last ``window`` ms, the moment itself included.
         """
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             floor = _Floor(cur, self._store, scope, as_of, as_of.now - window)
             members = floor.members()
             agents = floor.agents(members)
@@ -76,7 +76,7 @@ class Summaries:
             for row in rows
             for name in COUNTED
             if (time := row.get(f"{name}_newest")) is not None
-            and not self._delays.is_over(row["newest"], time, moment)
+            and not self._delays.is_over(row["last_event_type"], time, moment)
         }
 
 
@@ -130,7 +130,7 @@ class _Floor:
         """Tasks by status, and what the figures count of them."""
         fitting, values = with_facets(facets)
         query = sql.SQL(_TASKS).format(
-            contact=_CONTACT,
+            kpi_facts=_KPI_FACTS,
             stands=_STANDS,
             chosen=sql.SQL(" AND ").join([self._chosen(), MAY_BE_OPEN, *fitting]),
             among=_ALL if members is None else _HAS_MEMBER,
@@ -178,11 +178,11 @@ class _Floor:
 def _other(state: TaskState) -> Row:
     last = state.last_event
     return {
-        "others": to_array(contact(state)),
+        "others": to_array(kpi_facts(state)),
         "other_status": state.status(),
         "other_open": state.is_open(),
-        "other_newest": last.type if last else "",
-        "other_changed": last.time if last else 0,
+        "other_event_type": last.type if last else "",
+        "other_event_time": last.time if last else 0,
     }
 
 
@@ -225,12 +225,12 @@ def _by_status(rows: Sequence[Row]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-_OTHERS = ("others", "other_status", "other_open", "other_newest", "other_changed")
-_CONTACT = sql.SQL(", ").join(
-    sql.SQL("contact[{}] AS {}").format(number, sql.Identifier(field.name))
-    for number, field in enumerate(fields(Contact), start=1)
+_OTHERS = ("others", "other_status", "other_open", "other_event_type", "other_event_time")
+_KPI_FACTS = sql.SQL(", ").join(
+    sql.SQL("kpi_facts[{}] AS {}").format(number, sql.Identifier(field.name))
+    for number, field in enumerate(fields(KpiFacts), start=1)
 )
-_STANDS = sql.SQL("(position <= %(known)s AND changed <= %(upto)s)")
+_STANDS = sql.SQL("(position <= %(known)s AND last_event_time <= %(upto)s)")
 _ALL = sql.SQL("TRUE")
 _MEMBERS = sql.SQL("(SELECT * FROM unnest(%(member_orgs)s::text[], %(member_ids)s::text[]))")
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN {}").format(_MEMBERS)
@@ -242,17 +242,17 @@ _HAS_MEMBER = sql.SQL(
 
 # Of each agent the intervals from the one in force when the window began, each up to the next.
 _AGENTS = """
-    SELECT status, last.type AS newest, count(*) AS total,
+    SELECT status, last.type AS last_event_type, count(*) AS total,
         sum(at_work)::bigint AS at_work_ms, sum(ready)::bigint AS ready_ms,
         count(*) FILTER (WHERE at_work + ready > 0) AS agents,
         max(last.time) FILTER (WHERE at_work + ready > 0) AS agents_newest
     FROM agents AS v CROSS JOIN LATERAL (
-        SELECT v.newest AS type, v.changed AS time WHERE {stands}
+        SELECT v.last_event_type AS type, v.last_event_time AS time WHERE {stands}
         UNION ALL (
-            SELECT topic, time FROM events AS e
+            SELECT type, time FROM log AS e
             WHERE NOT {stands} AND e.org_id = v.org_id AND e.agent_id = v.id
-                AND e.agent_bucket IS NOT NULL AND e.notification_id <= %(known)s
-                AND e.time <= least(%(upto)s, %(recorded)s + v.ahead)
+                AND e.agent_bucket IS NOT NULL AND e.position <= %(known)s
+                AND e.time <= least(%(upto)s, %(recorded)s + v.max_clock_lead_ms)
             ORDER BY time DESC LIMIT 1
         )
     ) AS last CROSS JOIN LATERAL (
@@ -281,31 +281,31 @@ _AGENTS = """
 
 # Those that stand as they were, as they are stored, and the others as they were recalled.
 _TASKS = """
-    WITH contacts AS (
-        SELECT contact, newest, changed, shown->'status'->>0 AS status,
+    WITH facts AS (
+        SELECT kpi_facts, last_event_type, last_event_time, shown->'status'->>0 AS status,
             shown @> '{{"open": ["true"]}}' AS is_open
         FROM tasks AS v
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN due <= %(now)s THEN due_facets ELSE facets END AS shown
+            SELECT CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END AS shown
         ) AS s
         WHERE {stands} AND {chosen} AND {among}
         UNION ALL
-        SELECT contact::bigint[], newest, changed, status, is_open
+        SELECT kpi_facts::bigint[], last_event_type, last_event_time, status, is_open
         FROM unnest(
-            %(others)s::text[], %(other_newest)s::text[], %(other_changed)s::bigint[],
+            %(others)s::text[], %(other_event_type)s::text[], %(other_event_time)s::bigint[],
             %(other_status)s::text[], %(other_open)s::boolean[]
-        ) AS o(contact, newest, changed, status, is_open)
+        ) AS o(kpi_facts, last_event_type, last_event_time, status, is_open)
     ), told AS (
-        SELECT newest, changed, status, is_open, {contact} FROM contacts
+        SELECT last_event_type, last_event_time, status, is_open, {kpi_facts} FROM facts
     ), counted AS (
         SELECT *,
             answered > %(start)s AND answered <= %(now)s AS is_answered,
             abandoned > %(start)s AND abandoned <= %(now)s AS is_abandoned,
             handled > %(start)s AND handled <= %(now)s AS is_handled,
             offered > %(start)s AND offered <= %(now)s AS is_offered
-        FROM told WHERE is_open OR changed > %(start)s OR over > %(start)s
+        FROM told WHERE is_open OR last_event_time > %(start)s OR over > %(start)s
     )
-    SELECT status, newest, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
+    SELECT status, last_event_type, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
         count(waits_since) AS waiting, min(waits_since) AS waits_since,
         count(*) FILTER (WHERE is_answered) AS answered,
         count(*) FILTER (
@@ -320,9 +320,9 @@ _TASKS = """
         sum(wrap_up_ms) FILTER (WHERE is_handled)::bigint AS wrap_up_ms,
         sum(offers) FILTER (WHERE is_offered)::bigint AS offers,
         sum(refused) FILTER (WHERE is_offered)::bigint AS refused,
-        max(changed) FILTER (WHERE is_answered) AS answered_newest,
-        max(changed) FILTER (WHERE is_abandoned) AS abandoned_newest,
-        max(changed) FILTER (WHERE is_handled) AS handled_newest,
-        max(changed) FILTER (WHERE is_offered) AS offers_newest
-    FROM counted GROUP BY status, newest
+        max(last_event_time) FILTER (WHERE is_answered) AS answered_newest,
+        max(last_event_time) FILTER (WHERE is_abandoned) AS abandoned_newest,
+        max(last_event_time) FILTER (WHERE is_handled) AS handled_newest,
+        max(last_event_time) FILTER (WHERE is_offered) AS offers_newest
+    FROM counted GROUP BY status, last_event_type
 """

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from projector.contract.schemas import TaskInterval, interval_rows
 from projector.domain.fold import S
 from projector.event_log.store import EventStore, now_ms
-from projector.infrastructure.database import Pool, snapshot
-from projector.projection.arrival_delays import Delays
+from projector.infrastructure.database import Pool, consistent_read
+from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Table
 from projector.projection.writer import Key
 from projector.query.as_of.reconstruct import AsOf, Recalled, intervals_known, recall, teams
@@ -34,14 +34,14 @@ class Found:
 
 
 class Past:
-    """Questions as of two times; each answers from one snapshot."""
+    """Questions as of two times; each answers from one database snapshot."""
 
     def __init__(
         self,
         pool: Pool,
         store: EventStore,
         views: Views,
-        delays: Delays,
+        delays: ArrivalDelays,
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:
@@ -57,7 +57,7 @@ class Past:
         now = known_time if at is None else at
         if at is None and known_at is None:
             return AsOf(now=now, known_time=known_time)
-        # Without ``known_at`` what all lanes have folded, so that one position holds for the floor.
+        # Without ``known_at`` what all partitions have folded, so that one position holds for the floor.
         folded = self._views.position() if known_at is None else None
         position = self._store.position_at(known_time) if folded is None else folded
         return AsOf(
@@ -73,7 +73,7 @@ class Past:
         query = sql.SQL(
             "SELECT org_id, id FROM {} AS v WHERE id = ANY(%(ids)s) AND {} ORDER BY org_id"
         ).format(sql.Identifier(table.name), scope.organisations())
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             keys = cur.execute(query, scope.parameters | {"ids": names([id_])}).fetchall()
             recalled = recall(cur, self._store, table, keys, as_of)
             seen = self._in_scope(cur, table, scope, recalled, as_of)
@@ -97,7 +97,7 @@ class Past:
         """
         found: list[BaseModel] = []
         examined, last = 0, selection.after
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             for keys in _candidates(cur, table, scope, selection, as_of):
                 if keys and examined >= RECALLED_FOR_A_PAGE:
                     return found, last
@@ -125,7 +125,7 @@ class Past:
     ) -> tuple[Sequence[TaskInterval], int | None]:
         """Intervals that overlap ``[start, end)``, oldest first, uncut; and where to go on."""
         first = start if after is None else after + 1
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             recalled = recall(cur, self._store, table, [key], as_of)
             known = intervals_known(
                 cur, table, key, as_of, recalled[key], first=first, limit=limit + 3
@@ -186,10 +186,11 @@ def _candidates_query(
 
 
 # No event that was known then has a later time.
-HAD_BEGUN = sql.SQL("began <= least(%(upto)s, %(recorded)s + ahead)")
+HAD_BEGUN = sql.SQL("first_event_time <= least(%(upto)s, %(recorded)s + max_clock_lead_ms)")
 # A task that was open is open still, or something of it happened or was learned since.
 MAY_BE_OPEN = sql.SQL(
-    "(int8range(began, greatest(changed, arrived), '[]') && int8range(%(since)s, %(upto)s, '[]')"
+    "(int8range(first_event_time, greatest(last_event_time, last_recorded_time), '[]')"
+    " && int8range(%(since)s, %(upto)s, '[]')"
     """ OR facets @> '{"open": ["true"]}')"""
 )
 

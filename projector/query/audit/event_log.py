@@ -26,7 +26,7 @@ from projector.domain.events import Origin, Recorded, TimeSource, restatements
 from projector.domain.fold import S
 from projector.event_log.reader import ReadOrder, SubjectColumn
 from projector.event_log.store import EventStore
-from projector.infrastructure.database import Pool, snapshot
+from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import Table
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
@@ -68,7 +68,7 @@ class _Row:
 
 
 class Log:
-    """Queries over the log; each part of an answer is from one snapshot."""
+    """Queries over the log; each part of an answer is from one database snapshot."""
 
     def __init__(self, pool: Pool, store: EventStore) -> None:
         self._pool = pool
@@ -99,7 +99,7 @@ class Log:
         asked = LogQuestion(
             scope=scope, position=position, after_position=position - 1, with_body=True
         )
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             row = next(iter(_read(cur, asked, 1)), None)
             if row is None:
                 return None
@@ -127,7 +127,7 @@ class Log:
         limit: int,
     ) -> tuple[Sequence[EventRow], int | None]:
         """A subject's events after a position (0: from the beginning), and where to go on."""
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             near = self._store.part_of_subject(
                 cur, table.column, org_id, id_, order=order, after=after, limit=limit + 1
             )
@@ -148,7 +148,7 @@ class Log:
         if asked.team_ids or asked.queue_ids:
             size = PART
         while True:
-            with snapshot(self._pool) as cur:
+            with consistent_read(self._pool) as cur:
                 read = _read(cur, asked, size)
                 fitting = [row for row in read if _names(row.body, asked)]
                 rows = self._with_restates(cur, fitting, asked.position)
@@ -184,9 +184,9 @@ def _read(cur: Cursor[TupleRow], asked: LogQuestion, size: int) -> list[_Row]:
     """The next rows, whatever the body says."""
     with_body = asked.with_body or asked.team_ids or asked.queue_ids
     conditions, parameters = _conditions(asked)
-    order = "time, notification_id" if asked.order == "created" else "notification_id"
+    order = "time, position" if asked.order == "created" else "position"
     query = sql.SQL(_ROWS).format(
-        body=sql.SQL("state" if with_body else "''::bytea"),
+        body=sql.SQL("body" if with_body else "''::bytea"),
         conditions=sql.SQL(" AND ").join(conditions),
         order=sql.SQL(order),
     )
@@ -197,7 +197,7 @@ def _read(cur: Cursor[TupleRow], asked: LogQuestion, size: int) -> list[_Row]:
 def _conditions(asked: LogQuestion) -> tuple[list[sql.Composable], dict[str, Any]]:
     scope = asked.scope
     conditions: list[sql.Composable] = [
-        sql.SQL("notification_id > %(after_position)s AND notification_id <= %(position)s"),
+        sql.SQL("position > %(after_position)s AND position <= %(position)s"),
         scope.organisations(),
         scope.events(),
     ]
@@ -210,9 +210,9 @@ def _conditions(asked: LogQuestion) -> tuple[list[sql.Composable], dict[str, Any
         conditions.append(sql.SQL("time < %(end)s"))
     time, position = asked.after or (0, 0)
     if asked.after is not None and asked.order == "created":
-        conditions.append(sql.SQL("(time, notification_id) > (%(time)s, %(place)s)"))
+        conditions.append(sql.SQL("(time, position) > (%(time)s, %(place)s)"))
     elif asked.after is not None:
-        conditions.append(sql.SQL("notification_id > %(place)s"))
+        conditions.append(sql.SQL("position > %(place)s"))
     return conditions, scope.parameters | {
         **{column: names(values) for column, values in _columns(asked).items()},
         "position": asked.position,
@@ -226,7 +226,7 @@ def _conditions(asked: LogQuestion) -> tuple[list[sql.Composable], dict[str, Any
 
 def _columns(asked: LogQuestion) -> Mapping[str, Collection[str]]:
     return {
-        "topic": asked.types,
+        "type": asked.types,
         "origin": asked.origins,
         "agent_id": asked.agent_ids,
         "task_id": asked.task_ids,
@@ -286,10 +286,10 @@ def _conflict(sha256: bytes, body: bytes, deliveries: int, first: int, last: int
 
 
 _ROWS = """
-    SELECT notification_id, event_id, topic, org_id, agent_id, task_id, created_time, time,
+    SELECT position, event_id, type, org_id, agent_id, task_id, created_time, time,
         time_source, recorded_time, origin, agent_bucket IS NOT NULL, task_bucket IS NOT NULL,
         {body}
-    FROM events AS e WHERE {conditions} ORDER BY {order} LIMIT %(size)s
+    FROM log AS e WHERE {conditions} ORDER BY {order} LIMIT %(size)s
 """
 _DUPLICATES = """
     SELECT recorded_time FROM duplicates WHERE org_id = %s AND position = %s ORDER BY recorded_time

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 from projector.contract.schemas import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
 from projector.event_log.store import now_ms
-from projector.infrastructure.database import Pool, snapshot
+from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import AGENTS, PASSING_TIME, TABLES, TASKS, Table
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
@@ -33,7 +33,7 @@ class LedgerQuestion:
 
 
 class Ledgers:
-    """Each answers some rows by time, and where to go on, from one snapshot."""
+    """Each answers some rows by time, and where to go on, from one database snapshot."""
 
     def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
         self._pool = pool
@@ -105,7 +105,7 @@ class Ledgers:
             "now": self._clock(),
             "limit": asked.limit + 1,
         }
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             found = cur.execute(query, parameters).fetchall()
         page = found[: asked.limit]
         place = page[-1][: len(after)] if len(found) > len(page) else None
@@ -141,7 +141,7 @@ _CONFLICTS = """
         c.deliveries, e.event_id, e.agent_id, e.task_id, e.agent_bucket IS NOT NULL,
         e.task_bucket IS NOT NULL
     FROM (SELECT * FROM conflicts WHERE {organisations}) AS c
-    JOIN events AS e ON e.notification_id = c.position AND e.org_id = c.org_id
+    JOIN log AS e ON e.position = c.position AND e.org_id = c.org_id
     WHERE {events} AND c.first_time >= %(a0)s AND c.last_time >= %(start)s
         AND (%(end)s::bigint IS NULL OR c.first_time < %(end)s)
         AND (%(agents)s::text[] IS NULL OR e.agent_id = ANY(%(agents)s)

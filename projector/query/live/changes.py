@@ -1,7 +1,7 @@
 """Changes: what the views and the ledger of corrections show anew, since a place in the log.
 
-The rule of this file: each lane stands at a position of its own, so a place is a position for each
-lane. What is read after a place is told in the order of positions, whole positions, from one
+The rule of this file: each partition stands at a position of its own, so a place is a position for each
+partition. What is read after a place is told in the order of positions, whole positions, from one
 snapshot; whoever goes on from the place after it misses nothing.
 """
 
@@ -15,8 +15,8 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.event_log.store import now_ms
-from projector.infrastructure.database import Pool, snapshot
-from projector.projection.arrival_delays import Delays
+from projector.infrastructure.database import Pool, consistent_read
+from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import NAME
 from projector.projection.read_models import TABLES, Table
 from projector.query.audit.ledgers import correction_row
@@ -25,7 +25,7 @@ from projector.query.scope import Scope, teams_of
 
 CHANGES_READ = 500  # about as many are read, and told, at a time
 
-Place = Mapping[int, int]  # lane to the position up to which it was told
+Place = Mapping[int, int]  # partition to the position up to which it was told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Change:
     """A view or a correction as it is shown, and by what it can be found."""
 
     event: Literal["agent", "task", "correction"]
-    lane: int
+    partition: int
     position: int
     org_id: str
     teams: frozenset[str]
@@ -69,7 +69,7 @@ class Changes:
     def __init__(
         self,
         pool: Pool,
-        delays: Delays,
+        delays: ArrivalDelays,
         *,
         clock: Callable[[], int] = now_ms,
         limit: int = CHANGES_READ,
@@ -81,32 +81,38 @@ class Changes:
 
     def place(self) -> Place:
         """Where the projection is."""
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             return _place(cur)
 
     def after(self, place: Place) -> Batch:
         """The next changes after a place."""
-        with snapshot(self._pool) as cur:
+        with consistent_read(self._pool) as cur:
             now_at = _place(cur)
-            begun = {lane: place[lane] for lane, at in now_at.items() if at > place[lane]}
+            begun = {
+                partition: place[partition]
+                for partition, at in now_at.items()
+                if at > place[partition]
+            }
             parts = [_rows(cur, *source, begun, self._limit) for source in _SOURCES if begun]
         rows, end = _first(parts, self._limit)
         now = self._clock()
         return Batch(
             changes=[self._change(table, row, now) for table, row in rows],
-            place={lane: _reached(place[lane], at, end) for lane, at in now_at.items()},
+            place={
+                partition: _reached(place[partition], at, end) for partition, at in now_at.items()
+            },
             more=end is not None,
         )
 
     def _change(self, table: Table[Any], row: TupleRow, now: int) -> Change:
-        position, lane, org_id, id_, text, tally, teams, *ledger = row
-        state = current(table, text, tally, now)
+        position, partition, org_id, id_, text, counters, teams, *ledger = row
+        state = current(table, text, counters, now)
         view = table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
         model = correction_row(tuple(ledger)) if ledger else view
         facets = {f"{table.subject}Id": [id_], **table.facets(state)}
         return Change(
             event="correction" if ledger else table.subject,
-            lane=lane,
+            partition=partition,
             position=position,
             org_id=org_id,
             teams=frozenset(teams),
@@ -116,7 +122,7 @@ class Changes:
 
 
 def _place(cur: Cursor[TupleRow]) -> dict[int, int]:
-    query = "SELECT lane, position FROM projections WHERE name = %s"
+    query = "SELECT partition, position FROM projections WHERE name = %s"
     return dict(cur.execute(query, (NAME,)).fetchall())
 
 
@@ -131,7 +137,7 @@ Rows = Sequence[tuple[Table[Any], TupleRow]]
 def _rows(
     cur: Cursor[TupleRow], table: Table[Any], query: sql.Composed, begun: Place, limit: int
 ) -> Rows:
-    parameters = {"lanes": list(begun), "after": list(begun.values()), "limit": limit}
+    parameters = {"partitions": list(begun), "after": list(begun.values()), "limit": limit}
     return [(table, row) for row in cur.execute(query, parameters)]
 
 
@@ -147,21 +153,21 @@ def _position(it: tuple[Table[Any], TupleRow]) -> int:
     return int(it[1][0])
 
 
-# The first rows of each lane by its index, and of these the first; a position is never cut.
+# The first rows of each partition by its index, and of these the first; a position is never cut.
 _NEXT = """
-    SELECT c.* FROM unnest(%(lanes)s::smallint[], %(after)s::bigint[]) AS k(lane, after)
+    SELECT c.* FROM unnest(%(partitions)s::smallint[], %(after)s::bigint[]) AS k(partition, after)
     CROSS JOIN LATERAL (
-        SELECT * FROM {changed} WHERE lane = k.lane AND position > k.after
+        SELECT * FROM {changed} WHERE partition = k.partition AND position > k.after
         ORDER BY position FETCH FIRST %(limit)s ROWS WITH TIES
     ) AS c
     ORDER BY c.position FETCH FIRST %(limit)s ROWS WITH TIES
 """
 _VIEWS = f"""
-    SELECT v.position, v.lane, v.org_id, v.id, v.state, v.tally, {{teams}}
+    SELECT v.position, v.partition, v.org_id, v.id, v.state, v.counters, {{teams}}
     FROM ({_NEXT}) AS v ORDER BY v.position
 """  # noqa: S608
 _CORRECTIONS = f"""
-    SELECT l.position, l.lane, v.org_id, v.id, v.state, v.tally, {{teams}},
+    SELECT l.position, l.partition, v.org_id, v.id, v.state, v.counters, {{teams}},
         l.start, {{subject}}, l.org_id, l.id, l.position, l.finish, l.event_id, l.recorded_time,
         l.before, l.after, l.events
     FROM ({_NEXT}) AS l JOIN {{views}} AS v ON v.org_id = l.org_id AND v.id = l.id

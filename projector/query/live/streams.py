@@ -234,7 +234,7 @@ class Stream:
                 return (), self._offered_up_to
             offered, position = self._waiting.popleft()
         # What was read while catching up is not told twice.
-        return [it for it in offered if it.position > self._place[it.lane]], position
+        return [it for it in offered if it.position > self._place[it.partition]], position
 
     def _is_ready(self) -> bool:
         return self._has_ended or bool(self._waiting)

@@ -58,21 +58,21 @@ def disturb(  # noqa: PLR0913 - three probabilities by name
     duplicate: float = 0.0,
     lose: float = 0.0,
     seed: int = 1,
-    tally: Counter[str] | None = None,
+    counters: Counter[str] | None = None,
 ) -> Iterator[Delivery]:
-    """Deliveries in the order they arrive, each fate with its probability; `tally` counts fates.
+    """Deliveries in the order they arrive, each fate with its probability; `counters` counts fates.
 
     Events must come in the order of their time. When they end, what is still under way arrives
     at once.
     """
     chances = _Chances(late, duplicate, lose)
     rng = Random(f"{seed} network")  # noqa: S311 - weather, no secret
-    tally = Counter() if tally is None else tally
+    counters = Counter() if counters is None else counters
     under_way: list[tuple[int, int, Body]] = []
     order = count()
     for body in events:
         now = _created(body)
-        for due in _arrivals(now, chances, rng, tally):
+        for due in _arrivals(now, chances, rng, counters):
             heappush(under_way, (due, next(order), body))
         while under_way and under_way[0][0] <= now:
             yield _arrive(under_way)
@@ -80,17 +80,17 @@ def disturb(  # noqa: PLR0913 - three probabilities by name
         yield _arrive(under_way)._replace(due_ms=now)
 
 
-def _arrivals(now: int, chances: _Chances, rng: Random, tally: Counter[str]) -> Iterator[int]:
+def _arrivals(now: int, chances: _Chances, rng: Random, counters: Counter[str]) -> Iterator[int]:
     if rng.random() < chances.lose:
-        tally["lost"] += 1
+        counters["lost"] += 1
         return
     first = now
     if rng.random() < chances.late:
-        tally["late"] += 1
+        counters["late"] += 1
         first += 1 + round(rng.expovariate(1 / LATE_MS))
     yield first
     if rng.random() < chances.duplicate:
-        tally["duplicated"] += 1
+        counters["duplicated"] += 1
         yield first + round(rng.expovariate(1 / rng.choice((1_000, MUCH_LATER_MS))))
 
 

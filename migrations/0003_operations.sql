@@ -1,0 +1,61 @@
+-- What operators and the schedule ask for, and what is known of the vendor's side.
+
+-- Jobs: who asked for what and why, how far it is and what came of it. Never deleted: this is the
+-- history of operations. progress is where a job goes on after its worker was killed.
+CREATE TABLE jobs (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('replay', 'reconciliation')),
+    status text NOT NULL DEFAULT 'queued'
+        CHECK (status IN ('queued', 'running', 'completed', 'failed', 'cancelled')),
+    is_cancelled boolean NOT NULL DEFAULT false,  -- asked to stop while it still runs
+    parameters jsonb NOT NULL,
+    who text NOT NULL,
+    why text,
+    created_time bigint NOT NULL,  -- epoch ms, as all times
+    started_time bigint,
+    finished_time bigint,
+    progress jsonb NOT NULL DEFAULT '{}',
+    report jsonb NOT NULL DEFAULT '{}',
+    error text
+);
+CREATE INDEX ON jobs (kind, id);
+CREATE INDEX ON jobs (id) WHERE status IN ('queued', 'running');
+
+-- Time windows [start, finish) that a reconciliation has compared completely: the log has what the
+-- vendor knows of them.
+CREATE TABLE reconciled_windows (
+    job bigint PRIMARY KEY,
+    org_id text COLLATE "C" NOT NULL,
+    start bigint NOT NULL,
+    finish bigint NOT NULL CHECK (finish > start),
+    recorded_time bigint NOT NULL  -- when it was done
+);
+CREATE INDEX ON reconciled_windows (org_id, start);
+
+-- Deliveries of each subscription by hour, so that silence can be told from a quiet hour.
+CREATE TABLE delivery_hours (
+    subscription text COLLATE "C" NOT NULL,
+    hour bigint NOT NULL,        -- since the epoch
+    deliveries bigint NOT NULL,
+    last_time bigint NOT NULL,
+    PRIMARY KEY (subscription, hour)
+);
+
+-- Subscriptions as the vendor described them when last asked.
+CREATE TABLE subscriptions (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    resource_version text NOT NULL,
+    status text NOT NULL,           -- active or inactive
+    checked_time bigint NOT NULL
+);
+
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'projector_service') THEN
+        GRANT SELECT, INSERT, UPDATE ON jobs TO projector_service;
+        GRANT SELECT, INSERT ON reconciled_windows TO projector_service;
+        GRANT SELECT, INSERT, UPDATE, DELETE ON delivery_hours, subscriptions
+            TO projector_service;
+    END IF;
+END $$;
