@@ -486,14 +486,14 @@ def interval_rows(
     return [interval_row(kind, *pair) for pair in zip(intervals, ends, strict=True)]
 
 
-def late_event(recorded: Recorded) -> LateEvent:
+def late_event(*, event_id: str, position: int, time: int, recorded_time: int) -> LateEvent:
     """An event that came after later ones, in the ledger's shape."""
     return LateEvent(
-        event_id=recorded.event.id,
-        position=recorded.position,
-        time=recorded.time,
-        recorded_time=recorded.recorded_time,
-        lateness_ms=max(0, recorded.recorded_time - recorded.time),
+        event_id=event_id,
+        position=position,
+        time=time,
+        recorded_time=recorded_time,
+        lateness_ms=max(0, recorded_time - time),
     )
 
 

@@ -164,7 +164,7 @@ def bucket(kind: str, org_id: str, subject_id: str | None) -> int | None:
     return zlib.crc32(f"{kind}\0{org_id}\0{subject_id}".encode()) % BUCKETS
 
 
-def is_snapshot(recorded: Recorded) -> bool:
+def is_snapshot_point(recorded: Recorded) -> bool:
     """Whether the state after an event is kept.
 
     Chosen by the event alone, so that what comes late moves no snapshot.

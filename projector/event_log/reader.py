@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
-from psycopg import Cursor
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, tuple_row
 
 from projector.domain.events import (
@@ -23,99 +23,105 @@ from projector.domain.events import (
     in_order,
 )
 from projector.infrastructure.database import Pool, translated
+from projector.infrastructure.sql import Columns
 from projector.webex.webhook import read_event
 
 SubjectColumn = Literal["agent_id", "task_id"]
 ReadOrder = Literal["created", "recorded"]
 
-_COLUMNS = (
+_COLUMNS = sql.SQL(
     "position, org_id, body, created_time, time, time_source, recorded_time, origin,"
     " request_position"
 )
-_PAGE = f"""
-    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM log
+_SUBJECTS = sql.SQL("agent_id, agent_bucket, task_id, task_bucket")
+_ONE_SUBJECT: dict[SubjectColumn, sql.SQL] = {
+    "agent_id": sql.SQL("org_id = %(org_id)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL"),
+    "task_id": sql.SQL("org_id = %(org_id)s AND task_id = %(id)s AND task_bucket IS NOT NULL"),
+}
+_BATCH = sql.SQL("""
+    SELECT {subjects}, {columns} FROM log
     WHERE position > %(after)s AND position <= %(end)s
-        AND (agent_bucket / {BUCKETS_PER_PARTITION} = ANY(%(partitions)s)
-            OR task_bucket / {BUCKETS_PER_PARTITION} = ANY(%(partitions)s))
+        AND (agent_bucket / {width} = ANY(%(partitions)s)
+            OR task_bucket / {width} = ANY(%(partitions)s))
     ORDER BY position
-"""  # noqa: S608
-_WAITING = f"""
+""")
+_WAITING = sql.SQL("""
     WITH next AS (
         SELECT position, request_position FROM log
-        WHERE {{subject}} AND position > %(after)s AND position <= %(upto)s
+        WHERE {subject} AND position > %(after)s AND position <= %(upto)s
         ORDER BY position LIMIT %(limit)s
     )
-    SELECT agent_id, agent_bucket, task_id, task_bucket, {_COLUMNS} FROM log
-    WHERE {{subject}} AND position > %(after)s AND position <= %(upto)s
+    SELECT {subjects}, {columns} FROM log
+    WHERE {subject} AND position > %(after)s AND position <= %(upto)s
         AND request_position <= (SELECT max(request_position) FROM next)
     ORDER BY position
-"""  # noqa: S608
-_SUBJECT = {
-    "agent_id": "org_id = %(org)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL",
-    "task_id": "org_id = %(org)s AND task_id = %(id)s AND task_bucket IS NOT NULL",
-}
-_LATER = """
-    SELECT k.ordinal, e.*
-    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[])
-        WITH ORDINALITY AS k(org, id, after, safe, ordinal)
-    CROSS JOIN LATERAL (
-        SELECT {columns} FROM log
-        WHERE {subject} AND time > k.after ORDER BY time
+""")
+_COUNT = sql.SQL("""
+    SELECT count(*) FROM log WHERE {subject} AND position > %(after)s AND position <= %(upto)s
+""")
+_EACH_SUBJECT = sql.SQL("""
+    org_id = k.org_id AND {column} = k.id AND {bucket} IS NOT NULL AND position <= {known}
+    AND {condition}
+""")
+_LATER_SUBJECTS = Columns({"org_id": "text", "id": "text", "after": "bigint", "safe": "bigint"})
+_LATER = sql.SQL("""
+    SELECT k.ordinal, e.* FROM {subjects} CROSS JOIN LATERAL (
+        SELECT {columns} FROM log WHERE {subject} AND time > k.after ORDER BY time
         FETCH FIRST (
-            SELECT %b + count(*) FROM (
-                SELECT FROM log WHERE {subject} AND time > k.after AND time <= k.safe LIMIT %b
-            ) AS near
+            SELECT %(beyond)s::bigint + count(*) FROM (
+                SELECT FROM log WHERE {subject} AND time > k.after AND time <= k.safe
+                LIMIT %(most)s
+            ) AS safe
         ) ROWS WITH TIES
     ) AS e
-"""
-_KNOWN = """
-    org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL AND position <= {known}
-    AND NOT EXISTS (
-        SELECT FROM skipped AS s WHERE s.kind = %b AND s.position = log.position
-    )
-"""
-_BETWEEN = """
-    SELECT k.ordinal, e.*
-    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[])
-        WITH ORDINALITY AS k(org, id, after, upto, known, ordinal)
-    CROSS JOIN LATERAL (
+""")
+_BETWEEN_SUBJECTS = Columns(
+    {"org_id": "text", "id": "text", "after": "bigint", "upto": "bigint", "known": "bigint"}
+)
+_BETWEEN = sql.SQL("""
+    SELECT k.ordinal, e.* FROM {subjects} CROSS JOIN LATERAL (
         SELECT {columns} FROM log WHERE {subject} AND time > k.after AND time <= k.upto
         OFFSET 0
     ) AS e
-"""
-_AROUND = """
-    SELECT k.ordinal, e.*
-    FROM unnest(%b::text[], %b::text[], %b::bigint[]) WITH ORDINALITY AS k(org, id, time, ordinal)
-    CROSS JOIN LATERAL (
+""")
+_AROUND_SUBJECTS = Columns({"org_id": "text", "id": "text", "time": "bigint"})
+_AROUND = sql.SQL("""
+    SELECT k.ordinal, e.* FROM {subjects} CROSS JOIN LATERAL (
         SELECT {columns} FROM log
-        WHERE org_id = k.org AND {column} = k.id AND {bucket} IS NOT NULL
-            AND time BETWEEN k.time - %b AND k.time + %b AND position <= %b
+        WHERE {subject} AND time BETWEEN k.time - %(tolerance)s AND k.time + %(tolerance)s
         OFFSET 0
     ) AS e
-"""
+""")
+# By name: the statement, its subjects, and where the last position that counts stands.
+_EACH: dict[str, tuple[sql.SQL, Columns, LiteralString]] = {
+    "later": (_LATER, _LATER_SUBJECTS, "%(known)s"),
+    "between": (_BETWEEN, _BETWEEN_SUBJECTS, "k.known"),
+    "around": (_AROUND, _AROUND_SUBJECTS, "%(known)s"),
+}
 # A part of a subject's events, in either order, with all that lie near enough in time to state the
-# same facts. A position tells where to go on: the row of the log that it names never changes.
-_NEAR = {
-    "created": """
-        SELECT {columns} FROM log WHERE {subject} AND time BETWEEN %(since)s - %(near)s
-            AND %(near)s + (
-                SELECT max(time) FROM (
-                    SELECT time FROM log WHERE {subject} AND time >= %(since)s ORDER BY time
-                    LIMIT %(limit)s + (
-                        SELECT count(*) FROM log WHERE {subject} AND time = %(since)s
-                    )
-                ) AS part
-            )
-    """,
-    "recorded": """
+# same facts. A position is a cursor: the row of the log that it names never changes.
+_PART: dict[ReadOrder, sql.SQL] = {
+    "created": sql.SQL("""
+        SELECT {columns} FROM log
+        WHERE {subject} AND time BETWEEN %(since)s - %(tolerance)s AND %(tolerance)s + (
+            SELECT max(time) FROM (
+                SELECT time FROM log WHERE {subject} AND time >= %(since)s ORDER BY time
+                LIMIT %(limit)s + (
+                    SELECT count(*) FROM log WHERE {subject} AND time = %(since)s
+                )
+            ) AS part
+        )
+    """),
+    "recorded": sql.SQL("""
         WITH part AS (
             SELECT time FROM log WHERE {subject} AND position > %(after)s
             ORDER BY position LIMIT %(limit)s
         )
         SELECT {columns} FROM log AS e WHERE {subject} AND EXISTS (
-            SELECT FROM part WHERE e.time BETWEEN part.time - %(near)s AND part.time + %(near)s
+            SELECT FROM part
+            WHERE e.time BETWEEN part.time - %(tolerance)s AND part.time + %(tolerance)s
         )
-    """,
+    """),
 }
 
 
@@ -152,12 +158,12 @@ class LogReader:
         row = cursor.fetchone()
         return row[0] if row else 0
 
-    def page(
+    def batch(
         self, cursor: Cursor[TupleRow], partitions: Sequence[int], *, after: int, end: int
     ) -> Sequence[Entry]:
         """The rows above a position and up to another that some partitions fold, by position."""
         parameters = {"after": after, "end": end, "partitions": list(partitions)}
-        return [_entry(row) for row in cursor.execute(_PAGE, parameters, prepare=True)]
+        return [_entry(row) for row in cursor.execute(_batch_query(), parameters, prepare=True)]
 
     def waiting(  # noqa: PLR0913 - a subject, and which part of the log
         self,
@@ -170,10 +176,13 @@ class LogReader:
         upto: int,
         limit: int,
     ) -> Sequence[Entry]:
-        """A subject's rows of the log by position, whole requests, above one and up to another."""
+        """A subject's rows above one position and up to another, by position, whole requests.
+
+        At least ``limit`` rows, if there are as many.
+        """
         rows = cursor.execute(
-            _WAITING.format(subject=_SUBJECT[column]),
-            {"org": org_id, "id": id_, "after": after, "upto": upto, "limit": limit},
+            _WAITING.format(subjects=_SUBJECTS, columns=_COLUMNS, subject=_ONE_SUBJECT[column]),
+            {"org_id": org_id, "id": id_, "after": after, "upto": upto, "limit": limit},
         )
         return [_entry(row) for row in rows]
 
@@ -189,9 +198,8 @@ class LogReader:
     ) -> int:
         """How many events a subject has above one position and up to another."""
         row = cursor.execute(
-            f"SELECT count(*) FROM log WHERE {_SUBJECT[column]}"  # noqa: S608
-            " AND position > %(after)s AND position <= %(upto)s",
-            {"org": org_id, "id": id_, "after": after, "upto": upto},
+            _COUNT.format(subject=_ONE_SUBJECT[column]),
+            {"org_id": org_id, "id": id_, "after": after, "upto": upto},
         ).fetchone()
         return row[0] if row else 0
 
@@ -201,23 +209,20 @@ class LogReader:
         column: SubjectColumn,
         subjects: Sequence[tuple[str, str, int, int]],
         *,
-        upto: int,
-        kind: str,
+        known: int,
+        condition: LiteralString,
         beyond: int,
         most: int,
     ) -> list[list[Recorded]]:
-        """The events of some subjects above a time each, in order, whole milliseconds.
+        """The events of some subjects after a time each, in order, whole milliseconds.
 
-        Of each, those up to another time, ``most`` of them, and about ``beyond`` more; of positions
-        up to ``upto``.
+        A subject is (organisation, id, after, safe), times in epoch ms. Of each: the events up to
+        the time ``safe``, ``most`` of them, and about ``beyond`` more. Only positions up to
+        ``known``, and rows of ``log`` that fulfil the condition.
         """
-        query, known = _known_query(_LATER, column, "%b"), (upto, kind)
-        columns = [list(each) for each in zip(*subjects, strict=True)]
-        found: list[list[Recorded]] = [[] for _ in subjects]
-        parameters = (*columns, *known, beyond, *known, most)
-        for number, *row in cursor.execute(query, parameters, prepare=True):
-            found[number - 1].append(_recorded(row))
-        return [in_order(events) for events in found]
+        parameters = {"known": known, "beyond": beyond, "most": most}
+        rows = _rows_by_subject(cursor, "later", column, condition, subjects, parameters)
+        return [in_order(map(_recorded, each)) for each in rows]
 
     def between(
         self,
@@ -225,20 +230,17 @@ class LogReader:
         column: SubjectColumn,
         subjects: Sequence[tuple[str, str, int, int, int]],
         *,
-        kind: str,
+        condition: LiteralString,
     ) -> list[list[Recorded]]:
-        """The events of some subjects above a time each and up to another, in order.
+        """The events of some subjects after a time each and up to another, in order.
 
-        Of each, those of positions up to its own; events that were skipped are left out.
+        A subject is (organisation, id, after, upto, known), times in epoch ms and ``known`` the last
+        position that counts. Only rows of ``log`` that fulfil the condition.
         """
         if not subjects:
             return []
-        columns = [list(each) for each in zip(*subjects, strict=True)]
-        found: list[list[Recorded]] = [[] for _ in subjects]
-        query = _known_query(_BETWEEN, column, "k.known")
-        for number, *row in cursor.execute(query, (*columns, kind), prepare=True):
-            found[number - 1].append(_recorded(row))
-        return [in_order(events) for events in found]
+        rows = _rows_by_subject(cursor, "between", column, condition, subjects, {})
+        return [in_order(map(_recorded, each)) for each in rows]
 
     def around(
         self,
@@ -248,40 +250,20 @@ class LogReader:
         *,
         known: int,
     ) -> Iterator[tuple[int, list[Recorded]]]:
-        """Of subjects at a time each: the time, and what is near enough to state the same facts.
+        """Of (organisation, id, time) each: the time, and what may state the facts of that time.
 
-        In order, of positions up to one; nothing where an event is alone.
+        In order, of positions up to ``known``; nothing where an event is alone.
         """
-        near = dict(
-            zip(moments, self._around(cursor, column, moments, known, apart=0), strict=True)
-        )
-        # What reconciliation told may be stated by webhooks of about the same time.
-        told = [key for key, rows in near.items() if any(map(_is_reconciled, rows))]
-        apart = RECONCILIATION_TOLERANCE_MS
-        near |= zip(told, self._around(cursor, column, told, known, apart=apart), strict=True)
-        for (_, _, time_), rows in near.items():
-            if len(rows) > 1:
-                yield time_, in_order(map(_recorded, rows))
-
-    def _around(
-        self,
-        cursor: Cursor[TupleRow],
-        column: SubjectColumn,
-        moments: Sequence[tuple[str, str, int]],
-        known: int,
-        *,
-        apart: int,
-    ) -> list[list[TupleRow]]:
-        found: list[list[TupleRow]] = [[] for _ in moments]
-        if moments:
-            query = _AROUND.format(
-                columns=_COLUMNS, column=column, bucket=column.replace("_id", "_bucket")
-            )
-            columns = [list(each) for each in zip(*moments, strict=True)]
-            parameters = (*columns, apart, apart, known)
-            for number, *row in cursor.execute(query, parameters, prepare=True):
-                found[number - 1].append(tuple(row))
-        return found
+        tolerance = RECONCILIATION_TOLERANCE_MS
+        rows = dict(zip(moments, _rows_around(cursor, column, moments, known, 0), strict=True))
+        # A reconciled event may be restated by webhooks of about the same time.
+        wider = [
+            moment for moment, same_time in rows.items() if any(map(_is_reconciled, same_time))
+        ]
+        rows |= zip(wider, _rows_around(cursor, column, wider, known, tolerance), strict=True)
+        for (_, _, time), near in rows.items():
+            if len(near) > 1:
+                yield time, in_order(map(_recorded, near))
 
     def position_at(self, recorded_time: int) -> int:
         """The last position that was recorded up to a moment (epoch ms), 0 where there is none."""
@@ -314,23 +296,63 @@ class LogReader:
 
         In their order, and with every event that may state one of the same facts.
         """
-        since = "SELECT time FROM log WHERE {subject} AND position = %(after)s"
-        subject = _SUBJECT[column]
-        parameters = {"org": org_id, "id": id_, "after": after, "limit": limit}
-        row = cursor.execute(since.format(subject=subject), parameters).fetchone()
+        subject = _ONE_SUBJECT[column]
+        parameters: dict[str, Any] = {"org_id": org_id, "id": id_, "after": after, "limit": limit}
+        since = sql.SQL("SELECT time FROM log WHERE {} AND position = %(after)s").format(subject)
+        row = cursor.execute(since, parameters).fetchone()
         rows = cursor.execute(
-            _NEAR[order].format(columns=_COLUMNS, subject=subject),
-            parameters | {"since": row[0] if row else 0, "near": RECONCILIATION_TOLERANCE_MS},
+            _PART[order].format(columns=_COLUMNS, subject=subject),
+            parameters | {"since": row[0] if row else 0, "tolerance": RECONCILIATION_TOLERANCE_MS},
         )
         return in_order(map(_recorded, rows))
 
 
 @cache
-def _known_query(query: str, column: SubjectColumn, known: str) -> str:
-    bucket = column.replace("_id", "_bucket")
-    return query.format(
-        columns=_COLUMNS, subject=_KNOWN.format(column=column, bucket=bucket, known=known)
+def _batch_query() -> bytes:
+    width = BUCKETS_PER_PARTITION
+    return _BATCH.format(subjects=_SUBJECTS, columns=_COLUMNS, width=width).as_bytes()
+
+
+@cache
+def _each_subject_query(name: str, column: SubjectColumn, condition: LiteralString) -> bytes:
+    template, subjects, known = _EACH[name]
+    subject = _EACH_SUBJECT.format(
+        column=sql.Identifier(column),
+        bucket=sql.Identifier(column.replace("_id", "_bucket")),
+        known=sql.SQL(known),
+        condition=sql.SQL(condition),
     )
+    source = subjects.unnest("k", ordinal=True)
+    return template.format(subjects=source, columns=_COLUMNS, subject=subject).as_bytes()
+
+
+def _rows_by_subject(  # noqa: PLR0913 - a statement and its parameters
+    cursor: Cursor[TupleRow],
+    name: str,
+    column: SubjectColumn,
+    condition: LiteralString,
+    subjects: Sequence[Sequence[Any]],
+    parameters: Mapping[str, Any],
+) -> list[list[TupleRow]]:
+    rows: list[list[TupleRow]] = [[] for _ in subjects]
+    query = _each_subject_query(name, column, condition)
+    values = {**_EACH[name][1].parameters(subjects), **parameters}
+    for number, *row in cursor.execute(query, values, prepare=True):
+        rows[number - 1].append(tuple(row))
+    return rows
+
+
+def _rows_around(
+    cursor: Cursor[TupleRow],
+    column: SubjectColumn,
+    moments: Sequence[tuple[str, str, int]],
+    known: int,
+    tolerance: int,
+) -> list[list[TupleRow]]:
+    if not moments:
+        return []
+    parameters = {"known": known, "tolerance": tolerance}
+    return _rows_by_subject(cursor, "around", column, "TRUE", moments, parameters)
 
 
 def _is_reconciled(row: TupleRow) -> bool:

@@ -12,8 +12,7 @@ from psycopg.rows import TupleRow
 
 from projector.contract.schemas import interval_row
 from projector.domain.fold import Interval
-from projector.projection.read_models import INTERVAL_COLUMNS, Table, from_row
-from projector.projection.writer import Key
+from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, from_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +38,12 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownSubject:
     view: Mapping[str, Any]
     intervals: Sequence[Interval]
 
 
-def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, Shown]:
+def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, ShownSubject]:
     columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
     intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
     for org_id, id_, *row in cur.execute(
@@ -63,7 +62,7 @@ def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict
         columns,
     )
     return {
-        (org_id, id_): Shown(
+        (org_id, id_): ShownSubject(
             view=_view(table, (org_id, id_), state, counters), intervals=intervals[org_id, id_]
         )
         for org_id, id_, state, counters in rows
@@ -81,7 +80,7 @@ def _view(
 
 
 def changed(
-    table: Table[Any], key: Key, before: Shown | None, after: Shown | None
+    table: Table[Any], key: Key, before: ShownSubject | None, after: ShownSubject | None
 ) -> Changed | None:
     for field, old, new, event_id in _differences(table, before, after):
         return Changed(
@@ -97,7 +96,7 @@ def changed(
 
 
 def _differences(
-    table: Table[Any], before: Shown | None, after: Shown | None
+    table: Table[Any], before: ShownSubject | None, after: ShownSubject | None
 ) -> Iterator[tuple[str, Any, Any, str | None]]:
     old = before.view if before else {}
     new = after.view if after else {}

@@ -1,14 +1,15 @@
-"""The projection of a page: the events of each subject, into what is stored of it.
+"""A batch of the log: the new events of each subject, into what is stored of it.
 
-The rule of this file: a subject goes on from its stored state where nothing new belongs before it,
-and else from its last snapshot before all that is new. From there it is one walk, `repair.Life`,
-whether events are live, late or replayed.
+Rule: a subject goes on from its stored state where nothing new belongs before it, and otherwise from
+its last snapshot before all that is new. From there on `late_events.repair` does the same for live,
+late and replayed events.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic
 
 from psycopg import Cursor, sql
@@ -18,166 +19,183 @@ from projector.domain.counters import NOTHING, Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
 from projector.domain.fold import Interval, S, State
 from projector.domain.late_events.changeset import LateCount
-from projector.domain.late_events.repair import Life, by_request
+from projector.domain.late_events.repair import SubjectRepair, by_request
 from projector.event_log.store import EventStore
-from projector.projection.read_models import INTERVAL_COLUMNS, Table, from_row
+from projector.infrastructure.sql import Columns
+from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, from_row
 from projector.projection.snapshots import BEFORE_ALL, Base, bases
-from projector.projection.writer import Key, Told, write
+from projector.projection.writer import SubjectChanges, write
 
-New = Mapping[Key, Sequence[Recorded]]  # events by subject, in the order of their positions
+NewEvents = Mapping[Key, Sequence[Recorded]]  # by subject, in the order of their positions
 
 # Events of a late subject that are read beyond the late ones at first: most repairs end there. And
 # the most that are read at a time.
 FIRST_READ, MOST_READ = 8, 4_096
-_UP_TO, _AFTER = sql.SQL("<= %s ORDER BY start DESC"), sql.SQL("> %s ORDER BY start")
-SUBJECTS_READ = 64  # late subjects that are read together, so that memory is bounded
+SUBJECTS_TOGETHER = 64  # late subjects that are read together, so that memory is bounded
 
 
 def project(
-    cur: Cursor[TupleRow], store: EventStore, table: Table[S], new: New, *, known: int
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[S],
+    new: NewEvents,
+    *,
+    known_position: int,
 ) -> None:
-    """Fold new events into the tables of one kind of subject; ``known`` is the position before."""
-    write(cur, table, _Page(cur, store, table, known).told(new))
+    """Fold new events into the tables of one kind of subject, in the caller's transaction.
+
+    ``known_position`` is the last position that the tables have already.
+    """
+    write(cur, table, _Batch(cur, store, table, known_position).changes(new))
 
 
-class _Page(Generic[S]):
-    """What a page tells of the subjects of one kind."""
+class _Batch(Generic[S]):
+    """What a batch changes of the subjects of one kind."""
 
     def __init__(
-        self, cur: Cursor[TupleRow], store: EventStore, table: Table[S], known: int
+        self, cur: Cursor[TupleRow], store: EventStore, table: Table[S], known_position: int
     ) -> None:
         self._cur = cur
         self._store = store
         self._table = table
-        self._known = known
+        self._known_position = known_position
 
-    def told(self, new: New) -> dict[Key, Told[S]]:
-        stored = self._stored(new)
-        told: dict[Key, Told[S]] = {}
+    def changes(self, new: NewEvents) -> dict[Key, SubjectChanges[S]]:
+        stored = self._stored_states(new)
+        changes: dict[Key, SubjectChanges[S]] = {}
         late: dict[Key, Sequence[Recorded]] = {}
         live: dict[Key, Sequence[Recorded]] = {}
         for key, events in new.items():
-            at = stored.get(key) or _Stored(None, self._table.fresh(), NOTHING)
-            if at.text is None or at.state.is_before(in_order(events)):
-                told[key] = _told(at, [self._go_on(key, at, events)], events)
+            state = stored.get(key) or _StoredState(None, self._table.fresh(), NOTHING)
+            if state.text is None or state.state.is_before(in_order(events)):
+                changes[key] = _changes(state, [self._continue(key, state, events)], events)
             else:
-                late[key], live[key] = _apart(at.state, events)
-        for key, life in self._late(late):
-            lives = self._with_live(key, stored[key], life, new[key], live[key])
-            told[key] = _told(stored[key], lives, new[key])
-        return told
+                late[key], live[key] = _late_and_live(state.state, events)
+        for key, repair in self._repairs(late):
+            repairs = self._with_live(key, stored[key], repair, new[key], live[key])
+            changes[key] = _changes(stored[key], repairs, new[key])
+        return changes
 
-    def _go_on(
+    def _continue(
         self,
         key: Key,
-        at: _Stored[S],
+        state: _StoredState[S],
         events: Sequence[Recorded],
         late_counts: Sequence[LateCount] = (),
-    ) -> Life[S]:
-        """From the stored state on; ``late_counts`` are what the page counts before it."""
-        life = Life(
+    ) -> SubjectRepair[S]:
+        """Go on from the stored state; ``late_counts`` are what the batch counts before it."""
+        repair = SubjectRepair(
             self._table,
-            at.text,
-            at=at.state,
-            counters=at.counters,
+            state.text,
+            at=state.state,
+            counters=state.counters,
             late_counts=late_counts,
-            known=None if at.text is None else self._reader(key),
+            stored=None if state.text is None else self._reader(key),
         )
-        life.take(by_request(events))
-        return life
+        repair.apply(by_request(events))
+        return repair
 
     def _with_live(
         self,
         key: Key,
-        at: _Stored[S],
-        life: Life[S],
+        state: _StoredState[S],
+        repair: SubjectRepair[S],
         new: Sequence[Recorded],
         live: Sequence[Recorded],
-    ) -> Sequence[Life[S]]:
-        """A late walk, and what the page tells beside it after all that is stored.
+    ) -> Sequence[SubjectRepair[S]]:
+        """The repair by a subject's late requests, and the live ones of the same batch.
 
-        Where the late one left the end as it was, the rest goes on from there, and nothing of what
-        lies between is read. Else all is one walk.
+        Where the late requests leave the end as it was, the live ones go on from there, and nothing
+        in between is read. Otherwise all requests are applied together.
         """
         if not live:
-            return [life]
-        if life.leaves_the_end():
-            return [life, self._go_on(key, at, live, life.outcome.late_counts)]
-        return [life for _, life in self._late({key: new})]
+            return [repair]
+        if repair.leaves_the_end():
+            return [repair, self._continue(key, state, live, repair.changes.late_counts)]
+        return [together for _, together in self._repairs({key: new})]
 
-    def _late(self, late: New) -> Iterator[tuple[Key, Life[S]]]:
-        """Walks from a snapshot before all that is new, some subjects read at a time."""
+    def _repairs(self, late: NewEvents) -> Iterator[tuple[Key, SubjectRepair[S]]]:
+        """Repairs from a snapshot before all that is new, some subjects read at a time."""
         keys = [*late]
-        for begin in range(0, len(keys), SUBJECTS_READ):
-            found = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_READ]})
+        for begin in range(0, len(keys), SUBJECTS_TOGETHER):
+            some = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_TOGETHER]})
             for key, base, events in zip(
-                found, found.values(), self._after(found, late), strict=True
+                some, some.values(), self._events_after(some, late), strict=True
             ):
                 reader = self._reader(key, base.time)
-                reader.has_read(events, _safe(late[key]), FIRST_READ)
+                reader.add(events, _safe_time(late[key]), FIRST_READ)
                 context = [recorded for recorded in events if recorded.time <= base.time]
-                life = Life(
-                    self._table, base.state, counters=base.counters, known=reader, context=context
+                repair = SubjectRepair(
+                    self._table,
+                    base.state,
+                    counters=base.counters,
+                    stored=reader,
+                    context=context,
                 )
-                life.take(by_request(late[key]))
-                yield key, life
+                repair.apply(by_request(late[key]))
+                yield key, repair
 
-    def _reader(self, key: Key, base: int | None = None) -> _Reader[S]:
-        return _Reader(self._cur, self._store, self._table, key, base=base, known=self._known)
+    def _reader(self, key: Key, base_time: int | None = None) -> _StoredSubject[S]:
+        return _StoredSubject(
+            self._cur,
+            self._store,
+            self._table,
+            key,
+            base_time=base_time,
+            known_position=self._known_position,
+        )
 
     # --- what is stored ---
 
-    def _stored(self, keys: Iterable[Key]) -> dict[Key, _Stored[S]]:
+    def _stored_states(self, keys: Iterable[Key]) -> dict[Key, _StoredState[S]]:
         rows = self._cur.execute(
-            sql.SQL(
-                "SELECT v.org_id, v.id, v.state, v.counters FROM {} AS v"
-                " JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)"
-            ).format(sql.Identifier(self._table.name)),
-            _columns(keys),
-            prepare=True,
+            _states_query(self._table.name), _KEYS.parameters(keys), prepare=True
         )
         return {
-            (org_id, id_): _Stored(text, self._table.load(text), counters)
+            (org_id, id_): _StoredState(text, self._table.load(text), counters)
             for org_id, id_, text, counters in rows
         }
 
-    def _bases(self, late: New) -> dict[Key, Base]:
-        # Before the tolerance: what reconciliation told there may be stated by a new webhook.
-        safe = [
+    def _bases(self, late: NewEvents) -> dict[Key, Base]:
+        # Before the tolerance: a reconciled event there may be restated by a new webhook.
+        until = [
             (*key, min(recorded.time for recorded in events) - RECONCILIATION_TOLERANCE_MS - 1)
             for key, events in late.items()
         ]
-        return dict(zip(late, bases(self._cur, self._table, safe, known=self._known), strict=True))
+        starts = bases(self._cur, self._table, until, known_position=self._known_position)
+        return dict(zip(late, starts, strict=True))
 
-    def _after(self, found: Mapping[Key, Base], late: New) -> Sequence[Sequence[Recorded]]:
+    def _events_after(
+        self, starts: Mapping[Key, Base], late: NewEvents
+    ) -> Sequence[Sequence[Recorded]]:
         """The first events after each base, and those of the tolerance before it."""
         return self._store.later(
             self._cur,
             self._table.column,
             [
-                (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe(late[key]))
-                for key, base in found.items()
+                (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe_time(late[key]))
+                for key, base in starts.items()
             ],
-            upto=self._known,
-            kind=self._table.name,
+            known=self._known_position,
+            condition=self._table.not_skipped,
             beyond=FIRST_READ,
             most=MOST_READ,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored(Generic[S]):
-    """A subject as it is stored; no text where it is not yet."""
+class _StoredState(Generic[S]):
+    """The state of a subject as it is stored; no text where there is none yet."""
 
     text: str | None
     state: S
     counters: Mapping[str, int]
 
 
-def _apart(
+def _late_and_live(
     state: State, events: Sequence[Recorded]
 ) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
-    """The requests that tell something late, and those that tell only what is new."""
+    """The requests that have something late, and those that have only newer events."""
     late: list[Recorded] = []
     live: list[Recorded] = []
     for request in by_request(events):
@@ -185,88 +203,108 @@ def _apart(
     return late, live
 
 
-def _told(at: _Stored[S], lives: Sequence[Life[S]], events: Sequence[Recorded]) -> Told[S]:
-    state, counters = lives[-1].state() or at.state, Counters(at.counters)
-    for life in lives:
-        counters.add(life.outcome.added)
+def _changes(
+    stored: _StoredState[S], repairs: Sequence[SubjectRepair[S]], events: Sequence[Recorded]
+) -> SubjectChanges[S]:
+    state, counters = repairs[-1].state() or stored.state, Counters(stored.counters)
+    for repair in repairs:
+        counters.add(repair.changes.added)
     state.counters = counters
-    return Told(outcomes=[life.outcome for life in lives], state=state, events=events)
+    return SubjectChanges(
+        changesets=[repair.changes for repair in repairs], state=state, events=events
+    )
 
 
-def _safe(new: Sequence[Recorded]) -> int:
-    """Up to here a fold must know what is stored before it can say anything."""
+def _safe_time(new: Sequence[Recorded]) -> int:
+    """Up to here a fold must know what is stored before it can give any result."""
     return max(recorded.time for recorded in new) + RECONCILIATION_TOLERANCE_MS
 
 
-class _Reader(Generic[S]):
-    """What is stored of one subject, read as a life asks for it.
+class _StoredSubject(Generic[S]):
+    """What is stored of one subject, read as its repair asks for it.
 
-    ``base`` is the time at which the life begins, null where it begins at the stored state.
+    ``base_time`` is the time at which the fold begins, null where it begins at the stored state.
     """
 
-    def __init__(  # noqa: PLR0913 - where to read, and what has been read
+    def __init__(  # noqa: PLR0913 - where to read, and where from
         self,
         cur: Cursor[TupleRow],
         store: EventStore,
         table: Table[S],
         key: Key,
         *,
-        base: int | None = None,
-        known: int = 0,
+        base_time: int | None,
+        known_position: int,
     ) -> None:
         self._cur = cur
         self._store = store
         self._table = table
         self._key = key
-        self._base = base
-        self._known_position = known
-        self._read: Sequence[Recorded] = ()
+        self._base_time = base_time
+        self._known_position = known_position
+        self._unread: Sequence[Recorded] = ()  # fetched, and not asked for yet
         self._size = FIRST_READ
-        self._at_the_end = base is None
+        self._is_at_the_end = base_time is None
 
-    def has_read(self, events: Sequence[Recorded], safe: int, size: int) -> None:
-        """Keep what was read after the base, of which ``size`` were asked for beyond a time."""
-        self._read = [it for it in events if self._base is None or it.time > self._base]
-        beyond = sum(recorded.time > safe for recorded in events)
-        self._at_the_end = beyond < size and len(events) < MOST_READ
+    def add(self, events: Sequence[Recorded], safe_time: int, size: int) -> None:
+        """Keep fetched events; ``size`` of them were asked for beyond ``safe_time``."""
+        self._unread = [it for it in events if self._base_time is None or it.time > self._base_time]
+        beyond = sum(recorded.time > safe_time for recorded in events)
+        self._is_at_the_end = beyond < size and len(events) < MOST_READ
 
-    def more(self, after: int) -> Sequence[Recorded]:
-        if not self._read and not self._at_the_end:
-            since = max(after, -1 if self._base is None else self._base)
+    def events_after(self, time: int) -> Sequence[Recorded]:
+        if not self._unread and not self._is_at_the_end:
+            since = max(time, -1 if self._base_time is None else self._base_time)
             self._size = min(2 * self._size, MOST_READ)
-            (found,) = self._store.later(
+            (events,) = self._store.later(
                 self._cur,
                 self._table.column,
                 [(*self._key, since, since)],
-                upto=self._known_position,
-                kind=self._table.name,
+                known=self._known_position,
+                condition=self._table.not_skipped,
                 beyond=self._size,
                 most=0,
             )
-            self.has_read(found, since, self._size)
-        read, self._read = self._read, ()
-        return read
+            self.add(events, since, self._size)
+        unread, self._unread = self._unread, ()
+        return unread
 
-    def in_force(self) -> Interval | None:
-        if self._base == BEFORE_ALL:
+    def interval_at_start(self) -> Interval | None:
+        if self._base_time == BEFORE_ALL:
             return None
-        return self._interval(_UP_TO, self._base)
+        return self._interval(_LAST_UP_TO, 2**62 if self._base_time is None else self._base_time)
 
-    def next_start(self, after: int) -> int | None:
-        found = None if self._base is None else self._interval(_AFTER, after)
-        return None if found is None else found.start
+    def next_interval_start(self, time: int) -> int | None:
+        interval = None if self._base_time is None else self._interval(_FIRST_AFTER, time)
+        return None if interval is None else interval.start
 
-    def _interval(self, which: sql.SQL, time: int | None) -> Interval | None:
-        row = self._cur.execute(
-            sql.SQL(
-                "SELECT {} FROM {} WHERE org_id = %s AND id = %s AND known_to IS NULL"
-                " AND start {} LIMIT 1"
-            ).format(sql.SQL(INTERVAL_COLUMNS), sql.Identifier(self._table.intervals), which),
-            (*self._key, 2**62 if time is None else time),
-            prepare=True,
-        ).fetchone()
+    def _interval(self, which: sql.SQL, time: int) -> Interval | None:
+        query = _INTERVAL.format(
+            columns=sql.SQL(INTERVAL_COLUMNS),
+            intervals=sql.Identifier(self._table.intervals),
+            which=which,
+        )
+        parameters = {"org_id": self._key[0], "id": self._key[1], "time": time}
+        row = self._cur.execute(query, parameters, prepare=True).fetchone()
         return None if row is None else from_row(row)
 
 
-def _columns(rows: Iterable[Sequence[object]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+_KEYS = Columns({"org_id": "text", "id": "text"})
+_INTERVAL = sql.SQL(
+    "SELECT {columns} FROM {intervals} WHERE org_id = %(org_id)s AND id = %(id)s"
+    " AND known_to IS NULL AND start {which} LIMIT 1"
+)
+_LAST_UP_TO = sql.SQL("<= %(time)s ORDER BY start DESC")
+_FIRST_AFTER = sql.SQL("> %(time)s ORDER BY start")
+
+
+@cache
+def _states_query(table: str) -> bytes:
+    return (
+        sql.SQL(
+            "SELECT v.org_id, v.id, v.state, v.counters FROM {views} AS v"
+            " JOIN {keys} USING (org_id, id)"
+        )
+        .format(views=sql.Identifier(table), keys=_KEYS.unnest("k"))
+        .as_bytes()
+    )

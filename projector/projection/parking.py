@@ -29,8 +29,7 @@ from projector.infrastructure.database import (
 from projector.infrastructure.errors import ProjectorError
 from projector.projection.batch import project
 from projector.projection.partitions import NAME, count_projected, hold
-from projector.projection.read_models import TABLES, Table
-from projector.projection.writer import Key
+from projector.projection.read_models import TABLES, Key, Table
 from projector.query.scope import Scope, names
 
 ParkedPlace = tuple[str, str, str]  # organisation, kind and id
@@ -123,7 +122,7 @@ def _try(  # noqa: PLR0913 - whose events, and whether they stay folded
     try:
         with cur.connection.transaction(force_rollback=not keep):
             new = {key: [entry.recorded() for entry in request]}
-            project(cur, store, table, new, known=request[0].position - 1)
+            project(cur, store, table, new, known_position=request[0].position - 1)
     except psycopg.Error as error:
         if is_passing(error) or (error.sqlstate or "22")[:2] not in _BROUGHT_BY_EVENTS:
             raise

@@ -19,7 +19,7 @@ from projector.domain.events import PARTITIONS
 from projector.infrastructure.errors import ProjectorError
 
 NAME = "floor"
-Place = tuple[str, int]  # a kind of subject and a bucket
+BucketKey = tuple[str, int]  # a kind of subject and a bucket
 _RUNNERS = 1_886_547_826  # any number that names this advisory lock, which all runners share
 
 
@@ -83,7 +83,7 @@ def claim(cur: Cursor[TupleRow], share: int, batch_events: int, *, fold: int) ->
     return Claim(partitions=partitions, after=after, last=last, leaves_out=leaves_out)
 
 
-def advance(cur: Cursor[TupleRow], held: Claim, projected: Mapping[Place, int]) -> None:
+def advance(cur: Cursor[TupleRow], held: Claim, projected: Mapping[BucketKey, int]) -> None:
     """Move the partitions to the end of their page and say so; ``projected`` is what was folded."""
     rows = [(*place, count) for place, count in sorted(projected.items())]
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
@@ -103,7 +103,7 @@ def hold(cur: Cursor[TupleRow], partition: int) -> int:
     return row[0] if row else 0
 
 
-def count_ledger_rows(cur: Cursor[TupleRow], added: Mapping[Place, tuple[int, int]]) -> None:
+def count_ledger_rows(cur: Cursor[TupleRow], added: Mapping[BucketKey, tuple[int, int]]) -> None:
     """Count anomalies and corrections that were added to, or taken from, the ledgers."""
     rows = [(*place, *counts) for place, counts in sorted(added.items()) if any(counts)]
     if rows:
@@ -117,7 +117,7 @@ def count_ledger_rows(cur: Cursor[TupleRow], added: Mapping[Place, tuple[int, in
         )
 
 
-def count_projected(cur: Cursor[TupleRow], place: Place, count: int) -> None:
+def count_projected(cur: Cursor[TupleRow], place: BucketKey, count: int) -> None:
     """Count events that were folded behind the position."""
     cur.execute(
         "UPDATE bucket_counts SET projected = projected + %s"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
-from typing import Any, Generic, Literal
+from dataclasses import asdict, astuple, dataclass
+from typing import Any, Generic, Literal, LiteralString
 
 from pydantic import BaseModel, TypeAdapter
 
 from projector.contract.schemas import AgentInterval, TaskInterval, agent_view, task_view
 from projector.domain.agent import AgentState
 from projector.domain.counters import NOTHING, Counters
-from projector.domain.events import BUCKETS_PER_PARTITION, Event, bucket
+from projector.domain.events import BUCKETS_PER_PARTITION, Event, Recorded, bucket
 from projector.domain.fold import DisplayState, Fold, Interval, S
 from projector.domain.metrics import KpiFacts, kpi_facts
 from projector.domain.task import TaskState
@@ -23,6 +23,7 @@ PASSING_TIME = 0  # in the place of an event's position, where time alone raised
 
 _COUNTERS = {"counters"}
 
+Key = tuple[str, str]  # organisation and id of a subject
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
 
 
@@ -60,6 +61,30 @@ def from_row(row: Sequence[Any]) -> Interval:
     )
 
 
+def to_json(interval: Interval, end: int | None) -> dict[str, object]:
+    """An interval as corrections keep it; ``end`` is null while it is open."""
+    return {"end": end, "event_id": interval.event_id, "start": interval.start} | asdict(
+        interval.display
+    )
+
+
+def from_json(stored: Mapping[str, Any]) -> tuple[Interval, int | None]:
+    """The interval that a correction keeps, and its end."""
+    fields = {**stored}
+    start, end, event_id = (fields.pop(name) for name in ("start", "end", "event_id"))
+    return Interval(start=start, display=DisplayState(**fields), event_id=event_id), end
+
+
+def late_event(recorded: Recorded) -> dict[str, object]:
+    """A late event as corrections keep it."""
+    return {
+        "event_id": recorded.event.id,
+        "position": recorded.position,
+        "time": recorded.time,
+        "recorded_time": recorded.recorded_time,
+    }
+
+
 def to_array(counted: KpiFacts) -> str:
     """What figures count of a task, as the database writes an array."""
     fields = ("NULL" if value is None else str(value) for value in astuple(counted))
@@ -88,16 +113,21 @@ class Table(Generic[S]):
     has_deadlines: bool  # whether the passing of time alone may change a view
 
     @property
+    def not_skipped(self) -> LiteralString:
+        """The condition of rows of ``log`` that no operator left out of this kind of subject."""
+        return _NOT_SKIPPED[self.name]
+
+    @property
     def all_names(self) -> tuple[str, ...]:
         """All tables that are derived of one kind of subjects."""
         versioned = (self.intervals, self.anomalies, self.snapshots, self.late_counts)
         return (self.name, *versioned, self.corrections)
 
-    def bucket_of(self, key: tuple[str, str]) -> int:
+    def bucket_of(self, key: Key) -> int:
         """The share of the work that a subject, (organisation, id), belongs to."""
         return bucket(self.subject, *key) or 0
 
-    def partition_of(self, key: tuple[str, str]) -> int:
+    def partition_of(self, key: Key) -> int:
         """The partition that folds it."""
         return self.bucket_of(key) // BUCKETS_PER_PARTITION
 
@@ -116,6 +146,14 @@ class Table(Generic[S]):
         if due is None:
             return None
         return Fold(self.load(self.dump(state), state.counters)).advance_to(due).state
+
+
+_NOT_SKIPPED: Mapping[str, LiteralString] = {
+    "agents": "NOT EXISTS (SELECT FROM skipped AS s"
+    " WHERE s.kind = 'agents' AND s.position = log.position)",
+    "tasks": "NOT EXISTS (SELECT FROM skipped AS s"
+    " WHERE s.kind = 'tasks' AND s.position = log.position)",
+}
 
 
 def _agent_facets(state: AgentState) -> Facets:

@@ -44,8 +44,7 @@ from projector.projection.partitions import (
     fair_partition_count,
     join,
 )
-from projector.projection.read_models import FOLD_VERSION, TABLES, Table
-from projector.projection.writer import Key
+from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
 
 BATCH_EVENTS = 5_000
 POLL_SECONDS = 1.0  # the safety net under a notification that was missed
@@ -135,7 +134,7 @@ class Runner:
             held = claim(cur, share, self._size, fold=FOLD_VERSION)
             if held is None:
                 return False
-            entries = self._store.page(cur, held.partitions, after=held.after, end=held.last)
+            entries = self._store.batch(cur, held.partitions, after=held.after, end=held.last)
             without = left_out(cur, held.after, held.last) if held.leaves_out else NOTHING
             projected: Counter[tuple[str, int]] = Counter()
             subjects = _by_subject(entries, held, without, projected)
@@ -184,7 +183,7 @@ def _by_subject(
 
 
 def _together(
-    cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, known: int
+    cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, known_position: int
 ) -> Counter[tuple[str, int]]:
     """Fold all at once, each kind by the same statements."""
     read: dict[int, Recorded] = {}
@@ -198,7 +197,7 @@ def _together(
             for key, entries in subjects[table.name].items()
         }
         if new:
-            project(cur, store, table, new, known=known)
+            project(cur, store, table, new, known_position=known_position)
         projected.update(_counted(table, {key: len(events) for key, events in new.items()}))
     return projected
 

@@ -15,8 +15,7 @@ from projector.domain.fold import Fold, S
 from projector.event_log.store import now_ms
 from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import Table
-from projector.projection.writer import Key
+from projector.projection.read_models import Key, Table
 from projector.query.scope import Scope, names
 
 

@@ -185,7 +185,7 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
                 with connection.transaction():
                     held = claim(cursor, PARTITIONS, 7, fold=FOLD_VERSION)
                     if held is not None:
-                        page = store.page(cursor, held.partitions, after=held.after, end=held.last)
+                        page = store.batch(cursor, held.partitions, after=held.after, end=held.last)
                         read.extend(entry.position for entry in page)
                         advance(cursor, held, {})
                 if held is None and last:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded
 from projector.domain.fold import Anomaly, Interval
-from projector.domain.late_events.changeset import LateCount, Row, Snapshot, Versions
+from projector.domain.late_events.changeset import LateCount, RowChanges, Snapshot, VersionedRow
 from projector.domain.late_events.corrections import Correction
-from projector.domain.late_events.repair import Life, by_request
+from projector.domain.late_events.repair import SubjectRepair, by_request
 from projector.projection.read_models import Table
 
 V = TypeVar("V")
@@ -26,9 +26,9 @@ class Kept:
         self.state: str | None = None
         self.counters = Counters()
         self.events: list[Recorded] = []
-        self.rows: list[Row[Interval]] = []
+        self.rows: list[VersionedRow[Interval]] = []
         self.anomalies: dict[int, Anomaly] = {}
-        self.snapshots: list[Row[Snapshot]] = []
+        self.snapshots: list[VersionedRow[Snapshot]] = []
         self.late_counts: list[LateCount] = []
         self.corrections: list[Correction] = []
 
@@ -37,24 +37,26 @@ class Kept:
         in_order = sorted(page, key=lambda it: it.order)
         base: Snapshot | None = None
         if self.state is None or self.table.load(self.state).is_before(in_order):
-            life = Life(self.table, self.state, counters=self.counters, known=Stored(self, None))
+            repair = SubjectRepair(
+                self.table, self.state, counters=self.counters, stored=Stored(self, None)
+            )
         else:
             safe = in_order[0].time - RECONCILIATION_TOLERANCE_MS
             base = self.snapshot(safe - 1, max(it.position for it in self.events))
             since = base.time if base else -1
-            life = Life(
+            repair = SubjectRepair(
                 self.table,
                 base.state if base else None,
                 counters=base.counters if base else {},
-                known=Stored(self, since),
+                stored=Stored(self, since),
                 context=[
                     it
                     for it in self.events
                     if since - RECONCILIATION_TOLERANCE_MS <= it.time <= since
                 ],
             )
-        life.take(by_request(page))
-        self._keep(life, page)
+        repair.apply(by_request(page))
+        self._keep(repair, page)
 
     def snapshot(self, time: int, known: int) -> Snapshot | None:
         """The last one up to a time, as it was known at a position."""
@@ -74,26 +76,28 @@ class Kept:
                 counters.add(late.added)
         return Snapshot(time=row.value.time, state=row.value.state, counters=counters)
 
-    def _keep(self, life: Life[Any], page: Sequence[Recorded]) -> None:
-        state = life.state()
+    def _keep(self, repair: SubjectRepair[Any], page: Sequence[Recorded]) -> None:
+        state = repair.state()
         if state is not None:
             self.state = self.table.dump(state)
-        self.counters.add(life.outcome.added)
+        self.counters.add(repair.changes.added)
         self.events = sorted([*self.events, *page], key=lambda it: it.order)
-        _version(self.rows, life.outcome.intervals, lambda interval: interval.start)
-        _version(self.snapshots, life.outcome.snapshots, lambda kept: kept.time)
-        self.late_counts += life.outcome.late_counts
-        for position in life.outcome.withdrawn:
+        _version(self.rows, repair.changes.intervals, lambda interval: interval.start)
+        _version(self.snapshots, repair.changes.snapshots, lambda kept: kept.time)
+        self.late_counts += repair.changes.late_counts
+        for position in repair.changes.withdrawn:
             del self.anomalies[position]
-        self.anomalies |= life.outcome.anomalies
-        self.corrections += life.outcome.corrections
+        self.anomalies |= repair.changes.anomalies
+        self.corrections += repair.changes.corrections
 
     def standing(self) -> list[Interval]:
         rows = [row.value for row in self.rows if row.known_to is None]
         return sorted(rows, key=lambda it: it.start)
 
 
-def _version(rows: list[Row[V]], fresh: Versions[V], time_of: Callable[[V], int]) -> None:
+def _version(
+    rows: list[VersionedRow[V]], fresh: RowChanges[V], time_of: Callable[[V], int]
+) -> None:
     for row in rows:
         if row.known_to is None and time_of(row.value) in fresh.ended:
             row.known_to = fresh.ended[time_of(row.value)]
@@ -109,15 +113,15 @@ class Stored:
         self._chunk = kept.chunk
         self._since = since
 
-    def more(self, after: int) -> Sequence[Recorded]:
+    def events_after(self, after: int) -> Sequence[Recorded]:
         rest = [it for it in self._events if it.time > after]
         return [it for it in rest if it.time <= rest[: self._chunk][-1].time] if rest else []
 
-    def in_force(self) -> Interval | None:
+    def interval_at_start(self) -> Interval | None:
         if self._since is None:
             return self._intervals[-1] if self._intervals else None
         place = bisect_right(self._intervals, self._since, key=lambda it: it.start)
         return self._intervals[place - 1] if place else None
 
-    def next_start(self, after: int) -> int | None:
+    def next_interval_start(self, after: int) -> int | None:
         return next((it.start for it in self._intervals if it.start > after), None)

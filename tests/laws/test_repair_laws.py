@@ -13,7 +13,7 @@ import projector.domain.events
 from projector.domain.events import Origin, Recorded, restatements
 from projector.domain.fold import Interval, fold
 from projector.domain.late_events.changeset import Snapshot
-from projector.domain.late_events.corrections import Shown
+from projector.domain.late_events.corrections import ShownInterval
 from projector.projection.read_models import TABLES, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line
@@ -189,19 +189,19 @@ def changes(table: Table[Any], told: list[list[Recorded]], place: int) -> list[A
     ]
 
 
-def with_ends(intervals: list[Interval]) -> list[Shown]:
+def with_ends(intervals: list[Interval]) -> list[ShownInterval]:
     ends = [*(it.start for it in intervals[1:]), None]
-    return [Shown(interval=it, end=end) for it, end in zip(intervals, ends, strict=True)]
+    return [ShownInterval(interval=it, end=end) for it, end in zip(intervals, ends, strict=True)]
 
 
-def at(shown: list[Shown], time: int) -> Shown | None:
+def at(shown: list[ShownInterval], time: int) -> ShownInterval | None:
     for it in shown:
         if it.interval.start <= time and (it.end is None or time < it.end):
             return it
     return None
 
 
-def over(shown: list[Shown], start: int, end: int | None) -> list[Shown]:
+def over(shown: list[ShownInterval], start: int, end: int | None) -> list[ShownInterval]:
     return [
         it
         for it in shown

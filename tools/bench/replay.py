@@ -91,7 +91,7 @@ def _read(store: EventStore, url: str) -> None:
                 connection.cursor(row_factory=tuple_row, binary=True) as cursor,
             ):
                 end = after + BATCH_EVENTS
-                for entry in store.page(cursor, range(PARTITIONS), after=after, end=end):
+                for entry in store.batch(cursor, range(PARTITIONS), after=after, end=end):
                     entry.recorded()
 
 

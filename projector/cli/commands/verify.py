@@ -38,8 +38,8 @@ from projector.operations.verify.counts import (
     left_out,
     positions,
 )
-from projector.operations.verify.subjects import Checked, Difference, Key, Subjects
-from projector.projection.read_models import TABLES, Table
+from projector.operations.verify.subjects import Checked, Difference, Subjects
+from projector.projection.read_models import TABLES, Key, Table
 
 DIFFERS = 4  # exit code
 WINDOW = 5_000  # subjects that are shuffled

@@ -1,8 +1,8 @@
-"""The outcome: all that changes in the tables while one subject's events of a page are folded.
+"""The change set: all that changes in the tables when a subject gets some requests.
 
-The rule of this file: moments are replaced by others, and only what differs is told. A row that a
-request began and a later one of the same page ended is told too: it was known in between. So rows
-depend on the log alone, and a reader finds what was known at any position of it.
+Rule: ticks are replaced by ticks, and only what differs is a change. A row that one request begins
+and a later request of the same batch ends is written too, because it was known in between. So the
+rows depend on the log alone, and a reader finds what was known at any position of it.
 """
 
 from __future__ import annotations
@@ -13,30 +13,34 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from projector.domain.counters import Counters
-from projector.domain.events import Recorded
 from projector.domain.fold import Anomaly, Interval
 from projector.domain.late_events.corrections import Correction
+from projector.domain.late_events.known_ticks import Tick
 
 V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The state after all events up to a time, from which a fold can go on."""
+    """The state after all events up to a time (epoch ms), from which a fold can go on."""
 
     time: int
     state: str
     counters: Counters
 
-    def counting(self, added: Counters) -> Snapshot:
-        """The same where more is counted before it."""
+    def with_more(self, added: Counters) -> Snapshot:
+        """The same snapshot with more counted before it."""
         counters = Counters(self.counters.plus(added).counts())
         return Snapshot(time=self.time, state=self.state, counters=counters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateCount:
-    """What a request with late events counts: at all snapshots from a time on, known before."""
+    """What a request with late events adds to the counters of later snapshots.
+
+    It holds for snapshots of ``time`` (epoch ms) and later that were known before ``known_from``
+    (a position).
+    """
 
     time: int
     known_from: int
@@ -44,8 +48,8 @@ class LateCount:
 
 
 @dataclass(slots=True, kw_only=True)
-class Row(Generic[V]):
-    """What stands at a time, and the positions of the requests between which it was known."""
+class VersionedRow(Generic[V]):
+    """A row, and the positions of the requests between which it was known."""
 
     value: V
     known_from: int
@@ -53,82 +57,75 @@ class Row(Generic[V]):
 
 
 @dataclass(slots=True)
-class Versions(Generic[V]):
-    """Rows of one kind, by the time at which they stand."""
+class RowChanges(Generic[V]):
+    """Changes of the rows of one table, by the time (epoch ms) at which each row stands."""
 
-    rows: dict[int, Row[V]] = field(default_factory=dict)  # new ones that stand
-    passed: list[Row[V]] = field(default_factory=list)  # new ones that a later request ended
-    ended: dict[int, int] = field(default_factory=dict)  # stored ones: the position that ended each
+    current: dict[int, VersionedRow[V]] = field(default_factory=dict)  # new, and still valid
+    superseded: list[VersionedRow[V]] = field(default_factory=list)  # new, ended by a later request
+    ended: dict[int, int] = field(default_factory=dict)  # stored rows: the position that ends each
 
     @property
-    def new(self) -> Iterator[Row[V]]:
-        return chain(self.passed, self.rows.values())
+    def new(self) -> Iterator[VersionedRow[V]]:
+        """All rows to insert."""
+        return chain(self.superseded, self.current.values())
 
     def replace(self, position: int, before: Mapping[int, V], after: Mapping[int, V]) -> None:
-        """A request made some of others; what is equal stays."""
+        """The request at ``position`` turns some rows into others; equal rows stay."""
         for time, value in before.items():
             if after.get(time) != value:
-                row = self.rows.pop(time, None)
+                row = self.current.pop(time, None)
                 if row is None:
                     self.ended[time] = position
                 else:
                     row.known_to = position
-                    self.passed.append(row)
+                    self.superseded.append(row)
         for time, value in after.items():
             if before.get(time) != value:
-                self.rows[time] = Row(value=value, known_from=position)
+                self.current[time] = VersionedRow(value=value, known_from=position)
 
 
 @dataclass(slots=True)
-class Moment:
-    """One millisecond in which events happened, and what its fold told."""
+class ChangeSet:
+    """What some requests change of one subject; positions are those of requests, times epoch ms."""
 
-    time: int
-    events: Sequence[Recorded]  # in order, restatements included
-    intervals: Sequence[Interval] = ()
-    anomalies: Sequence[Anomaly] = ()
-    counters: Counters = field(default_factory=Counters)  # what this moment adds
-    state: str | None = None  # after it, where that is kept
-    is_snapshot: bool = False
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What comes of one life; positions are those of requests, times epoch ms."""
-
-    last: int = 0  # of the times that were disturbed
-    added: Counters = field(default_factory=Counters)  # to the subject's
-    intervals: Versions[Interval] = field(default_factory=Versions)
-    snapshots: Versions[Snapshot] = field(default_factory=Versions)
+    last_time: int = 0  # of the ticks that were replaced or added
+    added: Counters = field(default_factory=Counters)  # to the subject's counters
+    intervals: RowChanges[Interval] = field(default_factory=RowChanges)
+    snapshots: RowChanges[Snapshot] = field(default_factory=RowChanges)
     late_counts: list[LateCount] = field(default_factory=list)
     anomalies: dict[int, Anomaly] = field(default_factory=dict)  # new ones, by event's position
-    withdrawn: set[int] = field(default_factory=set)  # positions of stored ones
+    withdrawn: set[int] = field(default_factory=set)  # positions of stored anomalies
     corrections: list[Correction] = field(default_factory=list)
 
-    def note(
+    def record(
         self,
         position: int,
-        replaced: Sequence[Moment],
-        fresh: Sequence[Moment],
+        replaced: Sequence[Tick],
+        new: Sequence[Tick],
         *,
         counters: Counters,
         is_late: bool = False,
     ) -> None:
-        """A request made some moments of others; ``counters`` is the one before them."""
-        self.last = max(self.last, *(moments[-1].time for moments in (replaced, fresh) if moments))
-        added = total(fresh).plus(total(replaced), times=-1)
+        """Note that a request put new ticks in the place of others.
+
+        ``counters`` are those before the first of them.
+        """
+        self.last_time = max(
+            self.last_time, *(ticks[-1].time for ticks in (replaced, new) if ticks)
+        )
+        added = total(new).plus(total(replaced), times=-1)
         self.added.add(added)
         if is_late and added.counts():
-            time = min(moments[0].time for moments in (replaced, fresh) if moments)
+            time = min(ticks[0].time for ticks in (replaced, new) if ticks)
             self.late_counts.append(LateCount(time=time, known_from=position, added=added))
-        self.intervals.replace(position, intervals(replaced), intervals(fresh))
+        self.intervals.replace(position, intervals(replaced), intervals(new))
         before = _snapshots(replaced, counters)
-        # One that only counts more stays: the late count tells it.
-        moved = {time: it.counting(added) if is_late else it for time, it in before.items()}
-        self.snapshots.replace(position, moved, _snapshots(fresh, counters))
-        self._note_anomalies(_anomalies(replaced), _anomalies(fresh))
+        # A snapshot that only counts more stays as it is: readers add the late count.
+        counted = {time: it.with_more(added) if is_late else it for time, it in before.items()}
+        self.snapshots.replace(position, counted, _snapshots(new, counters))
+        self._record_anomalies(_anomalies(replaced), _anomalies(new))
 
-    def _note_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
+    def _record_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
         for position, anomaly in before.items():
             if after.get(position) != anomaly and self.anomalies.pop(position, None) is None:
                 self.withdrawn.add(position)
@@ -137,36 +134,36 @@ class Outcome:
                 self.anomalies[position] = anomaly
 
 
-def intervals(moments: Iterable[Moment]) -> dict[int, Interval]:
-    """What some moments begin, by start."""
-    return {interval.start: interval for moment in moments for interval in moment.intervals}
+def intervals(ticks: Iterable[Tick]) -> dict[int, Interval]:
+    """The intervals that some ticks begin, by start."""
+    return {interval.start: interval for tick in ticks for interval in tick.intervals}
 
 
-def total(moments: Iterable[Moment]) -> Counters:
-    """What some moments add together."""
-    found = Counters()
-    for moment in moments:
-        found.add(moment.counters)
-    return found
+def total(ticks: Iterable[Tick]) -> Counters:
+    """What some ticks add to the counters together."""
+    counters = Counters()
+    for tick in ticks:
+        counters.add(tick.counters)
+    return counters
 
 
-def _snapshots(moments: Sequence[Moment], counters: Counters) -> dict[int, Snapshot]:
-    if not any(moment.is_snapshot for moment in moments):
+def _snapshots(ticks: Sequence[Tick], counters: Counters) -> dict[int, Snapshot]:
+    if not any(tick.has_snapshot for tick in ticks):
         return {}
-    found, counters = {}, Counters(counters)
-    for moment in moments:
-        counters.add(moment.counters)
-        if moment.is_snapshot and moment.state:
-            found[moment.time] = Snapshot(
-                time=moment.time, state=moment.state, counters=Counters(counters.counts())
+    snapshots, counters = {}, Counters(counters)
+    for tick in ticks:
+        counters.add(tick.counters)
+        if tick.has_snapshot and tick.state:
+            snapshots[tick.time] = Snapshot(
+                time=tick.time, state=tick.state, counters=Counters(counters.counts())
             )
-    return found
+    return snapshots
 
 
-def _anomalies(moments: Iterable[Moment]) -> dict[int, Anomaly]:
+def _anomalies(ticks: Iterable[Tick]) -> dict[int, Anomaly]:
     return {
         anomaly.position: anomaly
-        for moment in moments
-        for anomaly in moment.anomalies
+        for tick in ticks
+        for anomaly in tick.anomalies
         if anomaly.position is not None
     }

@@ -17,7 +17,7 @@ from projector.domain.fold import DisplayState, Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownInterval:
     """An interval as it was shown, with its end; null where it was open (epoch ms)."""
 
     interval: Interval
@@ -30,8 +30,8 @@ class Correction:
 
     start: int
     end: int | None  # null: to this day
-    before: Sequence[Shown]  # uncut
-    after: Sequence[Shown]
+    before: Sequence[ShownInterval]  # uncut
+    after: Sequence[ShownInterval]
     late: Sequence[Recorded]  # the request's late events, in order
 
     def closes_the_open_one(self) -> bool:
@@ -78,10 +78,10 @@ def _at(intervals: Sequence[Interval], time: int) -> DisplayState | None:
 
 def _overlapping(
     intervals: Sequence[Interval], end: int | None, start: int, stop: int | None
-) -> Sequence[Shown]:
+) -> Sequence[ShownInterval]:
     ends = [*(interval.start for interval in intervals[1:]), end]
     return [
-        Shown(interval=interval, end=until)
+        ShownInterval(interval=interval, end=until)
         for interval, until in zip(intervals, ends, strict=True)
         if (until is None or until > start) and (stop is None or interval.start < stop)
     ]

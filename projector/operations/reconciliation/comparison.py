@@ -118,7 +118,7 @@ class Comparison:
                     )
                     for _, id_ in own
                 ]
-                read = self._store.between(cur, table.column, asked, kind=table.name)
+                read = self._store.between(cur, table.column, asked, condition=table.not_skipped)
                 found |= zip(own, read, strict=True)
         return found
 

@@ -19,7 +19,7 @@ from projector.domain.events import (
     in_order,
 )
 from projector.domain.fold import Interval, S, fold
-from projector.domain.late_events.corrections import Shown, corrections
+from projector.domain.late_events.corrections import ShownInterval, corrections
 from projector.projection.read_models import Table
 from projector.webex.api_events import Fact
 
@@ -32,8 +32,8 @@ class Differing:
 
     start: int
     end: int
-    ours: Sequence[Shown]
-    vendors: Sequence[Shown]
+    ours: Sequence[ShownInterval]
+    vendors: Sequence[ShownInterval]
 
 
 def differing(  # noqa: PLR0913 - two versions, and the time in which they are compared
@@ -86,7 +86,7 @@ def _as_recorded(position: int, fact: Fact) -> Recorded:
     )
 
 
-def shown_rows(rows: Iterable[Shown]) -> list[dict[str, Any]]:
+def shown_rows(rows: Iterable[ShownInterval]) -> list[dict[str, Any]]:
     """Intervals as the report lists them."""
     return [
         {

@@ -20,8 +20,7 @@ from projector.operations.diff import Changed, changed, shown
 from projector.projection.batch import project
 from projector.projection.parking import fold_waiting
 from projector.projection.partitions import count_ledger_rows, count_projected, hold
-from projector.projection.read_models import PASSING_TIME, Table
-from projector.projection.writer import Key
+from projector.projection.read_models import PASSING_TIME, Key, Table
 
 BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
 
@@ -106,14 +105,14 @@ def _fold(
             _fold_apart(cur, store, table, upto)
             return
     asked = [(*key, BEFORE_ALL, AFTER_ALL, head) for key, head in upto.items()]
-    told = store.between(cur, table.column, asked, kind=table.name)
+    told = store.between(cur, table.column, asked, condition=table.not_skipped)
     new = {
         key: sorted(events, key=lambda recorded: recorded.position)
         for key, events in zip(upto, told, strict=True)
         if events
     }
     if new:
-        project(cur, store, table, new, known=0)
+        project(cur, store, table, new, known_position=0)
 
 
 def _fold_apart(

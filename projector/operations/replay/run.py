@@ -26,8 +26,7 @@ from projector.infrastructure.processes import die_with_parent
 from projector.operations.batches import MOST_SUBJECTS, apart
 from projector.operations.job_queue import Held, Interrupted, Jobs
 from projector.operations.replay.reproject import refold
-from projector.projection.read_models import TABLES, Table
-from projector.projection.writer import Key
+from projector.projection.read_models import TABLES, Key, Table
 
 MANY_EVENTS = 50_000  # from which on several processes are worth their start
 REST = 4  # times as long as it worked a replay rests while intake is at work

@@ -18,23 +18,21 @@ from typing import Any, Generic
 from psycopg import Connection, sql
 from psycopg.rows import DictRow, tuple_row
 
-from projector.contract.schemas import interval_row, late_event
 from projector.domain.counters import Counters
 from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
     in_order,
-    is_snapshot,
+    is_snapshot_point,
     restatements,
 )
 from projector.domain.fold import DisplayState, Fold, Interval, S
 from projector.event_log.store import EventStore
 from projector.infrastructure.errors import ProjectorError
-from projector.projection.read_models import PASSING_TIME, Table
+from projector.projection.read_models import PASSING_TIME, Key, Table, late_event, to_json
 
 ENDLESS = 2**62  # after every time and every position
-Key = tuple[str, str]
 Row = Mapping[str, Any]
 Fields = Mapping[str, Any]
 
@@ -139,7 +137,9 @@ class Subjects(Generic[S]):
     def _told(self, wanted: Sequence[tuple[str, str, int, int, int]]) -> list[list[Recorded]]:
         try:
             with self._connection.cursor(row_factory=tuple_row) as cur:
-                return self._store.between(cur, self._table.column, wanted, kind=self._table.name)
+                return self._store.between(
+                    cur, self._table.column, wanted, condition=self._table.not_skipped
+                )
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise LogUnreadable(
                 f"A body in the log is no event ({error!r}): `projector verify --seal` tells which."
@@ -385,9 +385,9 @@ class _Subject(Generic[S]):
                 "finish": end,
                 "recorded_time": moment,
                 "event_id": late[0].event.id,
-                "before": [self._told(*it) for it in _over(before, start, end)],
-                "after": [self._told(*it) for it in _over(after, start, end)],
-                "events": [late_event(it).model_dump(by_alias=True) for it in late],
+                "before": [to_json(*it) for it in _over(before, start, end)],
+                "after": [to_json(*it) for it in _over(after, start, end)],
+                "events": [late_event(it) for it in late],
             }
             for start, end in _changed(before, after)
             if not _only_ends(before, start, end, late)
@@ -400,9 +400,6 @@ class _Subject(Generic[S]):
         intervals = self._fold(position).story.advance_to(moment).intervals
         ends = [*(it.start for it in intervals[1:]), None]
         return [*zip(intervals, ends, strict=True)]
-
-    def _told(self, interval: Interval, end: int | None) -> Mapping[str, Any]:
-        return interval_row(self._table.interval, interval, end).model_dump(by_alias=True)
 
     # --- folding and comparing ---
 
@@ -421,7 +418,7 @@ class _Subject(Generic[S]):
         for time, events in groupby(told, key=lambda it: it.time):
             moment = [*events]
             story.apply(time, moment)
-            if any(map(is_snapshot, moment)):
+            if any(map(is_snapshot_point, moment)):
                 kept[time] = self._table.dump(story.state), story.state.counters.counts()
         return _Fold(story, kept)
 
@@ -466,10 +463,10 @@ def _interval_fields(interval: Interval) -> Fields:
     }
 
 
-Shown = Sequence[tuple[Interval, int | None]]
+ShownIntervals = Sequence[tuple[Interval, int | None]]
 
 
-def _changed(before: Shown, after: Shown) -> Iterator[tuple[int, int | None]]:
+def _changed(before: ShownIntervals, after: ShownIntervals) -> Iterator[tuple[int, int | None]]:
     """The longest stretches in which an instant shows other than it did, by comparing instants."""
     edges = sorted({it.start for it, _ in (*before, *after)})
     begun: int | None = None
@@ -485,12 +482,12 @@ def _changed(before: Shown, after: Shown) -> Iterator[tuple[int, int | None]]:
         yield begun, None
 
 
-def _at(shown: Shown, time: int) -> DisplayState | None:
+def _at(shown: ShownIntervals, time: int) -> DisplayState | None:
     place = bisect_right(shown, time, key=lambda it: it[0].start)
     return shown[place - 1][0].display if place else None
 
 
-def _over(shown: Shown, start: int, end: int | None) -> Shown:
+def _over(shown: ShownIntervals, start: int, end: int | None) -> ShownIntervals:
     return [
         (it, until)
         for it, until in shown
@@ -498,7 +495,9 @@ def _over(shown: Shown, start: int, end: int | None) -> Shown:
     ]
 
 
-def _only_ends(before: Shown, start: int, end: int | None, late: Sequence[Recorded]) -> bool:
+def _only_ends(
+    before: ShownIntervals, start: int, end: int | None, late: Sequence[Recorded]
+) -> bool:
     """Whether nothing happened but that the running interval ended when a late event says."""
     over = _over(before, start, end)
     return (

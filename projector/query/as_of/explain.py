@@ -20,9 +20,8 @@ from projector.domain.fold import Fold, Interval, S
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import Table
+from projector.projection.read_models import Key, Table
 from projector.projection.snapshots import BEFORE_ALL
-from projector.projection.writer import Key
 from projector.query.as_of.reconstruct import (
     AsOf,
     Beginning,

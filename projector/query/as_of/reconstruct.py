@@ -17,9 +17,8 @@ from psycopg.rows import TupleRow
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
 from projector.domain.fold import Fold, Interval, S, fold
 from projector.event_log.store import EventStore
-from projector.projection.read_models import AGENTS, INTERVAL_COLUMNS, Table, from_row
-from projector.projection.snapshots import KNOWN, Base, bases, earlier
-from projector.projection.writer import Key
+from projector.projection.read_models import AGENTS, INTERVAL_COLUMNS, Key, Table, from_row
+from projector.projection.snapshots import KNOWN, Base, bases, earlier_snapshot_time
 
 ENDLESS = 2**62  # after every time and every position
 
@@ -173,12 +172,12 @@ class _Reader(Generic[S]):
     def begin(self, key: Key, snapshots: int) -> Beginning[S]:
         """One subject's fold from so many snapshots before its last one on."""
         subject = self._stored([key])
-        time = earlier(
+        time = earlier_snapshot_time(
             self._cur,
             self._table,
             key,
             upto=self._last(subject[key]),
-            known=self._as_of.position,
+            known_position=self._as_of.position,
             skip=snapshots,
         )
         return self.beginnings(subject, time)[key]
@@ -188,7 +187,7 @@ class _Reader(Generic[S]):
         # Before the tolerance: a webhook until then may state what reconciliation told there.
         upto = min(upto, self._as_of.upto - RECONCILIATION_TOLERANCE_MS)
         wanted = [(*key, min(self._last(row), upto)) for key, row in subjects.items()]
-        found = bases(self._cur, self._table, wanted, known=self._as_of.position)
+        found = bases(self._cur, self._table, wanted, known_position=self._as_of.position)
         since = self._since(
             subjects, {key: it.time for key, it in zip(subjects, found, strict=True)}
         )
@@ -228,7 +227,9 @@ class _Reader(Generic[S]):
             (*key, time, self._last(subjects[key]), subjects[key].position)
             for key, time in after.items()
         ]
-        told = self._store.between(self._cur, self._table.column, wanted, kind=self._table.name)
+        told = self._store.between(
+            self._cur, self._table.column, wanted, condition=self._table.not_skipped
+        )
         return dict(zip(after, told, strict=True))
 
 

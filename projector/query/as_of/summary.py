@@ -24,9 +24,8 @@ from projector.domain.task import TaskState
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import AGENTS, TASKS, Table, to_array
+from projector.projection.read_models import AGENTS, TASKS, Key, Table, to_array
 from projector.projection.snapshots import KNOWN
-from projector.projection.writer import Key
 from projector.query.as_of.reconstruct import AsOf, recall, teams
 from projector.query.as_of.views import HAD_BEGUN, MAY_BE_OPEN, fits, life_parameters
 from projector.query.current_views import with_facets

@@ -15,8 +15,7 @@ from projector.domain.fold import S
 from projector.event_log.store import EventStore, now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import Table
-from projector.projection.writer import Key
+from projector.projection.read_models import Key, Table
 from projector.query.as_of.reconstruct import AsOf, Recalled, intervals_known, recall, teams
 from projector.query.current_views import Selection, Views, among_ids
 from projector.query.scope import Scope, names

@@ -9,10 +9,17 @@ from typing import Any, TypeVar
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from projector.contract.schemas import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
+from projector.contract.schemas import (
+    AnomalyRow,
+    ConflictRow,
+    CorrectionRow,
+    QuarantineRow,
+    interval_row,
+    late_event,
+)
 from projector.event_log.store import now_ms
 from projector.infrastructure.database import Pool, consistent_read
-from projector.projection.read_models import AGENTS, PASSING_TIME, TABLES, TASKS, Table
+from projector.projection.read_models import AGENTS, PASSING_TIME, TABLES, TASKS, Table, from_json
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
 
@@ -188,6 +195,7 @@ def _anomaly_row(row: TupleRow) -> AnomalyRow:
 def correction_row(row: TupleRow) -> CorrectionRow:
     """A row of the ledger in the contract's shape."""
     start, subject, org_id, id_, position, finish, event_id, recorded, before, after, events = row
+    kind = next(table.interval for table in TABLES if table.subject == subject)
     return CorrectionRow.model_validate(
         {
             **_whose(subject, org_id, id_),
@@ -197,9 +205,9 @@ def correction_row(row: TupleRow) -> CorrectionRow:
             "event_id": event_id,
             "position": position,
             "recorded_time": recorded,
-            "before": before,
-            "after": after,
-            "events": events,
+            "before": [interval_row(kind, *from_json(it)) for it in before],
+            "after": [interval_row(kind, *from_json(it)) for it in after],
+            "events": [late_event(**it) for it in events],
         }
     )
 

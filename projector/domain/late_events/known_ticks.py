@@ -1,0 +1,119 @@
+"""The known ticks of a subject: its events by millisecond, read from storage as a fold needs them.
+
+Rule: nothing is read before something depends on it. A live event needs no read at all; a late event
+usually ends after the few events behind it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Protocol
+
+from projector.domain.counters import Counters
+from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
+from projector.domain.fold import Anomaly, Interval
+
+
+@dataclass(slots=True)
+class Tick:
+    """All events of one millisecond, and what came of folding them."""
+
+    time: int  # epoch ms
+    events: Sequence[Recorded]  # in order, restatements included
+    intervals: Sequence[Interval] = ()  # that begin here
+    anomalies: Sequence[Anomaly] = ()
+    counters: Counters = field(default_factory=Counters)  # what this tick adds
+    state: str | None = None  # after it, where it is saved
+    has_snapshot: bool = False
+
+
+class StoredSubject(Protocol):
+    """What a fold asks of storage about its subject. Times are epoch ms."""
+
+    def events_after(self, time: int) -> Sequence[Recorded]:
+        """The next stored events after a time, whole milliseconds, in order; none at the end."""
+
+    def interval_at_start(self) -> Interval | None:
+        """The stored interval in which the fold begins."""
+
+    def next_interval_start(self, time: int) -> int | None:
+        """The start of the first stored interval after a time."""
+
+
+class NothingStored:
+    """A subject of which nothing is stored."""
+
+    def events_after(self, _: int) -> Sequence[Recorded]:
+        return ()
+
+    def interval_at_start(self) -> Interval | None:
+        return None
+
+    def next_interval_start(self, _: int) -> int | None:
+        return None
+
+
+class KnownTicks:
+    """The ticks from the fold's beginning on, in order of time.
+
+    ``context`` are stored events of the reconciliation tolerance before the beginning: later events
+    may state the same facts.
+    """
+
+    def __init__(self, stored: StoredSubject | None, context: Sequence[Recorded]) -> None:
+        self.ticks: list[Tick] = []
+        self.is_complete = stored is None  # all that is stored has been read
+        self.has_reconciled = any(map(is_reconciled, context))
+        self._stored = stored or NothingStored()
+        self._context = context
+
+    def index_at(self, time: int) -> int:
+        """The index of the first tick at or after a time."""
+        return bisect_left(self.ticks, time, key=_time)
+
+    def between(self, first: int, last: int) -> Sequence[Tick]:
+        """The ticks from one time up to another, both included."""
+        begin = self.index_at(first)
+        return self.ticks[begin : bisect_right(self.ticks, last, lo=begin, key=_time)]
+
+    def events_near(self, time: int) -> Iterator[Recorded]:
+        """The events that are near enough in time to state the same facts."""
+        self.read_to(time + RECONCILIATION_TOLERANCE_MS)
+        yield from within_tolerance(self._context, time)
+        for tick in self.between(
+            time - RECONCILIATION_TOLERANCE_MS, time + RECONCILIATION_TOLERANCE_MS
+        ):
+            yield from tick.events
+
+    def read_to(self, time: int) -> None:
+        """Read until a stored event after a time is known, or all are."""
+        while not self.is_complete and (not self.ticks or self.ticks[-1].time <= time):
+            self.read_more()
+
+    def read_more(self) -> None:
+        """Read the next stored events, if there are any."""
+        if self.is_complete:
+            return
+        events = self._stored.events_after(self.ticks[-1].time if self.ticks else -1)
+        self.is_complete = not events
+        self.has_reconciled = self.has_reconciled or any(map(is_reconciled, events))
+        self.ticks += [
+            Tick(time, list(same_time))
+            for time, same_time in groupby(events, key=lambda recorded: recorded.time)
+        ]
+
+
+def is_reconciled(recorded: Recorded) -> bool:
+    return recorded.origin is Origin.RECONCILIATION
+
+
+def within_tolerance(events: Iterable[Recorded], time: int) -> Iterator[Recorded]:
+    """The events that are near enough to a time to state facts of it."""
+    return (it for it in events if abs(it.time - time) <= RECONCILIATION_TOLERANCE_MS)
+
+
+def _time(tick: Tick) -> int:
+    return tick.time

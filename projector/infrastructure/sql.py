@@ -1,0 +1,45 @@
+"""Rows as arrays: how a statement takes many rows in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, LiteralString
+
+from psycopg import sql
+
+
+class Columns:
+    """Named columns with their PostgreSQL types, of rows that a statement takes as arrays.
+
+    ``unnest`` is the source for the statement, ``parameters`` are its named parameters. Values go
+    in the database's binary format.
+    """
+
+    def __init__(self, types: Mapping[str, LiteralString]) -> None:
+        self.types = types
+
+    @property
+    def names(self) -> sql.Composed:
+        """The columns, separated by commas."""
+        return sql.SQL(", ").join(map(sql.Identifier, self.types))
+
+    def unnest(self, alias: LiteralString, *, ordinal: bool = False) -> sql.Composed:
+        """``unnest(…) AS alias(columns)``; with ``ordinal`` also each row's number from 1."""
+        arrays = sql.SQL(", ").join(
+            sql.SQL("{}::{}[]").format(sql.Placeholder(name, format="b"), sql.SQL(type_))
+            for name, type_ in self.types.items()
+        )
+        columns = [*map(sql.Identifier, self.types)]
+        if ordinal:
+            columns.append(sql.Identifier("ordinal"))
+        return sql.SQL("unnest({}){} AS {}({})").format(
+            arrays,
+            sql.SQL(" WITH ORDINALITY" if ordinal else ""),
+            sql.Identifier(alias),
+            sql.SQL(", ").join(columns),
+        )
+
+    def parameters(self, rows: Iterable[Sequence[Any]]) -> dict[str, list[Any]]:
+        """The rows, each with a value per column, as one array per column."""
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        return dict(zip(self.types, columns or [[] for _ in self.types], strict=True))
