@@ -139,7 +139,7 @@ class Entry:
         return int(self.row[-1])
 
     def recorded(self) -> Recorded:
-        return _recorded(self.row)
+        return recorded_from_row(self.row)
 
 
 class LogReader:
@@ -222,7 +222,7 @@ class LogReader:
         """
         parameters = {"known": known, "beyond": beyond, "most": most}
         rows = _rows_by_subject(cursor, "later", column, condition, subjects, parameters)
-        return [in_order(map(_recorded, each)) for each in rows]
+        return [in_order(map(recorded_from_row, each)) for each in rows]
 
     def between(
         self,
@@ -240,7 +240,7 @@ class LogReader:
         if not subjects:
             return []
         rows = _rows_by_subject(cursor, "between", column, condition, subjects, {})
-        return [in_order(map(_recorded, each)) for each in rows]
+        return [in_order(map(recorded_from_row, each)) for each in rows]
 
     def around(
         self,
@@ -263,7 +263,7 @@ class LogReader:
         rows |= zip(wider, _rows_around(cursor, column, wider, known, tolerance), strict=True)
         for (_, _, time), near in rows.items():
             if len(near) > 1:
-                yield time, in_order(map(_recorded, near))
+                yield time, in_order(map(recorded_from_row, near))
 
     def position_at(self, recorded_time: int) -> int:
         """The last position that was recorded up to a moment (epoch ms), 0 where there is none."""
@@ -304,7 +304,7 @@ class LogReader:
             _PART[order].format(columns=_COLUMNS, subject=subject),
             parameters | {"since": row[0] if row else 0, "tolerance": RECONCILIATION_TOLERANCE_MS},
         )
-        return in_order(map(_recorded, rows))
+        return in_order(map(recorded_from_row, rows))
 
 
 @cache
@@ -369,7 +369,8 @@ def _entry(row: TupleRow) -> Entry:
     return Entry(position=position, org_id=org_id, subjects=subjects, row=row[4:])
 
 
-def _recorded(row: Sequence[Any]) -> Recorded:
+def recorded_from_row(row: Sequence[Any]) -> Recorded:
+    """A row of the columns position, organisation, body, created time, time and so on."""
     position, org_id, body, created, time_, source, recorded_time, origin, request = row
     return Recorded(
         event=read_event(bytes(body), org_id),

@@ -13,25 +13,42 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Literal
+from uuid import UUID
 
-from eventsourcing.persistence import IntegrityError, StoredEvent
-from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg import Cursor
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    IntegrityError,
+    InterfaceError,
+    Notification,
+    OperationalError,
+    StoredEvent,
+    Subscription,
+)
+from eventsourcing.postgres import (
+    PostgresApplicationRecorder,
+    PostgresDatastore,
+    PostgresSubscription,
+)
+from eventsourcing.utils import retry
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.domain.events import (
     Offered,
     Origin,
+    Recorded,
     TimeSource,
     bucket,
 )
-from projector.event_log.reader import LogReader
+from projector.event_log.reader import LogReader, recorded_from_row
 from projector.infrastructure.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
 from projector.webex.webhook import Unusable
+
+WAKE_SECONDS = 0.1  # a stopped subscription ends so much later
 
 Outcome = Literal["appended", "duplicate", "conflict"]
 
@@ -41,6 +58,17 @@ _APPEND_TYPES = (
     *("bigint[]", "bigint"),
 )
 _APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
+# The first three columns are the library's; the rest are those of an event as we read it.
+_NOTIFICATIONS = """
+    SELECT originator_id, originator_version, topic,
+        notification_id, org_id, state, created_time, time, time_source, recorded_time, origin,
+        request_position
+    FROM events
+    WHERE notification_id > %(after)s
+        AND (%(stop)s::bigint IS NULL OR notification_id <= %(stop)s)
+        AND (%(topics)s::text[] IS NULL OR topic = ANY(%(topics)s))
+    ORDER BY notification_id LIMIT %(limit)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +106,55 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class _Datastore(PostgresDatastore):
-    """The library's datastore over our pool, so that the process has one pool and one role."""
+@dataclass(frozen=True)
+class LogNotification(Notification):
+    """A row of the log in the library's terms, with the columns that the library has no name for.
 
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(dbname="", host="", port="", user="", password="", schema=SCHEMA)
+    ``state`` is the body as received, byte for byte.
+    """
+
+    originator_id: UUID  # the key
+    row: TupleRow = field(repr=False, compare=False)
+
+    def recorded(self) -> Recorded:
+        """The event that the body states, with its times and its origin."""
+        return recorded_from_row(self.row)
+
+
+class Datastore(PostgresDatastore):
+    """The library's datastore over a pool of ours, so that an address is read in one way only."""
+
+    def __init__(self, pool: Pool, *, schema: str = SCHEMA) -> None:
+        super().__init__(dbname="", host="", port="", user="", password="", schema=schema)
         self.pool = pool  # type: ignore[assignment]
+
+
+class _LogSubscription(PostgresSubscription):
+    """The library's subscription, which also sees what is committed while it begins to listen.
+
+    The library reads the log first and listens afterwards. An event between the two would wait for
+    the next one.
+    """
+
+    def _listen(self) -> None:
+        try:
+            with self._recorder.datastore.get_connection() as connection:
+                channel = sql.Identifier(self._recorder.channel_name)
+                connection.execute(sql.SQL("LISTEN {}").format(channel))
+                self._has_been_notified.set()
+                while not self._has_been_stopped and not self._thread_error:
+                    for _ in connection.notifies(timeout=WAKE_SECONDS, stop_after=1):
+                        self._has_been_notified.set()
+        except BaseException as error:  # noqa: BLE001 - whoever iterates raises it
+            self._thread_error = self._thread_error or error
+            self.stop()
 
 
 class EventStore(LogReader, PostgresApplicationRecorder):
     """The log. Append is atomic for a request."""
 
     def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
-        super().__init__(_Datastore(pool), events_table_name="events")
+        super().__init__(Datastore(pool), events_table_name="events")
         self.channel_name = EVENTS_CHANNEL
         self._pool = pool
         self._clock = clock
@@ -148,6 +212,37 @@ class EventStore(LogReader, PostgresApplicationRecorder):
                 ),
             )
 
+    @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[LogNotification]:
+        """At most ``limit`` rows of the log by position, from ``start`` up to ``stop`` included.
+
+        Of some event types only, where ``topics`` names any. Raises the library's errors.
+        """
+        parameters = {
+            "after": (start or 0) - inclusive_of_start,
+            "stop": stop,
+            "topics": list(topics) or None,
+            "limit": limit,
+        }
+        with self.datastore.get_connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row, binary=True)
+            rows = cursor.execute(_NOTIFICATIONS, parameters, prepare=True)
+            return [_notification(row) for row in rows]
+
+    def subscribe(
+        self, gt: int | None = None, topics: Sequence[str] = ()
+    ) -> Subscription[ApplicationRecorder]:
+        """The rows above a position, and then those that come, as they are committed."""
+        return _LogSubscription(self, gt, topics)
+
     def insert_events(
         self,
         stored_events: Sequence[StoredEvent],
@@ -180,6 +275,18 @@ class EventStore(LogReader, PostgresApplicationRecorder):
             if set(outcomes) != {"appended"}:
                 raise IntegrityError("an event with this originator and version is stored already")
             return list(positions)
+
+
+def _notification(row: TupleRow) -> LogNotification:
+    key, version, type_, position, _, body, *_ = row
+    return LogNotification(
+        originator_id=key,
+        originator_version=version,
+        topic=type_,
+        state=bytes(body),
+        id=position,
+        row=row[3:],
+    )
 
 
 def _columns(requests: Sequence[Request]) -> list[list[Any]]:
