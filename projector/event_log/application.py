@@ -85,6 +85,7 @@ class LogFactory(PostgresFactory):
             min_size=1,
             max_size=CONNECTIONS,
             open=False,  # the library opens it with the first connection
+            configure=_do_not_wait_for_the_disk,
         )
         self.datastore = Datastore(pool, schema=self.env.get(self.POSTGRES_SCHEMA, ""))
 
@@ -93,6 +94,11 @@ class LogFactory(PostgresFactory):
         recorder = EventStore(open_pool(self._url, max_size=CONNECTIONS))
         self.datastore = recorder.datastore  # so that the application closes it
         return recorder
+
+
+def _do_not_wait_for_the_disk(connection: Connection[DictRow]) -> None:
+    """What a crash of the database takes back, it takes back with its position: it comes again."""
+    connection.execute("SET synchronous_commit = off")
 
 
 class EventLog(Application[UUID]):

@@ -87,6 +87,29 @@ def positions(url: str) -> list[int]:
     return [row[0] for row in rows(url, "SELECT position FROM reports.task_steps ORDER BY 1")]
 
 
+@contextmanager
+def blocked(url: str, position: int) -> Iterator[None]:
+    """The program cannot write the row of a position while another transaction has one there."""
+    row = (position, "acme", "task-1", "task:new", 0)
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "INSERT INTO reports.task_steps (position, org_id, task_id, type, time)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            row,
+        )
+        yield
+        connection.rollback()
+
+
+def waits_for_a_lock(url: str) -> bool:
+    """Whether the program waits for another transaction."""
+    query = (
+        "SELECT FROM pg_stat_activity WHERE usename = 'reports' AND wait_event_type = 'Lock'"
+        " AND datname = current_database()"
+    )
+    return bool(rows(url, query))
+
+
 def expected_positions(site: Site) -> list[int]:
     """The log's events of the types that the program asks for."""
     query = "SELECT notification_id, topic FROM projector.events ORDER BY 1"
@@ -130,22 +153,22 @@ def our_hold_ms(site: Site) -> dict[str, int]:
 
 def test_the_page_s_program_survives_a_kill(site: Site, reports: str, tmp_path: Path) -> None:
     """Nothing is left out or applied twice, with duplicates, late events and a kill in between."""
-    day = live(hours=1, agents=30, lose=0.02, duplicate=0.1, late=0.2)
+    day = live(hours=0.5, agents=25, lose=0.02, duplicate=0.1, late=0.2)
     half = len(day.deliveries) // 2
     post(site, day.deliveries[:half])
-    stored = len(expected_positions(site))
+    stored = expected_positions(site)
+    middle = len(stored) // 2
 
-    with program(tmp_path, reports) as process:
-        eventually(lambda: len(positions(site.url)) > 20)
+    with blocked(site.url, stored[middle]), program(tmp_path, reports) as process:
+        # It has written that position, but not yet the row.
+        eventually(lambda: waits_for_a_lock(site.url), seconds=60)
         process.kill()
         process.wait()
-    applied = positions(site.url)
-    assert 20 < len(applied) < stored, "it was not killed in the middle"
-    assert expected_positions(site)[: len(applied)] == applied
+    assert stored[:middle] == positions(site.url)
 
     with program(tmp_path, reports) as process:
         post(site, day.deliveries[half:])  # while it reads
-        eventually(lambda: len(positions(site.url)) == len(expected_positions(site)))
+        eventually(lambda: len(positions(site.url)) == len(expected_positions(site)), seconds=60)
         assert process.poll() is None
     assert expected_positions(site) == positions(site.url)
 
