@@ -1,9 +1,10 @@
-"""The store: an append-only log of events on the `eventsourcing` library's contracts.
+"""The event log: append, and the recorder of the `eventsourcing` library over it.
 
-The rule of this file: an event is in the log exactly once, under its key, and readers that follow
-positions miss none. The library's recorder is kept for its contracts (notifications by position,
-streams, subscriptions); its hot path is one SQL call, ``append_events`` in ``migrations/``, which
-also tells a duplicate from a conflict. The only importer of ``eventsourcing``.
+The rule of this file: an event is in the log exactly once, under its key, and whoever reads by
+position misses none. To append is one call of an SQL function in ``migrations/``, which decides
+what is a duplicate and what is a conflict. The library's contracts (notifications by position,
+streams, subscriptions) hold on top of it; ``application`` opens them to projections of an
+integrator's own.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from projector.webex.webhook import Unusable
 
 WAKE_SECONDS = 0.1  # a stopped subscription ends so much later
 
-Outcome = Literal["appended", "duplicate", "conflict"]
+AppendOutcome = Literal["appended", "duplicate", "conflict"]
 
 _APPEND_TYPES = (
     *("uuid[]", "text[]", "text[]", "text[]", "bytea[]", "text[]", "text[]", "bigint[]"),
@@ -73,7 +74,10 @@ _NOTIFICATIONS = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What one publication offers: its events, and its unusable parts with the headers it had."""
+    """What one HTTP request or program offers: its events, and its unusable parts.
+
+    ``headers`` are those of the request; they are stored with the unusable parts.
+    """
 
     events: Sequence[Offered] = ()
     unusable: Sequence[Unusable] = ()
@@ -83,14 +87,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What became of a request, once durable; ``head`` is the log's last position then."""
+    """What became of a request, once it is durable.
 
-    outcomes: Sequence[Outcome]
+    ``outcomes`` has one element for each event, in their order. ``head`` is the last position of
+    the log at that time.
+    """
+
+    outcomes: Sequence[AppendOutcome]
     quarantined: int
     head: int
 
     @property
     def counts(self) -> dict[str, int]:
+        """How many elements were received, and how many of them have each outcome."""
         outcomes = [*self.outcomes]
         return {
             "received": len(outcomes) + self.quarantined,
@@ -151,7 +160,7 @@ class _LogSubscription(PostgresSubscription):
 
 
 class EventStore(LogReader, PostgresApplicationRecorder):
-    """The log. Append is atomic for a request."""
+    """The log, over a pool of connections. ``clock`` gives the recorded time, epoch ms."""
 
     def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
         super().__init__(Datastore(pool), events_table_name="events")
@@ -160,9 +169,12 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         self._clock = clock
 
     def append(self, requests: Sequence[Request]) -> list[Receipt]:
-        """Make requests durable in one transaction; StoreUnavailable where that failed."""
+        """Append some requests in one transaction; the answer has a receipt for each.
+
+        Raises StoreUnavailable if the database does not answer; then none of them is stored.
+        """
         unusable = any(request.unusable for request in requests)
-        # Alone, the one call is a transaction of its own and costs one round trip.
+        # Without unusable parts there is one call. It is a transaction of its own: one round trip.
         with (
             translated(),
             self._pool.connection() as connection,
@@ -171,10 +183,10 @@ class EventStore(LogReader, PostgresApplicationRecorder):
             cursor = connection.cursor(row_factory=tuple_row)
             self._quarantine(cursor, requests)
             outcomes, head = self._append(cursor, _columns(requests))
-        each = iter(outcomes)
+        remaining = iter(outcomes)
         return [
             Receipt(
-                outcomes=list(islice(each, len(request.events))),
+                outcomes=list(islice(remaining, len(request.events))),
                 quarantined=len(request.unusable),
                 head=head,
             )
@@ -183,7 +195,7 @@ class EventStore(LogReader, PostgresApplicationRecorder):
 
     def _append(
         self, cursor: Cursor[TupleRow], columns: Sequence[Sequence[Any]]
-    ) -> tuple[Sequence[Outcome], int]:
+    ) -> tuple[Sequence[AppendOutcome], int]:
         if not columns[0]:
             return (), self.head_of(cursor)
         cursor.execute(_APPEND, (*columns, self._clock()), prepare=True)
@@ -192,20 +204,20 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         return row[0], row[2]
 
     def _quarantine(self, cursor: Cursor[TupleRow], requests: Sequence[Request]) -> None:
-        # Equal bodies are counted here: a request may repeat one some hundred thousand times.
-        first: dict[bytes, tuple[str, int]] = {}
+        # Equal bodies are counted here, since a request may repeat one some hundred thousand times.
+        first_deliveries: dict[bytes, tuple[str, int]] = {}  # reason, and number of the request
         deliveries: Counter[bytes] = Counter()
         for number, request in enumerate(requests, start=1):
-            for bad in request.unusable:
-                first.setdefault(bad.body, (bad.reason, number))
-                deliveries[bad.body] += 1
-        if first:
+            for part in request.unusable:
+                first_deliveries.setdefault(part.body, (part.reason, number))
+                deliveries[part.body] += 1
+        if first_deliveries:
             cursor.execute(
                 "SELECT quarantine_bodies(%s, %s, %s, %s, %s, %s)",
                 (
-                    list(first),
-                    [reason for reason, _ in first.values()],
-                    [number for _, number in first.values()],
+                    list(first_deliveries),
+                    [reason for reason, _ in first_deliveries.values()],
+                    [number for _, number in first_deliveries.values()],
                     list(deliveries.values()),
                     [Jsonb(request.headers) for request in requests],
                     self._clock(),
@@ -248,9 +260,10 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         stored_events: Sequence[StoredEvent],
         **_: Any,
     ) -> Sequence[int] | None:
-        """The library's way in, through the same function: all or IntegrityError.
+        """Append events of the library, all of them or none; the answer has their positions.
 
-        Such events belong to no organisation and no subject.
+        They belong to no organisation and no subject. Raises IntegrityError if one of them is
+        stored already.
         """
         if not stored_events:
             return []
@@ -290,7 +303,7 @@ def _notification(row: TupleRow) -> LogNotification:
 
 
 def _columns(requests: Sequence[Request]) -> list[list[Any]]:
-    """The offered events of all requests as the arrays that ``append_events`` takes."""
+    """The offered events of all requests as the arrays that the SQL function takes."""
     rows: list[tuple[Any, ...]] = []
     for request in requests:
         rows += _rows(request, len(rows))
@@ -320,7 +333,7 @@ def _rows(request: Request, first: int) -> Iterator[tuple[Any, ...]]:
 
 
 def _time(offered: Offered) -> tuple[int | None, str]:
-    """When it happened and how we know; null where only the moment of recording remains."""
+    """When an event happened, epoch ms, and how we know; None stands for the time of recording."""
     if offered.created is not None:
         return offered.created, TimeSource.CREATED.value
     if offered.dispatched is not None:
