@@ -20,6 +20,7 @@ from api.resources import (
     webhooks,
 )
 from api.resources import parked_subjects as parked
+from api.service import attach
 from projector.bootstrap import Service
 
 
@@ -33,7 +34,7 @@ def create_app(service: Service) -> Flask:
     )
     # One more than the limit: a body without a length is read up to here, silently.
     app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit + 1
-    app.extensions["service"] = service
+    attach(app, service)
     app.url_map.merge_slashes = False  # an id may end in a slash: that is not found, not elsewhere
     problems.register(app)
     for blueprint in (

@@ -11,11 +11,12 @@ from typing import Any
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from api.auth.errors import AccessDenied
 from projector.contract.schemas import Shape
 from projector.event_log.intake import NotAuthentic
 from projector.infrastructure.database import StoreUnavailable
 
-RETRY_AFTER_SECONDS = 1
+RETRY_LATER = {"Retry-After": "1"}  # seconds
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +58,7 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
 def register(app: Flask) -> None:
     """Answer every error of an application with a problem document."""
     app.register_error_handler(Problem, _problem)
+    app.register_error_handler(AccessDenied, _access_denied)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(NotAuthentic, lambda error: answer(401, str(error)))
     app.register_error_handler(StoreUnavailable, _unavailable)
@@ -80,13 +82,17 @@ def _problem(problem: Problem) -> Response:
     return answer(problem.status, str(problem), headers=problem.headers, **problem.more)
 
 
+def _access_denied(error: AccessDenied) -> Response:
+    return answer(error.status, str(error), headers=error.headers)
+
+
 def _http(error: HTTPException) -> Response:
     kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return answer(error.code or 500, error.description or error.name, headers=kept)
 
 
 def _unavailable(error: StoreUnavailable) -> Response:
-    return answer(503, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return answer(503, str(error), headers=RETRY_LATER)
 
 
 def _fault(error: Exception) -> Response:

@@ -14,8 +14,8 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from api.auth import access
-from api.http import exports
+from api.auth.authorization import admit
+from api.http import exports, freshness
 from api.http.exports import Export
 from api.http.parameters import NUMBERS, Q, Query, read_body, read_number, read_query
 from projector.infrastructure.settings import Role, Token
@@ -37,7 +37,7 @@ class Route:
     status: int = 200
     content_type: str = "application/json"
     exports: bool = False  # also as CSV and NDJSON
-    headers: tuple[str, ...] = (access.MIN_POSITION,)  # of a GET: positions, each optional
+    headers: tuple[str, ...] = (freshness.MIN_POSITION,)  # of a GET: positions, each optional
 
 
 ROUTES: list[Route] = []
@@ -72,11 +72,11 @@ def read(  # noqa: PLR0913 - what a route is
     def register(handler: Callable[..., BaseModel]) -> Callable[..., Response]:
         @wraps(handler)
         def view(**parts: Any) -> Response:
-            asked, position = read_query(query), access.min_position()
+            asked, position = read_query(query), freshness.min_position()
             kind = exports.JSON if export is None else exports.wanted()
             _read_numbers(parts)
-            token: Token = access.caller(role)
-            access.wait_for(position)
+            token: Token = admit(role)
+            freshness.wait_for(position)
             if export is None:
                 return answer(handler(asked, token, **parts))
             if kind == exports.JSON:
@@ -114,17 +114,21 @@ def read_events(  # noqa: PLR0913 - what a route is
             query=query,
             role=role,
             content_type=EVENT_STREAM,
-            headers=(access.MIN_POSITION, access.LAST_EVENT_ID),
+            headers=(freshness.MIN_POSITION, freshness.LAST_EVENT_ID),
         )
     )
 
     def register(handler: Callable[..., Response]) -> Callable[[], Response]:
         @wraps(handler)
         def view() -> Response:
-            asked, position, last = read_query(query), access.min_position(), access.last_event_id()
-            token: Token = access.caller(role)
-            access.known_position(last)
-            access.wait_for(position)
+            asked, position, last = (
+                read_query(query),
+                freshness.min_position(),
+                freshness.last_event_id(),
+            )
+            token: Token = admit(role)
+            freshness.require_recorded(last)
+            freshness.wait_for(position)
             return handler(asked, token, last)
 
         blueprint.add_url_rule(path, path, view, methods=["GET"])
@@ -165,7 +169,7 @@ def operate(  # noqa: PLR0913 - what a route is
         def view() -> Response:
             read_query(Query)
             asked = read_body(body)
-            model = handler(asked, access.caller(role))
+            model = handler(asked, admit(role))
             answered = answer(model, status)
             if location is not None:
                 answered.headers["Location"] = location.format(model)
@@ -193,7 +197,7 @@ def stop(
         def view(**parts: Any) -> Response:
             read_query(Query)
             _read_numbers(parts)
-            return answer(handler(access.caller(role), **parts))
+            return answer(handler(admit(role), **parts))
 
         blueprint.add_url_rule(path, f"delete {path}", view, methods=["DELETE"])
         return view
@@ -217,7 +221,7 @@ def read_open(
         @wraps(handler)
         def view() -> Response:
             read_query(Query)
-            access.wait_for(access.min_position())
+            freshness.wait_for(freshness.min_position())
             return handler()
 
         blueprint.get(path)(view)

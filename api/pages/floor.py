@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
-from api.auth import access
-from api.http.problems import RETRY_AFTER_SECONDS, Problem
+from api.auth import session
+from api.auth.authentication import find_token
+from api.auth.authorization import admit, scope_of
+from api.auth.errors import AccessDenied
+from api.http.problems import RETRY_LATER
 from api.pages import presentation
 from api.pages.presentation import Freshness, Rows
+from api.service import service
 from projector.contract.schemas import AgentView, TaskView
 from projector.event_log.store import now_ms
 from projector.infrastructure.database import StoreUnavailable
@@ -68,8 +71,8 @@ def floor() -> Response:
 
 @blueprint.post("/session")
 def sign_in() -> Response:
-    if not _is_from_this_site():
-        raise Problem(403, "Only this service's own page may sign in here.")
+    if not session.is_from_this_site():
+        raise AccessDenied(403, "Only this service's own page may sign in here.")
     return _sign_in(request.form.get("token", ""))
 
 
@@ -80,10 +83,10 @@ def _protect(response: Response) -> Response:
     return response
 
 
-@blueprint.errorhandler(Problem)
-def _refuse(problem: Problem) -> Response:
-    response = make_response(render_template("refused.html", detail=problem), problem.status)
-    response.headers.update(problem.headers)
+@blueprint.errorhandler(AccessDenied)
+def _refuse(error: AccessDenied) -> Response:
+    response = make_response(render_template("refused.html", detail=error), error.status)
+    response.headers.update(error.headers)
     # With no-referrer, browsers hide the origin of the form's post also from ourselves.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
@@ -92,46 +95,30 @@ def _refuse(problem: Problem) -> Response:
 @blueprint.errorhandler(StoreUnavailable)
 def _wait(error: StoreUnavailable) -> Response:
     response = make_response(render_template("unavailable.html", detail=error), 503)
-    response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    response.headers.update(RETRY_LATER)
     return response
 
 
 def _page(template: str) -> Response:
-    shown = _read_floor(access.scope(access.caller(Role.VIEWER), []))
+    shown = _read_floor(scope_of(admit(Role.VIEWER), []))
     moment = partial(presentation.moment, now=shown.now)
     return make_response(
         render_template(template, floor=shown, moment=moment, tone=presentation.tone)
     )
 
 
-def _sign_in(given: str) -> Response:
-    token = given.strip()
-    if access.service().token(token) is None:
-        raise Problem(401, "This token is not known here.")
+def _sign_in(text: str) -> Response:
+    token = find_token(text)
+    if token is None:
+        raise AccessDenied(401, "This token is not known here.")
     response = make_response(redirect(url_for("pages.first_page"), 303))
-    response.set_cookie(
-        access.SESSION_COOKIE, token, httponly=True, samesite="Lax", secure=_is_https()
-    )
+    session.start(response, token)
     return response
-
-
-def _is_https() -> bool:
-    """Said by the connection, or by a proxy that ends TLS before us."""
-    return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
-
-
-def _is_from_this_site() -> bool:
-    """As the browser says; what is no browser has no cookie that could be misused."""
-    fetched_from = request.headers.get("Sec-Fetch-Site")
-    if fetched_from is not None:
-        return fetched_from in ("same-origin", "none")
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
 
 
 def _read_floor(scope: Scope) -> Floor:
     freshness = _freshness()
-    views = access.service().views
+    views = service().views
     statuses = views.count(AGENTS, scope, "status")
     tasks = views.count(TASKS, scope, "open")
     agents = presentation.present_first(_newest(AGENTS, scope, ROWS_AT_MOST))
@@ -149,11 +136,10 @@ def _read_floor(scope: Scope) -> Floor:
 
 
 def _freshness() -> Freshness:
-    service = access.service()
-    position = service.views.position()
-    return presentation.freshness(service.store.head(), position, service.status.unready())
+    position = service().views.position()
+    return presentation.freshness(service().store.head(), position, service().status.unready())
 
 
 def _newest(table: Table[Any], scope: Scope, limit: int, **facets: Sequence[str]) -> Sequence[Any]:
     selection = Selection(facets=facets, limit=limit, newest=True)
-    return access.service().views.list(table, scope, selection)[0]
+    return service().views.list(table, scope, selection)[0]

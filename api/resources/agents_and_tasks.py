@@ -8,7 +8,8 @@ from typing import Any
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from api.auth import access
+from api.auth.authorization import scope_of
+from api.http.freshness import times_of
 from api.http.pagination import AsOfMeta, ListMeta, envelope
 from api.http.parameters import (
     AsOfQuery,
@@ -24,6 +25,7 @@ from api.http.parameters import (
 )
 from api.http.problems import Problem
 from api.http.routing import read
+from api.service import service
 from projector.contract.schemas import (
     AgentInterval,
     AgentView,
@@ -130,15 +132,15 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
         return views.model_construct(**_list(table, query, token, ids=f"{name}_id"))
 
     def find_view(query: ViewQuery, token: Token, **parts: str) -> BaseModel:
-        return _find(table, query, token, parts[f"{name}_id"], access.as_of(query)).view
+        return _find(table, query, token, parts[f"{name}_id"], times_of(query)).view
 
     def list_intervals(query: HistoryQuery, token: Token, **parts: str) -> BaseModel:
         return history.model_construct(**_history(table, query, token, parts[f"{name}_id"]))
 
     def explain(query: ViewQuery, token: Token, **parts: str) -> BaseModel:
-        id_, as_of = parts[f"{name}_id"], access.as_of(query)
+        id_, as_of = parts[f"{name}_id"], times_of(query)
         found = _find(table, query, token, id_, as_of)
-        return access.service().explain.explain(table, (found.org_id, id_), as_of)
+        return service().explain.explain(table, (found.org_id, id_), as_of)
 
     def list_events(query: EventsQuery, token: Token, **parts: str) -> BaseModel:
         return EventList.model_construct(**_events(table, query, token, parts[f"{name}_id"]))
@@ -172,7 +174,7 @@ def _register(  # noqa: PLR0913 - what the two kinds of subjects differ in
 
 
 def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dict[str, Any]:
-    scope = access.scope(token, query.org_id)
+    scope = scope_of(token, query.org_id)
     selection = Selection(
         ids=getattr(query, ids) or None,
         facets=filters(query, without={*ListQuery.model_fields, ids}),
@@ -180,14 +182,14 @@ def _list(table: Table[Any], query: ListQuery, token: Token, *, ids: str) -> dic
         limit=query.limit,
     )
     if query.at is None and query.known_at is None:
-        return envelope(*access.service().views.list(table, scope, selection))
-    found = access.service().past.list(table, scope, selection, access.as_of(query))
+        return envelope(*service().views.list(table, scope, selection))
+    found = service().past.list(table, scope, selection, times_of(query))
     return envelope(*found, query)
 
 
 def _find(table: Table[Any], query: OneQuery, token: Token, id_: str, as_of: AsOf) -> Found:
-    scope = access.scope(token, query.org_id)
-    found = access.service().past.find(table, scope, id_, as_of)
+    scope = scope_of(token, query.org_id)
+    found = service().past.find(table, scope, id_, as_of)
     if not found:
         raise Problem(404, f"No {table.name[:-1]} is known by the id {id_!r}.")
     if len(found) > 1:
@@ -200,9 +202,9 @@ def _find(table: Table[Any], query: OneQuery, token: Token, id_: str, as_of: AsO
 
 
 def _history(table: Table[Any], query: HistoryQuery, token: Token, id_: str) -> dict[str, Any]:
-    as_of = access.as_of(query)
+    as_of = times_of(query)
     found = _find(table, query, token, id_, as_of)
-    intervals, place = access.service().past.history(
+    intervals, place = service().past.history(
         table,
         (found.org_id, id_),
         as_of,
@@ -215,8 +217,8 @@ def _history(table: Table[Any], query: HistoryQuery, token: Token, id_: str) -> 
 
 
 def _events(table: Table[Any], query: EventsQuery, token: Token, id_: str) -> dict[str, Any]:
-    found = _find(table, query, token, id_, access.service().past.as_of(None, None))
-    rows, place = access.service().log.of_subject(
+    found = _find(table, query, token, id_, service().past.as_of(None, None))
+    rows, place = service().log.of_subject(
         table,
         found.org_id,
         id_,

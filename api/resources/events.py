@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask import Blueprint
 from pydantic import Field
 
-from api.auth import access
+from api.auth.authorization import scope_of
 from api.http import exports
 from api.http.pagination import ListMeta, envelope
 from api.http.parameters import Flag, Limit, LogCursor, Names, OneQuery, Time, WholeNumber
 from api.http.problems import Problem
 from api.http.routing import read
+from api.service import service
 from projector.contract.schemas import EventRow, EventWithBody, LogEvent, Shape
 from projector.domain.events import Origin
 from projector.event_log.reader import ReadOrder
@@ -73,7 +74,7 @@ def _export(query: FilterQuery, token: Token) -> exports.Export:
     return exports.Export(
         name="events",
         model=EventWithBody if asked.with_body else EventRow,
-        rows=access.service().log.rows(asked),
+        rows=service().log.rows(asked),
         query=query,
         recorded_to=recorded_to,
         position=position,
@@ -95,7 +96,7 @@ def list_events(query: LogQuery, token: Token) -> LogList:
         position, recorded_to, *_ = query.cursor
         after = query.cursor[2:]
     asked = _question(query, token, position, after)
-    rows, goes_on = access.service().log.page(asked, query.limit)
+    rows, goes_on = service().log.page(asked, query.limit)
     place = None if goes_on is None else (position, recorded_to, *goes_on)
     found = envelope(rows, place)
     meta = LogMeta(**found["meta"].model_dump(), position=position, recorded_to=recorded_to)
@@ -130,7 +131,7 @@ def digest(query: FilterQuery, token: Token) -> Digest:
     query=OneQuery,
 )
 def find_event(query: OneQuery, token: Token, position: int) -> LogEvent:
-    found = access.service().log.find(access.scope(token, query.org_id), position)
+    found = service().log.find(scope_of(token, query.org_id), position)
     if found is None:
         raise Problem(404, f"The log has no event at position {position} that the token may see.")
     return found
@@ -138,7 +139,7 @@ def find_event(query: OneQuery, token: Token, position: int) -> LogEvent:
 
 def _as_of(query: FilterQuery) -> tuple[int, int]:
     """The last position to tell of, and when it was recorded."""
-    store = access.service().store
+    store = service().store
     position = store.head()
     if query.recorded_to is not None:
         position = min(position, store.position_at(query.recorded_to))
@@ -152,9 +153,9 @@ def _question(
 ) -> LogQuestion:
     first = query.recorded_from
     return LogQuestion(
-        scope=access.scope(token, query.org_id),
+        scope=scope_of(token, query.org_id),
         position=position,
-        after_position=access.service().store.position_at(first - 1) if first else 0,
+        after_position=service().store.position_at(first - 1) if first else 0,
         types=query.type,
         origins=query.origin,
         agent_ids=query.agent_id,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from api.auth import access
 from api.http.parameters import Query
-from api.http.problems import Problem
+from api.http.problems import RETRY_LATER, Problem
 from api.http.routing import answer, read, read_open
+from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.settings import Token
@@ -40,12 +40,12 @@ def healthz() -> Response:
 def readyz() -> Response:
     warnings: list[str] = []
     try:
-        reasons = access.service().status.unready()
-        warnings = access.service().status.warnings()
+        reasons = service().status.unready()
+        warnings = service().status.warnings()
     except StoreUnavailable as error:
         reasons = [str(error)]
     if reasons:
-        raise Problem(503, "; ".join(reasons), headers={"Retry-After": "1"})
+        raise Problem(503, "; ".join(reasons), headers=RETRY_LATER)
     return answer(Readiness(status="ready", warnings=warnings))
 
 
@@ -57,4 +57,4 @@ def readyz() -> Response:
     query=Query,
 )
 def status(_: Query, __: Token) -> StatusShape:
-    return access.service().status.read()
+    return service().status.read()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from api.auth import access
+from api.auth.authorization import scope_of
 from api.http.exports import Export
 from api.http.pagination import ListMeta, envelope
 from api.http.parameters import (
@@ -21,6 +21,7 @@ from api.http.parameters import (
     Time,
 )
 from api.http.routing import read
+from api.service import service
 from projector.contract.schemas import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow, Shape
 from projector.infrastructure.settings import Token
 from projector.query.audit.ledgers import LedgerQuestion, Place
@@ -78,17 +79,17 @@ def _register(
     """The route of one ledger, as pages and as an export."""
 
     def ledger() -> Callable[[Scope, LedgerQuestion], tuple[Sequence[Shape], Place | None]]:
-        return getattr(access.service().ledgers, name)  # type: ignore[no-any-return]
+        return getattr(service().ledgers, name)  # type: ignore[no-any-return]
 
     def page(query: LedgerQuery, token: Token) -> BaseModel:
         asked = _question(query, limit=query.limit)
-        rows, place = ledger()(access.scope(token, query.org_id), asked)
+        rows, place = ledger()(scope_of(token, query.org_id), asked)
         return answers.model_construct(**envelope(rows, place))
 
     def export(query: LedgerQuery, token: Token) -> Export:
-        store, ask = access.service().store, ledger()
-        position = access.service().views.position()
-        scope, asked = access.scope(token, query.org_id), _question(query, limit=EXPORTED_TOGETHER)
+        store, ask = service().store, ledger()
+        position = service().views.position()
+        scope, asked = scope_of(token, query.org_id), _question(query, limit=EXPORTED_TOGETHER)
 
         def rows() -> Iterator[Shape]:
             place: Place | None = ()

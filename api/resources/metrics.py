@@ -10,9 +10,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 from pydantic import RootModel
 
-from api.auth import access
+from api.http import freshness
 from api.http.parameters import Query, read_query
 from api.http.routing import ROUTES, Route
+from api.service import service
 from projector.query.status import StatusShape
 
 blueprint = Blueprint("metrics", __name__)
@@ -84,7 +85,7 @@ ROUTES.append(
 @blueprint.get("/metrics")
 def metrics() -> Response:
     read_query(Query)
-    access.wait_for(access.min_position())
+    freshness.wait_for(freshness.min_position())
     registry = CollectorRegistry()
-    registry.register(Metrics(access.service().status.read()))
+    registry.register(Metrics(service().status.read()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

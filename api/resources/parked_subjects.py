@@ -7,11 +7,12 @@ from typing import Self
 from flask import Blueprint
 from pydantic import Field, model_validator
 
-from api.auth import access
+from api.auth.authorization import scope_of
 from api.http.pagination import ListMeta, envelope
 from api.http.parameters import Limit, OneQuery, ParkedCursor, Query, StoredName
 from api.http.problems import Problem
 from api.http.routing import operate, read
+from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.projection.parking import NotParked
@@ -75,8 +76,8 @@ class ParkedQuery(OneQuery):
     role=Role.OPERATOR,
 )
 def list_parked(query: ParkedQuery, token: Token) -> ParkedList:
-    scope = access.scope(token, query.org_id)
-    found, place = access.service().parking.list(scope, after=query.cursor, limit=query.limit)
+    scope = scope_of(token, query.org_id)
+    found, place = service().parking.list(scope, after=query.cursor, limit=query.limit)
     return ParkedList.model_construct(**envelope([*map(ParkedRow.model_validate, found)], place))
 
 
@@ -103,7 +104,7 @@ def skip(asked: ParkedSubject, token: Token) -> ResumedShape:
 
 
 def _resume(asked: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
-    scope, parking = access.scope(token, [asked.org_id]), access.service().parking
+    scope, parking = scope_of(token, [asked.org_id]), service().parking
     kind, id_ = ("agent", asked.agent_id) if asked.agent_id else ("task", asked.task_id or "")
     if parking.find(scope, kind, id_) is None:
         raise Problem(404, f"No {kind} {id_!r} of {asked.org_id!r} is parked.")

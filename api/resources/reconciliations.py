@@ -7,12 +7,14 @@ from typing import Any, ClassVar
 from flask import Blueprint
 from pydantic import Field, StrictBool, ValidationInfo, field_validator
 
-from api.auth import access
+from api.auth.authentication import caller_name
+from api.auth.authorization import require_all_teams
 from api.http.pagination import ListMeta
 from api.http.parameters import Query, Reason, StoredNames, StoredTime
 from api.http.problems import Problem
 from api.http.routing import operate
 from api.resources import runs
+from api.service import service
 from projector.contract.schemas import Shape
 from projector.event_log.store import now_ms
 from projector.infrastructure.settings import Token
@@ -182,8 +184,8 @@ def _shaped(job: Job) -> ReconciliationShape:
     location="/api/v1/reconciliations/{0.id}",
 )
 def begin(asked: ReconciliationQuery, token: Token) -> ReconciliationShape:
-    runs.of_all_teams(token)
-    settings = access.service().settings
+    require_all_teams(token)
+    settings = service().settings
     org_id = settings.webex_org_id
     if token.org_ids is not None and org_id not in token.org_ids:
         raise Problem(403, "The token does not cover the organisation that is reconciled.")
@@ -196,7 +198,7 @@ def begin(asked: ReconciliationQuery, token: Token) -> ReconciliationShape:
         )
     given = asked.model_dump(mode="json", by_alias=True, exclude={"why"})
     given["orgIds"] = None if org_id is None else [org_id]
-    job = access.service().jobs.ask("reconciliation", given, who=runs.who(token), why=asked.why)
+    job = service().jobs.ask("reconciliation", given, who=caller_name(token), why=asked.why)
     return _shaped(job)
 
 

@@ -7,11 +7,13 @@ from typing import Any, Self
 from flask import Blueprint
 from pydantic import Field, StrictBool, model_validator
 
-from api.auth import access
+from api.auth.authentication import caller_name
+from api.auth.authorization import require_all_teams, scope_of
 from api.http.pagination import ListMeta
 from api.http.parameters import Query, Reason, StoredName, StoredNames, StoredTime
 from api.http.routing import operate
 from api.resources import runs
+from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.settings import Token
 from projector.operations.job_queue import Job
@@ -113,11 +115,11 @@ def _shaped(job: Job) -> ReplayShape:
     location="/api/v1/replays/{0.id}",
 )
 def begin(asked: ReplayQuery, token: Token) -> ReplayShape:
-    runs.of_all_teams(token)
-    scope = access.scope(token, [asked.org_id] if asked.org_id else [])
+    require_all_teams(token)
+    scope = scope_of(token, [asked.org_id] if asked.org_id else [])
     given = asked.model_dump(mode="json", by_alias=True, exclude={"org_id", "why"})
     given["orgIds"] = None if scope.org_ids is None else sorted(scope.org_ids)
-    job = access.service().jobs.ask("replay", given, who=runs.who(token), why=asked.why)
+    job = service().jobs.ask("replay", given, who=caller_name(token), why=asked.why)
     return _shaped(job)
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint
 from pydantic import BaseModel
 
-from api.auth import access
 from api.http.pagination import envelope
 from api.http.parameters import Limit, PositionCursor, Query
 from api.http.problems import Problem
 from api.http.routing import read, stop
+from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job, JobKind, NotCancellable
@@ -54,9 +53,7 @@ def register(  # noqa: PLR0913 - the routes of a kind
 
     def page(query: RunsQuery, token: Token) -> BaseModel:
         after = query.cursor[0] if query.cursor else None
-        found, place = access.service().jobs.list(
-            kind, orgs=token.org_ids, after=after, limit=query.limit
-        )
+        found, place = service().jobs.list(kind, orgs=token.org_ids, after=after, limit=query.limit)
         return listed.model_construct(**envelope([*map(row, found)], place))
 
     def tell(_: Query, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
@@ -65,7 +62,7 @@ def register(  # noqa: PLR0913 - the routes of a kind
     def cancel(token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
         _found(kind, token, id)
         try:
-            job = access.service().jobs.cancel(kind, id)
+            job = service().jobs.cancel(kind, id)
         except NotCancellable as error:
             raise Problem(409, str(error)) from None
         return shaped(job or _found(kind, token, id))
@@ -78,7 +75,7 @@ def register(  # noqa: PLR0913 - the routes of a kind
 
 
 def _found(kind: JobKind, token: Token, id_: int) -> Job:
-    job = access.service().jobs.find(kind, id_, orgs=token.org_ids)
+    job = service().jobs.find(kind, id_, orgs=token.org_ids)
     if job is None:
         raise Problem(404, f"There is no {kind} {id_}.")
     return job
@@ -96,14 +93,3 @@ def about(job: Job) -> dict[str, Any]:
         "finished_time": job.finished_time,
         "error": job.error,
     }
-
-
-def who(token: Token) -> str:
-    """A caller by name, without the token."""
-    return f"{token.role.value} {hashlib.sha256(token.token.encode()).hexdigest()[:8]}"
-
-
-def of_all_teams(token: Token) -> None:
-    """Problem 403 for who sees some teams only: what a run changes is of all."""
-    if token.team_ids is not None:
-        raise Problem(403, "This needs a token for all teams.")

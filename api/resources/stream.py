@@ -8,10 +8,11 @@ from typing import Literal
 
 from flask import Blueprint, Response, request
 
-from api.auth import access
+from api.auth.authorization import scope_of
 from api.http.parameters import Flag, Names, OneQuery, filters
-from api.http.problems import RETRY_AFTER_SECONDS, Problem
+from api.http.problems import RETRY_LATER, Problem
 from api.http.routing import EVENT_STREAM, read_events
+from api.service import service
 from projector.contract.schemas import AgentView, CorrectionRow, Shape, TaskView
 from projector.infrastructure.settings import Token
 from projector.query.live.changes import Interest
@@ -56,10 +57,10 @@ class StreamEvent(Shape):
 def stream(query: StreamQuery, token: Token, since: int | None) -> Response:
     given = filters(query, without={"org_id"})
     interest = Interest(
-        scope=access.scope(token, query.org_id),
+        scope=scope_of(token, query.org_id),
         filters={name: frozenset(values) for name, values in given.items()},
     )
-    return _answer(access.service().feed, interest, since)
+    return _answer(service().feed, interest, since)
 
 
 def _answer(feed: Feed, interest: Interest, since: int | None) -> Response:
@@ -69,8 +70,7 @@ def _answer(feed: Feed, interest: Interest, since: int | None) -> Response:
     try:
         opened = feed.open(interest, since=since)
     except TooManyStreams as error:
-        headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        raise Problem(503, str(error), headers=headers) from None
+        raise Problem(503, str(error), headers=RETRY_LATER) from None
     response.response = _frames(opened)
     response.call_on_close(opened.close)
     return response

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from api.auth import access
+from api.auth.authorization import scope_of
+from api.http.freshness import times_of
 from api.http.parameters import AsOfQuery, Names, OneQuery, Window, filters
 from api.http.routing import read
+from api.service import service
 from projector.contract.schemas import Summary
 from projector.infrastructure.settings import Token
 
@@ -31,10 +33,10 @@ class SummaryQuery(OneQuery, AsOfQuery):
     query=SummaryQuery,
 )
 def summarize(query: SummaryQuery, token: Token) -> Summary:
-    scope = access.scope(token, query.org_id)
-    return access.service().summaries.summarize(
+    scope = scope_of(token, query.org_id)
+    return service().summaries.summarize(
         scope.narrowed(query.team_id) if query.team_id else scope,
         filters(query, without={"org_id", "team_id", "window", *AsOfQuery.model_fields}),
-        access.as_of(query),
+        times_of(query),
         window=query.window,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.auth.access import service
 from api.http.routing import ROUTES, Route, answer
+from api.service import service
 from projector.contract.schemas import Shape
 
 SIGNATURE = "X-WebexCC-Signature"

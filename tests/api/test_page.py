@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from api.auth.access import SESSION_COOKIE
+from api.auth.session import SESSION_COOKIE
 from projector.event_log.store import now_ms
 from projector.infrastructure.database import StoreUnavailable
 from tests import examples

@@ -154,7 +154,7 @@ def test_a_bad_time_is_named(site, path, name, given):
 
 def test_what_was_known_is_waited_for(told, clock, monkeypatch):
     """An answer of what was known then lacks nothing of it: where the views are behind, 503."""
-    monkeypatch.setattr("api.auth.access.WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("api.http.freshness.WAIT_SECONDS", 0.05)
     (late,) = story(v1(40_000, "ann", "idle"))
     told.post(late | {"id": "later"})
     query = {"knownAt": clock.now}

@@ -1,0 +1,75 @@
+"""How fresh an answer must be: positions and times that the caller names, and the wait for them.
+
+The views follow the log a moment later. A caller who has just sent an event names its position, and
+the answer waits until the views have reached it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from flask import request
+
+from api.http.parameters import LONGEST_POSITION, WHOLE, AsOfQuery
+from api.http.problems import RETRY_LATER, ParameterError, Problem
+from api.service import service
+from projector.query.as_of.reconstruct import AsOf
+
+MIN_POSITION = "X-Min-Position"
+LAST_EVENT_ID = "Last-Event-ID"
+WAIT_SECONDS = 5.0
+VIEWS_POLL_SECONDS = 0.01
+
+
+def min_position() -> int | None:
+    """The position that the views must have reached; Problem 400 where it is none."""
+    return _position(MIN_POSITION)
+
+
+def last_event_id() -> int | None:
+    """The position after which a stream resumes; Problem 400 where it is none."""
+    return _position(LAST_EVENT_ID)
+
+
+def require_recorded(last_event_id: int | None) -> None:
+    """Problem 400 where a stream would resume after a position that the log does not have yet."""
+    if last_event_id is not None and last_event_id > (head := service().store.head()):
+        allowed = f"a position up to {head}, where the log ends"
+        raise _bad_header(LAST_EVENT_ID, str(last_event_id), allowed)
+
+
+def wait_for(position: int | None) -> None:
+    """Wait until the views have reached a position; Problem 503 after ``WAIT_SECONDS``."""
+    if position is None:
+        return
+    deadline = time.monotonic() + WAIT_SECONDS
+    while service().views.position() < position:
+        if time.monotonic() > deadline:
+            detail = f"The views have not reached position {position} yet."
+            raise Problem(503, detail, headers=RETRY_LATER)
+        time.sleep(VIEWS_POLL_SECONDS)
+
+
+def times_of(query: AsOfQuery) -> AsOf:
+    """The two times of a question, once the views have all that was recorded by ``knownAt``.
+
+    Raises Problem 503 where they still lack some of it.
+    """
+    times = service().past.as_of(query.at, query.known_at)
+    if query.known_at is not None:
+        wait_for(times.position)
+    return times
+
+
+def _position(header: str) -> int | None:
+    text = request.headers.get(header)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_POSITION):
+        raise _bad_header(header, text, f"a position, {WHOLE}")
+    return int(text)
+
+
+def _bad_header(header: str, value: str, allowed: str) -> Problem:
+    error = ParameterError(parameter=header, given=value, allowed=allowed)
+    return Problem(400, f"Bad header: {header}.", errors=[error])
