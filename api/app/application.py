@@ -1,4 +1,4 @@
-"""The Flask application, one blueprint for each topic."""
+"""The Flask application: one blueprint for each topic, all over one service."""
 
 from __future__ import annotations
 
@@ -6,22 +6,42 @@ from flask import Flask
 
 from api.app import openapi
 from api.http import problems
-from api.pages import floor as pages
-from api.resources import agents_and_tasks as floor
-from api.resources import events as log
+from api.pages import floor
 from api.resources import (
+    agents,
+    events,
     health,
     ledgers,
     metrics,
+    parked_subjects,
     reconciliations,
     replays,
+    status,
     stream,
     summary,
+    tasks,
     webhooks,
 )
-from api.resources import parked_subjects as parked
 from api.service import attach
 from projector.bootstrap import Service
+
+TOPICS = (
+    webhooks,
+    agents,
+    tasks,
+    summary,
+    ledgers,
+    events,
+    status,
+    stream,
+    parked_subjects,
+    replays,
+    reconciliations,
+    health,
+    metrics,
+    openapi,
+    floor,
+)
 
 
 def create_app(service: Service) -> Flask:
@@ -32,25 +52,12 @@ def create_app(service: Service) -> Flask:
         static_folder="pages/static",
         static_url_path="/static",
     )
-    # One more than the limit: a body without a length is read up to here, silently.
+    # One byte above the limit: a body without Content-Length is cut here without an error, and the
+    # webhooks must see that it was too long.
     app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit + 1
+    app.url_map.merge_slashes = False  # an id may end in a slash: 404, not a redirect
     attach(app, service)
-    app.url_map.merge_slashes = False  # an id may end in a slash: that is not found, not elsewhere
     problems.register(app)
-    for blueprint in (
-        webhooks.blueprint,
-        floor.blueprint,
-        summary.blueprint,
-        ledgers.blueprint,
-        log.blueprint,
-        parked.blueprint,
-        replays.blueprint,
-        reconciliations.blueprint,
-        stream.blueprint,
-        health.blueprint,
-        metrics.blueprint,
-        openapi.blueprint,
-        pages.blueprint,
-    ):
-        app.register_blueprint(blueprint)
+    for topic in TOPICS:
+        app.register_blueprint(topic.blueprint)
     return app

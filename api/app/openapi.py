@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the models that answer."""
+"""The OpenAPI document, made from the declarations of the routes and from their models."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.http.exports import KINDS
-from api.http.parameters import repeatable
+from api.http.exports import EXPORT_TYPES
+from api.http.parameters import PATH_NUMBERS, repeatable
 from api.http.problems import ProblemDocument
-from api.http.routing import ROUTES, Route, read_open
+from api.http.routing import ROUTES, Route
 from projector import __version__
 
 blueprint = Blueprint("openapi", __name__)
@@ -25,20 +25,20 @@ class Document(BaseModel):
     """An OpenAPI 3.1 document."""
 
 
-@read_open(blueprint, "/openapi.json", summary="This document.", answers=Document)
+@Route(
+    blueprint,
+    "get",
+    "/openapi.json",
+    role=None,
+    summary="This document.",
+    answers=Document,
+)
 def openapi() -> Response:
     return Response(_document(), content_type="application/json")
 
 
 @cache
 def _document() -> str:
-    models = {route.answers for route in ROUTES} | {ProblemDocument}
-    ordered = sorted(models, key=lambda model: model.__name__)
-    _, schemas = models_json_schema(
-        [(model, "serialization") for model in ordered], by_alias=True, ref_template=_REFERENCE
-    )
-    taken = [model for route in ROUTES for model in (route.query, route.body) if model]
-    named = {name: schema for it in taken for name, schema in _schema(it).get("$defs", {}).items()}
     paths: dict[str, dict[str, Any]] = {}
     for route in ROUTES:
         path = re.sub(r"<(?:\w+:)?(\w+)>", lambda match: f"{{{_camel(match[1])}}}", route.path)
@@ -49,11 +49,29 @@ def _document() -> str:
             "info": {"title": "Webex Contact Center projector", "version": __version__},
             "paths": paths,
             "components": {
-                "schemas": schemas["$defs"] | named,
+                "schemas": _answer_schemas() | _parameter_schemas(),
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             },
         }
     )
+
+
+def _answer_schemas() -> dict[str, Any]:
+    models = {route.answers for route in ROUTES} | {ProblemDocument}
+    in_order = sorted(models, key=lambda model: model.__name__)
+    _, schemas = models_json_schema(
+        [(model, "serialization") for model in in_order], by_alias=True, ref_template=_REFERENCE
+    )
+    definitions: dict[str, Any] = schemas["$defs"]
+    return definitions
+
+
+def _parameter_schemas() -> dict[str, Any]:
+    """The types that queries and bodies refer to by name."""
+    models = [model for route in ROUTES for model in (route.query, route.body) if model]
+    return {
+        name: schema for model in models for name, schema in _schema(model).get("$defs", {}).items()
+    }
 
 
 def _operation(route: Route, path: str) -> dict[str, Any]:
@@ -65,9 +83,9 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
             "default": _content("application/problem+json", ProblemDocument),
         },
     }
-    if route.exports:
-        whole = {kind: {"schema": {"type": "string"}} for kind in KINDS}
-        operation["responses"][str(route.status)]["content"] |= whole
+    if route.export is not None:
+        files = {content_type: {"schema": {"type": "string"}} for content_type in EXPORT_TYPES}
+        operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
         operation["security"] = [{"token": []}]
     if route.method == "post":
@@ -76,16 +94,16 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
     return operation
 
 
-def _content(kind: str, model: type[BaseModel]) -> dict[str, Any]:
+def _content(content_type: str, model: type[BaseModel]) -> dict[str, Any]:
     reference = _REFERENCE.format(model=model.__name__)
     return {
         "description": (model.__doc__ or model.__name__).strip(),
-        "content": {kind: {"schema": {"$ref": reference}}},
+        "content": {content_type: {"schema": {"$ref": reference}}},
     }
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
-    """What a model takes; what it names stands among the components."""
+    """The schema of a model that refers to named types among the components."""
     return model.model_json_schema(by_alias=True, ref_template=_REFERENCE)
 
 
@@ -95,15 +113,13 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "integer" if name in {"position", "id"} else "string"},
+            "schema": {"type": "integer" if name in PATH_NUMBERS else "string"},
         }
         for name in re.findall(r"{(\w+)}", path)
     ]
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    if route.method != "get":
-        return []
     properties = _schema(route.query).get("properties", {})
     parameters = [
         {"name": name, "in": "query", "required": False, "schema": schema}

@@ -1,4 +1,8 @@
-"""Exports: all rows of an answer as CSV or NDJSON, streamed; one question has the same bytes."""
+"""Exports: all rows of an answer, streamed as CSV or NDJSON.
+
+The rule of this file: an export of the same question as of the same position has the same bytes. So
+it holds rows only; what the rows are of stands in the headers of the response.
+"""
 
 from __future__ import annotations
 
@@ -12,126 +16,126 @@ from typing import Any
 
 from flask import Response, request
 
-from api.http.parameters import Query
+from api.http.parameters import Parameters
 from api.http.problems import ParameterError, Problem
 from projector.contract.schemas import Shape
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
-KINDS = (CSV, NDJSON)
-# A spreadsheet would run what begins so, in its own or in full width.
-_FORMULA = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
-_FLUSH = 64 * 1024  # bytes, about, that are sent at a time
+EXPORT_TYPES = (CSV, NDJSON)
+# A spreadsheet takes a cell for a formula that begins so, in plain or in full-width characters.
+_FORMULA_STARTS = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+_CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What is exported: rows of one model, of a question as of a moment."""
+    """The rows of one model that answer a question as of a position of the log."""
 
     name: str
     model: type[Shape]
     rows: Iterator[Shape]
-    query: Query
+    query: Parameters
     recorded_to: int  # epoch ms
     position: int
 
-    def bytes(self, kind: str) -> Iterator[bytes]:
-        """The file, in parts."""
-        lines = _csv(self) if kind == CSV else _ndjson(self)
-        part = bytearray()
+    def chunks(self, content_type: str) -> Iterator[bytes]:
+        """The bytes of the file."""
+        lines = _csv_lines(self) if content_type == CSV else _ndjson_lines(self)
+        chunk = bytearray()
         for line in lines:
-            part += line
-            if len(part) > _FLUSH:
-                yield bytes(part)
-                part.clear()
-        yield bytes(part)
+            chunk += line
+            if len(chunk) > _CHUNK_BYTES:
+                yield bytes(chunk)
+                chunk.clear()
+        yield bytes(chunk)
 
-    def headers(self, kind: str) -> Mapping[str, str]:
-        """What the file is of: it has nothing but rows in it."""
-        suffix = "csv" if kind == CSV else "ndjson"
+    def headers(self, content_type: str) -> Mapping[str, str]:
+        """What the rows are of, and the name of the file."""
+        suffix = "csv" if content_type == CSV else "ndjson"
+        filters = self.query.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return {
             "Content-Disposition": f'attachment; filename="{self.name}.{suffix}"',
-            "X-Filters": json.dumps(_given(self.query)),
+            "X-Filters": json.dumps(filters),
             "X-As-Of": str(self.recorded_to),
             "X-As-Of-Position": str(self.position),
             "X-Time-Zone": "UTC",
         }
 
 
-def wanted() -> str:
-    """The kind of answer that the caller prefers; Problem 400 where a page of an export is asked.
+def accepted() -> str:
+    """The content type that the caller prefers, JSON where the caller does not care.
 
-    An export is of all rows.
+    Raises Problem 400 where a page of an export is asked for: an export has all rows.
     """
-    kind = request.accept_mimetypes.best_match((JSON, *KINDS), default=JSON)
+    content_type = request.accept_mimetypes.best_match((JSON, *EXPORT_TYPES), default=JSON)
     paging = [name for name in ("limit", "cursor") if name in request.args]
-    if kind != JSON and paging:
+    if content_type != JSON and paging:
+        allowed = f"not with {content_type}: it is whole"
         raise Problem(
             400,
             f"Bad parameters: {', '.join(paging)}.",
             errors=[
-                ParameterError(
-                    parameter=name,
-                    given=request.args[name],
-                    allowed=f"not with {kind}: it is whole",
-                )
+                ParameterError(parameter=name, given=request.args[name], allowed=allowed)
                 for name in paging
             ],
         )
-    return kind
+    return content_type
 
 
-def respond(export: Export, kind: str) -> Response:
-    """The file, streamed; where a part of it fails the connection ends without its end."""
-    content_type = f"{kind}; charset=utf-8"
-    return Response(export.bytes(kind), content_type=content_type, headers=export.headers(kind))
+def respond(export: Export, content_type: str) -> Response:
+    """The file as a download. Where reading fails halfway, the connection breaks off."""
+    response = Response(
+        export.chunks(content_type),
+        content_type=f"{content_type}; charset=utf-8",
+        headers=export.headers(content_type),
+    )
+    response.vary.add("Accept")
+    return response
 
 
-def digest(export: Export, kind: str) -> tuple[int, str]:
-    """How many rows it has, and the SHA-256 of the file."""
+def digest(export: Export, content_type: str) -> tuple[int, str]:
+    """How many rows the file has, and its SHA-256 in hex."""
     count, sha256 = 0, hashlib.sha256()
 
-    def counted() -> Iterator[Shape]:
+    def counted_rows() -> Iterator[Shape]:
         nonlocal count
         for row in export.rows:
             count += 1
             yield row
 
-    for part in replace(export, rows=counted()).bytes(kind):
-        sha256.update(part)
+    for chunk in replace(export, rows=counted_rows()).chunks(content_type):
+        sha256.update(chunk)
     return count, sha256.hexdigest()
 
 
-def _ndjson(export: Export) -> Iterator[bytes]:
+def _ndjson_lines(export: Export) -> Iterator[bytes]:
     for row in export.rows:
         yield row.model_dump_json(by_alias=True).encode() + b"\n"
 
 
-def _csv(export: Export) -> Iterator[bytes]:
+def _csv_lines(export: Export) -> Iterator[bytes]:
     names = [field.alias or name for name, field in export.model.model_fields.items()]
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
     writer.writerow(names)
     for row in export.rows:
         cells = row.model_dump(mode="json", by_alias=True)
         writer.writerow([_cell(cells[name]) for name in names])
-        yield _taken(text)
-    yield _taken(text)
+        yield _drain(buffer)
+    yield _drain(buffer)  # the header line of an export without rows
 
 
-def _taken(text: io.StringIO) -> bytes:
-    line = text.getvalue().encode()
-    text.seek(0)
-    text.truncate()
+def _drain(buffer: io.StringIO) -> bytes:
+    line = buffer.getvalue().encode()
+    buffer.seek(0)
+    buffer.truncate()
     return line
 
 
 def _cell(value: Any) -> Any:
+    """What is nested becomes JSON; a formula becomes a text, by an apostrophe in front."""
     if isinstance(value, dict | list | bool):
         return json.dumps(value, separators=(",", ":"))
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
         return f"'{value}"
     return value
-
-
-def _given(query: Query) -> dict[str, Any]:
-    return query.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -10,7 +10,7 @@ import time
 
 from flask import request
 
-from api.http.parameters import LONGEST_POSITION, WHOLE, AsOfQuery
+from api.http.parameters import WHOLE_NUMBER, AsOfQuery, is_position
 from api.http.problems import RETRY_LATER, ParameterError, Problem
 from api.service import service
 from projector.query.as_of.reconstruct import AsOf
@@ -65,8 +65,8 @@ def _position(header: str) -> int | None:
     text = request.headers.get(header)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= LONGEST_POSITION):
-        raise _bad_header(header, text, f"a position, {WHOLE}")
+    if not is_position(text):
+        raise _bad_header(header, text, f"a position, {WHOLE_NUMBER}")
     return int(text)
 
 

@@ -1,11 +1,20 @@
-"""What every list answers: its rows, and how to go on."""
+"""Pages of a list: its rows, and the cursor with which the next page begins.
+
+A cursor is the sort key of the last row that was answered, so that rows which come or go in between
+shift nothing. It is opaque to the caller, and a wrong one is refused as any other parameter.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from api.http.parameters import AsOfQuery, cursor
+from pydantic import BeforeValidator, WithJsonSchema
+
+from api.http.parameters import AsOfQuery, Position, Storable, StoredTime
 from projector.contract.schemas import Shape
 
 
@@ -15,17 +24,49 @@ class ListMeta(Shape):
 
 
 class AsOfMeta(ListMeta):
-    """Of a list as of a moment: what was asked for, null where it was not."""
+    """Of a list as of two times: the times that were asked for, null where not."""
 
     at: int | None
     known_at: int | None
 
 
-def envelope(rows: Sequence[Any], place: object, query: AsOfQuery | None = None) -> dict[str, Any]:
-    """The fields of a list; ``place`` is where the next page goes on, null at the end."""
-    parts = place if isinstance(place, tuple) else (place,)
-    next_cursor = None if place is None else cursor(*parts)
+def list_fields(
+    rows: Sequence[Any], last_key: object, query: AsOfQuery | None = None
+) -> dict[str, Any]:
+    """The fields of a list.
+
+    ``last_key`` is the sort key after which the next page begins, null at the end of the list.
+    """
+    parts = last_key if isinstance(last_key, tuple) else (last_key,)
+    next_cursor = None if last_key is None else encode_cursor(*parts)
     meta = ListMeta(next_cursor=next_cursor, count=len(rows))
     if query is not None and (query.at, query.known_at) != (None, None):
         meta = AsOfMeta(**meta.model_dump(), at=query.at, known_at=query.known_at)
     return {"meta": meta, "data": rows}
+
+
+def encode_cursor(*key: object) -> str:
+    """A cursor that begins after a key."""
+    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+
+
+def _decode_cursor(text: Any) -> Any:
+    """The key in a cursor; its parts are validated by the type that is annotated."""
+    try:
+        return json.loads(base64.urlsafe_b64decode(text))
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise ValueError(text) from None
+
+
+_DECODED = BeforeValidator(_decode_cursor)
+_TEXT = WithJsonSchema({"type": "string"})
+
+SubjectCursor = Annotated[tuple[Storable, Storable], _DECODED, _TEXT]  # organisation, id
+ParkedCursor = Annotated[tuple[Storable, Storable, Storable], _DECODED, _TEXT]
+TimeCursor = Annotated[tuple[StoredTime], _DECODED, _TEXT]
+PositionCursor = Annotated[tuple[Position], _DECODED, _TEXT]
+# Position and recorded time of the first page; time and position of the last row.
+LogCursor = Annotated[tuple[Position, StoredTime, StoredTime, Position], _DECODED, _TEXT]
+LedgerCursor = Annotated[tuple[StoredTime, Storable, Storable, Storable, Position], _DECODED, _TEXT]
+ConflictCursor = Annotated[tuple[StoredTime, Storable, Position, Storable], _DECODED, _TEXT]
+QuarantineCursor = Annotated[tuple[StoredTime, Position], _DECODED, _TEXT]

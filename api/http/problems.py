@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457) for everything that goes wrong."""
+"""Problem documents (RFC 9457): the one form of every answer that is an error."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from projector.event_log.intake import NotAuthentic
 from projector.infrastructure.database import StoreUnavailable
 
 RETRY_LATER = {"Retry-After": "1"}  # seconds
+_KEPT_HEADERS = ("Allow", "Retry-After")  # of Flask's own errors, such as 405
+
 log = logging.getLogger(__name__)
 
 
@@ -38,7 +40,7 @@ class ProblemDocument(Shape):
 
 
 class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
-    """Ends a request with a problem document."""
+    """Ends the request with a problem document of this status and detail."""
 
     def __init__(
         self,
@@ -51,26 +53,26 @@ class Problem(Exception):  # noqa: N818 - an answer, not a fault of the program
     ) -> None:
         super().__init__(detail)
         self.status = status
-        self.more = {"errors": errors, "org_ids": org_ids}
+        self.fields = {"errors": errors, "org_ids": org_ids}
         self.headers = headers or {}
 
 
 def register(app: Flask) -> None:
-    """Answer every error of an application with a problem document."""
+    """Let an application answer every error with a problem document."""
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(AccessDenied, _access_denied)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(NotAuthentic, lambda error: answer(401, str(error)))
-    app.register_error_handler(StoreUnavailable, _unavailable)
-    app.register_error_handler(Exception, _fault)
+    app.register_error_handler(NotAuthentic, _not_authentic)
+    app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(Exception, _unexpected)
 
 
-def answer(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+def problem_response(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **fields: Any
 ) -> Response:
-    """A problem document; ``more`` are its fields beside title, status and detail."""
+    """A problem document; ``fields`` are those beside title, status and detail."""
     document = ProblemDocument(
-        title=HTTPStatus(status).phrase, status=status, detail=detail, **more
+        title=HTTPStatus(status).phrase, status=status, detail=detail, **fields
     )
     content = document.model_dump(by_alias=True, exclude_none=True)
     response = Response(json.dumps(content), status=status, content_type="application/problem+json")
@@ -78,23 +80,27 @@ def answer(
     return response
 
 
-def _problem(problem: Problem) -> Response:
-    return answer(problem.status, str(problem), headers=problem.headers, **problem.more)
+def _problem(error: Problem) -> Response:
+    return problem_response(error.status, str(error), headers=error.headers, **error.fields)
 
 
 def _access_denied(error: AccessDenied) -> Response:
-    return answer(error.status, str(error), headers=error.headers)
+    return problem_response(error.status, str(error), headers=error.headers)
 
 
-def _http(error: HTTPException) -> Response:
-    kept = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
-    return answer(error.code or 500, error.description or error.name, headers=kept)
+def _not_authentic(error: NotAuthentic) -> Response:
+    return problem_response(401, str(error))
 
 
-def _unavailable(error: StoreUnavailable) -> Response:
-    return answer(503, str(error), headers=RETRY_LATER)
+def _store_unavailable(error: StoreUnavailable) -> Response:
+    return problem_response(503, str(error), headers=RETRY_LATER)
 
 
-def _fault(error: Exception) -> Response:
+def _http_exception(error: HTTPException) -> Response:
+    headers = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
+    return problem_response(error.code or 500, error.description or error.name, headers=headers)
+
+
+def _unexpected(error: Exception) -> Response:
     log.error("a request failed", exc_info=error)
-    return answer(500, "The service failed to answer; its log says why.")
+    return problem_response(500, "The service failed to answer; its log says why.")

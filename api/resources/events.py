@@ -1,4 +1,4 @@
-"""The log: its events, as pages and as exports, and one with all that is kept of it."""
+"""The log: its events as pages and as exports, and one event with its body."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ from pydantic import Field
 
 from api.auth.authorization import scope_of
 from api.http import exports
-from api.http.pagination import ListMeta, envelope
-from api.http.parameters import Flag, Limit, LogCursor, Names, OneQuery, Time, WholeNumber
+from api.http.pagination import ListMeta, LogCursor, list_fields
+from api.http.parameters import Flag, Limit, Names, OrganisationQuery, PositionText, Time
 from api.http.problems import Problem
-from api.http.routing import read
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import EventRow, EventWithBody, LogEvent, Shape
 from projector.domain.events import Origin
 from projector.event_log.reader import ReadOrder
-from projector.infrastructure.settings import Token
+from projector.infrastructure.settings import Role, Token
 from projector.query.audit.event_log import LogQuestion
 
-blueprint = Blueprint("log", __name__)
+blueprint = Blueprint("events", __name__)
 
 
-class FilterQuery(OneQuery):
-    """Which events; `from` and `to` are of their times, both others inclusive of when we knew."""
+class FilterQuery(OrganisationQuery):
+    """Which events: those that happened in ``[from, to)``, and were recorded in the inclusive
+    ``recordedFrom`` to ``recordedTo``.
+    """
 
     type: Names = ()
     agent_id: Names = ()
@@ -34,7 +36,7 @@ class FilterQuery(OneQuery):
     to: Time | None = None
     recorded_from: Time = 0
     recorded_to: Time | None = None
-    to_position: WholeNumber | None = None
+    to_position: PositionText | None = None
     order: ReadOrder = "created"
     body: Flag = "false"
 
@@ -47,7 +49,7 @@ class LogQuery(FilterQuery):
 
 
 class LogMeta(ListMeta):
-    """As of which position of the log, and when it was recorded."""
+    """The position of the log as of which the list is, and when that was recorded."""
 
     position: int
     recorded_to: int
@@ -59,86 +61,91 @@ class LogList(Shape):
 
 
 class Digest(Shape):
-    """Of the file that the same question exports."""
+    """Row count and SHA-256 of the file that the same question exports."""
 
     count: int
     sha256: str
-    format: str = Field(description="Of the file: as `Accept` says, else NDJSON.")
+    format: str = Field(description="The file's type: what `Accept` says, or else NDJSON.")
     position: int
     recorded_to: int
 
 
 def _export(query: FilterQuery, token: Token) -> exports.Export:
     position, recorded_to = _as_of(query)
-    asked = _question(query, token, position)
+    question = _question(query, token, position)
     return exports.Export(
         name="events",
-        model=EventWithBody if asked.with_body else EventRow,
-        rows=service().log.rows(asked),
+        model=EventWithBody if question.with_body else EventRow,
+        rows=service().log.rows(question),
         query=query,
         recorded_to=recorded_to,
         position=position,
     )
 
 
-@read(
+@Route(
     blueprint,
+    "get",
     "/api/v1/events",
-    summary="The log, filtered, as of a position.",
+    role=Role.VIEWER,
+    summary="The events of the log that fit the filters, as of a position.",
     answers=LogList,
     query=LogQuery,
     export=_export,
 )
 def list_events(query: LogQuery, token: Token) -> LogList:
-    position, recorded_to = _as_of(query)
-    after = None
-    if query.cursor is not None:
-        position, recorded_to, *_ = query.cursor
-        after = query.cursor[2:]
-    asked = _question(query, token, position, after)
-    rows, goes_on = service().log.page(asked, query.limit)
-    place = None if goes_on is None else (position, recorded_to, *goes_on)
-    found = envelope(rows, place)
-    meta = LogMeta(**found["meta"].model_dump(), position=position, recorded_to=recorded_to)
+    if query.cursor is None:
+        position, recorded_to = _as_of(query)
+        question = _question(query, token, position)
+    else:  # later pages are as of the first page's position
+        position, recorded_to, time, row_position = query.cursor
+        question = _question(query, token, position, (time, row_position))
+    rows, last_key = service().log.page(question, query.limit)
+    fields = list_fields(rows, last_key and (position, recorded_to, *last_key))
+    meta = LogMeta(**fields["meta"].model_dump(), position=position, recorded_to=recorded_to)
     return LogList.model_construct(meta=meta, data=rows)
 
 
-@read(
+@Route(
     blueprint,
+    "get",
     "/api/v1/events/digest",
-    summary="Count and SHA-256 of what the same filters export.",
+    role=Role.VIEWER,
+    summary="Row count and SHA-256 of what the same filters export.",
     answers=Digest,
     query=FilterQuery,
 )
 def digest(query: FilterQuery, token: Token) -> Digest:
-    export, kind = _export(query, token), exports.wanted()
-    kind = exports.NDJSON if kind == exports.JSON else kind
-    count, sha256 = exports.digest(export, kind)
+    export, content_type = _export(query, token), exports.accepted()
+    content_type = exports.NDJSON if content_type == exports.JSON else content_type
+    count, sha256 = exports.digest(export, content_type)
     return Digest(
         count=count,
         sha256=sha256,
-        format=kind,
+        format=content_type,
         position=export.position,
         recorded_to=export.recorded_to,
     )
 
 
-@read(
+@Route(
     blueprint,
+    "get",
     "/api/v1/events/<position>",
+    role=Role.VIEWER,
     summary="One event with its body, duplicates and conflicts.",
     answers=LogEvent,
-    query=OneQuery,
+    query=OrganisationQuery,
 )
-def find_event(query: OneQuery, token: Token, position: int) -> LogEvent:
-    found = service().log.find(scope_of(token, query.org_id), position)
-    if found is None:
+def find_event(query: OrganisationQuery, token: Token, position: int) -> LogEvent:
+    event = service().log.find(scope_of(token, query.org_id), position)
+    if event is None:
         raise Problem(404, f"The log has no event at position {position} that the token may see.")
-    return found
+    return event
 
 
 def _as_of(query: FilterQuery) -> tuple[int, int]:
-    """The last position to tell of, and when it was recorded."""
+    """The last position that the question includes, and when it was recorded (epoch ms)."""
     store = service().store
     position = store.head()
     if query.recorded_to is not None:
@@ -151,11 +158,11 @@ def _as_of(query: FilterQuery) -> tuple[int, int]:
 def _question(
     query: FilterQuery, token: Token, position: int, after: tuple[int, int] | None = None
 ) -> LogQuestion:
-    first = query.recorded_from
+    first_time = query.recorded_from
     return LogQuestion(
         scope=scope_of(token, query.org_id),
         position=position,
-        after_position=service().store.position_at(first - 1) if first else 0,
+        after_position=service().store.position_at(first_time - 1) if first_time else 0,
         types=query.type,
         origins=query.origin,
         agent_ids=query.agent_id,

@@ -1,17 +1,14 @@
-"""Whether the process lives, whether it should get traffic, and what it knows of itself."""
+"""Health: whether the process lives, and whether it should get traffic."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint
 
-from api.http.parameters import Query
 from api.http.problems import RETRY_LATER, Problem
-from api.http.routing import answer, read, read_open
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.database import StoreUnavailable
-from projector.infrastructure.settings import Token
-from projector.query.status import StatusShape
 
 blueprint = Blueprint("health", __name__)
 
@@ -21,23 +18,27 @@ class Health(Shape):
 
 
 class Readiness(Health):
-    """Ready, and what does not come though it should: more traffic would not help."""
+    """Ready; a warning names a silent subscription, which is no reason to move traffic."""
 
     warnings: list[str]
 
 
-@read_open(blueprint, "/healthz", summary="The process lives.", answers=Health)
-def healthz() -> Response:
-    return answer(Health(status="alive"))
+@Route(
+    blueprint, "get", "/healthz", role=None, summary="Whether the process lives.", answers=Health
+)
+def healthz() -> Health:
+    return Health(status="alive")
 
 
-@read_open(
+@Route(
     blueprint,
+    "get",
     "/readyz",
-    summary="The store is reachable and the projections keep up; 503 with reasons where not.",
+    role=None,
+    summary="Whether the database answers and the projections keep up; 503 with reasons if not.",
     answers=Readiness,
 )
-def readyz() -> Response:
+def readyz() -> Readiness:
     warnings: list[str] = []
     try:
         reasons = service().status.unready()
@@ -46,15 +47,4 @@ def readyz() -> Response:
         reasons = [str(error)]
     if reasons:
         raise Problem(503, "; ".join(reasons), headers=RETRY_LATER)
-    return answer(Readiness(status="ready", warnings=warnings))
-
-
-@read(
-    blueprint,
-    "/api/v1/status",
-    summary="The log's head, each projection's lag, subscriptions, ledgers, versions.",
-    answers=StatusShape,
-    query=Query,
-)
-def status(_: Query, __: Token) -> StatusShape:
-    return service().status.read()
+    return Readiness(status="ready", warnings=warnings)

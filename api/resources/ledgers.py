@@ -1,37 +1,37 @@
-"""The ledgers: what was odd about the events, what late ones changed, and what was refused."""
+"""The ledgers: anomalies, corrections, conflicts and quarantine, as pages and as exports."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from api.auth.authorization import scope_of
 from api.http.exports import Export
-from api.http.pagination import ListMeta, envelope
-from api.http.parameters import (
+from api.http.pagination import (
     ConflictCursor,
     LedgerCursor,
-    Limit,
-    Names,
-    OneQuery,
+    ListMeta,
     QuarantineCursor,
-    Time,
+    list_fields,
 )
-from api.http.routing import read
+from api.http.parameters import Limit, Names, OrganisationQuery, Time
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow, Shape
-from projector.infrastructure.settings import Token
+from projector.infrastructure.settings import Role, Token
 from projector.query.audit.ledgers import LedgerQuestion, Place
 from projector.query.scope import Scope
 
 blueprint = Blueprint("ledgers", __name__)
-EXPORTED_TOGETHER = 1_000  # rows that are read at a time
+EXPORT_PAGE_ROWS = 1_000
+
+ReadPage = Callable[[Scope, LedgerQuestion], tuple[Sequence[Shape], Place | None]]
 
 
-class LedgerQuery(OneQuery):
+class LedgerQuery(OrganisationQuery):
     """Rows of any of the subjects named, whose time overlaps ``[from, to)``."""
 
     agent_id: Names = ()
@@ -73,42 +73,59 @@ class QuarantineList(Shape):
     data: list[QuarantineRow]
 
 
-def _register(
-    name: str, summary: str, query: type[LedgerQuery], answers: type[Shape], row: type[Shape]
-) -> None:
-    """The route of one ledger, as pages and as an export."""
+@dataclass(frozen=True, kw_only=True)
+class LedgerResource:
+    """One ledger: its models, and the functions that handle its requests."""
 
-    def ledger() -> Callable[[Scope, LedgerQuestion], tuple[Sequence[Shape], Place | None]]:
-        return getattr(service().ledgers, name)  # type: ignore[no-any-return]
+    name: str  # of the path, and of the method of ``Ledgers`` that reads it
+    summary: str
+    query: type[LedgerQuery]
+    row_list: type[Shape]
+    row: type[Shape]
 
-    def page(query: LedgerQuery, token: Token) -> BaseModel:
-        asked = _question(query, limit=query.limit)
-        rows, place = ledger()(scope_of(token, query.org_id), asked)
-        return answers.model_construct(**envelope(rows, place))
+    def register(self) -> None:
+        """Declare the route of this ledger."""
+        Route(
+            blueprint,
+            "get",
+            f"/api/v1/{self.name}",
+            role=Role.VIEWER,
+            summary=self.summary,
+            answers=self.row_list,
+            query=self.query,
+            export=self.export,
+        )(self.list_rows)
 
-    def export(query: LedgerQuery, token: Token) -> Export:
-        store, ask = service().store, ledger()
+    def list_rows(self, query: LedgerQuery, token: Token) -> BaseModel:
+        question = _question(query, limit=query.limit)
+        rows, last_key = self._read_page(scope_of(token, query.org_id), question)
+        return self.row_list.model_construct(**list_fields(rows, last_key))
+
+    def export(self, query: LedgerQuery, token: Token) -> Export:
         position = service().views.position()
-        scope, asked = scope_of(token, query.org_id), _question(query, limit=EXPORTED_TOGETHER)
-
-        def rows() -> Iterator[Shape]:
-            place: Place | None = ()
-            while place is not None:
-                found, place = ask(scope, replace(asked, after=place or None))
-                yield from found
-
         return Export(
-            name=name,
-            model=row,
-            rows=rows(),
+            name=self.name,
+            model=self.row,
+            rows=_all_rows(
+                self._read_page,
+                scope_of(token, query.org_id),
+                _question(query, limit=EXPORT_PAGE_ROWS),
+            ),
             query=query,
-            recorded_to=store.recorded_at(position),
+            recorded_to=service().store.recorded_at(position),
             position=position,
         )
 
-    path = f"/api/v1/{name}"
-    serve = read(blueprint, path, summary=summary, answers=answers, query=query, export=export)
-    serve(page)
+    @property
+    def _read_page(self) -> ReadPage:
+        return getattr(service().ledgers, self.name)  # type: ignore[no-any-return]
+
+
+def _all_rows(read_page: ReadPage, scope: Scope, question: LedgerQuestion) -> Iterator[Shape]:
+    last_key: Place | None = ()
+    while last_key is not None:
+        rows, last_key = read_page(scope, replace(question, after=last_key or None))
+        yield from rows
 
 
 def _question(query: LedgerQuery, *, limit: int) -> LedgerQuestion:
@@ -122,31 +139,34 @@ def _question(query: LedgerQuery, *, limit: int) -> LedgerQuestion:
     )
 
 
-_register(
-    "anomalies",
-    "Steps that were not expected, by time.",
-    SubjectLedgerQuery,
-    AnomalyList,
-    AnomalyRow,
-)
-_register(
-    "corrections",
-    "What late events changed of what had been shown, by the time that they change.",
-    SubjectLedgerQuery,
-    CorrectionList,
-    CorrectionRow,
-)
-_register(
-    "conflicts",
-    "Bodies that say something else under the key of an event, by when they first came.",
-    ConflictQuery,
-    ConflictList,
-    ConflictRow,
-)
-_register(
-    "quarantine",
-    "Authentic bodies that make no event, by when they first came.",
-    QuarantineQuery,
-    QuarantineList,
-    QuarantineRow,
-)
+for _ledger in (
+    LedgerResource(
+        name="anomalies",
+        summary="Steps that were not expected, by time.",
+        query=SubjectLedgerQuery,
+        row_list=AnomalyList,
+        row=AnomalyRow,
+    ),
+    LedgerResource(
+        name="corrections",
+        summary="What late events changed of what had been shown, by the time that they change.",
+        query=SubjectLedgerQuery,
+        row_list=CorrectionList,
+        row=CorrectionRow,
+    ),
+    LedgerResource(
+        name="conflicts",
+        summary="Deliveries with the key of an event but another content, by first arrival.",
+        query=ConflictQuery,
+        row_list=ConflictList,
+        row=ConflictRow,
+    ),
+    LedgerResource(
+        name="quarantine",
+        summary="Authentic bodies that are no usable event, by first arrival.",
+        query=QuarantineQuery,
+        row_list=QuarantineList,
+        row=QuarantineRow,
+    ),
+):
+    _ledger.register()

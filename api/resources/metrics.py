@@ -1,4 +1,4 @@
-"""Metrics, as Prometheus reads them: how far behind, how many, and who is silent."""
+"""The status as metrics of Prometheus: lag, counts, and the silence of subscriptions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 from pydantic import RootModel
 
-from api.http import freshness
-from api.http.parameters import Query, read_query
-from api.http.routing import ROUTES, Route
+from api.http.routing import Route
 from api.service import service
 from projector.query.status import StatusShape
 
 blueprint = Blueprint("metrics", __name__)
 
 
-class Metrics:
-    """What the status says, in the words of Prometheus."""
+class StatusCollector:
+    """Collects the metrics of one status."""
 
     def __init__(self, status: StatusShape) -> None:
         self._status = status
@@ -45,10 +43,10 @@ class Metrics:
         yield from self._subscriptions()
 
     def _subscriptions(self) -> Iterator[Metric]:
-        found = {it.id: it for it in self._status.subscriptions}
-        silent = {key: (it.silent_ms or 0) / 1_000 for key, it in found.items() if it.silent_ms}
-        expected = {key: it.expected for key, it in found.items()}
-        no_data = {key: int(it.state == "no-data") for key, it in found.items()}
+        by_id = {it.id: it for it in self._status.subscriptions}
+        silent = {key: (it.silent_ms or 0) / 1_000 for key, it in by_id.items() if it.silent_ms}
+        expected = {key: it.expected for key, it in by_id.items()}
+        no_data = {key: int(it.state == "no-data") for key, it in by_id.items()}
         label = "subscription"
         yield _gauge("subscription_silent_seconds", "Since it was heard last", silent, label)
         about = "Deliveries to be expected since then"
@@ -60,7 +58,7 @@ class Metrics:
 def _gauge(
     name: str, about: str, values: Mapping[str, float], label: str | None = None
 ) -> GaugeMetricFamily:
-    """One metric, with a value for each of what the label tells apart."""
+    """One metric, with a value for each value of its label."""
     family = GaugeMetricFamily(f"projector_{name}", about, labels=[label] if label else [])
     for key, value in values.items():
         family.add_metric([key] if label else [], value)
@@ -71,21 +69,16 @@ class MetricsText(RootModel[str]):
     """Prometheus's text format."""
 
 
-ROUTES.append(
-    Route(
-        method="get",
-        path="/metrics",
-        summary="How far behind, how many, and who is silent.",
-        answers=MetricsText,
-        content_type="text/plain",
-    )
+@Route(
+    blueprint,
+    "get",
+    "/metrics",
+    role=None,
+    summary="Lag, counts and silent subscriptions, for Prometheus.",
+    answers=MetricsText,
+    content_type="text/plain",
 )
-
-
-@blueprint.get("/metrics")
 def metrics() -> Response:
-    read_query(Query)
-    freshness.wait_for(freshness.min_position())
     registry = CollectorRegistry()
-    registry.register(Metrics(service().status.read()))
+    registry.register(StatusCollector(service().status.read()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""Parked subjects: what waits because an event cannot be folded, and how it goes on."""
+"""Parked subjects: those with an event that cannot be folded; retry it, or skip it."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from flask import Blueprint
 from pydantic import Field, model_validator
 
 from api.auth.authorization import scope_of
-from api.http.pagination import ListMeta, envelope
-from api.http.parameters import Limit, OneQuery, ParkedCursor, Query, StoredName
+from api.http.pagination import ListMeta, ParkedCursor, list_fields
+from api.http.parameters import Limit, OrganisationQuery, Parameters, StorableName
 from api.http.problems import Problem
-from api.http.routing import operate, read
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.projection.parking import NotParked
 
-blueprint = Blueprint("parked", __name__)
+blueprint = Blueprint("parked_subjects", __name__)
 
 
 class ParkedRow(Shape):
-    """A subject that waits from `position` on."""
+    """A subject whose events wait from `position` on."""
 
     kind: str = Field(description="`agent` or `task`.")
     org_id: str
@@ -46,72 +46,79 @@ class ResumedShape(Shape):
     parked: bool
 
 
-class ParkedSubject(Query):
+class ParkedSubject(Parameters):
     """One parked agent or task."""
 
-    org_id: StoredName
-    agent_id: StoredName | None = None
-    task_id: StoredName | None = None
+    org_id: StorableName
+    agent_id: StorableName | None = None
+    task_id: StorableName | None = None
 
     @model_validator(mode="after")
-    def _names_one(self) -> Self:
+    def _validate_subject(self) -> Self:
         if (self.agent_id is None) == (self.task_id is None):
             raise ValueError("either agentId or taskId")
         return self
 
 
-class ParkedQuery(OneQuery):
-    """A page of what is parked."""
+class ParkedQuery(OrganisationQuery):
+    """A page of parked subjects."""
 
     limit: Limit = 100
     cursor: ParkedCursor | None = None
 
 
-@read(
+@Route(
     blueprint,
+    "get",
     "/api/v1/parked",
-    summary="Subjects that wait because an event cannot be folded.",
+    role=Role.OPERATOR,
+    summary="Subjects whose events wait because one of them cannot be folded.",
     answers=ParkedList,
     query=ParkedQuery,
-    role=Role.OPERATOR,
 )
 def list_parked(query: ParkedQuery, token: Token) -> ParkedList:
-    scope = scope_of(token, query.org_id)
-    found, place = service().parking.list(scope, after=query.cursor, limit=query.limit)
-    return ParkedList.model_construct(**envelope([*map(ParkedRow.model_validate, found)], place))
+    subjects, last_key = service().parking.list(
+        scope_of(token, query.org_id), after=query.cursor, limit=query.limit
+    )
+    rows = [ParkedRow.model_validate(subject) for subject in subjects]
+    return ParkedList.model_construct(**list_fields(rows, last_key))
 
 
-@operate(
+@Route(
     blueprint,
+    "post",
     "/api/v1/parked/retry",
-    summary="Fold what waits for a parked subject.",
+    role=Role.OPERATOR,
+    summary="Fold the waiting events of a parked subject.",
     answers=ResumedShape,
     body=ParkedSubject,
 )
-def retry(asked: ParkedSubject, token: Token) -> ResumedShape:
-    return _resume(asked, token, skip=False)
+def retry(body: ParkedSubject, token: Token) -> ResumedShape:
+    return _resume(body, token, skip=False)
 
 
-@operate(
+@Route(
     blueprint,
+    "post",
     "/api/v1/parked/skip",
-    summary="Leave the parked event out of its subject for good, and fold the rest.",
+    role=Role.OPERATOR,
+    summary="Leave the parked event out of its subject for good, and fold the events after it.",
     answers=ResumedShape,
     body=ParkedSubject,
 )
-def skip(asked: ParkedSubject, token: Token) -> ResumedShape:
-    return _resume(asked, token, skip=True)
+def skip(body: ParkedSubject, token: Token) -> ResumedShape:
+    return _resume(body, token, skip=True)
 
 
-def _resume(asked: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
-    scope, parking = scope_of(token, [asked.org_id]), service().parking
-    kind, id_ = ("agent", asked.agent_id) if asked.agent_id else ("task", asked.task_id or "")
+def _resume(body: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
+    scope, parking = scope_of(token, [body.org_id]), service().parking
+    kind, id_ = ("agent", body.agent_id) if body.agent_id else ("task", body.task_id or "")
     if parking.find(scope, kind, id_) is None:
-        raise Problem(404, f"No {kind} {id_!r} of {asked.org_id!r} is parked.")
-    act = parking.skip if skip else parking.retry
+        raise Problem(404, f"No {kind} {id_!r} of {body.org_id!r} is parked.")
+    resume = parking.skip if skip else parking.retry
     try:
-        folded = act(kind, asked.org_id, id_)
+        folded = resume(kind, body.org_id, id_)
     except NotParked as error:  # another operator was faster
         raise Problem(404, str(error)) from None
-    still = parking.find(scope, kind, id_) is not None
-    return ResumedShape(folded=folded, parked=still)
+    is_parked_again = parking.find(scope, kind, id_) is not None
+    return ResumedShape(folded=folded, parked=is_parked_again)

@@ -1,4 +1,4 @@
-"""Reconciliations: what the vendor was asked, what the log lacked, and what still differs."""
+"""Reconciliations: ask the vendor for a window of time, and append what the log lacks of it."""
 
 from __future__ import annotations
 
@@ -9,34 +9,35 @@ from pydantic import Field, StrictBool, ValidationInfo, field_validator
 
 from api.auth.authentication import caller_name
 from api.auth.authorization import require_all_teams
+from api.auth.errors import AccessDenied
 from api.http.pagination import ListMeta
-from api.http.parameters import Query, Reason, StoredNames, StoredTime
+from api.http.parameters import Parameters, Reason, StorableNames, StoredTime
 from api.http.problems import Problem
-from api.http.routing import operate
-from api.resources import runs
+from api.http.routing import Route
+from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
 from projector.contract.schemas import Shape
 from projector.event_log.store import now_ms
-from projector.infrastructure.settings import Token
+from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
 
 blueprint = Blueprint("reconciliations", __name__)
 
 
-class ReconciliationQuery(Query):
-    """The window ``[from, to)``, and which agents; without these all, and tasks."""
+class ReconciliationRequest(Parameters):
+    """The window ``[from, to)``, and which agents: without ``agentIds`` all of them, and tasks."""
 
     from_: StoredTime = Field(alias="from")
     to: StoredTime
-    agent_ids: StoredNames = ()
+    agent_ids: StorableNames = ()
     dry_run: StrictBool = False
     why: Reason | None = None
     ALLOWED: ClassVar[dict[str, str]] = {"to": "epoch milliseconds after from, up to now"}
 
     @field_validator("to")
     @classmethod
-    def _is_a_window_of_the_past(cls, to: int, given: ValidationInfo) -> int:
-        if not given.data.get("from_", 0) < to <= now_ms():
+    def _validate_window(cls, to: int, info: ValidationInfo) -> int:
+        if not info.data.get("from_", 0) < to <= now_ms():
             raise ValueError(to)
         return to
 
@@ -47,19 +48,19 @@ class TypeCounts(Shape):
 
 
 class SourceCounts(Shape):
-    """What one of the vendor's APIs told: rows, and facts by what the log has of them."""
+    """What one of the vendor's APIs returned, and how its facts compare with the log."""
 
     fetched: int
     matched: int
     appended: int = Field(description="In a dry run: would be.")
-    indistinct: int = Field(description="Too near to another webhook to be told apart from it.")
-    differing: int = Field(description="Stretches of time that the vendor tells otherwise.")
+    indistinct: int = Field(description="Too close to another webhook to be a fact of its own.")
+    differing: int = Field(description="Intervals for which the vendor says something else.")
     unusable: int
     types: dict[str, TypeCounts]
 
 
-class ReconciliationRow(runs.RunShape):
-    """A reconciliation, in counts; those that are null are not known (yet)."""
+class ReconciliationRow(RunShape):
+    """A reconciliation in counts; a count is null until it is known."""
 
     org_id: str | None
     from_: int = Field(alias="from")
@@ -76,7 +77,7 @@ class ReconciliationRow(runs.RunShape):
 
 
 class FactShape(Shape):
-    """A fact of the vendor's."""
+    """A fact that the vendor reports."""
 
     kind: str
     id: str
@@ -89,7 +90,7 @@ class FactShape(Shape):
 
 
 class StretchShape(Shape):
-    """An interval, as one of both tells it."""
+    """An interval, in our version or in the vendor's."""
 
     from_: int = Field(alias="from")
     to: int | None
@@ -101,7 +102,7 @@ class StretchShape(Shape):
 
 
 class DifferingShape(Shape):
-    """A stretch of time that the vendor tells otherwise: both versions."""
+    """A time for which the vendor says something else: both versions."""
 
     kind: str
     id: str
@@ -112,7 +113,7 @@ class DifferingShape(Shape):
 
 
 class UnusableShape(Shape):
-    """Rows that could not be used, why, and the first of them."""
+    """Rows of a source that were left out for one reason, and the first of them."""
 
     source: str
     reason: str
@@ -128,15 +129,17 @@ class FailureShape(Shape):
 
 
 class ReconciliationShape(ReconciliationRow):
-    """A reconciliation with what it found: of each list the first hundred."""
+    """A reconciliation with its findings, of each list the first hundred."""
 
     missing: list[FactShape] = Field(description="What the log lacked.")
     indistinct: list[FactShape]
     differing: list[DifferingShape]
     unusable: list[UnusableShape]
     failures: list[FailureShape]
-    unknown: dict[str, dict[str, int]] = Field(description="Words that no webhook has, by source.")
-    untold: list[str] = Field(description="What no API of the vendor tells.")
+    unknown: dict[str, dict[str, int]] = Field(
+        description="States and events that no webhook has, by source."
+    )
+    untold: list[str] = Field(description="Kinds of webhooks that no API of the vendor reports.")
 
 
 class ReconciliationList(Shape):
@@ -145,14 +148,14 @@ class ReconciliationList(Shape):
 
 
 def _fields(job: Job) -> dict[str, Any]:
-    report, asked = job.report, job.parameters
+    report, window = job.report, job.parameters
     return {
-        **runs.about(job),
+        **run_fields(job),
         "org_id": report.get("orgId"),
-        "from": asked["from"],
-        "to": asked["to"],
-        "agent_ids": asked["agentIds"],
-        "dry_run": asked["dryRun"],
+        "from": window["from"],
+        "to": window["to"],
+        "agent_ids": window["agentIds"],
+        "dry_run": window["dryRun"],
         "step": report.get("step", 0),
         "steps": report.get("steps"),
         "requests": report.get("requests"),
@@ -167,28 +170,31 @@ def _row(job: Job) -> ReconciliationRow:
     return ReconciliationRow.model_validate(_fields(job))
 
 
-def _shaped(job: Job) -> ReconciliationShape:
-    lists = ("missing", "indistinct", "differing", "unusable", "failures", "untold")
-    found = {name: job.report.get(name, []) for name in lists}
+def _reconciliation(job: Job) -> ReconciliationShape:
+    names = ("missing", "indistinct", "differing", "unusable", "failures", "untold")
+    lists = {name: job.report.get(name, []) for name in names}
     return ReconciliationShape.model_validate(
-        {**_fields(job), **found, "unknown": job.report.get("unknown", {})}
+        {**_fields(job), **lists, "unknown": job.report.get("unknown", {})}
     )
 
 
-@operate(
+@Route(
     blueprint,
+    "post",
     "/api/v1/reconciliations",
-    summary="Ask the vendor for a window, and append what the log lacks of it.",
+    role=Role.OPERATOR,
+    summary="Ask the vendor for a window of time, and append what the log lacks of it.",
     answers=ReconciliationShape,
-    body=ReconciliationQuery,
+    body=ReconciliationRequest,
+    status=202,
     location="/api/v1/reconciliations/{0.id}",
 )
-def begin(asked: ReconciliationQuery, token: Token) -> ReconciliationShape:
+def start_reconciliation(body: ReconciliationRequest, token: Token) -> ReconciliationShape:
     require_all_teams(token)
     settings = service().settings
     org_id = settings.webex_org_id
     if token.org_ids is not None and org_id not in token.org_ids:
-        raise Problem(403, "The token does not cover the organisation that is reconciled.")
+        raise AccessDenied(403, "The token does not cover the organisation that is reconciled.")
     if not settings.asks_vendor:
         raise Problem(
             409,
@@ -196,17 +202,16 @@ def begin(asked: ReconciliationQuery, token: Token) -> ReconciliationShape:
             " PROJECTOR_WEBEX_CLIENT_ID, PROJECTOR_WEBEX_CLIENT_SECRET and"
             " PROJECTOR_WEBEX_REFRESH_TOKEN.",
         )
-    given = asked.model_dump(mode="json", by_alias=True, exclude={"why"})
-    given["orgIds"] = None if org_id is None else [org_id]
-    job = service().jobs.ask("reconciliation", given, who=caller_name(token), why=asked.why)
-    return _shaped(job)
+    window = body.model_dump(mode="json", by_alias=True, exclude={"why"})
+    window["orgIds"] = None if org_id is None else [org_id]
+    job = service().jobs.ask("reconciliation", window, who=caller_name(token), why=body.why)
+    return _reconciliation(job)
 
 
-runs.register(
-    blueprint,
-    "reconciliation",
-    listed=ReconciliationList,
-    answers=ReconciliationShape,
-    row=_row,
-    shaped=_shaped,
-)
+RunResource(
+    kind="reconciliation",
+    run_list=ReconciliationList,
+    run=ReconciliationShape,
+    list_row=_row,
+    run_of=_reconciliation,
+).register(blueprint)

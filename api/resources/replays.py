@@ -1,4 +1,4 @@
-"""Replays: subjects folded anew from the log, and what that changed."""
+"""Replays: fold subjects again from the log, and report what that changes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from pydantic import Field, StrictBool, model_validator
 from api.auth.authentication import caller_name
 from api.auth.authorization import require_all_teams, scope_of
 from api.http.pagination import ListMeta
-from api.http.parameters import Query, Reason, StoredName, StoredNames, StoredTime
-from api.http.routing import operate
-from api.resources import runs
+from api.http.parameters import Parameters, Reason, StorableName, StorableNames, StoredTime
+from api.http.routing import Route
+from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
 from projector.contract.schemas import Shape
-from projector.infrastructure.settings import Token
+from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
 
 blueprint = Blueprint("replays", __name__)
 
 
-class ReplayQuery(Query):
-    """Which subjects; what is left out leaves nothing out."""
+class ReplayRequest(Parameters):
+    """Which subjects are replayed: all that fit every field given, without fields all."""
 
-    org_id: StoredName | None = None
-    agent_ids: StoredNames = ()
-    task_ids: StoredNames = ()
+    org_id: StorableName | None = None
+    agent_ids: StorableNames = ()
+    task_ids: StorableNames = ()
     from_: StoredTime | None = Field(default=None, alias="from")
     to: StoredTime | None = None
     dry_run: StrictBool = False
@@ -34,7 +34,7 @@ class ReplayQuery(Query):
     why: Reason | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _validate_order(self) -> Self:
         if self.from_ is not None and self.to is not None and self.from_ > self.to:
             raise ValueError("from is after to")
         return self
@@ -47,7 +47,7 @@ class ChangedSubject(Shape):
 
 
 class ChangedShape(Shape):
-    """The first field of a subject that the replay shows otherwise, and the event behind it."""
+    """The first field of a subject that the replay changes, and the event that sets it now."""
 
     subject: ChangedSubject
     field: str
@@ -57,14 +57,14 @@ class ChangedShape(Shape):
 
 
 class ChangesShape(Shape):
-    """How many subjects are shown otherwise, and the first of them."""
+    """How many subjects the replay changes, and the first of them."""
 
     count: int
     first: list[ChangedShape]
 
 
-class ReplayShape(runs.RunShape):
-    """A replay: its scope, how far it is (events), and what it changed, or would."""
+class ReplayShape(RunShape):
+    """A replay: its scope, its progress in events, and what it changed or would change."""
 
     org_ids: list[str] | None
     agent_ids: list[str]
@@ -85,18 +85,18 @@ class ReplayList(Shape):
     data: list[ReplayShape]
 
 
-def _shaped(job: Job) -> ReplayShape:
-    report, asked = job.report, job.parameters
+def _replay(job: Job) -> ReplayShape:
+    report, scope = job.report, job.parameters
     return ReplayShape.model_validate(
         {
-            **runs.about(job),
-            "org_ids": asked["orgIds"],
-            "agent_ids": asked["agentIds"],
-            "task_ids": asked["taskIds"],
-            "from": asked["from"],
-            "to": asked["to"],
-            "dry_run": asked["dryRun"],
-            "parked": asked["parked"],
+            **run_fields(job),
+            "org_ids": scope["orgIds"],
+            "agent_ids": scope["agentIds"],
+            "task_ids": scope["taskIds"],
+            "from": scope["from"],
+            "to": scope["to"],
+            "dry_run": scope["dryRun"],
+            "parked": scope["parked"],
             "processed": job.progress.get("processed", 0),
             "total": report.get("total"),
             "events_per_second": report.get("eventsPerSecond"),
@@ -106,23 +106,25 @@ def _shaped(job: Job) -> ReplayShape:
     )
 
 
-@operate(
+@Route(
     blueprint,
+    "post",
     "/api/v1/replays",
-    summary="Fold subjects anew from the log.",
+    role=Role.OPERATOR,
+    summary="Fold subjects again from the log.",
     answers=ReplayShape,
-    body=ReplayQuery,
+    body=ReplayRequest,
+    status=202,
     location="/api/v1/replays/{0.id}",
 )
-def begin(asked: ReplayQuery, token: Token) -> ReplayShape:
+def start_replay(body: ReplayRequest, token: Token) -> ReplayShape:
     require_all_teams(token)
-    scope = scope_of(token, [asked.org_id] if asked.org_id else [])
-    given = asked.model_dump(mode="json", by_alias=True, exclude={"org_id", "why"})
-    given["orgIds"] = None if scope.org_ids is None else sorted(scope.org_ids)
-    job = service().jobs.ask("replay", given, who=caller_name(token), why=asked.why)
-    return _shaped(job)
+    org_ids = scope_of(token, [body.org_id] if body.org_id else []).org_ids
+    scope = body.model_dump(mode="json", by_alias=True, exclude={"org_id", "why"})
+    scope["orgIds"] = None if org_ids is None else sorted(org_ids)
+    return _replay(service().jobs.ask("replay", scope, who=caller_name(token), why=body.why))
 
 
-runs.register(
-    blueprint, "replay", listed=ReplayList, answers=ReplayShape, row=_shaped, shaped=_shaped
-)
+RunResource(
+    kind="replay", run_list=ReplayList, run=ReplayShape, list_row=_replay, run_of=_replay
+).register(blueprint)

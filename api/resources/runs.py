@@ -1,17 +1,22 @@
-"""What replays and reconciliations have in common: they are asked for, looked at and cancelled."""
+"""What replays and reconciliations have in common: a run is listed, looked at and cancelled.
+
+A run is a job that a worker does in the background. ``replays`` and ``reconciliations`` say what is
+their own: how a run is started, and what its report shows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint
 from pydantic import BaseModel
 
-from api.http.pagination import envelope
-from api.http.parameters import Limit, PositionCursor, Query
+from api.http.pagination import PositionCursor, list_fields
+from api.http.parameters import Limit, Parameters
 from api.http.problems import Problem
-from api.http.routing import read, stop
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import Shape
 from projector.infrastructure.settings import Role, Token
@@ -19,7 +24,7 @@ from projector.operations.job_queue import Job, JobKind, NotCancellable
 
 
 class RunShape(Shape):
-    """Who asked for a run, why, and how far it is; times are epoch ms."""
+    """Who asked for a run, why, and its progress; times are epoch ms."""
 
     id: int
     status: str
@@ -31,57 +36,14 @@ class RunShape(Shape):
     error: str | None
 
 
-class RunsQuery(Query):
+class RunsQuery(Parameters):
     """A page of runs, the newest first."""
 
     limit: Limit = 100
     cursor: PositionCursor | None = None
 
 
-def register(  # noqa: PLR0913 - the routes of a kind
-    blueprint: Blueprint,
-    kind: JobKind,
-    *,
-    listed: type[BaseModel],
-    answers: type[BaseModel],
-    row: Callable[[Job], BaseModel],
-    shaped: Callable[[Job], BaseModel],
-) -> None:
-    """The routes that list runs of a kind, tell one and cancel one."""
-    path = f"/api/v1/{kind}s"
-    one = f"{path}/<id>"
-
-    def page(query: RunsQuery, token: Token) -> BaseModel:
-        after = query.cursor[0] if query.cursor else None
-        found, place = service().jobs.list(kind, orgs=token.org_ids, after=after, limit=query.limit)
-        return listed.model_construct(**envelope([*map(row, found)], place))
-
-    def tell(_: Query, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
-        return shaped(_found(kind, token, id))
-
-    def cancel(token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
-        _found(kind, token, id)
-        try:
-            job = service().jobs.cancel(kind, id)
-        except NotCancellable as error:
-            raise Problem(409, str(error)) from None
-        return shaped(job or _found(kind, token, id))
-
-    kept = f"{kind.capitalize()}s, the newest first."
-    read(blueprint, path, summary=kept, answers=listed, query=RunsQuery, role=Role.OPERATOR)(page)
-    told = f"One {kind}, and how far it is."
-    read(blueprint, one, summary=told, answers=answers, query=Query, role=Role.OPERATOR)(tell)
-    stop(blueprint, one, summary=f"Cancel a {kind}.", answers=answers)(cancel)
-
-
-def _found(kind: JobKind, token: Token, id_: int) -> Job:
-    job = service().jobs.find(kind, id_, orgs=token.org_ids)
-    if job is None:
-        raise Problem(404, f"There is no {kind} {id_}.")
-    return job
-
-
-def about(job: Job) -> dict[str, Any]:
+def run_fields(job: Job) -> dict[str, Any]:
     """The fields of ``RunShape``."""
     return {
         "id": job.id,
@@ -93,3 +55,61 @@ def about(job: Job) -> dict[str, Any]:
         "finished_time": job.finished_time,
         "error": job.error,
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResource:
+    """One kind of run: its models, and the functions that handle its requests."""
+
+    kind: JobKind
+    run_list: type[BaseModel]
+    run: type[BaseModel]
+    list_row: Callable[[Job], BaseModel]
+    run_of: Callable[[Job], BaseModel]
+
+    def register(self, blueprint: Blueprint) -> None:
+        """Declare the routes that list runs of this kind, show one and cancel one."""
+        many, kind, role = f"/api/v1/{self.kind}s", self.kind, Role.OPERATOR
+        Route(
+            blueprint,
+            "get",
+            many,
+            role=role,
+            summary=f"{kind.capitalize()}s, the newest first.",
+            answers=self.run_list,
+            query=RunsQuery,
+        )(self.list_runs)
+        one, run = f"{many}/<id>", self.run
+        show = Route(
+            blueprint, "get", one, role=role, summary=f"One {kind} and its progress.", answers=run
+        )
+        show(self.show)
+        cancel = Route(
+            blueprint, "delete", one, role=role, summary=f"Cancel a {kind}.", answers=run
+        )
+        cancel(self.cancel)
+
+    def list_runs(self, query: RunsQuery, token: Token) -> BaseModel:
+        after = query.cursor[0] if query.cursor else None
+        jobs, last_key = service().jobs.list(
+            self.kind, orgs=token.org_ids, after=after, limit=query.limit
+        )
+        return self.run_list.model_construct(**list_fields([*map(self.list_row, jobs)], last_key))
+
+    def show(self, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
+        return self.run_of(self._find(token, id))
+
+    def cancel(self, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
+        self._find(token, id)
+        try:
+            cancelled = service().jobs.cancel(self.kind, id)
+        except NotCancellable as error:
+            raise Problem(409, str(error)) from None
+        return self.run_of(cancelled or self._find(token, id))
+
+    def _find(self, token: Token, id_: int) -> Job:
+        """A run of the caller's organisations; Problem 404 where there is none such."""
+        job = service().jobs.find(self.kind, id_, orgs=token.org_ids)
+        if job is None:
+            raise Problem(404, f"There is no {self.kind} {id_}.")
+        return job

@@ -1,4 +1,4 @@
-"""The live stream: what changes on the floor, as server-sent events."""
+"""The live stream: agents, tasks and corrections as they change, as server-sent events."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Literal
 from flask import Blueprint, Response, request
 
 from api.auth.authorization import scope_of
-from api.http.parameters import Flag, Names, OneQuery, filters
+from api.http.parameters import Flag, Names, OrganisationQuery, filters
 from api.http.problems import RETRY_LATER, Problem
-from api.http.routing import EVENT_STREAM, read_events
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import AgentView, CorrectionRow, Shape, TaskView
-from projector.infrastructure.settings import Token
+from projector.infrastructure.settings import Role, Token
 from projector.query.live.changes import Interest
 from projector.query.live.streams import Feed, Told, TooManyStreams
 
-RETRY_MS = 1_000  # after which a client that lost its stream comes again
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+EVENT_STREAM = "text/event-stream"
+RECONNECT_MS = 1_000  # after this time a client that lost its stream asks for it again
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("stream", __name__)
 
 
-class StreamQuery(OneQuery):
+class StreamQuery(OrganisationQuery):
     """The filters of agents and tasks; they apply to the view as it is sent."""
 
     agent_id: Names = ()
@@ -47,40 +48,46 @@ class StreamEvent(Shape):
     data: AgentView | TaskView | CorrectionRow
 
 
-@read_events(
+@Route(
     blueprint,
+    "get",
     "/api/v1/stream",
+    role=Role.VIEWER,
     summary="Agents, tasks and corrections as they change.",
     answers=StreamEvent,
     query=StreamQuery,
+    content_type=EVENT_STREAM,
+    resumes=True,
 )
-def stream(query: StreamQuery, token: Token, since: int | None) -> Response:
-    given = filters(query, without={"org_id"})
+def stream(query: StreamQuery, token: Token, last_event_id: int | None) -> Response:
+    """Without ``last_event_id``, what changes from now on."""
+    values_by_filter = filters(query, without={"org_id"})
     interest = Interest(
         scope=scope_of(token, query.org_id),
-        filters={name: frozenset(values) for name, values in given.items()},
+        filters={name: frozenset(values) for name, values in values_by_filter.items()},
     )
-    return _answer(service().feed, interest, since)
+    return _open(service().feed, interest, last_event_id)
 
 
-def _answer(feed: Feed, interest: Interest, since: int | None) -> Response:
-    response = Response(content_type=EVENT_STREAM, headers=HEADERS)
-    if request.method == "HEAD":  # nothing of it is read, so nothing would close it
+def _open(feed: Feed, interest: Interest, since: int | None) -> Response:
+    response = Response(content_type=EVENT_STREAM, headers=STREAM_HEADERS)
+    if request.method == "HEAD":  # nobody reads its body, so nothing would close a stream
         return response
     try:
-        opened = feed.open(interest, since=since)
+        changes = feed.open(interest, since=since)
     except TooManyStreams as error:
         raise Problem(503, str(error), headers=RETRY_LATER) from None
-    response.response = _frames(opened)
-    response.call_on_close(opened.close)
+    response.response = _frames(changes)
+    response.call_on_close(changes.close)
     return response
 
 
-def _frames(told: Iterable[Told]) -> Iterator[str]:
-    return chain([f"retry: {RETRY_MS}\n"], map(_frame, told))
+def _frames(changes: Iterable[Told]) -> Iterator[str]:
+    return chain([f"retry: {RECONNECT_MS}\n"], map(_frame, changes))
 
 
-def _frame(told: Told) -> str:
-    if told.change is None:
-        return f": ping\nid: {told.position}\n\n"
-    return f"event: {told.change.event}\nid: {told.position}\ndata: {told.change.data}\n\n"
+def _frame(item: Told) -> str:
+    """A change as one server-sent event, or a ping where none came for a while."""
+    if item.change is None:
+        return f": ping\nid: {item.position}\n\n"
+    return f"event: {item.change.event}\nid: {item.position}\ndata: {item.change.data}\n\n"

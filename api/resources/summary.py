@@ -1,4 +1,4 @@
-"""The summary: a floor and its figures in one answer, now or as of two times."""
+"""The summary: the whole floor and its figures in one answer, now or as of two times."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from flask import Blueprint
 
 from api.auth.authorization import scope_of
 from api.http.freshness import times_of
-from api.http.parameters import AsOfQuery, Names, OneQuery, Window, filters
-from api.http.routing import read
+from api.http.parameters import AsOfQuery, Names, OrganisationQuery, Window, filters
+from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import Summary
-from projector.infrastructure.settings import Token
+from projector.infrastructure.settings import Role, Token
 
 blueprint = Blueprint("summary", __name__)
-WINDOW_MS = 30 * 60_000
+DEFAULT_WINDOW_MS = 30 * 60_000
 
 
-class SummaryQuery(OneQuery, AsOfQuery):
-    """A part of the floor, and how long before the moment figures go back."""
+class SummaryQuery(OrganisationQuery, AsOfQuery):
+    """Which part of the floor, and how many milliseconds the figures go back."""
 
     team_id: Names = ()
     queue_id: Names = ()
     channel_type: Names = ()
-    window: Window = WINDOW_MS
+    window: Window = DEFAULT_WINDOW_MS
 
 
-@read(
+@Route(
     blueprint,
+    "get",
     "/api/v1/summary",
+    role=Role.VIEWER,
     summary="The floor in one answer: agents, tasks, and the figures of a window.",
     answers=Summary,
     query=SummaryQuery,

@@ -1,18 +1,25 @@
-"""Receive webhooks: answered once durable, never before."""
+"""Intake of webhooks: a request is answered when its events are durable, never before."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
+from pydantic import ConfigDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.http.routing import ROUTES, Route, answer
+from api.http.parameters import Parameters
+from api.http.routing import Route, json_response
 from api.service import service
 from projector.contract.schemas import Shape
 
 SIGNATURE = "X-WebexCC-Signature"
-PATH = "/webhooks/webex"
 
 blueprint = Blueprint("webhooks", __name__)
+
+
+class AnyQuery(Parameters):
+    """Anything: an operator may register an address with parameters at the vendor."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class ReceiptShape(Shape):
@@ -25,23 +32,21 @@ class ReceiptShape(Shape):
     quarantined: int
 
 
-ROUTES.append(
-    Route(
-        method="post",
-        path=PATH,
-        summary="Take one webhook or an array of them, as the vendor sends them.",
-        answers=ReceiptShape,
-        status=202,
-    )
+@Route(
+    blueprint,
+    "post",
+    "/webhooks/webex",
+    role=None,  # the signature shows who sent it
+    summary="Receive one webhook, or an array of them, as the vendor sends them.",
+    answers=ReceiptShape,
+    query=AnyQuery,
+    status=202,
 )
-
-
-@blueprint.post(PATH)
 def receive() -> Response:
     body = request.get_data(cache=False)
     if len(body) > service().settings.body_limit:
         raise RequestEntityTooLarge
     receipt = service().intake.accept(body, request.headers.get(SIGNATURE), dict(request.headers))
-    response = answer(ReceiptShape.model_validate(receipt.counts), status=202)
+    response = json_response(ReceiptShape.model_validate(receipt.counts), status=202)
     response.headers["X-Position"] = str(receipt.head)
     return response

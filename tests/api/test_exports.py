@@ -128,7 +128,7 @@ def test_an_export_is_read_in_parts(site, monkeypatch):
     monkeypatch.setattr(log, "PART", 100)
     asked, read = [], log._read
     monkeypatch.setattr(log, "_read", lambda *given: asked.append(given[2]) or read(*given))
-    monkeypatch.setattr("api.http.exports._FLUSH", 1_000)
+    monkeypatch.setattr("api.http.exports._CHUNK_BYTES", 1_000)
     answer = site.get("/api/v1/events", headers={"Accept": NDJSON}, buffered=False)
     parts = answer.iter_encoded()
     first = next(parts)

@@ -111,7 +111,7 @@ def test_what_breaks_off_is_no_export(site, address, tmp_path, monkeypatch, kind
         return read(*given)
 
     monkeypatch.setattr(log, "_read", breaks)
-    monkeypatch.setattr("api.http.exports._FLUSH", 10)
+    monkeypatch.setattr("api.http.exports._CHUNK_BYTES", 10)
     out = tmp_path / "log"
     result = run(site, address, "--format", kind, "--out", str(out))
     assert 1 == result.exit_code, result.output

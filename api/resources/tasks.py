@@ -1,0 +1,46 @@
+"""Tasks: their views and histories, now or as of two times."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from api.http.pagination import AsOfMeta, ListMeta
+from api.http.parameters import Flag, Names
+from api.resources.subjects import ListQuery, SubjectResource
+from projector.contract.schemas import Shape, TaskInterval, TaskView
+from projector.projection.read_models import TASKS
+
+blueprint = Blueprint("tasks", __name__)
+
+
+class TasksQuery(ListQuery):
+    """Filters of the list of tasks; ``agentId`` finds any participant."""
+
+    task_id: Names = ()
+    status: Names = ()
+    current_state: Names = ()
+    queue_id: Names = ()
+    channel_type: Names = ()
+    direction: Names = ()
+    agent_id: Names = ()
+    open: tuple[Flag, ...] = ()
+
+
+class TaskList(Shape):
+    meta: AsOfMeta | ListMeta
+    data: list[TaskView]
+
+
+class TaskHistory(Shape):
+    meta: AsOfMeta | ListMeta
+    data: list[TaskInterval]
+
+
+SubjectResource(
+    noun="task",
+    table=TASKS,
+    list_query=TasksQuery,
+    view_list=TaskList,
+    view=TaskView,
+    history=TaskHistory,
+).register(blueprint)
