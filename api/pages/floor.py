@@ -1,7 +1,8 @@
-"""The first page: the floor as a person reads it.
+"""The first page: the floor, for a person at a browser.
 
-The rule of this file: a page shows what the API would show the same token, and the token leaves the
-address bar at once. It then lives in a cookie that no script can read.
+The rule of this file: the page shows what the API would show the same token, and the token leaves
+the address bar at once, for a cookie that no script can read. These routes answer HTML, also where
+they refuse, so they are plain Flask routes that the OpenAPI document does not have.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from api.auth.authorization import admit, scope_of
 from api.auth.errors import AccessDenied
 from api.http.problems import RETRY_LATER
 from api.pages import presentation
-from api.pages.presentation import Freshness, Rows
+from api.pages.presentation import Freshness, TableRows
 from api.service import service
 from projector.contract.schemas import AgentView, TaskView
 from projector.event_log.store import now_ms
@@ -29,10 +30,10 @@ from projector.projection.read_models import AGENTS, TASKS, Table
 from projector.query.current_views import Selection
 from projector.query.scope import Scope
 
-ROWS_AT_MOST = 200  # the last changed
+ROWS_AT_MOST = 200  # of those that changed last
 DONE_ROWS_AT_MOST = 20
 
-HEADERS = {
+PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
@@ -45,15 +46,15 @@ blueprint = Blueprint("pages", __name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Floor:
-    """What the page shows; read in an order that never makes it look fresher than it is."""
+class FloorPage:
+    """What the page shows."""
 
     now: int
     freshness: Freshness
     counts: Sequence[tuple[str, int]]
-    agents: Rows[AgentView]
-    open_tasks: Rows[TaskView]
-    done_tasks: Rows[TaskView]
+    agents: TableRows[AgentView]
+    open_tasks: TableRows[TaskView]
+    done_tasks: TableRows[TaskView]
     several_organisations: bool
 
 
@@ -65,7 +66,7 @@ def first_page() -> Response:
 
 @blueprint.get("/floor")
 def floor() -> Response:
-    """The part of the page that changes."""
+    """The part of the page that changes, which the script of the page asks for again and again."""
     return _page("floor.html")
 
 
@@ -78,7 +79,7 @@ def sign_in() -> Response:
 
 @blueprint.after_request
 def _protect(response: Response) -> Response:
-    for name, value in HEADERS.items():
+    for name, value in PAGE_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 
@@ -87,23 +88,23 @@ def _protect(response: Response) -> Response:
 def _refuse(error: AccessDenied) -> Response:
     response = make_response(render_template("refused.html", detail=error), error.status)
     response.headers.update(error.headers)
-    # With no-referrer, browsers hide the origin of the form's post also from ourselves.
+    # With no-referrer, browsers would hide from us that the form comes from this site.
     response.headers["Referrer-Policy"] = "same-origin"
     return response
 
 
 @blueprint.errorhandler(StoreUnavailable)
-def _wait(error: StoreUnavailable) -> Response:
+def _unavailable(error: StoreUnavailable) -> Response:
     response = make_response(render_template("unavailable.html", detail=error), 503)
     response.headers.update(RETRY_LATER)
     return response
 
 
 def _page(template: str) -> Response:
-    shown = _read_floor(scope_of(admit(Role.VIEWER), []))
-    moment = partial(presentation.moment, now=shown.now)
+    page = _read_floor(scope_of(admit(Role.VIEWER), []))
+    display_time = partial(presentation.display_time, now=page.now)
     return make_response(
-        render_template(template, floor=shown, moment=moment, tone=presentation.tone)
+        render_template(template, floor=page, display_time=display_time, tone=presentation.tone)
     )
 
 
@@ -116,27 +117,28 @@ def _sign_in(text: str) -> Response:
     return response
 
 
-def _read_floor(scope: Scope) -> Floor:
+def _read_floor(scope: Scope) -> FloorPage:
+    """Reads the freshness before the rows: they may be newer than the page says, never older."""
     freshness = _freshness()
     views = service().views
     statuses = views.count(AGENTS, scope, "status")
     tasks = views.count(TASKS, scope, "open")
-    agents = presentation.present_first(_newest(AGENTS, scope, ROWS_AT_MOST))
+    agents = presentation.logged_in_first(_newest(AGENTS, scope, ROWS_AT_MOST))
     unfinished = presentation.newest_first(_newest(TASKS, scope, ROWS_AT_MOST, open=["true"]))
     done = presentation.last_done_first(_newest(TASKS, scope, DONE_ROWS_AT_MOST, open=["false"]))
-    return Floor(
+    return FloorPage(
         now=now_ms(),
         freshness=freshness,
         counts=presentation.in_order(statuses),
-        agents=Rows(shown=agents, counted=sum(statuses.values())),
-        open_tasks=Rows(shown=unfinished, counted=tasks.get("true", 0)),
-        done_tasks=Rows(shown=done, counted=tasks.get("false", 0)),
+        agents=TableRows(shown=agents, counted=sum(statuses.values())),
+        open_tasks=TableRows(shown=unfinished, counted=tasks.get("true", 0)),
+        done_tasks=TableRows(shown=done, counted=tasks.get("false", 0)),
         several_organisations=len(presentation.organisations(agents, unfinished, done)) > 1,
     )
 
 
 def _freshness() -> Freshness:
-    position = service().views.position()
+    position = service().views.position()  # before the head, so that the lag is never too small
     return presentation.freshness(service().store.head(), position, service().status.unready())
 
 

@@ -1,4 +1,4 @@
-"""How the floor is put into words: times, freshness, order. Pure."""
+"""How the page words what it shows: times, freshness, and the order of rows. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 from projector.contract.schemas import AgentView, TaskView
 
-V = TypeVar("V", AgentView, TaskView)
+View = TypeVar("View", AgentView, TaskView)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# The colour of a status, by the name of a class in page.css; also the order of the counts. Words
-# from outside never become part of a class.
+# The colour of a status, as the name of a class in page.css; also the order in which counts are
+# shown. A status that comes from outside never becomes part of a class name.
 TONES = {
     "available": "free",
     "ringing": "calling",
@@ -37,8 +37,8 @@ OTHER_TONE = "other"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moment:
-    """A time as it is read; ``iso`` is null beyond the calendar."""
+class DisplayTime:
+    """A time as a person and as a browser read it; ``iso`` is null beyond the calendar."""
 
     ago: str
     exact: str
@@ -47,7 +47,7 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class Freshness:
-    """How far the page is behind the log, in words and as a tone."""
+    """How far the views behind the page lag the log, in words and as a tone."""
 
     words: str
     tone: str
@@ -56,30 +56,30 @@ class Freshness:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rows(Generic[V]):
-    """The rows of a table: those shown, out of how many."""
+class TableRows(Generic[View]):
+    """The rows of a table that are shown, and how many there are in all."""
 
-    shown: Sequence[V]
+    shown: Sequence[View]
     counted: int
 
     @property
     def total(self) -> str:
-        cut = len(self.shown) < self.counted
-        return f"{len(self.shown):,} of {self.counted:,}" if cut else f"{self.counted:,}"
+        is_cut = len(self.shown) < self.counted
+        return f"{len(self.shown):,} of {self.counted:,}" if is_cut else f"{self.counted:,}"
 
 
-def moment(time: int, now: int) -> Moment:
-    """A time in epoch milliseconds as it is read at ``now``."""
+def display_time(time: int, now: int) -> DisplayTime:
+    """A time as it is read at ``now``; both are epoch milliseconds."""
     try:
         when = EPOCH + timedelta(milliseconds=time)
     except OverflowError:
-        return Moment(ago=ago(time, now), exact=f"{time} ms since 1970", iso=None)
+        return DisplayTime(ago=ago(time, now), exact=f"{time} ms since 1970", iso=None)
     text = when.isoformat(timespec="milliseconds").removesuffix("+00:00")
-    return Moment(ago=ago(time, now), exact=f"{text.replace('T', ' ')} UTC", iso=f"{text}Z")
+    return DisplayTime(ago=ago(time, now), exact=f"{text.replace('T', ' ')} UTC", iso=f"{text}Z")
 
 
 def ago(time: int, now: int) -> str:
-    """How long ago, in one unit; a clock that is ahead of ours counts as now."""
+    """How long ago, in one unit, rounded down; a time in the future counts as now."""
     seconds = max(0, now - time) // 1000
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
@@ -88,7 +88,11 @@ def ago(time: int, now: int) -> str:
 
 
 def freshness(head: int, position: int, reasons: Sequence[str]) -> Freshness:
-    """The log's last position, and the one up to which the views are folded."""
+    """How fresh the page is.
+
+    ``head`` is the last position of the log, ``position`` the last one that the views have folded,
+    and ``reasons`` say why the service is not ready.
+    """
     behind = max(0, head - position)
     if head == 0:
         words, tone = "no events yet", "gone"
@@ -105,23 +109,24 @@ def tone(status: str) -> str:
 
 def in_order(counts: Mapping[str, int]) -> list[tuple[str, int]]:
     """How many agents have each status, in the order of ``TONES``."""
-    places = {status: place for place, status in enumerate(TONES)}
-    return sorted(counts.items(), key=lambda item: (places.get(item[0], len(places)), item[0]))
+    ranks = {status: rank for rank, status in enumerate(TONES)}
+    return sorted(counts.items(), key=lambda item: (ranks.get(item[0], len(ranks)), item[0]))
 
 
-def present_first(views: Sequence[AgentView]) -> list[AgentView]:
-    """Those who are logged in first; else by id, so that rows stay put."""
+def logged_in_first(views: Sequence[AgentView]) -> list[AgentView]:
+    """Agents who are logged in before the others, then by id, so that rows keep their places."""
     return sorted(views, key=lambda view: (not view.logged_in, view.org_id, view.agent_id))
 
 
 def newest_first(views: Sequence[TaskView]) -> list[TaskView]:
-    """By when a task began: this does not change while it is worked on."""
-    return _latest(views, lambda view: _first_known(view.created_time, view.state_since))
+    """By the time of creation, which does not change while a task is worked on."""
+    return _latest(views, lambda view: _first_given(view.created_time, view.state_since))
 
 
 def last_done_first(views: Sequence[TaskView]) -> list[TaskView]:
+    """By the time of completion, or of the end, which comes before it."""
     return _latest(
-        views, lambda view: _first_known(view.completed_time, view.ended_time, view.state_since)
+        views, lambda view: _first_given(view.completed_time, view.ended_time, view.state_since)
     )
 
 
@@ -133,5 +138,5 @@ def _latest(views: Sequence[TaskView], time: Callable[[TaskView], int]) -> list[
     return sorted(views, key=lambda view: (-time(view), view.org_id, view.task_id))
 
 
-def _first_known(*times: int | None) -> int:
+def _first_given(*times: int | None) -> int:
     return next((time for time in times if time is not None), -1)

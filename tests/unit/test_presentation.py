@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.pages.presentation import TONES, Rows, ago, freshness, in_order, moment, tone
+from api.pages.presentation import TONES, TableRows, ago, display_time, freshness, in_order, tone
 from projector.contract.schemas import agent_view
 from projector.domain.agent import AgentState
 
@@ -31,14 +31,14 @@ def test_ago_has_one_unit_and_rounds_down(before: int, words: str) -> None:
 
 def test_a_moment_is_exact_in_utc() -> None:
     """To the millisecond, for people and for machines."""
-    read = moment(NOW - 1, NOW)
+    read = display_time(NOW - 1, NOW)
     assert (read.ago, read.exact) == ("0 s", "2025-12-31 23:59:59.999 UTC")
     assert read.iso == "2025-12-31T23:59:59.999Z"
 
 
 def test_a_moment_beyond_the_calendar_is_told_in_milliseconds() -> None:
     """The contract's last time is in the year 287396."""
-    read = moment(2**53 - 1, NOW)
+    read = display_time(2**53 - 1, NOW)
     assert (read.exact, read.iso) == ("9007199254740991 ms since 1970", None)
 
 
@@ -69,7 +69,7 @@ def test_a_service_that_is_not_ready_does_not_look_well() -> None:
 def test_a_cut_table_says_so(shown: int, counted: int, total: str) -> None:
     """And a whole one says how many it has."""
     view = agent_view("acme", "agent-1", AgentState(), settled=True)
-    assert total == Rows(shown=[view] * shown, counted=counted).total
+    assert total == TableRows(shown=[view] * shown, counted=counted).total
 
 
 def test_a_status_never_becomes_a_class() -> None:

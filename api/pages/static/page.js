@@ -1,9 +1,9 @@
-// Keeps the floor as it is now: asks for the part that changes, and patches what differs in place,
-// so that scroll positions, focus and selections stay.
+// Keeps the page up to date. It asks for the part that changes, and patches in place what differs, so
+// that scroll positions, focus and selections stay.
 "use strict";
 
-const EVERY_MS = 1000;
-const PATIENCE_MS = 10000;
+const PERIOD_MS = 1000;
+const TIMEOUT_MS = 10000;
 const floor = document.getElementById("floor");
 const silence = document.getElementById("silence");
 let lastAnswer = new Date();
@@ -25,14 +25,14 @@ function patchChildren(shown, fresh) {
   const before = [...shown.childNodes];
   const after = [...fresh.childNodes];
   before.slice(after.length).forEach((node) => node.remove());
-  after.forEach((node, place) => {
-    if (place < before.length) patch(before[place], node);
+  after.forEach((node, index) => {
+    if (index < before.length) patch(before[index], node);
     else shown.append(node);
   });
 }
 
 async function follow() {
-  const answer = await fetch(floor.dataset.source, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  const answer = await fetch(floor.dataset.source, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (answer.status === 401) return location.reload();
   if (!answer.ok) throw new Error(answer.statusText);
   const fresh = document.createElement("template");
@@ -42,15 +42,15 @@ async function follow() {
   silence.hidden = true;
 }
 
-function admitSilence() {
+function showSilence() {
   const since = lastAnswer.toISOString().slice(11, 19);
   const words = `The service does not answer since ${since} UTC. This is the floor as it was then.`;
   if (silence.hidden) [silence.textContent, silence.hidden] = [words, false];
 }
 
 async function keepFollowing() {
-  if (!document.hidden) await follow().catch(admitSilence);
-  setTimeout(keepFollowing, EVERY_MS);
+  if (!document.hidden) await follow().catch(showSilence);
+  setTimeout(keepFollowing, PERIOD_MS);
 }
 
-setTimeout(keepFollowing, EVERY_MS);
+setTimeout(keepFollowing, PERIOD_MS);
