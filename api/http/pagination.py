@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from api.http.parameters import AsOfQuery, Position, Storable, StoredTime
+from api.http.parameters import Allowed, AsOfQuery, Position, Storable, StorableTime
 from projector.contract.schemas import Shape
 
 
@@ -58,15 +58,18 @@ def _decode_cursor(text: Any) -> Any:
         raise ValueError(text) from None
 
 
-_DECODED = BeforeValidator(_decode_cursor)
-_TEXT = WithJsonSchema({"type": "string"})
+_CURSOR = (
+    BeforeValidator(_decode_cursor),
+    WithJsonSchema({"type": "string"}),
+    Allowed("the nextCursor of the answer before, unchanged"),
+)
 
-SubjectCursor = Annotated[tuple[Storable, Storable], _DECODED, _TEXT]  # organisation, id
-ParkedCursor = Annotated[tuple[Storable, Storable, Storable], _DECODED, _TEXT]
-TimeCursor = Annotated[tuple[StoredTime], _DECODED, _TEXT]
-PositionCursor = Annotated[tuple[Position], _DECODED, _TEXT]
+SubjectCursor = Annotated[tuple[Storable, Storable], *_CURSOR]  # organisation, id
+ParkedCursor = Annotated[tuple[Storable, Storable, Storable], *_CURSOR]
+TimeCursor = Annotated[tuple[StorableTime], *_CURSOR]
+PositionCursor = Annotated[tuple[Position], *_CURSOR]
 # Position and recorded time of the first page; time and position of the last row.
-LogCursor = Annotated[tuple[Position, StoredTime, StoredTime, Position], _DECODED, _TEXT]
-LedgerCursor = Annotated[tuple[StoredTime, Storable, Storable, Storable, Position], _DECODED, _TEXT]
-ConflictCursor = Annotated[tuple[StoredTime, Storable, Position, Storable], _DECODED, _TEXT]
-QuarantineCursor = Annotated[tuple[StoredTime, Position], _DECODED, _TEXT]
+LogCursor = Annotated[tuple[Position, StorableTime, StorableTime, Position], *_CURSOR]
+LedgerCursor = Annotated[tuple[StorableTime, Storable, Storable, Storable, Position], *_CURSOR]
+ConflictCursor = Annotated[tuple[StorableTime, Storable, Position, Storable], *_CURSOR]
+QuarantineCursor = Annotated[tuple[StorableTime, Position], *_CURSOR]

@@ -7,8 +7,9 @@ each wrong parameter, what was given and what is allowed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar, get_args
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_args
 
 from flask import request
 from pydantic import (
@@ -17,13 +18,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
     StringConstraints,
 )
 from pydantic import ValidationError as PydanticError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from api.http.problems import ParameterError, Problem
+from projector.event_log.reader import ReadOrder
 
 MAX_TIME = 2**53 - 1  # epoch ms that JSON readers with double precision still hold exactly
 MAX_WINDOW_MS = 7 * 24 * 3_600_000
@@ -35,8 +39,13 @@ class Parameters(BaseModel):
     """What a route takes in its query or its body; anything else is refused."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=True)
-    # What is allowed, by parameter, where ``_ALLOWED`` does not say it right.
-    ALLOWED: ClassVar[dict[str, str]] = {}
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Annotates a type with what is allowed, as a refusal says it."""
+
+    text: str
 
 
 P = TypeVar("P", bound=Parameters)
@@ -57,44 +66,52 @@ def _storable(text: str) -> str:
     return text
 
 
-# Of a query: texts.
+TIME_ALLOWED = f"epoch milliseconds, {WHOLE_NUMBER} from 0 to {MAX_TIME}"
+POSITION_ALLOWED = f"a position, {WHOLE_NUMBER}"
+
+# Of a query, where everything is a text.
 Name = Annotated[str, StringConstraints(min_length=1)]
 Names = tuple[Name, ...]
-Flag = Annotated[str, StringConstraints(pattern="^(true|false)$")]
-Limit = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_plain_digits)]
-Time = Annotated[int, Field(ge=0, le=MAX_TIME), BeforeValidator(_plain_digits)]
-Window = Annotated[int, Field(ge=1, le=MAX_WINDOW_MS), BeforeValidator(_plain_digits)]
-PositionText = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_plain_digits)]
+Flag = Annotated[str, StringConstraints(pattern="^(true|false)$"), Allowed("true or false")]
+Limit = Annotated[
+    int,
+    Field(ge=1, le=1000),
+    BeforeValidator(_plain_digits),
+    Allowed(f"{WHOLE_NUMBER} from 1 to 1000"),
+]
+Time = Annotated[
+    int, Field(ge=0, le=MAX_TIME), BeforeValidator(_plain_digits), Allowed(TIME_ALLOWED)
+]
+Window = Annotated[
+    int,
+    Field(ge=1, le=MAX_WINDOW_MS),
+    BeforeValidator(_plain_digits),
+    Allowed(f"milliseconds, {WHOLE_NUMBER} from 1 to {MAX_WINDOW_MS}"),
+]
+Order = Annotated[ReadOrder, Allowed("created or recorded")]
+PositionText = Annotated[
+    int, Field(ge=0, lt=2**63), BeforeValidator(_plain_digits), Allowed(POSITION_ALLOWED)
+]
 
-# Of a body or a cursor: JSON that goes to the database.
+# Of a body or a cursor: JSON that is stored, or compared with what is stored.
 Storable = Annotated[str, AfterValidator(_storable)]
 StorableName = Annotated[str, StringConstraints(min_length=1), AfterValidator(_storable)]
-StorableNames = Annotated[tuple[StorableName, ...], Field(max_length=1_000)]
-Reason = Annotated[str, StringConstraints(max_length=500), AfterValidator(_storable)]
-StoredTime = Annotated[StrictInt, Field(ge=0, le=MAX_TIME)]
+StorableNames = Annotated[
+    tuple[StorableName, ...], Field(max_length=1_000), Allowed("a list of ids")
+]
+Reason = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(_storable),
+    Allowed("a text of at most 500 characters"),
+]
+JsonFlag = Annotated[StrictBool, Allowed("true or false, not as a text")]
+StorableTime = Annotated[StrictInt, Field(ge=0, le=MAX_TIME), Allowed(TIME_ALLOWED)]
 Position = Annotated[StrictInt, Field(ge=0, lt=2**63)]
-
-# What is allowed, by parameter; any other takes every text that is not empty.
-_ALLOWED = {
-    "limit": f"{WHOLE_NUMBER} from 1 to 1000",
-    **dict.fromkeys(
-        ("at", "knownAt", "from", "to", "recordedFrom", "recordedTo"),
-        f"epoch milliseconds, {WHOLE_NUMBER} from 0 to {MAX_TIME}",
-    ),
-    "window": f"milliseconds, {WHOLE_NUMBER} from 1 to {MAX_WINDOW_MS}",
-    "cursor": "the nextCursor of the answer before, unchanged",
-    **dict.fromkeys(("body", "loggedIn", "open"), "true or false"),
-    "order": "created or recorded",
-    "origin": "webhook, reconciliation or import",
-    "toPosition": f"a position, {WHOLE_NUMBER}",
-    **dict.fromkeys(("agentIds", "taskIds"), "a list of ids"),
-    **dict.fromkeys(("dryRun", "parked"), "true or false, not as a text"),
-    "why": "a text of at most 500 characters",
-}
 
 # The parts of paths that are numbers, and what is allowed.
 PATH_NUMBERS = {
-    "position": f"a position, {WHOLE_NUMBER}",
+    "position": POSITION_ALLOWED,
     "id": f"the number of a run, {WHOLE_NUMBER}",
 }
 
@@ -155,15 +172,30 @@ def _read_number(name: str, text: str) -> int:
 
 
 def _parameter_error(model: type[Parameters], name: str, values: list[str]) -> ParameterError:
-    names = [field.alias or own_name for own_name, field in model.model_fields.items()]
-    allowed = model.ALLOWED.get(name, _ALLOWED.get(name, "a text that is not empty"))
-    if name not in names:
-        allowed = f"one of the parameters {', '.join(sorted(names)) or '(none)'}"
-    elif len(values) > 1 and name not in repeatable(model):
-        allowed = f"once, {allowed}"
+    fields = {field.alias or own_name: field for own_name, field in model.model_fields.items()}
+    if name not in fields:
+        allowed = f"one of the parameters {', '.join(sorted(fields)) or '(none)'}"
+    else:
+        allowed = _allowed(fields[name])
+        if len(values) > 1 and name not in repeatable(model):
+            allowed = f"once, {allowed}"
     return ParameterError(
         parameter=name, given=values[0] if len(values) == 1 else values, allowed=allowed
     )
+
+
+def _allowed(field: FieldInfo) -> str:
+    """What the outermost ``Allowed`` of a field's type says."""
+    annotations = (*_annotations(field.annotation), *field.metadata)
+    texts = [it.text for it in annotations if isinstance(it, Allowed)]
+    return texts[-1] if texts else "a text that is not empty"
+
+
+def _annotations(type_: Any) -> Iterator[object]:
+    """The annotations of the parts of a type, such as those of a union, then its own."""
+    for part in get_args(type_):
+        yield from _annotations(part)
+    yield from getattr(type_, "__metadata__", ())
 
 
 def repeatable(model: type[Parameters]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from api.auth.authorization import admit
 from api.http import exports, freshness
 from api.http.parameters import Parameters, read_body, read_path, read_query
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
 
 Handler = Callable[..., BaseModel | Response]
 
@@ -43,7 +43,7 @@ class Route:
     status: int = 200
     location: str | None = None  # the header Location, formatted with the model that is answered
     content_type: str = exports.JSON
-    export: Callable[[Any, Token], exports.Export] | None = None  # all rows, as CSV or NDJSON
+    export: Callable[..., exports.Export] | None = None  # takes what the function takes
     resumes: bool = False  # a stream, which goes on after the header Last-Event-ID
 
     def __call__(self, handler: Handler) -> Handler:
@@ -81,11 +81,11 @@ class Route:
         freshness.wait_for(min_position)
 
         # Answer.
-        if self.export is not None and token is not None and accepted != exports.JSON:
-            return exports.respond(self.export(query, token), accepted)
         declared = (query if self.query.model_fields else None, body, token)
-        answer = handler(*(value for value in declared if value is not None), **named)
-        return self._response(answer)
+        arguments = [value for value in declared if value is not None]
+        if self.export is not None and accepted != exports.JSON:
+            return exports.respond(self.export(*arguments, **named), accepted)
+        return self._response(handler(*arguments, **named))
 
     def _response(self, answer: BaseModel | Response) -> Response:
         if isinstance(answer, Response):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from api.http.pagination import AsOfMeta, ListMeta
-from api.http.parameters import Flag, Names
+from api.http.parameters import Flag, Names, Parameters
 from api.resources.subjects import ListQuery, SubjectResource
 from projector.contract.schemas import AgentInterval, AgentView, Shape
 from projector.projection.read_models import AGENTS
@@ -13,8 +13,8 @@ from projector.projection.read_models import AGENTS
 blueprint = Blueprint("agents", __name__)
 
 
-class AgentsQuery(ListQuery):
-    """Filters of the list of agents."""
+class AgentFilters(Parameters):
+    """The filters of agents."""
 
     agent_id: Names = ()
     status: Names = ()
@@ -23,6 +23,10 @@ class AgentsQuery(ListQuery):
     queue_id: Names = ()
     channel_type: Names = ()
     logged_in: tuple[Flag, ...] = ()
+
+
+class AgentsQuery(AgentFilters, ListQuery):
+    """A page of the agents that fit the filters."""
 
 
 class AgentList(Shape):

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from flask import Blueprint
 from pydantic import Field
 
 from api.auth.authorization import scope_of
 from api.http import exports
 from api.http.pagination import ListMeta, LogCursor, list_fields
-from api.http.parameters import Flag, Limit, Names, OrganisationQuery, PositionText, Time
+from api.http.parameters import (
+    Allowed,
+    Flag,
+    Limit,
+    Names,
+    Order,
+    OrganisationQuery,
+    PositionText,
+    Time,
+)
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import EventRow, EventWithBody, LogEvent, Shape
 from projector.domain.events import Origin
-from projector.event_log.reader import ReadOrder
 from projector.infrastructure.settings import Role, Token
 from projector.query.audit.event_log import LogQuestion
 
@@ -31,13 +41,13 @@ class FilterQuery(OrganisationQuery):
     task_id: Names = ()
     team_id: Names = ()
     queue_id: Names = ()
-    origin: tuple[Origin, ...] = ()
+    origin: Annotated[tuple[Origin, ...], Allowed("webhook, reconciliation or import")] = ()
     from_: Time = Field(default=0, alias="from")
     to: Time | None = None
     recorded_from: Time = 0
     recorded_to: Time | None = None
     to_position: PositionText | None = None
-    order: ReadOrder = "created"
+    order: Order = "created"
     body: Flag = "false"
 
 

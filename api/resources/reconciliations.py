@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
 from flask import Blueprint
-from pydantic import Field, StrictBool, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from api.auth.authentication import caller_name
 from api.auth.authorization import require_all_teams
 from api.auth.errors import AccessDenied
 from api.http.pagination import ListMeta
-from api.http.parameters import Parameters, Reason, StorableNames, StoredTime
+from api.http.parameters import (
+    Allowed,
+    JsonFlag,
+    Parameters,
+    Reason,
+    StorableNames,
+    StorableTime,
+)
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.resources.runs import RunResource, RunShape, run_fields
@@ -27,12 +34,11 @@ blueprint = Blueprint("reconciliations", __name__)
 class ReconciliationRequest(Parameters):
     """The window ``[from, to)``, and which agents: without ``agentIds`` all of them, and tasks."""
 
-    from_: StoredTime = Field(alias="from")
-    to: StoredTime
+    from_: StorableTime = Field(alias="from")
+    to: Annotated[StorableTime, Allowed("epoch milliseconds after from, up to now")]
     agent_ids: StorableNames = ()
-    dry_run: StrictBool = False
+    dry_run: JsonFlag = False
     why: Reason | None = None
-    ALLOWED: ClassVar[dict[str, str]] = {"to": "epoch milliseconds after from, up to now"}
 
     @field_validator("to")
     @classmethod

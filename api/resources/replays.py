@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any, Self
 
 from flask import Blueprint
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, model_validator
 
 from api.auth.authentication import caller_name
 from api.auth.authorization import require_all_teams, scope_of
 from api.http.pagination import ListMeta
-from api.http.parameters import Parameters, Reason, StorableName, StorableNames, StoredTime
+from api.http.parameters import (
+    JsonFlag,
+    Parameters,
+    Reason,
+    StorableName,
+    StorableNames,
+    StorableTime,
+)
 from api.http.routing import Route
 from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
@@ -27,10 +34,10 @@ class ReplayRequest(Parameters):
     org_id: StorableName | None = None
     agent_ids: StorableNames = ()
     task_ids: StorableNames = ()
-    from_: StoredTime | None = Field(default=None, alias="from")
-    to: StoredTime | None = None
-    dry_run: StrictBool = False
-    parked: StrictBool = Field(default=False, description="Only subjects that are parked.")
+    from_: StorableTime | None = Field(default=None, alias="from")
+    to: StorableTime | None = None
+    dry_run: JsonFlag = False
+    parked: JsonFlag = Field(default=False, description="Only subjects that are parked.")
     why: Reason | None = None
 
     @model_validator(mode="after")

@@ -9,9 +9,11 @@ from typing import Literal
 from flask import Blueprint, Response, request
 
 from api.auth.authorization import scope_of
-from api.http.parameters import Flag, Names, OrganisationQuery, filters
+from api.http.parameters import OrganisationQuery, filters
 from api.http.problems import RETRY_LATER, Problem
 from api.http.routing import Route
+from api.resources.agents import AgentFilters
+from api.resources.tasks import TaskFilters
 from api.service import service
 from projector.contract.schemas import AgentView, CorrectionRow, Shape, TaskView
 from projector.infrastructure.settings import Role, Token
@@ -25,19 +27,8 @@ STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 blueprint = Blueprint("stream", __name__)
 
 
-class StreamQuery(OrganisationQuery):
-    """The filters of agents and tasks; they apply to the view as it is sent."""
-
-    agent_id: Names = ()
-    task_id: Names = ()
-    status: Names = ()
-    current_state: Names = ()
-    team_id: Names = ()
-    queue_id: Names = ()
-    channel_type: Names = ()
-    logged_in: tuple[Flag, ...] = ()
-    direction: Names = ()
-    open: tuple[Flag, ...] = ()
+class StreamQuery(TaskFilters, AgentFilters, OrganisationQuery):
+    """The filters of agents and of tasks; they apply to each view as it is sent."""
 
 
 class StreamEvent(Shape):

@@ -15,12 +15,11 @@ from pydantic import BaseModel, Field
 from api.auth.authorization import scope_of
 from api.http.freshness import times_of
 from api.http.pagination import ListMeta, PositionCursor, SubjectCursor, TimeCursor, list_fields
-from api.http.parameters import AsOfQuery, Limit, Names, OrganisationQuery, Time, filters
+from api.http.parameters import AsOfQuery, Limit, Names, Order, OrganisationQuery, Time, filters
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
 from projector.contract.schemas import EventRow, Explanation, Shape
-from projector.event_log.reader import ReadOrder
 from projector.infrastructure.settings import Role, Token
 from projector.projection.read_models import Table
 from projector.query.as_of.reconstruct import AsOf
@@ -52,7 +51,7 @@ class HistoryQuery(ViewQuery):
 class EventsQuery(OrganisationQuery):
     """A page of a subject's events."""
 
-    order: ReadOrder = "created"
+    order: Order = "created"
     limit: Limit = 100
     cursor: PositionCursor | None = None
 

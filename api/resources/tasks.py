@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 
 from api.http.pagination import AsOfMeta, ListMeta
-from api.http.parameters import Flag, Names
+from api.http.parameters import Flag, Names, Parameters
 from api.resources.subjects import ListQuery, SubjectResource
 from projector.contract.schemas import Shape, TaskInterval, TaskView
 from projector.projection.read_models import TASKS
@@ -13,8 +13,8 @@ from projector.projection.read_models import TASKS
 blueprint = Blueprint("tasks", __name__)
 
 
-class TasksQuery(ListQuery):
-    """Filters of the list of tasks; ``agentId`` finds any participant."""
+class TaskFilters(Parameters):
+    """The filters of tasks; ``agentId`` finds any participant."""
 
     task_id: Names = ()
     status: Names = ()
@@ -24,6 +24,10 @@ class TasksQuery(ListQuery):
     direction: Names = ()
     agent_id: Names = ()
     open: tuple[Flag, ...] = ()
+
+
+class TasksQuery(TaskFilters, ListQuery):
+    """A page of the tasks that fit the filters."""
 
 
 class TaskList(Shape):
