@@ -13,7 +13,8 @@ from pathlib import Path
 
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
-from projector.event_log.store import EventStore, now_ms
+from projector.event_log.store import EventStore
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Role, Settings, SettingsError, Token
 from projector.operations.job_queue import Jobs

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from projector.bootstrap import Service, build_service
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.embedded_postgres import EmbeddedPostgres
 from projector.infrastructure.migrations import migrate
 from projector.infrastructure.settings import read_settings

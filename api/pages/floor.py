@@ -23,7 +23,7 @@ from api.pages import presentation
 from api.pages.presentation import Freshness, TableRows
 from api.service import service
 from projector.contract.schemas import AgentView, TaskView
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.settings import Role
 from projector.projection.read_models import AGENTS, TASKS, Table

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
+
+from projector.infrastructure.clock import now_ms
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -33,7 +34,7 @@ class Moment(click.ParamType[int]):
             return int(text)
         ago = _AGO.fullmatch("0s" if text == "now" else text)
         if ago is not None:
-            return time.time_ns() // 1_000_000 - int(ago[1]) * _UNITS_MS[ago[2]]
+            return now_ms() - int(ago[1]) * _UNITS_MS[ago[2]]
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:

@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
 from projector.event_log.delivery_monitor import DeliveryMonitor
-from projector.event_log.store import EventStore, Receipt, Request, now_ms
+from projector.event_log.store import EventStore, Receipt, Request
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Settings

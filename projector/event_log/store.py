@@ -10,7 +10,6 @@ integrator's own.
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -46,6 +45,7 @@ from projector.domain.events import (
     bucket,
 )
 from projector.event_log.reader import LogReader, recorded_from_row
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
 from projector.webex.webhook import Unusable
 
@@ -108,11 +108,6 @@ class Receipt:
             "conflicts": outcomes.count("conflict"),
             "quarantined": self.quarantined,
         }
-
-
-def now_ms() -> int:
-    """The clock of the service, epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, class_row, tuple_row
 from psycopg.types.json import Jsonb
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.errors import ProjectorError
 

@@ -17,7 +17,8 @@ from psycopg.rows import TupleRow, tuple_row
 
 from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.reader import Entry
-from projector.event_log.store import EventStore, now_ms
+from projector.event_log.store import EventStore
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import (
     VIEWS_CHANNEL,
     Pool,

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from projector.domain.fold import Fold, S
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table

@@ -14,7 +14,7 @@ from projector.contract.schemas import Shape
 from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.delivery_monitor import DeliveryMonitor, Heard
 from projector.event_log.intake import Intake
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import SERVICE_ROLE, Pool, translated
 
 READY_WITHIN_SECONDS = 30.0

@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from api.auth.session import SESSION_COOKIE
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
 from tests import examples
 from tests.conftest import MakeSite, Site

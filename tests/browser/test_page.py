@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from tests import examples
 from tests.conftest import Site, served
 

@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Cursor
 
-from projector.event_log.store import _APPEND, Request, _columns, now_ms
+from projector.event_log.store import _APPEND, Request, _columns
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import become_service, connect
 from projector.projection import batch as projections
 from projector.projection import runner as running

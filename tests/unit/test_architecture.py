@@ -144,7 +144,7 @@ def test_chance_has_a_seed(module):
 
 
 def test_the_simulator_knows_nothing_of_the_service():
-    """It shares errors and settings with it, and else meets it over HTTP only."""
+    """It shares the root of errors and the clock with it, and meets it over HTTP only."""
     used = {
         name
         for module in sources()
@@ -152,7 +152,7 @@ def test_the_simulator_knows_nothing_of_the_service():
         for name in own_imports(module)
         if not name.startswith("projector.webex.simulator")
     }
-    assert {"projector.infrastructure.errors"} == used
+    assert {"projector.infrastructure.clock", "projector.infrastructure.errors"} == used
 
 
 def test_two_modules_know_the_event_store_library():

@@ -21,7 +21,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 
 from projector.domain.events import Offered, bucket
-from projector.event_log.store import EventStore, Request, now_ms
+from projector.event_log.store import EventStore, Request
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import open_pool
 from tools.bench.ground import cpu_seconds, parse
 

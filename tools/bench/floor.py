@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.gc_tuning import collecting_rarely
 from projector.projection.runner import Runner
 from tests.conftest import Site, open_site

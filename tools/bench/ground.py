@@ -18,7 +18,8 @@ import psycopg
 from psycopg import sql
 
 from projector.domain.events import Offered
-from projector.event_log.store import EventStore, Request, now_ms
+from projector.event_log.store import EventStore, Request
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.embedded_postgres import EmbeddedPostgres
 from projector.infrastructure.migrations import migrate
 from projector.webex.json_body import read_delivery

@@ -11,7 +11,7 @@ from itertools import count, islice
 from typing import Any
 from uuid import UUID, uuid5
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from tools.bench.ground import compact
 
 CYCLE_MS, SHIFT_CYCLES, DAY_MS = 60_000, 480, 86_400_000

@@ -16,7 +16,7 @@ from psycopg.rows import TupleRow
 
 from projector.event_log.seal.seal_file import EVENTS, SEGMENT_EVENTS, Seal, rows_of
 from projector.event_log.seal.sealer import COVERED, make_seal
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import consistent_read, open_pool
 from tools.bench.contenders import OURS, prepare
 from tools.bench.ground import Bodies, cpu_seconds

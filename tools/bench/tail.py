@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.webex.simulator import Simulation
 from tools.bench.costs import CostCase, CostComparison
 from tools.bench.ground import AGENTS, HEAD_START_MS, compact

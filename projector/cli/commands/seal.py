@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from projector.cli.run import reached
 from projector.event_log.seal.seal_file import Difference, Seal, SealError, read_seal
 from projector.event_log.seal.sealer import check, make_seal
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import consistent_read, open_pool
 from projector.infrastructure.settings import read_settings
 

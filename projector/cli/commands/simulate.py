@@ -4,7 +4,6 @@ import json
 import os
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import Any
 
 import click
 
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.settings import read_settings
 from projector.webex.simulator.api_records import Records
 from projector.webex.simulator.api_server import (
@@ -32,10 +32,6 @@ PROBABILITY = click.FloatRange(0, 1)
 
 def default_url() -> str:
     return read_settings(os.environ).root
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @click.command()

@@ -12,7 +12,8 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from projector.event_log.store import EventStore, now_ms
+from projector.event_log.store import EventStore
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.operations.job_queue import Held, JobFailed
 from projector.operations.reconciliation.comparison import Comparison

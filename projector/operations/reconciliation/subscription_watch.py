@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.api_client import Vendor

@@ -20,7 +20,8 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from projector.domain.events import BUCKETS_PER_PARTITION, PARTITIONS
-from projector.event_log.store import EventStore, now_ms
+from projector.event_log.store import EventStore
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import VIEWS_CHANNEL, Pool, open_pool, translated
 from projector.infrastructure.processes import die_with_parent
 from projector.operations.batches import MOST_SUBJECTS, apart

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from projector.contract.schemas import TaskInterval, interval_rows
 from projector.domain.fold import S
-from projector.event_log.store import EventStore, now_ms
+from projector.event_log.store import EventStore
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table

@@ -17,7 +17,7 @@ from projector.contract.schemas import (
     interval_row,
     late_event,
 )
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import AGENTS, PASSING_TIME, TABLES, TASKS, Table, from_json
 from projector.query.scope import Scope, names

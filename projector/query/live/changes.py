@@ -14,7 +14,7 @@ from typing import Any, Literal
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.event_log.store import now_ms
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import NAME

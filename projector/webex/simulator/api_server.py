@@ -17,6 +17,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
+from projector.infrastructure.clock import now_ms
 from projector.webex.simulator.api_records import Records, Row
 from projector.webex.simulator.payloads import ORGANISATION
 from projector.webex.simulator.search_api import Search
@@ -56,10 +57,6 @@ class Faults:
     def of(self, call: int) -> str:
         periodic = (name for number, name in self.every.items() if call % number == 0)
         return self.plan.get(call) or next(periodic, "")
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Vendor:
