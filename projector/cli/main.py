@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import platform
 import sys
 from importlib.metadata import version as installed
@@ -31,7 +30,7 @@ from projector.cli.service_client import Client
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.migrations import migrate as apply_migrations
 from projector.infrastructure.migrations import pending
-from projector.infrastructure.settings import Settings, SettingsError, read_settings
+from projector.infrastructure.settings import Settings, settings_from_environment
 
 FAILED, BEHIND = 1, 3
 
@@ -72,21 +71,21 @@ def run(*, as_json: bool) -> None:
 def serve() -> None:
     """Only the web server, over DATABASE_URL."""
     settings = _settings()
-    _database_url(settings)
+    settings.require_database_url()
     serve_http(settings)
 
 
 @main.command()
 def follow() -> None:
     """Only the projection, over DATABASE_URL; several may run."""
-    follow_log(_database_url(_settings()))
+    follow_log(_settings().require_database_url())
 
 
 @main.command()
 def work() -> None:
     """Only the worker of replays and reconciliations, over DATABASE_URL; one works at a time."""
     settings = _settings()
-    do_work(settings, _database_url(settings))
+    do_work(settings, settings.require_database_url())
 
 
 @main.command()
@@ -204,13 +203,7 @@ for _command in (
 
 
 def _settings() -> Settings:
-    return read_settings(os.environ)
-
-
-def _database_url(settings: Settings) -> str:
-    if settings.database_url is None:
-        raise SettingsError("DATABASE_URL is needed here: `projector run` sets it by itself.")
-    return settings.database_url
+    return settings_from_environment()
 
 
 def _status_text(found: dict[str, Any]) -> str:

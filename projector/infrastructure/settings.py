@@ -1,8 +1,9 @@
-"""Settings, read once from the environment."""
+"""Settings: what the environment variables say, checked. No other module reads settings."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 from collections.abc import Mapping
 from datetime import time
 from enum import StrEnum
@@ -117,6 +118,12 @@ class Settings(BaseModel):
     )
     reconcile_at: time | None = Field(default=None, alias="PROJECTOR_RECONCILE_AT")  # UTC
 
+    def require_database_url(self) -> str:
+        """The database's address, for a part that starts no database; SettingsError without."""
+        if self.database_url is None:
+            raise SettingsError("DATABASE_URL is needed here: `projector run` sets it by itself.")
+        return self.database_url
+
     @property
     def asks_vendor(self) -> bool:
         """Whether there is anything with which the vendor could be asked."""
@@ -139,8 +146,13 @@ class Settings(BaseModel):
         return is_loopback(self.host)
 
 
+def settings_from_environment() -> Settings:
+    """The settings of this process; SettingsError names the variable that cannot be used."""
+    return read_settings(os.environ)
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """Settings from environment variables; an empty one counts as unset."""
+    """Settings from some variables; an empty variable counts as unset."""
     given = {
         field.alias: environment[field.alias]
         for field in Settings.model_fields.values()

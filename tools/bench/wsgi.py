@@ -5,7 +5,6 @@ python -m tools.bench.wsgi
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -18,16 +17,15 @@ from projector.bootstrap import build_service
 from projector.cli import serve
 from projector.event_log.intake import Intake
 from projector.infrastructure.processes import die_with_parent
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 from tools.bench.stubs import NoAppend
 
 
 def create() -> Flask:
     """The application; everything but the append is the real one."""
     die_with_parent()
-    settings = read_settings(os.environ)
-    assert settings.database_url is not None
-    service = build_service(settings, settings.database_url)
+    settings = settings_from_environment()
+    service = build_service(settings, settings.require_database_url())
     service.intake.close()
     return create_app(replace(service, intake=Intake(NoAppend(), settings)))
 
@@ -39,7 +37,7 @@ def main() -> None:
         return Granian("tools.bench.wsgi:create", **options)
 
     with mock.patch.object(serve, "Granian", instead):
-        serve.serve(read_settings(os.environ))
+        serve.serve(settings_from_environment())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +23,7 @@ from projector.cli.options import (
 )
 from projector.cli.service_client import Client
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 
 MOST_ROWS = 1_000  # of one answer
 
@@ -87,7 +86,7 @@ def explain(
 
 
 def _client(url: str | None) -> Client:
-    return Client(read_settings(os.environ), url)
+    return Client(settings_from_environment(), url)
 
 
 def _path(subject: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
 
@@ -13,7 +12,7 @@ from projector.cli.options import as_json, printable
 from projector.cli.run import reached
 from projector.cli.serve import follow
 from projector.infrastructure.database import connect, translated
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 from projector.operations import shadow_rebuild as beside
 
 DIFFERS = 4
@@ -27,7 +26,7 @@ def rebuild() -> None:
 @rebuild.command()
 def begin() -> None:
     """Make empty tables beside."""
-    with reached(read_settings(os.environ)) as url:
+    with reached(settings_from_environment()) as url:
         beside.begin(url)
     click.echo("Empty tables stand beside: `projector rebuild follow` fills them.")
 
@@ -35,7 +34,7 @@ def begin() -> None:
 @rebuild.command("follow")
 def follow_beside() -> None:
     """Fold the log into the tables beside, until Ctrl-C; several may run."""
-    with reached(read_settings(os.environ)) as url:
+    with reached(settings_from_environment()) as url:
         follow(url, beside=True)
 
 
@@ -43,7 +42,7 @@ def follow_beside() -> None:
 @as_json
 def status(*, as_json: bool) -> None:
     """How far both are; exit with 3 while those beside are behind."""
-    with reached(read_settings(os.environ)) as url, translated(), connect(url) as connection:
+    with reached(settings_from_environment()) as url, translated(), connect(url) as connection:
         serving, other = beside.sides(connection)
     if as_json:
         click.echo(json.dumps({"serving": asdict(serving), "beside": asdict(other)}))
@@ -59,7 +58,7 @@ def status(*, as_json: bool) -> None:
 @as_json
 def diff(*, as_json: bool) -> None:
     """What those beside show otherwise; exit with 4 if anything."""
-    with reached(read_settings(os.environ)) as url:
+    with reached(settings_from_environment()) as url:
         found = beside.compare(url)
     rows = [it.row() for it in found.first]
     if as_json:
@@ -82,7 +81,7 @@ def diff(*, as_json: bool) -> None:
 @rebuild.command()
 def switch() -> None:
     """Let those beside serve, in one transaction; what served stands beside then."""
-    with reached(read_settings(os.environ)) as url:
+    with reached(settings_from_environment()) as url:
         serving, other = beside.switch(url)
     click.echo(
         f"Fold {serving.fold} serves from position {serving.position} on; fold {other.fold} stands"
@@ -93,6 +92,6 @@ def switch() -> None:
 @rebuild.command()
 def drop() -> None:
     """Remove the tables beside."""
-    with reached(read_settings(os.environ)) as url:
+    with reached(settings_from_environment()) as url:
         beside.drop(url)
     click.echo("No tables stand beside.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +13,7 @@ import click
 from projector.cli.options import as_json, in_columns, printable, shown_time, the_service, times
 from projector.cli.service_client import Client
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 
 LOOK_EVERY_SECONDS = 0.5
 Run = Mapping[str, Any]
@@ -114,7 +113,7 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
 
 
 def _client(url: str | None) -> Client:
-    return Client(read_settings(os.environ), url)
+    return Client(settings_from_environment(), url)
 
 
 def _watched(

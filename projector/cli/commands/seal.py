@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from projector.event_log.seal.seal_file import Difference, Seal, SealError, read
 from projector.event_log.seal.sealer import check, make_seal
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import consistent_read, open_pool
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 
 a_seal = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -76,7 +75,7 @@ def _text(seal: Seal) -> str:
 def _log() -> Iterator[Cursor[TupleRow]]:
     """The log at one moment, with no right to change it."""
     with (
-        reached(read_settings(os.environ)) as url,
+        reached(settings_from_environment()) as url,
         open_pool(url, max_size=1) as pool,
         consistent_read(pool) as cur,
     ):

@@ -1,7 +1,6 @@
 """`projector simulate`: a made-up contact centre sends its webhooks to a running service."""
 
 import json
-import os
 import sys
 import threading
 from collections import Counter
@@ -13,7 +12,7 @@ from typing import Any
 import click
 
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 from projector.webex.simulator.api_records import Records
 from projector.webex.simulator.api_server import (
     CLIENT_ID,
@@ -31,7 +30,7 @@ PROBABILITY = click.FloatRange(0, 1)
 
 
 def default_url() -> str:
-    return read_settings(os.environ).root
+    return settings_from_environment().root
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import click
 
 from projector.cli.options import as_json, in_columns, printable
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 from projector.webex.api_client import Vendor
 from projector.webex.credentials import Credentials
 from projector.webex.subscriptions import Listing, Subscription, Subscriptions, warnings
@@ -30,7 +29,7 @@ def subscriptions() -> None:
 
 @contextmanager
 def _reached() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
-    settings = read_settings(os.environ)
+    settings = settings_from_environment()
     keyring = WebhookSecrets(settings)
     vendor = Vendor(settings.vendor_root, Credentials(settings))
     try:

@@ -28,7 +28,7 @@ from projector.cli.run import reached
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import connect, open_pool, translated
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import read_settings
+from projector.infrastructure.settings import settings_from_environment
 from projector.operations.batches import apart
 from projector.operations.verify.counts import (
     EVERYTHING,
@@ -214,7 +214,7 @@ def verify_command(  # noqa: PLR0913 - the options
     kind, id_ = (None, None) if subject is None else parted(subject)
     wanted = Wanted(kind=kind and f"{kind}s", org=org, id=id_)
     begin = time.monotonic()
-    with reached(read_settings(os.environ)) as url:
+    with reached(settings_from_environment()) as url:
         found = verify(url, jobs=jobs, moments=moments, seed=seed, wanted=wanted)
     seconds = time.monotonic() - begin
     if wanted != EVERYTHING and not found.subjects:
