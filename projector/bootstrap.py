@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
-from projector.infrastructure.settings import Role, Settings, SettingsError, Token
+from projector.infrastructure.settings import Settings, Token
+from projector.infrastructure.tokens import local_tokens
 from projector.operations.job_queue import Jobs
 from projector.operations.reconciliation.run import Reconciler
 from projector.operations.replay.run import Replayer
@@ -129,39 +126,3 @@ def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -
         views_position=views.position,
     )
     return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
-
-
-def local_tokens(settings: Settings) -> list[Token]:
-    """Without configured tokens, and only on loopback: one operator's, made once and kept."""
-    if settings.tokens or not settings.is_local:
-        return []
-    path = _token_file(settings)
-    if not path.exists():
-        _make_token(path)
-    return known_tokens(settings)
-
-
-def known_tokens(settings: Settings) -> list[Token]:
-    """The configured tokens, or the local operator's if one was made."""
-    path = _token_file(settings)
-    if settings.tokens or not path.exists():
-        return settings.tokens
-    text = path.read_text().strip()
-    if not text:
-        raise SettingsError(f"{path} is empty: remove it, and the next start makes a token.")
-    return [Token(token=text, role=Role.OPERATOR)]
-
-
-def _token_file(settings: Settings) -> Path:
-    return settings.data_dir / "operator-token"
-
-
-def _make_token(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Written whole under another name first: two who start at once keep the same token.
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(secrets.token_urlsafe(24))
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()

@@ -16,13 +16,13 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from projector.bootstrap import local_tokens
 from projector.infrastructure.database import check_address
 from projector.infrastructure.embedded_postgres import AlreadyRuns, EmbeddedPostgres
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.migrations import migrate, pending
 from projector.infrastructure.processes import Child, on_stop_signals
 from projector.infrastructure.settings import Settings
+from projector.infrastructure.tokens import local_tokens
 
 # A server whose parent was killed lets go of the port within this time.
 PORT_SECONDS = 4.0

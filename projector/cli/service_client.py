@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from projector.bootstrap import known_tokens
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Role, Settings
+from projector.infrastructure.tokens import valid_tokens
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 SECONDS = 60.0  # within which an answer begins
@@ -26,7 +26,7 @@ class Client:
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self._url = url or settings.root
-        tokens = known_tokens(settings)
+        tokens = valid_tokens(settings)
         best = [it for it in tokens if it.role is Role.OPERATOR] or tokens
         self._headers = {"Authorization": f"Bearer {best[0].token}"} if best else {}
 

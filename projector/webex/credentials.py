@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 
 from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.private_file import write_private
 from projector.infrastructure.settings import Settings
-from projector.webex.webhook_secrets import write_private
 
 RENEW_BEFORE_SECONDS = 300
 SECONDS = 30.0

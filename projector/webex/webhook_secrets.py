@@ -7,11 +7,10 @@ process of the data directory sees it as soon as it is there.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.private_file import write_private
 from projector.infrastructure.settings import Settings
 
 ANY_SUBSCRIPTION = "*"
@@ -85,12 +84,3 @@ class WebhookSecrets:
             raise ProjectorError(
                 f"The secret cannot be kept in {self._file.parent} ({error.strerror})."
             ) from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    draft.replace(path)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from projector.bootstrap import local_tokens
 from projector.infrastructure.settings import (
     Role,
     Settings,
@@ -17,12 +16,13 @@ from projector.infrastructure.settings import (
     is_loopback,
     read_settings,
 )
+from projector.infrastructure.tokens import local_tokens
 
 SECRETS = '{"sub-1": ["sesame", "older"], "*": ["any"]}'
 
 KEEP_A_TOKEN = """
 import sys, time
-from projector.bootstrap import local_tokens
+from projector.infrastructure.tokens import local_tokens
 from projector.infrastructure.settings import read_settings
 settings = read_settings({"PROJECTOR_DATA_DIR": sys.argv[1]})
 print("ready", flush=True)
