@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, current_app
 
-from projector.bootstrap import Service
+from projector.bootstrap.service import Service
 
 _EXTENSION = "service"
 

@@ -22,7 +22,7 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from api import create_app
-from projector.bootstrap import Service, build_service
+from projector.bootstrap.service import Service, build_service
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.embedded_postgres import EmbeddedPostgres
 from projector.infrastructure.migrations import migrate

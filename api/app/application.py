@@ -23,7 +23,7 @@ from api.resources import (
     webhooks,
 )
 from api.service import attach
-from projector.bootstrap import Service
+from projector.bootstrap.service import Service
 
 TOPICS = (
     webhooks,

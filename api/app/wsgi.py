@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from api import create_app
-from projector.bootstrap import build_service
+from projector.bootstrap.service import build_service
 from projector.infrastructure.gc_tuning import collect_rarely
 from projector.infrastructure.processes import die_with_parent
 from projector.infrastructure.settings import settings_from_environment

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from api import create_app
-from projector.bootstrap import build_service
+from projector.bootstrap.service import build_service
 from projector.infrastructure.settings import read_settings
 from tests.conftest import Site
 from tests.examples import login, task, v1

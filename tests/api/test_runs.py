@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projector.bootstrap import kinds_of_jobs
+from projector.bootstrap.worker import kinds_of_jobs
 from projector.operations.worker import Worker
 from projector.webex.simulator.api_server import (
     CLIENT_ID,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from projector.cli import main as cli
 from projector.cli import service_client as client
+from projector.cli.main import main
 from projector.domain.agent import AgentState
 from projector.infrastructure.database import connect
 from projector.projection import parking
@@ -193,7 +193,7 @@ def test_the_command_lists_retries_and_skips(site, poisoned, monkeypatch):
     monkeypatch.setattr(client.httpx, "request", request)
 
     def parked(*words: str) -> tuple[int, str]:
-        result = CliRunner().invoke(cli.main, ["parked", *words])
+        result = CliRunner().invoke(main, ["parked", *words])
         return result.exit_code, result.output
 
     code, told = parked("list")

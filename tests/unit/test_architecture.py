@@ -164,7 +164,9 @@ def test_two_modules_know_the_event_store_library():
 
 def test_one_module_knows_the_web_server():
     """granian is imported where it is started, and nowhere else."""
-    assert ["projector.cli.serve"] == [m for m in sources() if "granian" in outer_imports(m)]
+    assert ["projector.cli.commands.serve"] == [
+        m for m in sources() if "granian" in outer_imports(m)
+    ]
 
 
 def test_flask_is_the_interfaces_alone():
@@ -195,9 +197,8 @@ def test_templates_hold_no_sql():
 def test_the_service_is_put_together_in_one_place():
     """Intake, views, feed and status are constructed by bootstrap alone."""
     parts = {"Intake", "Views", "Status", "Feed"}
-    assert ["projector.bootstrap"] == [
-        module for module in sources() if parts & {name for name, _ in calls(module)}
-    ]
+    builders = {m for m in sources() if parts & {name for name, _ in calls(m)}}
+    assert set() == builders - below("projector.bootstrap")
 
 
 def test_one_module_reads_settings():

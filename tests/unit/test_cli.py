@@ -10,9 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from projector import __version__
-from projector.cli import main as module
+from projector.cli.commands import migrate as migrate_module
+from projector.cli.commands import run as run_module
 from projector.cli.commands import simulate as simulate_module
-from projector.cli.main import main
+from projector.cli.main import COMMANDS, main
 from projector.infrastructure.errors import ProjectorError
 
 SETTINGS = ("HOST", "PORT", "DATABASE_URL")
@@ -112,10 +113,11 @@ def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
     known = "events explain export follow history migrate parked rebuild reconcile replay run seal"
     known += " serve simulate status subscriptions verify version work"
-    assert known.split() == sorted(main.commands)
-    for name, command in main.commands.items():
-        result = run(name, "--help")
-        assert (0, True) == (result.exit_code, (command.help or "").partition("\n")[0] != "")
+    assert known.split() == sorted(COMMANDS) == main.list_commands(None)
+    for name in COMMANDS:
+        result, command = run(name, "--help"), main.get_command(None, name)
+        assert (0, name) == (result.exit_code, command.name)
+        assert (command.help or "").partition("\n")[0] != ""
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_the_commands():
 )
 def test_each_command_that_prints_can_print_json(name):
     """--json is everywhere where something is said."""
-    assert "as_json" in [parameter.name for parameter in main.commands[name].params]
+    assert "as_json" in [parameter.name for parameter in main.get_command(None, name).params]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_a_sentence_and_an_exit_code(monkeypatch):
     def fails():
         raise ProjectorError("It is broken: mend it.")
 
-    monkeypatch.setitem(main.commands, "fails", fails)
+    monkeypatch.setattr(main, "get_command", lambda *_: fails)
     assert_refused(run("fails"), "It is broken: mend it.\n")
 
 
@@ -183,8 +185,8 @@ def test_migrate_says_what_is_wrong_with_the_address(monkeypatch):
 
 def test_run_announces_in_json(monkeypatch):
     """One object with the addresses and the next step; the text shows the same."""
-    said = module.Announcement(address="A", webhooks="W", database="D", demo="M")
-    monkeypatch.setattr(module, "run_service", lambda _, announce: announce(said))
+    said = run_module.Announcement(address="A", webhooks="W", database="D", demo="M")
+    monkeypatch.setattr(run_module, "run_service", lambda _, announce: announce(said))
     assert {"address": "A", "webhooks": "W", "database": "D", "demo": "M"} == json.loads(
         run("run", "--json").stdout
     )
@@ -218,9 +220,10 @@ def schema(monkeypatch):
         name = "0002_two"
 
     todo = [Todo, AlsoTodo]
-    monkeypatch.setattr(module, "pending", lambda _: list(todo))
-    monkeypatch.setattr(module, "apply_migrations", lambda _: [todo.pop(0) for _ in list(todo)])
-    monkeypatch.setattr(module, "database", lambda _: NoDatabase())
+    migrations = migrate_module.migrations
+    monkeypatch.setattr(migrations, "pending", lambda _: list(todo))
+    monkeypatch.setattr(migrations, "migrate", lambda _: [todo.pop(0) for _ in list(todo)])
+    monkeypatch.setattr(migrate_module, "database", lambda _: NoDatabase())
 
 
 class NoDatabase:

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from click.testing import CliRunner
 
-from projector.cli.commands.simulate import simulate
+from projector.cli.main import main
 from projector.webex.simulator import SendError, Simulation, disturb, paced, send
 from projector.webex.simulator.lives import STEPS
 from projector.webex.simulator.patterns import LIVES, SPANS, VOICE
@@ -532,7 +532,7 @@ def test_a_single_delivery_is_no_array():
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(simulate, [str(argument) for argument in arguments])
+    return CliRunner().invoke(main, ["simulate", *map(str, arguments)])
 
 
 def test_the_command_prints_its_totals_as_json():

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from projector.bootstrap import POOL_CONNECTIONS
+from projector.bootstrap.service import POOL_CONNECTIONS
 from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import open_pool

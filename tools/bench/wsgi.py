@@ -13,8 +13,8 @@ from flask import Flask
 from granian import Granian
 
 from api import create_app
-from projector.bootstrap import build_service
-from projector.cli import serve
+from projector.bootstrap.service import build_service
+from projector.cli.commands import serve
 from projector.event_log.intake import Intake
 from projector.infrastructure.processes import die_with_parent
 from projector.infrastructure.settings import settings_from_environment
@@ -37,7 +37,7 @@ def main() -> None:
         return Granian("tools.bench.wsgi:create", **options)
 
     with mock.patch.object(serve, "Granian", instead):
-        serve.serve(settings_from_environment())
+        serve.serve_http(settings_from_environment())
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ from dataclasses import asdict
 
 import click
 
+from projector.cli.commands.follow import follow_log
+from projector.cli.database import current_database
+from projector.cli.exit_codes import BEHIND, DIFFERS
 from projector.cli.options import as_json, printable
-from projector.cli.run import reached
-from projector.cli.serve import follow
 from projector.infrastructure.database import connect, translated
 from projector.infrastructure.settings import settings_from_environment
 from projector.operations import shadow_rebuild as beside
-
-DIFFERS = 4
 
 
 @click.group()
@@ -26,7 +25,7 @@ def rebuild() -> None:
 @rebuild.command()
 def begin() -> None:
     """Make empty tables beside."""
-    with reached(settings_from_environment()) as url:
+    with current_database(settings_from_environment()) as url:
         beside.begin(url)
     click.echo("Empty tables stand beside: `projector rebuild follow` fills them.")
 
@@ -34,15 +33,19 @@ def begin() -> None:
 @rebuild.command("follow")
 def follow_beside() -> None:
     """Fold the log into the tables beside, until Ctrl-C; several may run."""
-    with reached(settings_from_environment()) as url:
-        follow(url, beside=True)
+    with current_database(settings_from_environment()) as url:
+        follow_log(url, beside=True)
 
 
 @rebuild.command()
 @as_json
 def status(*, as_json: bool) -> None:
     """How far both are; exit with 3 while those beside are behind."""
-    with reached(settings_from_environment()) as url, translated(), connect(url) as connection:
+    with (
+        current_database(settings_from_environment()) as url,
+        translated(),
+        connect(url) as connection,
+    ):
         serving, other = beside.sides(connection)
     if as_json:
         click.echo(json.dumps({"serving": asdict(serving), "beside": asdict(other)}))
@@ -51,14 +54,14 @@ def status(*, as_json: bool) -> None:
             behind = side.head - side.position
             click.echo(f"{name:8} fold {side.fold}, position {side.position}, {behind} behind")
     if other.position < other.head:
-        sys.exit(3)
+        sys.exit(BEHIND)
 
 
 @rebuild.command()
 @as_json
 def diff(*, as_json: bool) -> None:
     """What those beside show otherwise; exit with 4 if anything."""
-    with reached(settings_from_environment()) as url:
+    with current_database(settings_from_environment()) as url:
         found = beside.compare(url)
     rows = [it.row() for it in found.first]
     if as_json:
@@ -81,7 +84,7 @@ def diff(*, as_json: bool) -> None:
 @rebuild.command()
 def switch() -> None:
     """Let those beside serve, in one transaction; what served stands beside then."""
-    with reached(settings_from_environment()) as url:
+    with current_database(settings_from_environment()) as url:
         serving, other = beside.switch(url)
     click.echo(
         f"Fold {serving.fold} serves from position {serving.position} on; fold {other.fold} stands"
@@ -92,6 +95,6 @@ def switch() -> None:
 @rebuild.command()
 def drop() -> None:
     """Remove the tables beside."""
-    with reached(settings_from_environment()) as url:
+    with current_database(settings_from_environment()) as url:
         beside.drop(url)
     click.echo("No tables stand beside.")

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from projector.cli.exit_codes import DIFFERS, FAILED
 from projector.cli.options import as_json, in_columns, printable, shown_time, the_service, times
 from projector.cli.service_client import Client
 from projector.infrastructure.errors import ProjectorError
@@ -49,7 +50,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
     }
     found = _watched("replays", body, given, _replay_line, _replay_text)
     if found["dryRun"] and found["changed"]["count"]:
-        sys.exit(4)
+        sys.exit(DIFFERS)
 
 
 @click.group(invoke_without_command=True)
@@ -79,7 +80,7 @@ def reconcile(ctx: click.Context, /, **given: Any) -> None:
     }
     found = _watched("reconciliations", body, given, _reconcile_line, _reconcile_text)
     if found["failures"]:
-        sys.exit(1)
+        sys.exit(FAILED)
 
 
 def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None:

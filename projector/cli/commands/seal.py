@@ -11,7 +11,7 @@ import click
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from projector.cli.run import reached
+from projector.cli.database import current_database
 from projector.event_log.seal.seal_file import Difference, Seal, SealError, read_seal
 from projector.event_log.seal.sealer import check, make_seal
 from projector.infrastructure.clock import now_ms
@@ -75,7 +75,7 @@ def _text(seal: Seal) -> str:
 def _log() -> Iterator[Cursor[TupleRow]]:
     """The log at one moment, with no right to change it."""
     with (
-        reached(settings_from_environment()) as url,
+        current_database(settings_from_environment()) as url,
         open_pool(url, max_size=1) as pool,
         consistent_read(pool) as cur,
     ):

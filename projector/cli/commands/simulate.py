@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from projector.infrastructure.clock import now_ms
+from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
 from projector.webex.simulator.api_records import Records
 from projector.webex.simulator.api_server import (
@@ -24,7 +25,7 @@ from projector.webex.simulator.api_server import (
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb, paced
 from projector.webex.simulator.payloads import VERSIONS, Body, Versions
-from projector.webex.simulator.sender import SendError, Totals, send
+from projector.webex.simulator.sender import Totals, send
 
 PROBABILITY = click.FloatRange(0, 1)
 
@@ -82,11 +83,7 @@ def simulate(**options: Any) -> None:
     world = Simulation(asked.agents, asked.seed, start_ms=asked.start_ms, versions=asked.versions)
     records = Records(world.slots())
     with standing_in(asked.vendor_port, records):
-        try:
-            totals = run(asked, world, records)
-        except SendError as error:
-            click.echo(str(error), err=True)
-            sys.exit(1)
+        totals = run(asked, world, records)
         click.echo(json.dumps(totals) if options["as_json"] else summary(totals))
         if asked.vendor_port is not None:
             wait_for_ctrl_c()
@@ -120,8 +117,7 @@ def standing_in(port: int | None, records: Records) -> Iterator[None]:
             click.echo(VENDOR.format(root=root), err=True)
             yield
     except OSError as error:
-        click.echo(f"Cannot listen on port {port} ({error.strerror}).", err=True)
-        sys.exit(1)
+        raise ProjectorError(f"Cannot listen on port {port} ({error.strerror}).") from error
 
 
 VENDOR = f"""The vendor's APIs are at {{root}}: the service reaches them if started with

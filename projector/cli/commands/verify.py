@@ -23,8 +23,8 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from projector.cli.commands.seal import a_seal, compare
+from projector.cli.database import current_database
 from projector.cli.options import as_json, parted, printable, the_organisation
-from projector.cli.run import reached
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import connect, open_pool, translated
 from projector.infrastructure.errors import ProjectorError
@@ -214,7 +214,7 @@ def verify_command(  # noqa: PLR0913 - the options
     kind, id_ = (None, None) if subject is None else parted(subject)
     wanted = Wanted(kind=kind and f"{kind}s", org=org, id=id_)
     begin = time.monotonic()
-    with reached(settings_from_environment()) as url:
+    with current_database(settings_from_environment()) as url:
         found = verify(url, jobs=jobs, moments=moments, seed=seed, wanted=wanted)
     seconds = time.monotonic() - begin
     if wanted != EVERYTHING and not found.subjects:

@@ -1,11 +1,10 @@
-"""The one place where the parts are put together."""
+"""The parts of the web server's process."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
@@ -15,9 +14,6 @@ from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings, Token
 from projector.infrastructure.tokens import local_tokens
 from projector.operations.job_queue import Jobs
-from projector.operations.reconciliation.run import Reconciler
-from projector.operations.replay.run import Replayer
-from projector.operations.worker import Kinds
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.parking import Parking
 from projector.query.as_of.explain import Explain
@@ -29,8 +25,6 @@ from projector.query.current_views import Views
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
 from projector.query.status import Status
-from projector.webex.api_client import SHORT_TIMEOUT, Vendor
-from projector.webex.credentials import Credentials
 from projector.webex.webhook_secrets import WebhookSecrets
 
 POOL_CONNECTIONS = 16
@@ -100,29 +94,3 @@ def build_service(
         jobs=Jobs(pool, clock=clock),
         status=Status(pool, intake, hearing, clock=clock),
     )
-
-
-def _vendor(settings: Settings) -> Vendor:
-    return Vendor(settings.vendor_root, Credentials(settings))
-
-
-def vendor_of(settings: Settings) -> Callable[[], Vendor] | None:
-    """What asks the vendor now and then, without patience; null where nothing is configured."""
-
-    def vendor() -> Vendor:
-        own = Credentials(settings)
-        return Vendor(settings.vendor_root, own, tries=2, timeout=SHORT_TIMEOUT)
-
-    return vendor if settings.asks_vendor else None
-
-
-def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:
-    """What a worker can do, by kind of job."""
-    views = Views(pool, ArrivalDelays(pool, settings.settled_quantile))
-    reconciler = Reconciler(
-        pool=pool,
-        store=store,
-        vendor=partial(_vendor, settings),
-        views_position=views.position,
-    )
-    return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}

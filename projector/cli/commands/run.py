@@ -7,8 +7,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote as quote_word
@@ -16,12 +16,14 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from projector.infrastructure.database import check_address
-from projector.infrastructure.embedded_postgres import AlreadyRuns, EmbeddedPostgres
+import click
+
+from projector.cli.database import database
+from projector.cli.options import as_json
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.migrations import migrate, pending
+from projector.infrastructure.migrations import migrate
 from projector.infrastructure.processes import Child, on_stop_signals
-from projector.infrastructure.settings import Settings
+from projector.infrastructure.settings import Settings, settings_from_environment
 from projector.infrastructure.tokens import local_tokens
 
 # A server whose parent was killed lets go of the port within this time.
@@ -54,8 +56,19 @@ class Announcement:
         return json.dumps(self.__dict__)
 
 
-def run(settings: Settings, announce: Callable[[Announcement], None]) -> None:
-    """Start everything, announce it, keep it running until told to stop, and stop it in order."""
+@click.command()
+@as_json
+def run(*, as_json: bool) -> None:
+    """Start the whole service, database included, and stay in the foreground until Ctrl-C."""
+
+    def announce(announcement: Announcement) -> None:
+        click.echo(announcement.json() if as_json else announcement.text())
+
+    run_service(settings_from_environment(), announce)
+
+
+def run_service(settings: Settings, announce: Callable[[Announcement], None]) -> None:
+    """Start all processes, announce them, restart those that die, and stop them in order."""
     stop = threading.Event()
     on_stop_signals(stop)
     with ExitStack() as stack:
@@ -77,36 +90,6 @@ def run(settings: Settings, announce: Callable[[Announcement], None]) -> None:
             for child in children:
                 if child.has_died():
                     child.start()
-
-
-@contextmanager
-def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
-    """The database's address, and what brings it back when it has died."""
-    if settings.database_url is not None:
-        check_address(settings.database_url)
-        yield settings.database_url, lambda: None
-        return
-    with EmbeddedPostgres(settings.data_dir) as embedded:
-
-        def keep() -> None:
-            if embedded.pid() is None:
-                embedded.start()
-
-        yield embedded.url, keep
-
-
-@contextmanager
-def reached(settings: Settings) -> Iterator[str]:
-    """The database's address, be it of a service that runs already; RunError where it is old."""
-    embedded = EmbeddedPostgres(settings.data_dir)
-    with ExitStack() as stack:
-        try:
-            url, _ = stack.enter_context(database(settings))
-        except AlreadyRuns:
-            url = embedded.url_of_another()
-        if pending(url):
-            raise RunError("The schema is not up to date: run `projector migrate`.")
-        yield url
 
 
 def _keep_token(settings: Settings) -> None:

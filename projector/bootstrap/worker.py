@@ -1,0 +1,51 @@
+"""The parts of the worker's process."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from projector.event_log.store import EventStore
+from projector.infrastructure.database import Pool
+from projector.infrastructure.settings import Settings
+from projector.operations.job_queue import Jobs
+from projector.operations.reconciliation.run import Reconciler
+from projector.operations.reconciliation.schedule import Schedule
+from projector.operations.reconciliation.subscription_watch import Watch
+from projector.operations.replay.run import Replayer
+from projector.operations.worker import Kinds, Worker
+from projector.projection.arrival_delays import ArrivalDelays
+from projector.query.current_views import Views
+from projector.webex.api_client import SHORT_TIMEOUT, Vendor
+from projector.webex.credentials import Credentials
+from projector.webex.webhook_secrets import WebhookSecrets
+
+
+def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
+    """What does the jobs, and between them what the schedule asks for."""
+    kinds = kinds_of_jobs(settings, pool, EventStore(pool), database_url)
+    schedule = Schedule(Jobs(pool), pool, settings)
+    hasty = partial(_vendor, settings, tries=2, timeout=SHORT_TIMEOUT)  # no job waits for it
+    watch = Watch(pool, hasty if settings.asks_vendor else None, WebhookSecrets(settings))
+
+    def between() -> None:
+        schedule.ask_if_due()
+        watch.look_if_due()
+
+    return Worker(pool, database_url, kinds, between=between)
+
+
+def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:
+    """What a worker can do, by kind of job."""
+    views = Views(pool, ArrivalDelays(pool, settings.settled_quantile))
+    reconciler = Reconciler(
+        pool=pool,
+        store=store,
+        vendor=partial(_vendor, settings),
+        views_position=views.position,
+    )
+    return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
+
+
+def _vendor(settings: Settings, **options: Any) -> Vendor:
+    return Vendor(settings.vendor_root, Credentials(settings), **options)
