@@ -42,7 +42,7 @@ bench: $(READY)  ## measure
 	$(BIN)/python -m tools.bench
 
 demo: $(READY)  ## show a contact center at work
-	$(BIN)/python -m projector.cli.commands.demo
+	$(BIN)/projector demo
 
 clean:  ## remove .venv and caches, but no data
 	rm -rf .venv .venv-mutants build dist mutants *.egg-info .coverage htmlcov

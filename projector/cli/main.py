@@ -71,5 +71,6 @@ COMMANDS = {
     "seal": "seal:seal",
     "subscriptions": "subscriptions:subscriptions",
     # A contact center to try it with.
+    "demo": "demo:demo",
     "simulate": "simulate:simulate",
 }

@@ -1,4 +1,4 @@
-"""The client of the terminal's commands: asks the running service, and says why it cannot."""
+"""The commands' client of the running service; a failure is one sentence."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import Role, Settings
+from projector.infrastructure.settings import Role, Settings, settings_from_environment
 from projector.infrastructure.tokens import valid_tokens
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 SECONDS = 60.0  # within which an answer begins
+MOST_ROWS = 1_000  # of one page
 
 
 class ServiceSilent(ProjectorError):  # noqa: N818 - named for what is noticed
@@ -22,7 +23,7 @@ class ServiceSilent(ProjectorError):  # noqa: N818 - named for what is noticed
 
 
 class Client:
-    """Asks one service, with the best token that this machine knows."""
+    """A client of one service, with the most powerful token that the settings give."""
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self._url = url or settings.root
@@ -43,7 +44,22 @@ class Client:
         headers = self._headers | {"Accept": accept}
         return self._ask("GET", path, field, params=_given(query), headers=headers, timeout=timeout)
 
-    def post(self, path: str, field: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def rows(
+        self, path: str, query: Mapping[str, Any] = NOTHING, *, after: int | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows of all pages; ``after``: once the projection has passed this position."""
+        headers = self._headers | ({} if after is None else {"X-Min-Position": str(after)})
+        rows: list[dict[str, Any]] = []
+        cursor = None
+        while True:
+            params = _given({"limit": MOST_ROWS, **query, "cursor": cursor})
+            page = self._ask("GET", path, "data", params=params, headers=headers, timeout=SECONDS)
+            rows += page["data"]
+            cursor = page["meta"]["nextCursor"]
+            if cursor is None:
+                return rows
+
+    def post(self, path: str, field: str, body: Any) -> dict[str, Any]:
         """What a POST answers, by a field that it must have."""
         return self._ask("POST", path, field, json=body, headers=self._headers, timeout=SECONDS)
 
@@ -102,6 +118,11 @@ class Client:
             f"What answers at {self._url} is not this service ({answer.status_code}): set HOST and"
             " PORT, or give --url."
         )
+
+
+def service_client(url: str | None) -> Client:
+    """A client of the service at a root, or at the one that the settings name."""
+    return Client(settings_from_environment(), url)
 
 
 def _given(query: Mapping[str, Any]) -> dict[str, Any]:

@@ -210,7 +210,6 @@ def test_one_module_reads_settings():
         if isinstance(node, ast.Attribute) and ast.unparse(node) in {"os.environ", "os.getenv"}
     }
     assert {
-        "projector.cli.commands.demo",
         "projector.infrastructure.settings",
         "projector.infrastructure.embedded_postgres",  # to PostgreSQL, without PG variables
         "projector.infrastructure.processes",  # to the parts of `projector run`

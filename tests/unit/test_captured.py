@@ -66,8 +66,3 @@ def test_the_demo_posts_every_event_and_some_again():
     assert sent.total() == len(captured.ALL) + demo.REPEATED
     assert {len(group) for group in groups} >= {1, 3, 8}
     assert groups == [*demo.groups()]
-
-
-def test_the_demo_writes_times_for_people():
-    assert demo.readable(1658437179769) == "2022-07-21 20:59:39Z"
-    assert demo.readable(None) == demo.NOTHING

@@ -111,7 +111,9 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; each has a help of its own, which starts with what it does."""
-    known = "events explain export follow history migrate parked rebuild reconcile replay run seal"
+    known = (
+        "demo events explain export follow history migrate parked rebuild reconcile replay run seal"
+    )
     known += " serve simulate status subscriptions verify version work"
     assert known.split() == sorted(COMMANDS) == main.list_commands(None)
     for name in COMMANDS:
@@ -121,7 +123,7 @@ def test_the_commands():
 
 
 @pytest.mark.parametrize(
-    "name", ["migrate", "run", "seal", "simulate", "status", "verify", "version"]
+    "name", ["demo", "migrate", "run", "seal", "simulate", "status", "verify", "version"]
 )
 def test_each_command_that_prints_can_print_json(name):
     """--json is everywhere where something is said."""
@@ -325,6 +327,14 @@ def test_status_of_another_service(answerer, body, code):
     """Whatever else answers there is not taken for the service."""
     answerer.gives(body, code)
     assert_refused(run("status", "--url", answerer.url), answerer.url, "not this service")
+
+
+# --- demo ---
+
+
+def test_the_demo_without_a_service(silent_url):
+    """One line that says where it asked."""
+    assert_refused(run("demo", "--url", silent_url), silent_url)
 
 
 # --- simulate ---

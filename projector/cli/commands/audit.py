@@ -21,11 +21,8 @@ from projector.cli.options import (
     the_subject,
     times,
 )
-from projector.cli.service_client import Client
+from projector.cli.service_client import MOST_ROWS, service_client
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import settings_from_environment
-
-MOST_ROWS = 1_000  # of one answer
 
 
 @click.command()
@@ -38,8 +35,8 @@ def history(
     *, subject: str, org: str | None, url: str | None, as_json: bool, **asked: int | None
 ) -> None:
     """The intervals of an agent or a task, now or as of two times."""
-    query = {"orgId": org, "limit": MOST_ROWS} | asked
-    rows = _all(_client(url), f"{_path(subject)}/history", query)
+    query = {"orgId": org} | asked
+    rows = service_client(url).rows(f"{_path(subject)}/history", query)
     if as_json:
         click.echo(json.dumps({"data": rows}))
     else:
@@ -54,7 +51,7 @@ def history(
 @as_json
 def events(*, url: str | None, as_json: bool, **asked: Any) -> None:
     """Events of the log; `projector export` has all of them."""
-    found = _client(url).get("/api/v1/events", "data", asked)
+    found = service_client(url).get("/api/v1/events", "data", asked)
     if as_json:
         click.echo(json.dumps(found))
     else:
@@ -74,7 +71,7 @@ def explain(
 ) -> None:
     """For each field of a view the event that set it, and what was odd around it."""
     query = {"orgId": org} | asked
-    found = _client(url).get(f"{_path(subject)}/explain", "fields", query)
+    found = service_client(url).get(f"{_path(subject)}/explain", "fields", query)
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -85,27 +82,11 @@ def explain(
         click.echo(f"\nWhat was set up to {shown_time(found['lookedFrom'])} was not looked up.")
 
 
-def _client(url: str | None) -> Client:
-    return Client(settings_from_environment(), url)
-
-
 def _path(subject: str) -> str:
     kind, id_ = parted(subject)
     if "/" in id_:
         raise ProjectorError("An id with a slash is reached by the filters of lists alone.")
     return f"/api/v1/{kind}s/{quote(id_, safe='')}"
-
-
-def _all(client: Client, path: str, query: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of all pages."""
-    rows: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        page = client.get(path, "data", {**query, "cursor": cursor})
-        rows += page["data"]
-        cursor = page["meta"]["nextCursor"]
-        if cursor is None:
-            return rows
 
 
 def _interval(row: Mapping[str, Any]) -> dict[str, str]:

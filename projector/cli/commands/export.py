@@ -22,9 +22,8 @@ import click
 import httpx
 
 from projector.cli.options import filters, the_service
-from projector.cli.service_client import Client
+from projector.cli.service_client import Client, service_client
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import settings_from_environment
 
 ACCEPT = {"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/x-ndjson"}
 BATCH_ROWS = 10_000
@@ -50,7 +49,7 @@ def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked:
     """
     with_body = "true" if body or kind == "parquet" else None
     question = asked | {"body": with_body}
-    client = Client(settings_from_environment(), url)
+    client = service_client(url)
     with _whole(_needed(out) if kind == "parquet" else out) as draft:
         with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
             if kind == "parquet" and draft is not None:

@@ -10,9 +10,8 @@ import click
 
 from projector.cli.exit_codes import BEHIND
 from projector.cli.options import as_json, parted, the_organisation, the_service, the_subject
-from projector.cli.service_client import Client
+from projector.cli.service_client import Client, service_client
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import settings_from_environment
 
 
 @click.group()
@@ -25,7 +24,7 @@ def parked() -> None:
 @as_json
 def list_parked(*, url: str | None, as_json: bool) -> None:
     """List the subjects that wait, for which event, and why."""
-    rows = _rows(_client(url))
+    rows = _rows(service_client(url))
     if as_json:
         click.echo(json.dumps(rows))
     else:
@@ -52,17 +51,13 @@ def skip(*, subject: str, org: str | None, url: str | None, as_json: bool) -> No
     _resume("skip", subject, org, url, as_json=as_json)
 
 
-def _client(url: str | None) -> Client:
-    return Client(settings_from_environment(), url)
-
-
 def _rows(client: Client) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = client.get("/api/v1/parked", "data")["data"]
     return rows
 
 
 def _resume(verb: str, subject: str, org: str | None, url: str | None, *, as_json: bool) -> None:
-    client = _client(url)
+    client = service_client(url)
     kind, id_ = parted(subject)
     orgs = [it["orgId"] for it in _rows(client) if (it["kind"], it["id"]) == (kind, id_)]
     if org is None and len(orgs) != 1:

@@ -12,9 +12,8 @@ import click
 
 from projector.cli.exit_codes import DIFFERS, FAILED
 from projector.cli.options import as_json, in_columns, printable, shown_time, the_service, times
-from projector.cli.service_client import Client
+from projector.cli.service_client import service_client
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import settings_from_environment
 
 LOOK_EVERY_SECONDS = 0.5
 Run = Mapping[str, Any]
@@ -91,7 +90,7 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @as_json
     def list_runs(*, url: str | None, as_json: bool) -> None:
         """The runs, the newest first."""
-        found = _client(url).get(f"/api/v1/{path}", "data")
+        found = service_client(url).get(f"/api/v1/{path}", "data")
         click.echo(json.dumps(found["data"]) if as_json else in_columns(_rows(found["data"])))
 
     @group.command()
@@ -100,7 +99,7 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @as_json
     def show(*, number: int, url: str | None, as_json: bool) -> None:
         """One run, and what it found."""
-        found = _client(url).get(f"/api/v1/{path}/{number}", "status")
+        found = service_client(url).get(f"/api/v1/{path}/{number}", "status")
         click.echo(json.dumps(found) if as_json else text(found))
 
     @group.command()
@@ -109,12 +108,8 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @as_json
     def cancel(*, number: int, url: str | None, as_json: bool) -> None:
         """End a run; what it has done stays."""
-        found = _client(url).delete(f"/api/v1/{path}/{number}", "status")
+        found = service_client(url).delete(f"/api/v1/{path}/{number}", "status")
         click.echo(json.dumps(found) if as_json else f"{number} is to stop: {found['status']}")
-
-
-def _client(url: str | None) -> Client:
-    return Client(settings_from_environment(), url)
 
 
 def _watched(
@@ -125,7 +120,7 @@ def _watched(
     text: Callable[[Run], str],
 ) -> Run:
     """Ask for a run, show how far it is, and tell what came of it; ProjectorError if it failed."""
-    client = _client(given["url"])
+    client = service_client(given["url"])
     found: Run = client.post(f"/api/v1/{path}", "status", body)
     try:
         while found["status"] in {"queued", "running"}:

@@ -10,8 +10,7 @@ import click
 
 from projector.cli.exit_codes import BEHIND
 from projector.cli.options import as_json, the_service
-from projector.cli.service_client import Client
-from projector.infrastructure.settings import settings_from_environment
+from projector.cli.service_client import service_client
 
 
 @click.command()
@@ -19,7 +18,7 @@ from projector.infrastructure.settings import settings_from_environment
 @as_json
 def status(*, url: str | None, as_json: bool) -> None:
     """Show how the running service is; exit with 3 if it is behind or has skipped events."""
-    answer = Client(settings_from_environment(), url).get("/api/v1/status", "projections")
+    answer = service_client(url).get("/api/v1/status", "projections")
     click.echo(json.dumps(answer) if as_json else _text(answer))
     if any(it["lagEvents"] or it["skipped"] for it in answer["projections"]):
         sys.exit(BEHIND)
