@@ -2,9 +2,11 @@ PYTHON ?= python3
 TESTARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
+# Two processes, each with a database server and ports of its own; the first one done helps the other.
+PARALLEL := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test laws lint types check mutants bench demo clean
+.PHONY: help install run test quick laws lint types check mutants bench demo clean
 
 help:  ## print this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,11 +16,14 @@ install: $(READY)  ## make .venv with everything in it
 run: $(READY)  ## start the service in the foreground
 	$(BIN)/projector run
 
-test: $(READY)  ## run the tests; TESTARGS="-k name" selects
-	$(BIN)/python -m pytest $(TESTARGS)
+test: $(READY)  ## run the tests, two at a time; TESTARGS="-k name" selects
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTARGS)
+
+quick: $(READY)  ## run the tests that need no database, each law on 20 examples
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) tests/unit tests/laws $(TESTARGS)
 
 laws: $(READY)  ## try each law on 2,000 lives and 2,000 noises
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/laws $(TESTARGS)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(PARALLEL) tests/laws $(TESTARGS)
 
 lint: $(READY)  ## check style, formatting and imports
 	$(BIN)/ruff check .

@@ -1,12 +1,15 @@
-"""Fixtures: one embedded server a run, one database cloned from a migrated template a test."""
+"""Fixtures: one embedded server a worker, one database cloned from a migrated template a test."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import os
+import shutil
+import socket
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -33,7 +36,8 @@ from projector.projection.runner import Runner
 TEMPLATE = "template_projector"
 
 # The laws run on what a law needs, not against a clock; a shared machine is slow at times.
-hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 # A law is asked once for each mutant: the same few examples each time, and no report of a failure.
 hypothesis.settings.register_profile(
@@ -46,8 +50,15 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # A law over HTTP and a database: its examples cost more and each asks many questions.
-over_http = hypothesis.settings(max_examples=hypothesis.settings.default.max_examples // 8)
+over_http = hypothesis.settings(max_examples=max(8, hypothesis.settings.default.max_examples // 8))
+
+MEMORY_DISK = Path("/dev/shm")
+ROOM = 4 << 30  # bytes; more than the servers of two workers take
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = 1_000  # a worker's own
+FIRST_PORT = 20_000 + WORKER * PORTS  # the kernel itself gives away ports from 32768
 _numbers = itertools.count(1)
+_ports = (FIRST_PORT + number % PORTS for number in itertools.count(os.getpid()))
 
 
 def on_database(url: str, name: str) -> str:
@@ -55,11 +66,36 @@ def on_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+def free_port() -> int:
+    """A port of loopback that nothing listens on, from a range that no other worker uses."""
+    return next(port for port in _ports if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of our own, started by the product's supervisor."""
-    with EmbeddedPostgres(tmp_path_factory.mktemp("server"), durable=False) as embedded:
-        yield embedded.start()
+    """The address of a server of our own, started by the product's supervisor.
+
+    It stands in memory where there is room: cloning a database writes nine megabytes.
+    """
+    folder = tmp_path_factory.mktemp("server")
+    if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > ROOM:
+        folder = Path(tempfile.mkdtemp(prefix="projector-tests-", dir=MEMORY_DISK))
+    try:
+        with EmbeddedPostgres(folder, durable=False) as embedded:
+            url = embedded.start()
+            with psycopg.connect(url, autocommit=True) as connection:
+                # Each test has a database of its own, and none lives long enough to be vacuumed.
+                connection.execute("ALTER SYSTEM SET autovacuum = off")
+                connection.execute("SELECT pg_reload_conf()")
+            yield url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -72,15 +108,27 @@ def template(server: str) -> str:
 
 
 @pytest.fixture
-def database_url(template: str) -> str:
+def database_url(template: str) -> Iterator[str]:
     """A migrated database of the test's own."""
-    return clone(template)
+    with cloned(template) as url:
+        yield url
+
+
+@contextmanager
+def cloned(server: str, template: str = TEMPLATE) -> Iterator[str]:
+    """A copy of a database, dropped afterwards; its address."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        yield on_database(server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def clone(server: str, template: str = TEMPLATE) -> str:
+    """A copy of a database that lives as long as the server; its address."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     return on_database(server, name)
 
 
@@ -184,7 +232,8 @@ def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
 
         def make(url: str | None = None, **environment: str) -> Site:
             folder = tmp_path / f"site{next(_numbers)}"
-            return stack.enter_context(open_site(url or clone(template), folder, **environment))
+            database = url or stack.enter_context(cloned(template))
+            return stack.enter_context(open_site(database, folder, **environment))
 
         yield make
 
@@ -193,7 +242,7 @@ def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
 def served(app: Flask, port: int = 0) -> Iterator[str]:
     """An application on loopback; its address."""
     with make_server("127.0.0.1", port, app, threaded=True) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))  # seconds to its end
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.port}"

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache, cached_property
 from itertools import groupby
 from typing import Any
 
@@ -36,6 +37,7 @@ CHANNEL_CHANGE = "agent:channelType_state_change"
 STATE_EVENTS = (V1, V2)
 
 
+@cache
 def plain(word: str) -> str:
     """The form in which words are compared: without case, `-` and `_`."""
     return word.replace("-", "").replace("_", "").casefold()
@@ -69,26 +71,26 @@ class Event:
     body: Any
     origin: str = "webhook"
 
-    @property
+    @cached_property
     def agent(self) -> str | None:
         return carried(self.data, "agentId")
 
-    @property
+    @cached_property
     def task(self) -> str | None:
         return carried(self.data, "taskId")
 
-    @property
+    @cached_property
     def word(self) -> str | None:
         return carried(self.data, "currentState")
 
-    @property
+    @cached_property
     def plain_word(self) -> str | None:
         return None if self.word is None else plain(self.word)
 
     def get(self, name: str) -> str | None:
         return carried(self.data, name)
 
-    @property
+    @cached_property
     def key(self) -> tuple[Any, ...]:
         """s2.1; s2.2: where the id is the task's, the created time joins (null is a value too)."""
         if self.id == self.task:
@@ -312,9 +314,9 @@ def restated(events: Sequence[Event]) -> set[tuple[Any, ...]]:
     facts: set[tuple[Any, ...]] = set()
     again = set()
     for event in ordered((event for event in events if event.key not in late), some_rank):
-        if fact(event) in facts:
+        if (told := fact(event)) in facts:
             again.add(event.key)
-        facts.add(fact(event))
+        facts.add(told)
     return late | again
 
 

@@ -349,7 +349,9 @@ def told_of(listener):
     }
 
 
-@pytest.mark.parametrize(("query", "expected"), FILTERS, ids=str)
+@pytest.mark.parametrize(
+    ("query", "expected"), FILTERS, ids=lambda it: str(sorted(it) if isinstance(it, set) else it)
+)
 def test_filters_apply_to_what_is_sent(floor, query, expected):
     """Any value of a filter, all filters together, each kind by the facets that it has."""
     with listening(floor, since=0, **query) as heard:

@@ -17,7 +17,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import on_database
+from tests.conftest import free_port, on_database
 from tests.examples import ORG, login, v1
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -32,11 +32,6 @@ def await_(condition, what):
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.02)
     return found
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def read_proc(pid, name):

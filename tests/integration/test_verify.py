@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from itertools import count, islice
+from itertools import islice
 from multiprocessing import active_children
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -20,7 +21,7 @@ from projector.infrastructure.database import connect
 from projector.operations import batches as shares_module
 from projector.operations.verify.counts import EVERYTHING, Wanted
 from projector.webex.simulator import Simulation
-from tests.conftest import DERIVED, Site, clone, on_database, open_site, over_http
+from tests.conftest import DERIVED, Site, clone, cloned, on_database, open_site, over_http
 from tests.examples import ORG, RECORDED, capture, ended, login, story, task, v1, v2
 from tests.integration.driving import arrived, eventually, follow
 from tests.strategies import believable_deliveries, noisy_deliveries
@@ -86,14 +87,10 @@ def late_template(template, tmp_path_factory):
 @pytest.fixture
 def folded(template, late_template):
     """A copy of it."""
-    source = late_template.partition("?")[0].rpartition("/")[2]
-    name = f"{source}_{next(_copies)}"
-    with psycopg.connect(template, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY wal_log".encode())
-    return late_template.replace(f"/{source}?", f"/{name}?")
+    with cloned(template, urlsplit(late_template).path[1:]) as url:
+        yield url
 
 
-_copies = count()
 _OTHER = {
     "text": "{0} || 'x'",
     "bigint": "{0} + 1",

@@ -10,7 +10,7 @@ from projector.webex.webhook import Unusable, judge, read_event, subscriptions
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
-ABSENT = object()
+ABSENT = type("Absent", (), {"__repr__": lambda _: "absent"})()
 
 
 def element(type_="task:new", id_="e1", org="acme", dispatched=str(NOW - 500), **data):

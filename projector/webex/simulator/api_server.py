@@ -283,7 +283,7 @@ def serving(vendor: Vendor, port: int = 0) -> Iterator[str]:
     """Serve the stand-in on this machine; what is given is its root."""
     getLogger("werkzeug").setLevel("ERROR")
     server = make_server("127.0.0.1", port, vendor_app(vendor), threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # seconds to its end
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
