@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from projector.contract.schemas import agent_view, interval_rows, task_view
+from projector.contract.intervals import interval_rows
+from projector.contract.views import agent_view, task_view
 from projector.domain.fold import Fold
 from projector.projection.read_models import AGENTS
 

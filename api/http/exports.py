@@ -18,7 +18,7 @@ from flask import Response, request
 
 from api.http.parameters import Parameters
 from api.http.problems import ParameterError, Problem
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 EXPORT_TYPES = (CSV, NDJSON)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 
 from api.http.parameters import Allowed, AsOfQuery, Position, Storable, StorableTime
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 
 
 class ListMeta(Shape):

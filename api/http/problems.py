@@ -12,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from api.auth.errors import AccessDenied
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.event_log.intake import NotAuthentic
 from projector.infrastructure.database import StoreUnavailable
 

@@ -22,7 +22,7 @@ from api.http.problems import RETRY_LATER
 from api.pages import presentation
 from api.pages.presentation import Freshness, TableRows
 from api.service import service
-from projector.contract.schemas import AgentView, TaskView
+from projector.contract.views import AgentView, TaskView
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.settings import Role

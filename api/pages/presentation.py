@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from projector.contract.schemas import AgentView, TaskView
+from projector.contract.views import AgentView, TaskView
 
 View = TypeVar("View", AgentView, TaskView)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

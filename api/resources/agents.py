@@ -7,7 +7,9 @@ from flask import Blueprint
 from api.http.pagination import AsOfMeta, ListMeta
 from api.http.parameters import Flag, Names, Parameters
 from api.resources.subjects import ListQuery, SubjectResource
-from projector.contract.schemas import AgentInterval, AgentView, Shape
+from projector.contract.base import Shape
+from projector.contract.intervals import AgentInterval
+from projector.contract.views import AgentView
 from projector.projection.read_models import AGENTS
 
 blueprint = Blueprint("agents", __name__)

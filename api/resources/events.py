@@ -23,7 +23,8 @@ from api.http.parameters import (
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import EventRow, EventWithBody, LogEvent, Shape
+from projector.contract.base import Shape
+from projector.contract.events import EventRow, EventWithBody, LogEvent
 from projector.domain.events import Origin
 from projector.infrastructure.settings import Role, Token
 from projector.query.audit.event_log import LogQuestion

@@ -7,7 +7,7 @@ from flask import Blueprint
 from api.http.problems import RETRY_LATER, Problem
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.infrastructure.database import StoreUnavailable
 
 blueprint = Blueprint("health", __name__)

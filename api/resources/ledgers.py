@@ -20,7 +20,8 @@ from api.http.pagination import (
 from api.http.parameters import Limit, Names, OrganisationQuery, Time
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow, Shape
+from projector.contract.base import Shape
+from projector.contract.ledgers import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
 from projector.infrastructure.settings import Role, Token
 from projector.query.audit.ledgers import LedgerQuestion, Place
 from projector.query.scope import Scope

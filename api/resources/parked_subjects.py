@@ -13,9 +13,9 @@ from api.http.parameters import Limit, OrganisationQuery, Parameters, StorableNa
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.infrastructure.settings import Role, Token
-from projector.projection.parking import NotParked
+from projector.operations.parked_subjects import NotParked
 
 blueprint = Blueprint("parked_subjects", __name__)
 

@@ -23,7 +23,7 @@ from api.http.problems import Problem
 from api.http.routing import Route
 from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job

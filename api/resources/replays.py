@@ -21,7 +21,7 @@ from api.http.parameters import (
 from api.http.routing import Route
 from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
 

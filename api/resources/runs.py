@@ -18,7 +18,7 @@ from api.http.parameters import Limit, Parameters
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job, JobKind, NotCancellable
 

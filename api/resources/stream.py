@@ -15,7 +15,9 @@ from api.http.routing import Route
 from api.resources.agents import AgentFilters
 from api.resources.tasks import TaskFilters
 from api.service import service
-from projector.contract.schemas import AgentView, CorrectionRow, Shape, TaskView
+from projector.contract.base import Shape
+from projector.contract.ledgers import CorrectionRow
+from projector.contract.views import AgentView, TaskView
 from projector.infrastructure.settings import Role, Token
 from projector.query.live.changes import Interest
 from projector.query.live.streams import Feed, Told, TooManyStreams

@@ -19,7 +19,9 @@ from api.http.parameters import AsOfQuery, Limit, Names, Order, OrganisationQuer
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import EventRow, Explanation, Shape
+from projector.contract.base import Shape
+from projector.contract.events import EventRow
+from projector.contract.explanation import Explanation
 from projector.infrastructure.settings import Role, Token
 from projector.projection.read_models import Table
 from projector.query.as_of.reconstruct import AsOf

@@ -9,7 +9,7 @@ from api.http.freshness import times_of
 from api.http.parameters import AsOfQuery, Names, OrganisationQuery, Window, filters
 from api.http.routing import Route
 from api.service import service
-from projector.contract.schemas import Summary
+from projector.contract.summary import Summary
 from projector.infrastructure.settings import Role, Token
 
 blueprint = Blueprint("summary", __name__)

@@ -7,7 +7,9 @@ from flask import Blueprint
 from api.http.pagination import AsOfMeta, ListMeta
 from api.http.parameters import Flag, Names, Parameters
 from api.resources.subjects import ListQuery, SubjectResource
-from projector.contract.schemas import Shape, TaskInterval, TaskView
+from projector.contract.base import Shape
+from projector.contract.intervals import TaskInterval
+from projector.contract.views import TaskView
 from projector.projection.read_models import TASKS
 
 blueprint = Blueprint("tasks", __name__)

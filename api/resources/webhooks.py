@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from api.http.parameters import Parameters
 from api.http.routing import Route, json_response
 from api.service import service
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 
 SIGNATURE = "X-WebexCC-Signature"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
@@ -14,8 +15,9 @@ from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings, Token
 from projector.infrastructure.tokens import local_tokens
 from projector.operations.job_queue import Jobs
+from projector.operations.parked_subjects import Parking
+from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.parking import Parking
 from projector.query.as_of.explain import Explain
 from projector.query.as_of.summary import Summaries
 from projector.query.as_of.views import Past
@@ -72,7 +74,7 @@ def build_service(
     keyring = WebhookSecrets(settings)
     hearing = DeliveryMonitor(pool, keyring.ids, clock=clock)
     intake = Intake(store, settings, keyring, hearing, clock=clock)
-    delays = ArrivalDelays(pool, settings.settled_quantile)
+    delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
     return Service(

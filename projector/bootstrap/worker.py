@@ -9,6 +9,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import Jobs
+from projector.operations.reconciliation.coverage import covered_windows
 from projector.operations.reconciliation.run import Reconciler
 from projector.operations.reconciliation.schedule import Schedule
 from projector.operations.reconciliation.subscription_watch import Watch
@@ -37,7 +38,9 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
 
 def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:
     """What a worker can do, by kind of job."""
-    views = Views(pool, ArrivalDelays(pool, settings.settled_quantile))
+    views = Views(
+        pool, ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
+    )
     reconciler = Reconciler(
         pool=pool,
         store=store,

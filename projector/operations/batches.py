@@ -1,4 +1,4 @@
-"""Shares: subjects put together so that what folds them has few events in memory at a time."""
+"""Batches of subjects, so that whoever folds them has few events in memory at a time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from psycopg.rows import DictRow
 
-# Subjects and their events, or one subject that has more.
+# Of a batch; a subject with more events is a batch of its own.
 MOST_SUBJECTS, MOST_EVENTS = 100, 10_000
 
 
-def apart(subjects: Iterable[DictRow]) -> Iterator[Sequence[tuple[str, str]]]:
-    """Shares of few subjects and few events."""
+def batches(subjects: Iterable[DictRow]) -> Iterator[Sequence[tuple[str, str]]]:
+    """The keys of some subjects with their counts of events, in batches."""
     keys: list[tuple[str, str]] = []
     events = 0
     for one in subjects:

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.contract.schemas import interval_row
+from projector.contract.intervals import interval_row
 from projector.domain.fold import Interval
 from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, from_row
 

@@ -11,24 +11,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event
 
-from projector.infrastructure.database import (
-    Pool,
-    StoreUnavailable,
-    become_service,
-    connect,
-    translated,
-)
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from projector.infrastructure.database import Pool, StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.listening import await_notice, keep_following, listening
 from projector.operations.job_queue import JOBS_CHANNEL, Cancelled, Held, Interrupted, Jobs
 
 LOOK_EVERY_SECONDS = 1.0
 RETRY_SECONDS = 0.5
 CAUSE_LENGTH = 500
 _WORKER = 1_886_547_827  # any number that names this advisory lock, which one worker holds
-# A worker that vanished holds its lock no longer than the database takes to notice.
-_NOTICED_SOON = """
-    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
-"""
 
 Kinds = Mapping[str, Callable[[Held], None]]
 log = logging.getLogger(__name__)
@@ -49,16 +43,19 @@ class Worker:
     def run(self, stop: Event) -> None:
         """Work until told to stop; a database that goes away is waited for."""
         self._stop = stop
-        while not stop.is_set():
-            try:
-                with self._turn() as wait:
-                    while not stop.is_set():
-                        self._between()
-                        if not self._work():
-                            wait()
-            except StoreUnavailable as error:
-                log.warning("the worker waits: %s", error)
-                stop.wait(RETRY_SECONDS)
+        keep_following(
+            self._follow,
+            who="the worker",
+            is_needed=lambda: not stop.is_set(),
+            rest=lambda: stop.wait(RETRY_SECONDS),
+        )
+
+    def _follow(self) -> None:
+        with self._turn() as connection:
+            while not self._stop.is_set():
+                self._between()
+                if not self._work():
+                    await_notice(connection, LOOK_EVERY_SECONDS)
 
     def work_off(self) -> None:
         """Do all that waits."""
@@ -67,12 +64,9 @@ class Worker:
                 pass
 
     @contextmanager
-    def _turn(self) -> Iterator[Callable[[], None]]:
-        """Be the one who works; what is given waits until a job may have come."""
-        with translated(), connect(self._url) as connection:
-            become_service(connection)
-            connection.execute(_NOTICED_SOON.encode())
-            connection.execute(f"LISTEN {JOBS_CHANNEL}".encode())
+    def _turn(self) -> Iterator[Connection[DictRow]]:
+        """Be the only worker, as long as the connection lives."""
+        with listening(self._url, JOBS_CHANNEL) as connection:
             while not self._stop.is_set():
                 row = connection.execute(
                     "SELECT pg_try_advisory_lock(%s, 0) AS held", (_WORKER,)
@@ -80,12 +74,7 @@ class Worker:
                 if row is not None and row["held"]:
                     break
                 self._stop.wait(LOOK_EVERY_SECONDS)
-
-            def wait() -> None:
-                for _ in connection.notifies(timeout=LOOK_EVERY_SECONDS, stop_after=1):
-                    pass
-
-            yield wait
+            yield connection
 
     def _work(self) -> bool:
         """Work on the next job; False where none waits."""

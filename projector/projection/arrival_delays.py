@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from psycopg import Connection
@@ -16,6 +16,9 @@ from psycopg.rows import DictRow
 
 from projector.domain.fold import State
 from projector.infrastructure.database import Pool, translated
+
+# Organisation, start, end and when it was reconciled completely; times in epoch ms.
+CoveredWindow = tuple[str, int, int, int]
 
 AT_LEAST_MS = 5_000
 READ_AGAIN_SECONDS = 5.0
@@ -25,8 +28,11 @@ BUCKETS_AN_OCTAVE = 4
 class ArrivalDelays:
     """Tells whether later arrivals are unlikely to change what is shown (semantics 8)."""
 
-    def __init__(self, pool: Pool, quantile: float) -> None:
+    def __init__(
+        self, pool: Pool, quantile: float, *, windows: Callable[[], Iterable[CoveredWindow]]
+    ) -> None:
         self._pool = pool
+        self._windows = windows
         self._quantile = quantile
         self._read_at = float("-inf")
         self._expected: Mapping[str, int] = {}
@@ -58,17 +64,13 @@ class ArrivalDelays:
             rows = connection.execute(
                 "SELECT type, bucket, events FROM arrival_delays ORDER BY type, bucket"
             ).fetchall()
-            covered = connection.execute(
-                "SELECT org_id, start, finish, recorded_time FROM reconciled_windows"
-                " ORDER BY org_id, finish DESC"
-            ).fetchall()
         expected = {
             type_: quantile([(row["bucket"], row["events"]) for row in of_type], self._quantile)
             for type_, of_type in groupby(rows, key=lambda row: str(row["type"]))
         }
         return expected, {
-            org_id: [(row["start"], row["finish"], row["recorded_time"]) for row in windows]
-            for org_id, windows in groupby(covered, key=lambda row: str(row["org_id"]))
+            org_id: [(start, end, done) for _, start, end, done in windows]
+            for org_id, windows in groupby(self._windows(), key=lambda window: window[0])
         }
 
 

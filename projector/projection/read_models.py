@@ -8,7 +8,8 @@ from typing import Any, Generic, Literal, LiteralString
 
 from pydantic import BaseModel, TypeAdapter
 
-from projector.contract.schemas import AgentInterval, TaskInterval, agent_view, task_view
+from projector.contract.intervals import AgentInterval, TaskInterval
+from projector.contract.views import agent_view, task_view
 from projector.domain.agent import AgentState
 from projector.domain.counters import NOTHING, Counters
 from projector.domain.events import BUCKETS_PER_PARTITION, Event, Recorded, bucket

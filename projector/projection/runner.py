@@ -15,7 +15,7 @@ from threading import Event
 from typing import Any
 
 import psycopg
-from psycopg import Connection, Cursor, sql
+from psycopg import Connection, Cursor
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from projector.domain.events import BUCKETS_PER_PARTITION, Recorded
@@ -32,6 +32,7 @@ from projector.infrastructure.database import (
     translated,
 )
 from projector.infrastructure.gc_tuning import collecting_rarely
+from projector.infrastructure.listening import await_notice, keep_following, listening
 from projector.projection.arrival_delays import count_delays
 from projector.projection.batch import project
 from projector.projection.parking import NOTHING, LeftOut, left_out, project_or_park
@@ -71,16 +72,13 @@ class Runner:
 
     def run(self, stop: Event) -> None:
         """Follow until told to stop; a database that goes away is waited for."""
-        while not stop.is_set():
-            try:
-                self._follow(stop)
-            except (StoreUnavailable, OtherFold) as error:
-                log.warning("the projection waits: %s", error)
-                self._rest(stop)
-            except Exception:
-                # Nothing that a page brings may end the runner; the page stays for the next try.
-                log.exception("the projection failed and tries again")
-                self._rest(stop)
+        keep_following(
+            lambda: self._follow(stop),
+            who="the projection",
+            is_needed=lambda: not stop.is_set(),
+            rest=lambda: self._rest(stop),
+            waits_for=OtherFold,
+        )
 
     def _rest(self, stop: Event) -> None:
         # Whatever it was, a page half as large asks less of time and memory.
@@ -88,24 +86,23 @@ class Runner:
         stop.wait(RETRY_SECONDS)
 
     def _follow(self, stop: Event) -> None:
-        # LISTEN comes before the first read: what is appended in between wakes us.
-        with collecting_rarely(), translated(), connect(self._url, **_NOTICED_SOON) as connection:
-            become_service(connection, *self._schemas)
-            connection.execute(_LET_GO)
+        with (
+            collecting_rarely(),
+            listening(self._url, EVENTS_CHANNEL, *self._schemas) as connection,
+        ):
+            connection.execute(_SESSION)
             join(connection)
-            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(EVENTS_CHANNEL)))
             while not stop.is_set():
                 took_a_page = self.process_batch(connection)
                 self._count_delays(connection)
                 if not took_a_page:
-                    for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-                        pass
+                    await_notice(connection, POLL_SECONDS)
 
     def catch_up(self) -> None:
         """Follow until nothing waits that no other runner holds."""
         with collecting_rarely(), translated(), connect(self._url) as connection:
             become_service(connection, *self._schemas)
-            connection.execute(_LET_GO)
+            connection.execute(_SESSION)
             join(connection)
             while self.process_batch(connection):
                 pass
@@ -150,13 +147,11 @@ class Runner:
         return self._share
 
 
-# A runner that vanished or froze holds its partitions no longer than the database takes to notice. What
-# a crash of the database takes back is folded again: position and tables go back together.
-_NOTICED_SOON = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
-_LET_GO = """
+# A frozen runner loses its partitions after a minute. What a crash of the database takes back is
+# folded again, because position and tables go back together.
+_SESSION = """
     SET idle_in_transaction_session_timeout = '60s';
-    SET synchronous_commit = off;
-    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
+    SET synchronous_commit = off
 """
 
 

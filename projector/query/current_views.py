@@ -8,7 +8,6 @@ from typing import Any
 
 from psycopg import sql
 from psycopg.rows import TupleRow
-from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from projector.domain.fold import Fold, S
@@ -16,7 +15,8 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
-from projector.query.scope import Scope, names
+from projector.query.conditions import among_ids, with_facets
+from projector.query.scope import Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def _list_query(
 ) -> tuple[sql.Composed, dict[str, Any]]:
     conditions: list[sql.Composable] = [scope.organisations(), scope.teams(table)]
     parameters = scope.parameters | {"now": now, "limit": selection.limit + 1}
-    chosen, among = among_ids(selection)
+    chosen, among = among_ids(selection.ids, selection.after)
     conditions += chosen
     parameters |= among
     fitting, values = with_facets(selection.facets)
@@ -102,47 +102,3 @@ def _list_query(
         sql.SQL("last_event_time DESC, " if selection.newest else ""),
     )
     return query, parameters
-
-
-def among_ids(selection: Selection) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
-    """Conditions of the ids and the place, and their parameters."""
-    conditions, parameters = [], dict[str, Any]()
-    if selection.ids is not None:
-        conditions.append(sql.SQL("id = ANY(%(ids)s)"))
-        parameters["ids"] = names(selection.ids)
-    if selection.after is not None:
-        conditions.append(sql.SQL("(org_id, id) > (%(after_org)s, %(after_id)s)"))
-        parameters["after_org"], parameters["after_id"] = selection.after
-    return conditions, parameters
-
-
-def with_facets(
-    facets: Mapping[str, Sequence[str]],
-) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
-    """Conditions of the facets at the moment ``now``, and their parameters."""
-    conditions, parameters = [], dict[str, Any]()
-    for number, (name, values) in enumerate(facets.items()):
-        conditions.append(_facet_condition(f"facet{number}", len(values)))
-        parameters |= _facet_parameters(f"facet{number}", name, values)
-    return conditions, parameters
-
-
-def _facet_condition(prefix: str, count: int) -> sql.Composed:
-    """Any of some values; written out, since the index serves no ANY."""
-
-    def any_of(column: str) -> sql.Composed:
-        each = [
-            sql.SQL("{} @> {}").format(
-                sql.Identifier(column), sql.Placeholder(f"{prefix}_{number}")
-            )
-            for number in range(count)
-        ]
-        return sql.SQL(" OR ").join(each)
-
-    return sql.SQL(
-        "(((deadline IS NULL OR deadline > %(now)s) AND ({})) OR (deadline <= %(now)s AND ({})))"
-    ).format(any_of("facets"), any_of("facets_after_deadline"))
-
-
-def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:
-    return {f"{prefix}_{number}": Jsonb({name: [value]}) for number, value in enumerate(values)}

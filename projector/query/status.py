@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from pydantic import Field
 
 from projector import __version__
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.delivery_monitor import DeliveryMonitor, Heard
 from projector.event_log.intake import Intake

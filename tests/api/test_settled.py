@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from projector.infrastructure.database import connect
-from projector.operations.reconciliation.gaps import cover
+from projector.operations.reconciliation.coverage import cover
 from projector.projection.arrival_delays import count_delays, quantile
 from tests.conftest import Site, open_site
 from tests.examples import DAWN, ORG, at, body, story, task, v1

@@ -8,11 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from projector.cli.commands.verify import verify
 from projector.domain.agent import AgentState
 from projector.infrastructure.database import BESIDE, SCHEMA, connect
 from projector.operations import shadow_rebuild as rebuild
 from projector.operations.shadow_rebuild import RebuildError
+from projector.operations.verify.parallel import verify
 from projector.projection import runner
 from projector.projection.partitions import OtherFold
 from projector.projection.runner import Runner

@@ -8,7 +8,7 @@ import pytest
 
 from projector.infrastructure.settings import read_settings
 from projector.operations.job_queue import Jobs
-from projector.operations.reconciliation.gaps import cover
+from projector.operations.reconciliation.coverage import cover
 from projector.operations.reconciliation.schedule import (
     LAG_MS,
     LONGEST_MS,

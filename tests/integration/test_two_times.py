@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.contract.schemas import interval_rows
+from projector.contract.intervals import interval_rows
 from projector.domain.events import Recorded, restatements
 from projector.domain.fold import fold
 from projector.projection.read_models import TABLES, Table

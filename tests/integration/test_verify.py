@@ -14,12 +14,12 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.cli.commands import verify as verifier
-from projector.cli.commands.verify import verify
 from projector.cli.main import main
 from projector.infrastructure.database import connect
-from projector.operations import batches as shares_module
+from projector.infrastructure.process_pool import WorkerDied
+from projector.operations import batches as batches_module
 from projector.operations.verify.counts import EVERYTHING, Wanted
+from projector.operations.verify.parallel import verify
 from projector.webex.simulator import Simulation
 from tests.conftest import DERIVED, Site, clone, cloned, on_database, open_site, over_http
 from tests.examples import ORG, RECORDED, capture, ended, login, story, task, v1, v2
@@ -341,10 +341,10 @@ def left_out(site: Site, wanted: Wanted = EVERYTHING) -> tuple[int, int, int, in
 )
 def test_a_worker_holds_few_subjects_and_few_events(monkeypatch, events, shares):
     """Or one subject, however many it has."""
-    monkeypatch.setattr(shares_module, "MOST_SUBJECTS", 3)
-    monkeypatch.setattr(shares_module, "MOST_EVENTS", 9)
+    monkeypatch.setattr(batches_module, "MOST_SUBJECTS", 3)
+    monkeypatch.setattr(batches_module, "MOST_EVENTS", 9)
     rows = [{"org_id": ORG, "id": str(it), "events": told} for it, told in enumerate(events)]
-    assert shares == ["".join(id_ for _, id_ in keys) for keys in shares_module.apart(rows)]
+    assert shares == ["".join(id_ for _, id_ in keys) for keys in batches_module.batches(rows)]
 
 
 # --- what fails is said in a sentence ---
@@ -379,6 +379,6 @@ def test_a_worker_that_dies_is_said(folded):
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(verifier.WorkerDied, match="try fewer --jobs"):
+    with pytest.raises(WorkerDied, match="try fewer at a time"):
         verify(folded, jobs=2, moments=4, seed=1)
     killer.join()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from projector.contract.schemas import interval_rows
+from projector.contract.intervals import interval_rows
 from projector.domain.events import Offered, Origin, Recorded, TimeSource
 from projector.domain.fold import fold
 from projector.projection.read_models import TABLES, Table

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from projector.contract.schemas import interval_rows
+from projector.contract.intervals import interval_rows
 from projector.domain.counters import CONSULT, HOLD, QUEUED, TALK, WRAP_UP
 from projector.domain.events import Kind, Origin, Recorded, restatements
 from projector.domain.fold import Fold, fold

@@ -3,7 +3,7 @@
 import pytest
 
 from api.pages.presentation import TONES, TableRows, ago, display_time, freshness, in_order, tone
-from projector.contract.schemas import agent_view
+from projector.contract.views import agent_view
 from projector.domain.agent import AgentState
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projector.contract.schemas import event_row
+from projector.contract.events import event_row
 from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import ORG, RECORDED, at, channel, ended, login, task, v1, v2
 from tests.folds import folded, ordered, view

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from projector.contract.schemas import interval_rows
+from projector.contract.intervals import interval_rows
 from projector.domain.fold import fold
 from projector.projection.read_models import AGENTS, TASKS, Table
 from tests.examples import LIVES, NOW, ORG, RECORDED, Life, look_up

@@ -12,7 +12,7 @@ from psycopg import Cursor
 from psycopg.rows import TupleRow
 
 from projector.cli.database import current_database
-from projector.event_log.seal.seal_file import Difference, Seal, SealError, read_seal
+from projector.event_log.seal.seal_file import Seal, SealDifference, SealError, read_seal
 from projector.event_log.seal.sealer import check, make_seal
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import consistent_read, open_pool
@@ -54,7 +54,7 @@ def compare(path: Path, *, as_json: bool) -> bool:
         click.echo(json.dumps({"position": seal.position, "differences": rows}))
     else:
         same = f"The log up to position {seal.position} is what was sealed."
-        click.echo("\n".join(map(Difference.text, found)) or same)
+        click.echo("\n".join(map(SealDifference.text, found)) or same)
     return not found
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from projector.contract.schemas import Shape
+from projector.contract.base import Shape
 from projector.event_log.seal.merkle import Tree, leaf
 from projector.infrastructure.errors import ProjectorError
 
@@ -85,7 +85,7 @@ class Seal(_Part):
         return self.model_dump_json(by_alias=True, exclude_none=True, indent=1)
 
 
-class Difference(Shape):
+class SealDifference(Shape):
     """Rows of a segment that are not those that were sealed."""
 
     segment: int

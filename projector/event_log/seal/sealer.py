@@ -23,9 +23,9 @@ from projector.event_log.seal.seal_file import (
     EVENTS,
     FORMAT,
     LEDGERS,
-    Difference,
     Rows,
     Seal,
+    SealDifference,
     SealError,
     Segment,
     chained,
@@ -144,7 +144,7 @@ def _read(cur: Cursor[TupleRow], number: int, last: int, *, leaves: bool) -> Seg
 # --- checking ---
 
 
-def check(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> list[Difference]:
+def check(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> list[SealDifference]:
     """How the log differs from a seal, from a segment on; rows that came later do not matter."""
     known, segments = seal.segments[: max(since, 0)], seal.segments[max(since, 0) :]
     return [
@@ -158,11 +158,11 @@ def check(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> list[Differen
 
 def _differences(
     segment: Segment, events: Sequence[_Event], ledgers: Mapping[str, Rows]
-) -> Iterator[Difference]:
+) -> Iterator[SealDifference]:
     found = {EVENTS: rows_of(event.leaf for event in events), **ledgers}
     for table, sealed in segment.tables.items():
         if found[table] != sealed:
-            yield Difference(
+            yield SealDifference(
                 segment=segment.number,
                 first=segment.positions[0],
                 last=segment.position,

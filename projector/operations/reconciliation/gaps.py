@@ -1,4 +1,4 @@
-"""What a reconciliation asks of the tables: gaps, what came of its facts, what is covered."""
+"""What a reconciliation asks of the tables: where to look, and what came of what it appended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from projector.infrastructure.database import Pool, consistent_read, translated
+from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import TABLES
 
 MOST_GAPS = 2_000  # of a kind
@@ -70,25 +70,3 @@ def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:
             ).fetchone()
             total += row[0] if row else 0
     return total
-
-
-def cover(  # noqa: PLR0913 - what was reconciled, by what and when
-    pool: Pool, job: int, org_id: str, start: int, end: int, *, now: int
-) -> None:
-    """Keep that a window of an organisation was reconciled whole."""
-    with translated(), pool.connection() as connection:
-        connection.execute(
-            "INSERT INTO reconciled_windows (job, org_id, start, finish, recorded_time)"
-            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (job, org_id, start, end, now),
-        )
-
-
-def covered_until(pool: Pool, org_id: str | None) -> int | None:
-    """The end of the last window that was reconciled, epoch ms; null before the first."""
-    with consistent_read(pool) as cur:
-        row = cur.execute(
-            "SELECT max(finish) FROM reconciled_windows WHERE %(org)s::text IS NULL OR org_id = %(org)s",
-            {"org": org_id},
-        ).fetchone()
-        return row[0] if row else None

@@ -17,7 +17,8 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.operations.job_queue import Held, JobFailed
 from projector.operations.reconciliation.comparison import Comparison
-from projector.operations.reconciliation.gaps import corrections_made, cover, gaps, long_open
+from projector.operations.reconciliation.coverage import cover
+from projector.operations.reconciliation.gaps import corrections_made, gaps, long_open
 from projector.operations.reconciliation.reader import Reader, Step
 from projector.operations.reconciliation.report import Report
 from projector.webex.api_client import Vendor, VendorRefuses, VendorSilent

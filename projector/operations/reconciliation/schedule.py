@@ -9,7 +9,7 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import Job, Jobs
-from projector.operations.reconciliation.gaps import covered_until
+from projector.operations.reconciliation.coverage import covered_until
 from projector.webex.api_queries import DAY_MS, HOUR_MS
 
 WHO = "schedule"

@@ -10,10 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 from psycopg import sql
@@ -23,8 +21,8 @@ from projector.domain.events import BUCKETS_PER_PARTITION, PARTITIONS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import VIEWS_CHANNEL, Pool, open_pool, translated
-from projector.infrastructure.processes import die_with_parent
-from projector.operations.batches import MOST_SUBJECTS, apart
+from projector.infrastructure.process_pool import CONTEXT, process_pool
+from projector.operations.batches import MOST_SUBJECTS, batches
 from projector.operations.job_queue import Held, Interrupted, Jobs
 from projector.operations.replay.reproject import refold
 from projector.projection.read_models import TABLES, Key, Table
@@ -33,7 +31,7 @@ MANY_EVENTS = 50_000  # from which on several processes are worth their start
 REST = 4  # times as long as it worked a replay rests while intake is at work
 FIRST = 100  # changed subjects that are listed; the count tells of all
 AFTER_ALL = (1 << 63) - 1  # of times
-Place = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
+Cursor = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +97,11 @@ class ReplayScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Which share of a replay a process works on: the partitions whose number leaves it as a rest."""
+    """The part of a replay that one worker folds: every ``workers``-th partition."""
 
     job: int
-    share: int
-    shares: int
+    worker: int  # its index
+    workers: int
 
 
 class Replayer:
@@ -129,32 +127,30 @@ class Replayer:
         scope = ReplayScope.of(held.job.parameters)
         total = self._total(scope)
         alone = self._url is None or total < MANY_EVENTS
-        shares = held.progress.setdefault(
-            "shares", 1 if alone else min(self._processes, PARTITIONS)
+        workers = held.progress.setdefault(
+            "workers", 1 if alone else min(self._processes, PARTITIONS)
         )
         held.progress |= {"processed": held.progress.get("processed", 0)}
         held.progress |= {"began": now_ms(), "before": held.progress["processed"]}
-        held.progress.setdefault("places", {})
+        held.progress.setdefault("cursors", {})
         held.report.setdefault("changed", {"count": 0, "first": []})
         held.report["total"] = total
         held.save()
         try:
-            if shares == 1:
-                part = Part(job=held.job.id, share=0, shares=1)
-                self.fold(part, scope, held.progress["places"].get("0"), held.look)
+            if workers == 1:
+                part = Part(job=held.job.id, worker=0, workers=1)
+                self.fold(part, scope, held.progress["cursors"].get("0"), held.look)
             else:
-                self._in_parallel(held, shares)
+                self._in_parallel(held, workers)
         finally:
             held.reload()
         held.report |= {"processed": held.progress["processed"], "etaMs": 0}
 
-    def _in_parallel(self, held: Held, shares: int) -> None:
-        """A process for each share; all end where this one is told to, or one of them fails."""
-        context = get_context("spawn")  # a connection is not for two processes
-        stop = context.Event()
-        parts = [Part(job=held.job.id, share=share, shares=shares) for share in range(shares)]
-        begin = partial(_begin, self._url or "", stop)
-        with ProcessPoolExecutor(shares, context, begin) as pool:
+    def _in_parallel(self, held: Held, workers: int) -> None:
+        """One process per part; all end where this one is told to end, or one of them fails."""
+        stop = CONTEXT.Event()
+        parts = [Part(job=held.job.id, worker=number, workers=workers) for number in range(workers)]
+        with process_pool(workers, _ReplayProcess, self._url or "", stop) as pool:
             running = {pool.submit(_fold_part, part, held.job.parameters) for part in parts}
             try:
                 while running:
@@ -169,19 +165,19 @@ class Replayer:
         self,
         part: Part,
         scope: ReplayScope,
-        place: Sequence[str] | None,
+        cursor: Sequence[str] | None,
         look: Callable[[], None],
     ) -> None:
-        """Fold a share from a place on; ``look`` raises where the work is to end."""
-        while (found := self._next(part, scope, place)) is not None:
+        """Fold a share from a cursor on; ``look`` raises where the work is to end."""
+        while (found := self._next(part, scope, cursor)) is not None:
             look()
             table, keys, events = found
             begun, head = time.monotonic(), self._store.head()
-            place = (table.name, *keys[-1])
-            self._replay(part, scope, table, keys, place=place, events=events)
+            cursor = (table.name, *keys[-1])
+            self._replay(part, scope, table, keys, cursor=cursor, events=events)
             if self._store.head() > head:
                 # Intake is at work: all processes together take a fifth of a core.
-                self._wait((time.monotonic() - begun) * REST * part.shares)
+                self._wait((time.monotonic() - begun) * REST * part.workers)
 
     def _total(self, scope: ReplayScope) -> int:
         """How many events the scope has; one of an agent and a task counts for both."""
@@ -198,15 +194,15 @@ class Replayer:
         return total
 
     def _next(
-        self, part: Part, scope: ReplayScope, place: Sequence[str] | None
+        self, part: Part, scope: ReplayScope, cursor: Sequence[str] | None
     ) -> tuple[Table[Any], Sequence[Key], int] | None:
-        """The subjects of a share after a place, some at a time, and how many events they have."""
+        """The subjects of a share after a cursor, some at a time, and how many events they have."""
         tables = scope.tables()
-        if place is not None:
+        if cursor is not None:
             names = [table.name for table in tables]
-            tables = tables[names.index(place[0]) if place[0] in names else 0 :]
+            tables = tables[names.index(cursor[0]) if cursor[0] in names else 0 :]
         for table in tables:
-            after = list(place[1:]) if place is not None and place[0] == table.name else ["", ""]
+            after = list(cursor[1:]) if cursor is not None and cursor[0] == table.name else ["", ""]
             parameters = scope.parameters(table) | {"after": after, "limit": MOST_SUBJECTS}
             with translated(), self._pool.connection() as connection:
                 rows = connection.execute(
@@ -215,12 +211,12 @@ class Replayer:
                         bucket=sql.Identifier(f"{table.subject}_bucket"),
                         scope=scope.condition(table),
                         width=BUCKETS_PER_PARTITION,
-                        shares=part.shares,
-                        share=part.share,
+                        workers=part.workers,
+                        worker=part.worker,
                     ),
                     parameters,
                 ).fetchall()
-            for keys in apart(rows):
+            for keys in batches(rows):
                 events = {(row["org_id"], row["id"]): row["events"] for row in rows}
                 return table, keys, sum(events[key] for key in keys)
         return None
@@ -232,7 +228,7 @@ class Replayer:
         table: Table[Any],
         keys: Sequence[Key],
         *,
-        place: Place,
+        cursor: Cursor,
         events: int,
     ) -> None:
         """Fold some subjects anew and keep what changed, with how far the run is."""
@@ -249,7 +245,7 @@ class Replayer:
 
             def add(progress: dict[str, Any], report: dict[str, Any]) -> None:
                 progress["processed"] += events
-                progress["places"][str(part.share)] = place
+                progress["cursors"][str(part.worker)] = cursor
                 found = report["changed"]
                 found["count"] += len(others)
                 found["first"] += [it.row() for it in others[: FIRST - len(found["first"])]]
@@ -260,7 +256,7 @@ class Replayer:
 
 _SUBJECTS = """
     SELECT org_id, {id} AS id, count(*) AS events FROM log
-    WHERE {scope} AND {bucket} / {width} %% {shares} = {share}
+    WHERE {scope} AND {bucket} / {width} %% {workers} = {worker}
         AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])
     GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s
 """
@@ -278,24 +274,23 @@ def _pace(progress: Mapping[str, Any], total: int) -> dict[str, Any]:
     }
 
 
-# --- a process of several ---
-
-_BEGUN: list[Any] = []  # of this process: its replayer, its jobs, and what tells it to end
+# --- one process of several ---
 
 
-def _begin(url: str, stop: Any) -> None:
-    die_with_parent()
-    pool = open_pool(url, max_size=2)
-    _BEGUN.extend([Replayer(pool, EventStore(pool)), Jobs(pool), stop])
+class _ReplayProcess:
+    """What a process works with: its replayer, its jobs, and the event that tells it to end."""
 
+    def __init__(self, url: str, stop: Any) -> None:
+        pool = open_pool(url, max_size=2)
+        self.replayer, self.jobs, self.stop = Replayer(pool, EventStore(pool)), Jobs(pool), stop
 
-def _fold_part(part: Part, asked: Mapping[str, Any]) -> None:
-    replayer, jobs, stop = _BEGUN
-    job = jobs.find("replay", part.job)
-
-    def look() -> None:
-        if stop.is_set():
+    def look(self) -> None:
+        if self.stop.is_set():
             raise Interrupted("The worker stops.")
 
-    place = job.progress["places"].get(str(part.share))
-    replayer.fold(part, ReplayScope.of(asked), place, look)
+
+def _fold_part(process: _ReplayProcess, part: Part, parameters: Mapping[str, Any]) -> None:
+    job = process.jobs.find("replay", part.job)
+    if job is not None:
+        cursor = job.progress["cursors"].get(str(part.worker))
+        process.replayer.fold(part, ReplayScope.of(parameters), cursor, process.look)

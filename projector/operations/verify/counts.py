@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from projector.domain.events import BUCKETS, BUCKETS_PER_PARTITION, PARTITIONS
-from projector.operations.verify.subjects import Checked, Difference, Fields, Row, differing
+from projector.operations.verify.compare import Checked, Fields, Row, TableDifference, differing
 from projector.projection.arrival_delays import HISTOGRAM
 from projector.projection.partitions import NAME
 from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
@@ -56,7 +56,7 @@ def left_out(connection: Connection[DictRow], wanted: Wanted) -> Checked:
     return Checked(**row)
 
 
-def differences(connection: Connection[DictRow]) -> Iterator[Difference]:
+def differences(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     """Where partitions, counts and the sketch of delays are not what the log says."""
     (row,) = connection.execute("SELECT coalesce(max(position), 0) AS it FROM log")
     head = row["it"]
@@ -68,7 +68,7 @@ def differences(connection: Connection[DictRow]) -> Iterator[Difference]:
     )
 
 
-def _partitions(connection: Connection[DictRow], head: int) -> Iterator[Difference]:
+def _partitions(connection: Connection[DictRow], head: int) -> Iterator[TableDifference]:
     rows = connection.execute("SELECT * FROM projections").fetchall()
     found = {f"{row['name']} {row['partition']}": row for row in rows}
     expected = {
@@ -83,7 +83,7 @@ def _partitions(connection: Connection[DictRow], head: int) -> Iterator[Differen
     return _told("projections", expected, found)
 
 
-def _buckets(connection: Connection[DictRow]) -> Iterator[Difference]:
+def _buckets(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     counted = {
         (row["kind"], row["bucket"]): {"stored": row["stored"], "projected": row["projected"]}
         for row in connection.execute(_COUNTED, {"name": NAME})
@@ -117,7 +117,7 @@ def _ledger_buckets(
         yield from ((table.name, table.bucket_of((row["org_id"], row["id"]))) for row in rows)
 
 
-def _ledgers(connection: Connection[DictRow]) -> Iterator[Difference]:
+def _ledgers(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     expected = {
         ledger: connection.execute(
             sql.SQL("SELECT count(*) AS count FROM {}").format(sql.Identifier(ledger))
@@ -128,7 +128,7 @@ def _ledgers(connection: Connection[DictRow]) -> Iterator[Difference]:
     return _told("ledger_counts", expected, {row["ledger"]: row for row in rows})
 
 
-def _delays(connection: Connection[DictRow], head: int) -> Iterator[Difference]:
+def _delays(connection: Connection[DictRow], head: int) -> Iterator[TableDifference]:
     rows = connection.execute(
         "SELECT position FROM arrival_delays_checkpoint ORDER BY position"
     ).fetchall()
@@ -152,9 +152,9 @@ def _by_bucket(rows: list[DictRow]) -> dict[str, Fields]:
 
 def _told(
     table: str, expected: Mapping[str, Fields], found: Mapping[str, Row]
-) -> Iterator[Difference]:
+) -> Iterator[TableDifference]:
     for place, field, wanted, there in differing(expected, found):
-        yield Difference(
+        yield TableDifference(
             table=table, org_id="", id=place, field=field, expected=wanted, found=there
         )
 

@@ -14,7 +14,7 @@ from typing import Any, Generic
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.contract.schemas import AroundShape, Effect, Explanation, FieldShape
+from projector.contract.explanation import AroundShape, Effect, Explanation, FieldShape
 from projector.domain.events import Recorded, restatements
 from projector.domain.fold import Fold, Interval, S
 from projector.event_log.store import EventStore

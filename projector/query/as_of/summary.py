@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
 
-from projector.contract.schemas import AgentsShape, Summary, TasksShape
+from projector.contract.summary import AgentsShape, Summary, TasksShape
 from projector.domain.fold import S
 from projector.domain.metrics import AT_WORK, COUNTED, READY, SUMMED, KpiFacts, figures, kpi_facts
 from projector.domain.state_names import LOGGED_OUT
@@ -27,8 +27,13 @@ from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import AGENTS, TASKS, Key, Table, to_array
 from projector.projection.snapshots import KNOWN
 from projector.query.as_of.reconstruct import AsOf, recall, teams
-from projector.query.as_of.views import HAD_BEGUN, MAY_BE_OPEN, fits, life_parameters
-from projector.query.current_views import with_facets
+from projector.query.conditions import (
+    EXISTED,
+    MAY_BE_OPEN,
+    fits,
+    period_parameters,
+    with_facets,
+)
 from projector.query.scope import Scope
 
 RECALLED_TOGETHER = 1_000  # subjects
@@ -91,7 +96,7 @@ class _Floor:
         self._as_of = as_of
         self._parameters = {
             **scope.parameters,
-            **life_parameters(as_of),
+            **period_parameters(upto=as_of.upto, recorded_time=as_of.recorded_time),
             "known": as_of.position,
             "now": as_of.now,
             "start": start,
@@ -167,7 +172,7 @@ class _Floor:
             yield recall(self._cur, self._store, table, some, self._as_of)
 
     def _chosen(self) -> sql.Composable:
-        return sql.SQL("{} AND {}").format(self._scope.organisations(), HAD_BEGUN)
+        return sql.SQL("{} AND {}").format(self._scope.organisations(), EXISTED)
 
     def _counted(self, query: sql.Composed, parameters: dict[str, Any]) -> Sequence[Row]:
         cur = self._cur.connection.cursor(row_factory=dict_row)

@@ -10,7 +10,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
-from projector.contract.schemas import TaskInterval, interval_rows
+from projector.contract.intervals import TaskInterval, interval_rows
 from projector.domain.fold import S
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
@@ -18,7 +18,8 @@ from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
 from projector.query.as_of.reconstruct import AsOf, Recalled, intervals_known, recall, teams
-from projector.query.current_views import Selection, Views, among_ids
+from projector.query.conditions import EXISTED, MAY_BE_OPEN, among_ids, fits, period_parameters
+from projector.query.current_views import Selection, Views
 from projector.query.scope import Scope, names
 
 MANY, RECALLED_FOR_A_PAGE = 500, 5_000  # subjects: at a time where few fit, and at most
@@ -175,41 +176,16 @@ def _candidates(
 def _candidates_query(
     table: Table[S], scope: Scope, selection: Selection, as_of: AsOf
 ) -> tuple[sql.Composed, dict[str, Any]]:
-    chosen, parameters = among_ids(selection)
-    conditions = [scope.organisations(), HAD_BEGUN, *chosen]
+    chosen, parameters = among_ids(selection.ids, selection.after)
+    conditions = [scope.organisations(), EXISTED, *chosen]
     if table.name == "tasks" and selection.facets.get("open") == ["true"]:
         conditions.append(MAY_BE_OPEN)
     query = sql.SQL(
         "SELECT org_id, id FROM {} AS v WHERE {} ORDER BY org_id, id LIMIT %(size)s"
     ).format(sql.Identifier(table.name), sql.SQL(" AND ").join(conditions))
-    return query, scope.parameters | parameters | life_parameters(as_of)
-
-
-# No event that was known then has a later time.
-HAD_BEGUN = sql.SQL("first_event_time <= least(%(upto)s, %(recorded)s + max_clock_lead_ms)")
-# A task that was open is open still, or something of it happened or was learned since.
-MAY_BE_OPEN = sql.SQL(
-    "(int8range(first_event_time, greatest(last_event_time, last_recorded_time), '[]')"
-    " && int8range(%(since)s, %(upto)s, '[]')"
-    """ OR facets @> '{"open": ["true"]}')"""
-)
-
-
-def life_parameters(as_of: AsOf) -> dict[str, int]:
-    """What ``HAD_BEGUN`` and ``MAY_BE_OPEN`` ask with."""
-    return {
-        "since": min(as_of.upto, as_of.recorded_time),
-        "upto": as_of.upto,
-        "recorded": as_of.recorded_time,
-    }
-
-
-def fits(table: Table[S], state: S, wanted: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a state is found by some facets."""
-    if not wanted:
-        return True
-    facets = table.facets(state)
-    return all(not {*values}.isdisjoint(facets[name]) for name, values in wanted.items())
+    return query, scope.parameters | parameters | period_parameters(
+        upto=as_of.upto, recorded_time=as_of.recorded_time
+    )
 
 
 def _overlaps(row: TaskInterval, start: int, end: int | None) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.contract.schemas import (
+from projector.contract.events import (
     ConflictShape,
     DuplicateShape,
     EventRow,

@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from projector.contract.schemas import (
+from projector.contract.intervals import interval_row
+from projector.contract.ledgers import (
     AnomalyRow,
     ConflictRow,
     CorrectionRow,
     QuarantineRow,
-    interval_row,
     late_event,
 )
 from projector.infrastructure.clock import now_ms

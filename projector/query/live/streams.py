@@ -8,7 +8,6 @@ come again and go on from the last position that it was told.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -16,17 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from psycopg import Connection, sql
+from psycopg import Connection
 from psycopg.rows import DictRow
 
-from projector.infrastructure.database import (
-    VIEWS_CHANNEL,
-    StoreUnavailable,
-    become_service,
-    connect,
-    translated,
-)
+from projector.infrastructure.database import VIEWS_CHANNEL, StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.listening import (
+    await_notice,
+    drain_notices,
+    keep_following,
+    listening,
+)
 from projector.query.live.changes import Batch, Change, Changes, Interest, Place
 
 WAITING_CHANGES = 10_000  # kept for a reader; the changes themselves are shared by all readers
@@ -35,8 +34,6 @@ POLL_SECONDS = 1.0  # the safety net under a notification that was missed
 REST_SECONDS = 0.05  # between two looks, so that a burst of small pages makes few of them
 WAKE_SECONDS = 0.2  # within this time the thread knows that nobody needs it any more
 RETRY_SECONDS = 0.5
-
-log = logging.getLogger(__name__)
 
 
 class TooManyStreams(ProjectorError):  # noqa: N818 - named for what callers say
@@ -120,16 +117,12 @@ class Feed:
     # --- the thread ---
 
     def _run(self) -> None:
-        while self._is_needed():
-            try:
-                self._follow()
-            except StoreUnavailable as error:
-                log.warning("the live feed waits: %s", error)
-                time.sleep(RETRY_SECONDS)
-            except Exception:
-                # The streams stay, and are told what they missed once it works again.
-                log.exception("the live feed failed and tries again")
-                time.sleep(RETRY_SECONDS)
+        keep_following(
+            self._follow,
+            who="the live feed",
+            is_needed=self._is_needed,
+            rest=lambda: time.sleep(RETRY_SECONDS),
+        )
 
     def _is_needed(self) -> bool:
         """Whether anybody reads; where nobody does, the next who joins starts another thread."""
@@ -139,10 +132,7 @@ class Feed:
             return bool(self._joined)
 
     def _follow(self) -> None:
-        # LISTEN comes before the first look: what changes in between wakes us.
-        with translated(), connect(self._url) as connection:
-            become_service(connection)
-            connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(VIEWS_CHANNEL)))
+        with listening(self._url, VIEWS_CHANNEL) as connection:
             while self._joined:
                 self._look()
                 self._await_notice(connection)
@@ -161,10 +151,9 @@ class Feed:
         time.sleep(REST_SECONDS)
         deadline = time.monotonic() + POLL_SECONDS
         while self._joined and time.monotonic() < deadline:
-            if [*connection.notifies(timeout=WAKE_SECONDS, stop_after=1)]:
+            if await_notice(connection, WAKE_SECONDS):
                 break
-        for _ in connection.notifies(timeout=0):  # all that wait make one look
-            pass
+        drain_notices(connection)
 
 
 class Stream:

@@ -1,0 +1,83 @@
+"""Events of the log, with what else the log keeps of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from projector.domain.events import Origin, Recorded, TimeSource
+
+if TYPE_CHECKING:
+    pass
+
+
+from projector.contract.base import Base64, Shape
+
+
+class EventRow(Shape):
+    """An event of the log."""
+
+    position: int
+    id: str
+    type: str
+    org_id: str
+    agent_id: str | None
+    task_id: str | None
+    created_time: int | None = Field(description="As the vendor says; null when absent.")
+    time: int = Field(description="When it happened, by `timeSource`.")
+    time_source: TimeSource
+    recorded_time: int
+    origin: Origin = Field(description="How the fact was learned.")
+    restates: int | None = Field(description="The position of the event whose fact it repeats.")
+
+
+class DuplicateShape(Shape):
+    """A delivery of an event that was there already."""
+
+    recorded_time: int
+
+
+class ConflictShape(Shape):
+    """A body that says something else under the key of an event that was there already."""
+
+    sha256: str
+    body: Base64 = Field(description="As received, base64.")
+    parsed: Any
+    deliveries: int
+    first_time: int
+    last_time: int
+
+
+class EventWithBody(EventRow):
+    """An event of the log with its body."""
+
+    body: Base64 = Field(description="As received, base64.")
+
+
+class LogEvent(EventWithBody):
+    """An event of the log with all that is kept of it."""
+
+    parsed: Any = Field(description="The body's JSON; null where it is none.")
+    sha256: str = Field(description="Of the body, hex.")
+    duplicates: list[DuplicateShape]
+    conflicts: list[ConflictShape]
+
+
+def event_row(recorded: Recorded, restates: int | None) -> EventRow:
+    """An event of the log in the contract's shape."""
+    event = recorded.event
+    return EventRow(
+        position=recorded.position,
+        id=event.id,
+        type=event.type,
+        org_id=event.org_id,
+        agent_id=event.agent_id,
+        task_id=event.task_id,
+        created_time=recorded.created,
+        time=recorded.time,
+        time_source=recorded.time_source,
+        recorded_time=recorded.recorded_time,
+        origin=recorded.origin,
+        restates=restates,
+    )

@@ -1,0 +1,218 @@
+"""Views: an agent or a task as the contract shows it, and how a folded state becomes one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from projector.domain.agent import AgentState, Session
+from projector.domain.counters import (
+    CONFERENCES,
+    CONSULT,
+    CONSULTS,
+    HOLD,
+    HOLDS,
+    OFFERS,
+    QUEUED,
+    TALK,
+    TRANSFERS,
+    WRAP_UP,
+    rona,
+)
+from projector.domain.fold import State
+from projector.domain.task import TaskState
+
+if TYPE_CHECKING:
+    pass
+
+
+from projector.contract.base import Shape, fields_of
+
+
+class LastEventShape(Shape):
+    id: str
+    type: str
+    created_time: int | None
+    recorded_time: int
+    position: int
+
+
+class Provenance(Shape):
+    """What a view rests on."""
+
+    last_event: LastEventShape | None
+    event_count: int
+    anomaly_count: int
+    settled: bool = Field(description="Later arrivals are unlikely to change this view.")
+
+
+class SessionShape(Shape):
+    login_time: int | None
+    logout_time: int | None
+    logged_out_by: str | None
+    profile_type: str | None
+    destination: str | None
+
+
+class Interaction(Shape):
+    """An open leg."""
+
+    task_id: str
+    channel_id: str | None
+    channel_type: str | None
+    state: str
+    since: int
+    queue_id: str | None
+
+
+class ChannelShape(Shape):
+    current_state: str
+    since: int
+    pending_idle_state: bool
+    idle_code_name: str | None
+
+
+class AgentView(Provenance):
+    """The state of an agent."""
+
+    agent_id: str
+    org_id: str
+    team_id: str | None
+    status: str = Field(description="What a supervisor reads: the state of the busiest leg.")
+    status_since: int | None
+    current_state: str
+    state_since: int | None
+    logged_in: bool
+    session: SessionShape
+    idle_code_id: str | None
+    idle_code_name: str | None
+    wrap_up_aux_code_id: str | None
+    task_id: str | None
+    queue_id: str | None
+    destination: str | None
+    interactions: list[Interaction]
+    channels: dict[str, ChannelShape]
+
+
+class ParticipantShape(Shape):
+    agent_id: str
+    state: str
+    since: int
+    joined_time: int
+    wrap_up_aux_code_id: str | None
+    open: bool
+
+
+class CaptureShape(Shape):
+    file_path: str | None
+    created_time: int | None
+
+
+class CountsShape(Shape):
+    offers: int
+    rona: int
+    holds: int
+    consults: int
+    conferences: int
+    transfers: int
+
+
+class DurationsShape(Shape):
+    queued_ms: int
+    talk_ms: int
+    hold_ms: int
+    consult_ms: int
+    wrap_up_ms: int
+
+
+class TaskView(Provenance):
+    """The state of a task."""
+
+    task_id: str
+    org_id: str
+    status: str = Field(description="In the words of the vendor's Tasks API, and `failed`.")
+    current_state: str
+    state_since: int | None
+    complete: bool
+    channel_type: str | None
+    direction: str | None
+    outbound_type: str | None
+    origin: str | None
+    destination: str | None
+    queue_id: str | None
+    created_time: int | None
+    queued_time: int | None
+    offered_time: int | None
+    connected_time: int | None
+    ended_time: int | None
+    completed_time: int | None
+    terminating_party: str | None
+    reason: str | None
+    participants: list[ParticipantShape]
+    captures: list[CaptureShape]
+    counts: CountsShape
+    durations: DurationsShape
+
+
+def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) -> AgentView:
+    """An agent's state in the contract's shape."""
+    shown = state.display_state()
+    interactions = sorted(state.legs.items(), key=lambda item: (item[1].since, item[0]))
+    return AgentView.model_validate(
+        {
+            **_folded(state),
+            **fields_of(shown),
+            "agent_id": agent_id,
+            "org_id": org_id,
+            "session": state.session or Session(),
+            "idle_code_name": state.idle_code_name if shown.status == "idle" else None,
+            "interactions": [
+                {"task_id": task_id, **fields_of(leg)} for task_id, leg in interactions
+            ],
+            "channels": dict(sorted(state.channels.items())),
+            "settled": settled,
+        }
+    )
+
+
+def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> TaskView:
+    """A task's state in the contract's shape."""
+    counters = state.counters
+    joined = sorted(state.participants.items(), key=lambda item: (item[1].joined_time, item[0]))
+    return TaskView.model_validate(
+        {
+            **_folded(state),
+            "counts": {
+                "offers": counters[OFFERS],
+                "rona": rona(counters),
+                "holds": counters[HOLDS],
+                "consults": counters[CONSULTS],
+                "conferences": counters[CONFERENCES],
+                "transfers": counters[TRANSFERS],
+            },
+            "durations": {
+                "queued_ms": counters[QUEUED],
+                "talk_ms": counters[TALK],
+                "hold_ms": counters[HOLD],
+                "consult_ms": counters[CONSULT],
+                "wrap_up_ms": counters[WRAP_UP],
+            },
+            "task_id": task_id,
+            "org_id": org_id,
+            "status": state.status(),
+            "participants": [
+                {"agent_id": agent_id, "open": participant.is_open(), **fields_of(participant)}
+                for agent_id, participant in joined
+            ],
+            "settled": settled,
+        }
+    )
+
+
+def _folded(state: State) -> dict[str, Any]:
+    return {
+        **fields_of(state),
+        "event_count": state.event_count,
+        "anomaly_count": state.anomaly_count,
+    }

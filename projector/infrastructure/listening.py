@@ -1,0 +1,77 @@
+"""LISTEN: following notifications of the database, and bearing that it goes away.
+
+Rule: LISTEN comes before the first read, so whatever is committed in between wakes the listener. A
+notification can still be missed, so every wait has an end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from psycopg import Connection, sql
+from psycopg.rows import DictRow
+
+from projector.infrastructure.database import (
+    StoreUnavailable,
+    become_service,
+    connect,
+    translated,
+)
+
+# A process that vanished holds its locks no longer than the database takes to notice.
+_KEEPALIVES = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
+_SERVER_KEEPALIVES = b"""
+    SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
+"""
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def listening(url: str, channel: str, *schemas: str) -> Iterator[Connection[DictRow]]:
+    """A connection of the service's role that listens to a channel.
+
+    StoreUnavailable where the database does not answer, also later in the block.
+    """
+    with translated(), connect(url, **_KEEPALIVES) as connection:
+        become_service(connection, *schemas)
+        connection.execute(_SERVER_KEEPALIVES)
+        connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        yield connection
+
+
+def await_notice(connection: Connection[DictRow], seconds: float) -> bool:
+    """Wait for a notification; whether one came in time."""
+    return bool([*connection.notifies(timeout=seconds, stop_after=1)])
+
+
+def drain_notices(connection: Connection[DictRow]) -> None:
+    """Take all notifications that wait, so that they wake the listener once."""
+    for _ in connection.notifies(timeout=0):
+        pass
+
+
+def keep_following(
+    follow: Callable[[], None],
+    *,
+    who: str,
+    is_needed: Callable[[], bool],
+    rest: Callable[[], object],
+    waits_for: type[Exception] = StoreUnavailable,
+) -> None:
+    """Call ``follow`` again whenever it ends, as long as it is needed, and rest after an error.
+
+    StoreUnavailable and ``waits_for`` are expected; other errors are logged as faults. No
+    error ends the loop.
+    """
+    while is_needed():
+        try:
+            follow()
+        except (StoreUnavailable, waits_for) as error:
+            log.warning("%s waits: %s", who, error)
+            rest()
+        except Exception:
+            log.exception("%s failed and tries again", who)
+            rest()

@@ -1,0 +1,421 @@
+"""Comparison of one subject: its events folded anew against its rows. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from itertools import chain, groupby
+from random import Random
+from typing import Any, Generic
+
+from projector.domain.counters import Counters
+from projector.domain.events import (
+    RECONCILIATION_TOLERANCE_MS,
+    Origin,
+    Recorded,
+    in_order,
+    is_snapshot_point,
+    restatements,
+)
+from projector.domain.fold import DisplayState, Fold, Interval, S
+from projector.projection.read_models import PASSING_TIME, Key, Table, late_event, to_json
+
+ENDLESS = 2**62  # after every time and every position
+Row = Mapping[str, Any]
+Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDifference:
+    """The first field of a subject in which a table is not what the log says."""
+
+    table: str
+    org_id: str
+    id: str
+    field: str  # with its row's key; the row itself where it is missing or should not be there
+    expected: Any
+    found: Any
+    position: int | None = None  # as it was known at which
+    event_id: str | None = None  # the last event known there
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was compared, and what differs."""
+
+    subjects: int = 0
+    events: int = 0
+    rows: int = 0
+    moments: int = 0  # positions at which a subject was folded
+    left: int = 0  # positions of its requests that were not looked at
+    unfolded: int = 0  # events above their partition's position
+    waiting: int = 0  # events of parked subjects, from where they wait
+    skipped: int = 0  # events that an operator left out of a subject
+    differences: list[TableDifference] = field(default_factory=list)
+
+    def add(self, other: Checked) -> None:
+        self.subjects += other.subjects
+        self.events += other.events
+        self.rows += other.rows
+        self.moments += other.moments
+        self.left += other.left
+        self.differences += other.differences
+
+
+@dataclass(slots=True)
+class _FoldedSubject(Generic[S]):
+    """One subject folded from its beginning."""
+
+    story: Fold[S]
+    kept: dict[int, tuple[str, dict[str, int]]]  # states and counters at snapshots, by time
+
+
+class _Differs(Exception):  # noqa: N818 - carries what was found
+    def __init__(self, table: str, name: str, expected: Any, found: Any) -> None:
+        super().__init__(name)
+        self.told = table, name, expected, found
+
+
+class SubjectComparison(Generic[S]):
+    """One subject: its events, its rows, and the first difference between them."""
+
+    def __init__(  # noqa: PLR0913 - what is compared
+        self,
+        table: Table[S],
+        key: Key,
+        events: Sequence[Recorded],
+        rows: Mapping[str, Sequence[Row]],
+        *,
+        chance: Random,
+        moments: int,
+    ) -> None:
+        self._table = table
+        self._key = key
+        self._events = events
+        self._rows = rows
+        requests = groupby(sorted(events, key=_position), key=lambda it: it.request_position)
+        self._requests = {position: [*told] for position, told in requests}
+        self._late = {it for it in self._requests if self._late_of(it)}
+        live = self._requests.keys() - self._late
+        some = [_some(each, moments, chance) for each in (self._late, live)]
+        self._looked_at = sorted(chain(*some))
+        self.looked_at = len(self._looked_at)
+        self.left = len(self._requests) - self.looked_at
+
+    def difference(self) -> TableDifference | None:
+        """The first one; what makes no sense at all is one too."""
+        position: int | None = None
+        try:
+            self._check_positions()
+            self._check_counts()
+            for position in self._looked_at:
+                self._check_request(position)
+            position = max(self._requests, default=None)
+            if position is None:
+                self._check_nothing()
+            else:
+                self._check_now()
+        except _Differs as found:
+            return self._difference(position, *found.told)
+        except (TypeError, ValueError) as error:
+            return self._difference(position, self._table.name, "some row", "", str(error))
+        return None
+
+    def _difference(
+        self, position: int | None, table: str, name: str, *told: Any
+    ) -> TableDifference:
+        expected, found = told
+        request = self._requests.get(position or 0, ())
+        return TableDifference(
+            table=table,
+            org_id=self._key[0],
+            id=self._key[1],
+            field=name,
+            expected=expected,
+            found=found,
+            position=position,
+            event_id=request[-1].event.id if request else None,
+        )
+
+    # --- what is known now ---
+
+    def _check_nothing(self) -> None:
+        for name, rows in self._rows.items():
+            self._compare(name, {}, dict(enumerate(rows)))
+
+    def _check_now(self) -> None:
+        last = max(self._requests)
+        folded = self._fold(last)
+        self._check_state(folded)
+        self._check_anomalies(folded)
+        self._check_known(last, folded)
+
+    def _check_state(self, folded: _FoldedSubject[S]) -> None:
+        table, state, events = self._table, folded.story.state, self._events
+        later, facts = table.state_at_deadline(state), table.kpi_facts(state)
+        newest = max(events, key=_position)
+        expected = {
+            "partition": table.partition_of(self._key),
+            "position": newest.position,
+            "state": table.dump(state),
+            "counters": state.counters.counts(),
+            "facets": table.facets(state),
+            "deadline": state.deadline(),
+            "facets_after_deadline": None if later is None else table.facets(later),
+            "last_event_time": state.last_event.time if state.last_event else 0,
+            "last_event_type": state.last_event.type if state.last_event else "",
+            "kpi_facts": None if facts is None else [*astuple(facts)],
+            "first_event_time": min(it.time for it in events),
+            "last_recorded_time": newest.recorded_time,
+            "max_clock_lead_ms": max(it.time - it.recorded_time for it in events),
+            "max_lateness_ms": max(it.recorded_time - it.time for it in events),
+        }
+        rows = self._rows[table.name]
+        self._compare(table.name, {"": expected}, dict.fromkeys([""], rows[0]) if rows else {})
+
+    def _check_anomalies(self, folded: _FoldedSubject[S]) -> None:
+        state = folded.story.state
+        by_time = (self._table.state_at_deadline(state) or state).deadline_anomaly()
+        expected = {
+            PASSING_TIME if it.position is None else it.position: {
+                "kind": it.kind.value,
+                "event_id": it.event_id,
+                "gap_from": it.gap_from,
+                "gap_to": it.gap_to,
+            }
+            for it in (*folded.story.anomalies, by_time)
+            if it is not None
+        }
+        name = self._table.anomalies
+        self._compare(name, expected, {row["position"]: row for row in self._rows[name]})
+
+    # --- what was known ---
+
+    def _check_positions(self) -> None:
+        """Rows became known, and ceased to be, with the requests that told of the subject."""
+        table, requests, late = self._table, self._requests.keys(), self._late
+        for name, column, positions in (
+            (table.intervals, "known_from", requests),
+            (table.intervals, "known_to", requests | {None}),
+            (table.snapshots, "known_from", requests),
+            (table.snapshots, "known_to", requests | {None}),
+            (table.late_counts, "known_from", late),
+            (table.corrections, "position", late),
+        ):
+            for row in self._rows[name]:
+                if row[column] not in positions:
+                    raise _Differs(name, column, "where a request of it begins", row[column])
+
+    def _check_counts(self) -> None:
+        """What is added up is a number for each name."""
+        for name, column in (
+            (self._table.snapshots, "counters"),
+            (self._table.late_counts, "added"),
+        ):
+            for row in self._rows[name]:
+                told = row[column]
+                if not isinstance(told, dict) or not all(type(it) is int for it in told.values()):
+                    raise _Differs(name, column, "a number for each name", told)
+
+    def _check_request(self, position: int) -> None:
+        """What one request changed."""
+        after = self._fold(position)
+        if position in self._late:
+            self._check_late_counts(position, self._fold(position - 1), after)
+            self._check_corrections(position)
+        self._check_known(position, after)
+
+    def _check_known(self, position: int, folded: _FoldedSubject[S]) -> None:
+        table = self._table
+        expected = {it.start: _interval_fields(it) for it in folded.story.intervals}
+        found = self._known(table.intervals, "start", position)
+        self._compare(table.intervals, expected, found)
+        kept = {
+            time: {"state": state, "counters": counters}
+            for time, (state, counters) in folded.kept.items()
+        }
+        found = self._known(table.snapshots, "time", position)
+        self._compare(
+            table.snapshots,
+            kept,
+            {
+                time: {**row, "counters": self._counted(row, position)}
+                for time, row in found.items()
+            },
+        )
+
+    def _known(self, name: str, time: str, position: int) -> dict[int, Row]:
+        rows = [
+            row
+            for row in self._rows[name]
+            if row["known_from"] <= position
+            and (row["known_to"] is None or row["known_to"] > position)
+        ]
+        found = {row[time]: row for row in rows}
+        if len(found) < len(rows):
+            raise _Differs(name, "known_from", "one row at a time", f"{len(rows)} rows")
+        return found
+
+    def _counted(self, row: Row, position: int) -> Mapping[str, int]:
+        counters = Counters(row["counters"])
+        for late in self._rows[self._table.late_counts]:
+            if late["time"] <= row["time"] and row["known_from"] < late["known_from"] <= position:
+                counters.add(late["added"])
+        return counters.counts()
+
+    def _check_late_counts(
+        self, position: int, before: _FoldedSubject[S], after: _FoldedSubject[S]
+    ) -> None:
+        added = after.story.state.counters.plus(before.story.state.counters, times=-1).counts()
+        expected = {self._begin_of(position): {"added": added}} if added else {}
+        name = self._table.late_counts
+        found = {row["time"]: row for row in self._rows[name] if row["known_from"] == position}
+        self._compare(name, expected, found)
+
+    def _begin_of(self, position: int) -> int:
+        """The first time that a request may have disturbed."""
+        request = self._requests[position]
+        first, last = min(it.time for it in request), max(it.time for it in request)
+        reach = RECONCILIATION_TOLERANCE_MS
+        near = [
+            it
+            for it in self._events
+            if it.position < position and first - reach <= it.time <= last + reach
+        ]
+        if not any(it.origin is Origin.RECONCILIATION for it in near):
+            return first
+        return min(first, *(it.time for it in near))
+
+    def _check_corrections(self, position: int) -> None:
+        table, late = self._table, in_order(self._late_of(position))
+        moment = late[0].recorded_time
+        before = self._shown(position - 1, moment)
+        after = self._shown(position, moment)
+        expected = {
+            start: {
+                "partition": table.partition_of(self._key),
+                "finish": end,
+                "recorded_time": moment,
+                "event_id": late[0].event.id,
+                "before": [to_json(*it) for it in _over(before, start, end)],
+                "after": [to_json(*it) for it in _over(after, start, end)],
+                "events": [late_event(it) for it in late],
+            }
+            for start, end in _changed(before, after)
+            if not _only_ends(before, start, end, late)
+        }
+        rows = [row for row in self._rows[table.corrections] if row["position"] == position]
+        self._compare(table.corrections, expected, {row["start"]: row for row in rows})
+
+    def _shown(self, position: int, moment: int) -> list[tuple[Interval, int | None]]:
+        """Intervals with their ends, as one who looked at a moment was shown them."""
+        intervals = self._fold(position).story.advance_to(moment).intervals
+        ends = [*(it.start for it in intervals[1:]), None]
+        return [*zip(intervals, ends, strict=True)]
+
+    # --- folding and comparing ---
+
+    def _late_of(self, position: int) -> list[Recorded]:
+        """The events of a request that are not last among all that was known before."""
+        newest = max((it.order for it in self._events if it.position < position), default=None)
+        told = self._requests[position]
+        return [] if newest is None else [it for it in told if it.order < newest]
+
+    def _fold(self, position: int) -> _FoldedSubject[S]:
+        """All events that were known with the request of a position, one moment at a time."""
+        known = in_order(it for it in self._events if it.request_position <= position)
+        repeats = restatements(known)
+        story, kept = Fold(self._table.fresh()), dict[int, tuple[str, dict[str, int]]]()
+        told = (it for it in known if it.position not in repeats)
+        for time, events in groupby(told, key=lambda it: it.time):
+            moment = [*events]
+            story.apply(time, moment)
+            if any(map(is_snapshot_point, moment)):
+                kept[time] = self._table.dump(story.state), story.state.counters.counts()
+        return _FoldedSubject(story, kept)
+
+    def _compare(self, name: str, expected: Mapping[Any, Fields], found: Mapping[Any, Row]) -> None:
+        for key, column, *told in differing(expected, found):
+            raise _Differs(name, f"{column}[{key}]" if key != "" else column, *told)
+
+
+def differing(
+    expected: Mapping[Any, Fields], found: Mapping[Any, Row]
+) -> Iterator[tuple[Any, str, Any, Any]]:
+    """Key, field, what is expected and what was found, by key, where rows are not as expected."""
+    for key in sorted({*expected, *found}, key=str):
+        if key not in found:
+            yield key, "row", dict(expected[key]), None
+        elif key not in expected:
+            yield key, "row", None, dict(found[key])
+        else:
+            for column, value in expected[key].items():
+                if found[key][column] != value:
+                    yield key, column, value, found[key][column]
+
+
+def _some(positions: Iterable[int], most: int, chance: Random) -> Sequence[int]:
+    found = sorted(positions)
+    return found if len(found) <= most else chance.sample(found, most)
+
+
+def _position(recorded: Recorded) -> int:
+    return recorded.position
+
+
+def _interval_fields(interval: Interval) -> Fields:
+    shown = interval.display
+    return {
+        "status": shown.status,
+        "current_state": shown.current_state,
+        "task_id": shown.task_id,
+        "queue_id": shown.queue_id,
+        "idle_code_id": shown.idle_code_id,
+        "event_id": interval.event_id,
+    }
+
+
+ShownIntervals = Sequence[tuple[Interval, int | None]]
+
+
+def _changed(before: ShownIntervals, after: ShownIntervals) -> Iterator[tuple[int, int | None]]:
+    """The longest stretches in which an instant shows other than it did, by comparing instants."""
+    edges = sorted({it.start for it, _ in (*before, *after)})
+    begun: int | None = None
+    for edge in edges:
+        old, new = _at(before, edge), _at(after, edge)
+        differs = old is not None and old != new
+        if differs and begun is None:
+            begun = edge
+        elif not differs and begun is not None:
+            yield begun, edge
+            begun = None
+    if begun is not None:
+        yield begun, None
+
+
+def _at(shown: ShownIntervals, time: int) -> DisplayState | None:
+    place = bisect_right(shown, time, key=lambda it: it[0].start)
+    return shown[place - 1][0].display if place else None
+
+
+def _over(shown: ShownIntervals, start: int, end: int | None) -> ShownIntervals:
+    return [
+        (it, until)
+        for it, until in shown
+        if (until is None or until > start) and (end is None or it.start < end)
+    ]
+
+
+def _only_ends(
+    before: ShownIntervals, start: int, end: int | None, late: Sequence[Recorded]
+) -> bool:
+    """Whether nothing happened but that the running interval ended when a late event says."""
+    over = _over(before, start, end)
+    return (
+        end is None
+        and len(over) == 1
+        and over[0][0].start < start
+        and start in {it.time for it in late}
+    )
