@@ -3,10 +3,10 @@
 Not run, since they do not apply:
 - ``AggregateRecorderTestCase``: it demands that ``insert_events`` answers None, as recorders
   without positions do; what else it checks of streams is checked below.
-- ``TrackingRecorderTestCase``, ``ProcessRecorderTestCase``: our projections keep their position in
-  the transaction of their page, in a table of their own.
-- ``InfrastructureFactoryTestCase``, ``TranscoderTestCase``: bodies are stored as received, so no
-  factory, mapper or transcoder of the library is in use.
+- ``ProcessRecorderTestCase``: no recorder of ours appends events and a position in one transaction.
+- ``InfrastructureFactoryTestCase``: it sets the library's connection settings; our factory reads
+  ``DATABASE_URL`` alone.
+- ``TranscoderTestCase``: bodies stay as received.
 - ``test_performance``, ``test_concurrent_throughput``: they measure and assert nothing;
   ``make bench`` measures.
 """
@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from eventsourcing.persistence import IntegrityError, StoredEvent
+from eventsourcing.persistence import IntegrityError, StoredEvent, TrackingRecorder
 from eventsourcing.tests import persistence as cases
 
+from projector.event_log.application import LogFactory
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import open_pool
 
@@ -51,6 +52,19 @@ class TestApplicationRecorder(_OverOurStore, cases.ApplicationRecorderTestCase):
 
 class TestNonInterleaving(_OverOurStore, cases.NonInterleavingNotificationIDsBaseCase):
     """Positions of one insert are never mixed with those of another."""
+
+
+class TestTrackingRecorder(cases.TrackingRecorderTestCase):
+    """Positions of a projection of an integrator's own, as our factory keeps them."""
+
+    @pytest.fixture(autouse=True)
+    def _factory(self, database_url: str) -> Iterator[None]:
+        with LogFactory({"DATABASE_URL": database_url}) as factory:
+            self.factory = factory
+            yield
+
+    def create_recorder(self) -> TrackingRecorder:
+        return self.factory.tracking_recorder()
 
 
 def test_streams_are_read_by_version(store: EventStore) -> None:
