@@ -32,7 +32,7 @@ from projector.domain.events import Origin
 from projector.event_log.application import EventLog, EventLogError, LoggedEvent
 from projector.webex.simulator.payloads import Body
 from tests.conftest import Site
-from tests.examples import login, v1
+from tests.examples import body, login, v1
 from tests.integration.driving import eventually
 from tests.integration.reconciling import live
 
@@ -123,15 +123,32 @@ def is_step(type_: str) -> bool:
 def hold_ms(bodies: Sequence[Body]) -> Counter[str]:
     """Milliseconds on hold by queue, from the webhooks that arrived, in the order of their time."""
     tasks: dict[str, dict[str, Body]] = {}
-    for body in bodies:
-        if is_step(body["type"]):
-            tasks.setdefault(body["data"]["taskId"], {})[body["id"]] = body["data"] | body
+    for it in bodies:
+        if is_step(it["type"]):
+            tasks.setdefault(it["data"]["taskId"], {})[it["id"]] = it["data"] | it
     totals: Counter[str] = Counter()
     for steps in tasks.values():
         for step, after in pairwise(sorted(steps.values(), key=lambda it: it["createdTime"])):
             if step["type"] in ("task:on-hold", "task:consult-done"):
                 totals[step["queueId"]] += after["createdTime"] - step["createdTime"]
     return totals
+
+
+def test_a_program_that_loses_the_database_ends(site: Site, reports: str, tmp_path: Path) -> None:
+    """With an error, so that a supervisor starts it again; the next one goes on."""
+    bodies = [body("task:new", moment, id=f"{moment}", taskId=f"t{moment}") for moment in range(4)]
+    post(site, bodies[:2])
+    with program(tmp_path, reports) as process:
+        eventually(lambda: positions(site.url) == [1, 2], seconds=60)
+        rows(
+            site.url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = 'reports' AND datname = current_database()",
+        )
+        assert 1 == process.wait(30)
+    post(site, bodies[2:])
+    with program(tmp_path, reports):
+        eventually(lambda: positions(site.url) == [1, 2, 3, 4], seconds=60)
 
 
 def post(site: Site, bodies: Sequence[Body]) -> None:
