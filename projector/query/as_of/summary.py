@@ -234,7 +234,8 @@ _KPI_FACTS = sql.SQL(", ").join(
     sql.SQL("kpi_facts[{}] AS {}").format(number, sql.Identifier(field.name))
     for number, field in enumerate(fields(KpiFacts), start=1)
 )
-_STANDS = sql.SQL("(position <= %(known)s AND last_event_time <= %(upto)s)")
+# Qualified: within a subquery of the log, `position` alone would be that of an event.
+_STANDS = sql.SQL("(v.position <= %(known)s AND v.last_event_time <= %(upto)s)")
 _ALL = sql.SQL("TRUE")
 _MEMBERS = sql.SQL("(SELECT * FROM unnest(%(member_orgs)s::text[], %(member_ids)s::text[]))")
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN {}").format(_MEMBERS)
