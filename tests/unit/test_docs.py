@@ -31,6 +31,25 @@ def test_every_route_is_told(route):
         assert (field.alias or name) in text("http.md")
 
 
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.body], ids=lambda route: route.path
+)
+def test_every_field_of_a_body_is_told(route):
+    """By its name, as code."""
+    fields = [field.alias or name for name, field in route.body.model_fields.items()]
+    assert [] == [name for name in fields if not re.search(rf'[`"]{name}[`"]', text("http.md"))]
+
+
+def test_every_route_that_is_told_exists():
+    """Of the API; the page's own are not among the declared routes."""
+    declared = {(route.method.upper(), re.sub(r"<\w+>", "{}", route.path)) for route in ROUTES}
+    told = {
+        (method, re.sub(r"{\w+}", "{}", path))
+        for method, path in re.findall(r"`(GET|POST|PUT|DELETE) (/[^`\s]+)", text("http.md"))
+    }
+    assert set() == told - declared - {("GET", "/floor"), ("POST", "/session")}
+
+
 @pytest.mark.parametrize("field", Settings.model_fields.values(), ids=lambda field: field.alias)
 def test_every_setting_is_told(field):
     """By its variable, with its default where that is a plain one."""
