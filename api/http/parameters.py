@@ -51,11 +51,11 @@ class Allowed:
 P = TypeVar("P", bound=Parameters)
 
 
-def _plain_digits(given: Any) -> Any:
+def _plain_digits(value: Any) -> Any:
     """Nothing but digits: pydantic alone would also take signs, blanks and underscores."""
-    if not (isinstance(given, str) and given.isascii() and given.isdigit()):
-        raise ValueError(given)
-    return given
+    if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+        raise ValueError(value)
+    return value
 
 
 def _storable(text: str) -> str:
@@ -118,12 +118,12 @@ PATH_NUMBERS = {
 
 def read_query(model: type[P]) -> P:
     """The parameters of the request's query; Problem 400 names each that is wrong."""
-    given = request.args.to_dict(flat=False)
+    texts_by_name = request.args.to_dict(flat=False)
     try:
         return model.model_validate(
             {
                 name: values if len(values) > 1 or name in repeatable(model) else values[0]
-                for name, values in given.items()
+                for name, values in texts_by_name.items()
             }
         )
     except PydanticError as error:
@@ -131,7 +131,7 @@ def read_query(model: type[P]) -> P:
         raise Problem(
             400,
             f"Bad parameters: {', '.join(wrong)}.",
-            errors=[_parameter_error(model, name, given.get(name, [])) for name in wrong],
+            errors=[_parameter_error(model, name, texts_by_name.get(name, [])) for name in wrong],
         ) from None
 
 
@@ -145,17 +145,19 @@ def read_path(parts: Mapping[str, str]) -> dict[str, Any]:
 
 def read_body(model: type[P]) -> P:
     """The request's JSON object; Problem 400 names each field that is wrong."""
-    given = request.get_json(force=True, silent=True)
-    if not isinstance(given, dict):
+    content = request.get_json(force=True, silent=True)
+    if not isinstance(content, dict):
         raise Problem(400, "The body is no JSON object.")
     try:
-        return model.model_validate(given)
+        return model.model_validate(content)
     except PydanticError as error:
         wrong = dict.fromkeys(str((*item["loc"], "body")[0]) for item in error.errors())
         raise Problem(
             400,
             f"Bad body: {', '.join(wrong)}.",
-            errors=[_parameter_error(model, name, [json.dumps(given.get(name))]) for name in wrong],
+            errors=[
+                _parameter_error(model, name, [json.dumps(content.get(name))]) for name in wrong
+            ],
         ) from None
 
 
@@ -212,10 +214,10 @@ def filters(query: Parameters, *, without: Collection[str]) -> dict[str, list[st
 
     A NUL becomes the replacement character, as in the views, which the filters are compared with.
     """
-    given = query.model_dump(by_alias=True, exclude={*without})
+    values_by_name = query.model_dump(by_alias=True, exclude={*without})
     return {
         name: [value.replace("\0", "\N{REPLACEMENT CHARACTER}") for value in values]
-        for name, values in given.items()
+        for name, values in values_by_name.items()
         if values
     }
 
