@@ -74,12 +74,17 @@ class Vendor:
         timeout: httpx.Timeout = TIMEOUT,
         sleep: Callable[[float], Any] = time.sleep,
     ) -> None:
-        self._root = root
         self._credentials = credentials
         self._pace = pace or Pace(REQUESTS_A_MINUTE)
         self._sleep = sleep
         self._tries = tries
-        self._http = httpx.Client(timeout=timeout)
+        self._http = httpx.Client(
+            base_url=root,
+            auth=credentials,
+            headers={"Accept": "application/json"},
+            timeout=timeout,
+            event_hooks={"request": [self._count]},
+        )
         self.requests = 0
 
     def close(self) -> None:
@@ -103,37 +108,26 @@ class Vendor:
         return self._call(method, path, is_safe=False, json=body, params=params)
 
     def _call(self, method: str, path: str, *, is_safe: bool = True, **given: Any) -> Any:
-        token, renewed = self._credentials.token(), False
         for tried in range(1, self._tries + 1):
             try:
-                return self._try(method, path, token, **given)
+                return self._try(method, path, **given)
             except _Again as again:
-                if again.needs_token and renewed:
-                    raise VendorRefuses(_REFUSED.format(method, path), 401) from None
                 if tried == self._tries or not (is_safe or again.was_not_taken):
                     times = "once" if tried == 1 else f"{tried} times"
                     raise VendorSilent(
                         f"The vendor does not answer {method} {path} ({again.why}, tried {times})."
                     ) from None
-                if again.needs_token:
-                    token, renewed = self._credentials.renew(token), True
-                else:
-                    self._sleep(_pause(tried, again.seconds))
+                self._sleep(_pause(tried, again.seconds))
         raise AssertionError  # pragma: no cover - the last try answers or raises
 
-    def _try(self, method: str, path: str, token: str, **given: Any) -> Any:
+    def _try(self, method: str, path: str, **given: Any) -> Any:
         """One call: what it answers, or why it may be tried again."""
-        self._pace.wait()
-        self.requests += 1
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         try:
-            answer = self._http.request(method, f"{self._root}{path}", headers=headers, **given)
+            answer = self._http.request(method, path, **given)
         except httpx.HTTPError as error:
             never_sent = isinstance(error, httpx.ConnectError)
             raise _Again(type(error).__name__, was_not_taken=never_sent) from None
         status = answer.status_code
-        if status == HTTPStatus.UNAUTHORIZED:
-            raise _Again("401", was_not_taken=True, needs_token=True)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             asked = answer.headers.get("Retry-After", "")
             seconds = float(asked) if asked.isascii() and asked.isdigit() else None
@@ -147,6 +141,11 @@ class Vendor:
         except ValueError:
             raise _Again("no whole JSON") from None
 
+    def _count(self, _: httpx.Request) -> None:
+        """Wait for the turn of a request; one that is sent again with a new token has its own."""
+        self._pace.wait()
+        self.requests += 1
+
 
 class _Again(Exception):  # noqa: N818 - a signal inside this file, never an error outside
     """A call may be tried again: why, whether the vendor took it, and when (seconds)."""
@@ -156,13 +155,11 @@ class _Again(Exception):  # noqa: N818 - a signal inside this file, never an err
         why: str,
         *,
         was_not_taken: bool = False,
-        needs_token: bool = False,
         seconds: float | None = None,
     ) -> None:
         super().__init__(why)
         self.why = why
         self.was_not_taken = was_not_taken
-        self.needs_token = needs_token
         self.seconds = seconds
 
 
@@ -172,9 +169,6 @@ def _pause(tried: int, asked: float | None) -> float:
         return min(asked, LONGEST_WAIT_SECONDS)
     spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads tries, no secret
     return min(2.0 ** (tried - 1), LONGEST_WAIT_SECONDS) * spread
-
-
-_REFUSED = "The vendor refuses {} {} (401): the credentials are expired or wrong."
 
 
 def _refusal(method: str, path: str, answer: httpx.Response) -> VendorRefuses:

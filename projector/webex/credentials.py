@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -43,8 +44,12 @@ class Access:
         return f"Access(until={self.until:.0f})"
 
 
-class Credentials:
-    """Tells a token that holds. Thread-safe; one file serves all processes of a data directory."""
+class Credentials(httpx.Auth):
+    """The vendor's access token, for every request of a client; a refused one is renewed once.
+
+    Thread-safe. One file serves all processes of a data folder. Without a usable token a request
+    raises NoCredentials or CredentialsRefused.
+    """
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -53,8 +58,17 @@ class Credentials:
         self._lock = threading.Lock()
         self._access: Access | None = None
 
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send a request with the token, and once more with another where the vendor refuses it."""
+        token = self.token()
+        request.headers["Authorization"] = f"Bearer {token}"
+        response = yield request
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            request.headers["Authorization"] = f"Bearer {self.renew(token)}"
+            yield request
+
     def token(self) -> str:
-        """A token; NoCredentials where none is configured, CredentialsRefused where none holds."""
+        """A valid token; NoCredentials if none is configured, CredentialsRefused if none is valid."""
         with self._lock:
             if self._access is None:
                 self._access = self._kept()
