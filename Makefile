@@ -54,7 +54,7 @@ clean:  ## remove .venv and caches, but no data
 	rm -rf .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): setup.cfg constraints.txt tools/venv.sh
+$(READY): setup.cfg setup.py constraints.txt tools/venv.sh
 	PYTHON='$(PYTHON)' sh tools/venv.sh .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@

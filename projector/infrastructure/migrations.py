@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 import psycopg
 from psycopg import Connection, sql
@@ -16,7 +17,8 @@ from psycopg.rows import DictRow
 from projector.infrastructure.database import SCHEMA, connect, first_line, translated
 from projector.infrastructure.errors import ProjectorError
 
-FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+# setup.py says where the package lies in a checkout; in a wheel it lies below `projector`.
+FOLDER = files("projector.migrations")
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
 _LOCK = 7_362_018_455  # any number, the same for all who migrate
 
@@ -38,14 +40,17 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def read_folder(folder: Path = FOLDER) -> list[Migration]:
+def read_folder(folder: Traversable = FOLDER) -> list[Migration]:
     """The migrations of a folder in order; their numbers must run 1, 2, 3 and so on."""
     found = []
-    for path in sorted(folder.glob("*.sql")):
-        match = _NAME.fullmatch(path.name)
+    for file in sorted(folder.iterdir(), key=lambda it: it.name):
+        if not file.name.endswith(".sql"):
+            continue
+        match = _NAME.fullmatch(file.name)
         if match is None:
-            raise MigrationError(f"{path.name} is not named like 0001_what_it_does.sql: rename it.")
-        found.append(Migration(version=int(match[1]), name=path.stem, text=path.read_text()))
+            raise MigrationError(f"{file.name} is not named like 0001_what_it_does.sql: rename it.")
+        name, text = file.name.removesuffix(".sql"), file.read_text("utf-8")
+        found.append(Migration(version=int(match[1]), name=name, text=text))
     if [migration.version for migration in found] != list(range(1, len(found) + 1)):
         raise MigrationError(
             f"The migrations in {folder} do not run 1, 2, 3: renumber the new one."
@@ -53,13 +58,13 @@ def read_folder(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-def pending(url: str, folder: Path = FOLDER) -> list[Migration]:
+def pending(url: str, folder: Traversable = FOLDER) -> list[Migration]:
     """What ``migrate`` would apply; MigrationError where a file was changed or is missing."""
     with translated(), connect(url) as connection:
         return _pending(connection, read_folder(folder))
 
 
-def migrate(url: str, folder: Path = FOLDER) -> list[Migration]:
+def migrate(url: str, folder: Traversable = FOLDER) -> list[Migration]:
     """Apply what is pending, a transaction a file; those who do so at once take turns."""
     with translated(), connect(url) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))

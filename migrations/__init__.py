@@ -1,0 +1,1 @@
+"""The SQL files that make the schema; projector/infrastructure/migrations.py applies them."""
