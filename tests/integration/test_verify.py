@@ -140,7 +140,7 @@ _KEYS = {
     *("name", "partition", "kind", "bucket", "type", "ledger"),
 }
 # No row can have these: there is one for each of them already.
-_TAKEN = {("projections", "partition"), ("bucket_counts", "bucket"), ("ledger_counts", "ledger")}
+_TAKEN = {("projections", "partition"), ("bucket_counts", "bucket")}
 
 
 def test_every_column_is_tampered_with(folded):
