@@ -65,7 +65,7 @@ _CURSOR = (
 )
 
 SubjectCursor = Annotated[tuple[Storable, Storable], *_CURSOR]  # organisation, id
-ParkedCursor = Annotated[tuple[Storable, Storable, Storable], *_CURSOR]
+ParkedSubjectCursor = Annotated[tuple[Storable, Storable, Storable], *_CURSOR]
 TimeCursor = Annotated[tuple[StorableTime], *_CURSOR]
 PositionCursor = Annotated[tuple[Position], *_CURSOR]
 # Position and recorded time of the first page; time and position of the last row.

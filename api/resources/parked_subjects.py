@@ -8,7 +8,7 @@ from flask import Blueprint
 from pydantic import Field, model_validator
 
 from api.auth.authorization import scope_of
-from api.http.pagination import ListMeta, ParkedCursor, list_fields
+from api.http.pagination import ListMeta, ParkedSubjectCursor, list_fields
 from api.http.parameters import Limit, OrganisationQuery, Parameters, StorableName
 from api.http.problems import Problem
 from api.http.routing import Route
@@ -64,7 +64,7 @@ class ParkedQuery(OrganisationQuery):
     """A page of parked subjects."""
 
     limit: Limit = 100
-    cursor: ParkedCursor | None = None
+    cursor: ParkedSubjectCursor | None = None
 
 
 @Route(
