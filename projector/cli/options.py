@@ -1,4 +1,4 @@
-"""Options of the commands that ask: whose, as of when, and which events."""
+"""Options that several commands share, and how they print times and tables."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
-class Moment(click.ParamType[int]):
-    """Epoch milliseconds, ISO 8601 with a zone, `now`, or so long ago: `90s 15m 2h 1d`."""
+class TimeOption(click.ParamType[int]):
+    """Epoch milliseconds, ISO 8601 with a zone, `now`, or a time ago: `90s`, `15m`, `2h`, `1d`."""
 
     name = "time"
 
@@ -48,23 +48,38 @@ class Moment(click.ParamType[int]):
         return round(moment.timestamp() * 1_000)
 
 
+_TIMES = {
+    "from": "Begin of the time range.",
+    "to": "End of the time range.",
+    "recordedFrom": "The same, by the time of recording.",
+    "recordedTo": "The same, by the time of recording.",
+    "at": "Show what had happened by this time.  [default: now]",
+    "knownAt": "Show what was known at this time.  [default: now]",
+}
+
+
 def times(*names: str) -> Callable[[F], F]:
-    """An option for each of some times."""
+    """An option for each of some times: as 2026-01-31T08:00Z, 15m (ago), now or epoch ms."""
 
     def decorate(command: F) -> F:
         for name in reversed(names):
-            command = click.option(f"--{_dashed(name)}", name, type=Moment())(command)
+            option = click.option(f"--{_dashed(name)}", name, type=TimeOption(), help=_TIMES[name])
+            command = option(command)
         return command
 
     return decorate
 
 
 def filters(command: F) -> F:
-    """The filters of the log."""
-    command = click.option("--to-position", "toPosition", type=int)(command)
+    """The options that select events of the log."""
+    command = click.option(
+        "--to-position", "toPosition", type=int, help="Only events up to this position."
+    )(command)
     command = times(*SPANS)(command)
     for name in reversed(NAMES):
-        command = click.option(f"--{_dashed(name)}", name, multiple=True)(command)
+        command = click.option(
+            f"--{_dashed(name)}", name, multiple=True, help="Only this one; may be repeated."
+        )(command)
     return command
 
 
@@ -72,8 +87,8 @@ def _dashed(name: str) -> str:
     return "".join(f"-{it.lower()}" if it.isupper() else it for it in name)
 
 
-the_service = click.option("--url", help="The service's root.  [default: HOST and PORT]")
-the_organisation = click.option("--org", help="Its organisation, where several have such an id.")
+the_service = click.option("--url", help="The service's address.  [default: from HOST and PORT]")
+the_organisation = click.option("--org", help="Its organisation, if several have this id.")
 the_subject = click.argument("subject", metavar="agent:ID|task:ID")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
@@ -87,17 +102,17 @@ def parted(subject: str) -> tuple[str, str]:
 
 
 def shown_time(time: int | None) -> str:
-    """A time as people read it: UTC, to the millisecond."""
+    """Epoch ms as UTC to the millisecond; a time that no calendar has as it is."""
     if time is None:
         return "-"
     if time > LAST_SHOWN:
         return str(time)
-    told = datetime.fromtimestamp(time / 1_000, UTC).isoformat(timespec="milliseconds")
-    return told.replace("+00:00", "Z")
+    text = datetime.fromtimestamp(time / 1_000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def in_columns(rows: list[Mapping[str, str]]) -> str:
-    """Rows as lines of columns, under their names; nothing in them moves a terminal."""
+    """Rows as a table with a line of names; control characters are escaped."""
     if not rows:
         return ""
     table = [[*rows[0]], *([printable(it) for it in row.values()] for row in rows)]
@@ -107,5 +122,5 @@ def in_columns(rows: list[Mapping[str, str]]) -> str:
 
 
 def printable(text: str) -> str:
-    """What can be shown of a text; the rest as escapes."""
+    """A text with its control characters escaped, so that it cannot move a terminal."""
     return "".join(it if it.isprintable() else repr(it)[1:-1] for it in text)

@@ -68,7 +68,7 @@ class Credentials(httpx.Auth):
             yield request
 
     def token(self) -> str:
-        """A valid token; NoCredentials if none is configured, CredentialsRefused if none is valid."""
+        """A valid token; NoCredentials without settings for one, CredentialsRefused if refused."""
         with self._lock:
             if self._access is None:
                 self._access = self._kept()

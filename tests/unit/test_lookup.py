@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from projector.cli.main import main
-from projector.cli.options import Moment, in_columns, shown_time
+from projector.cli.options import TimeOption, in_columns, shown_time
 from tests.conftest import served
 from tests.examples import at, login, story, task, v1
 
@@ -99,8 +99,8 @@ def test_what_cannot_be_answered_is_said(asked, arguments, code, said):
 )
 def test_a_time_is_a_number_or_iso(text, time):
     """With a zone: a time without one could be anybody's."""
-    assert time == Moment().convert(text, None, None)
-    assert time == Moment().convert(shown_time(time), None, None)
+    assert time == TimeOption().convert(text, None, None)
+    assert time == TimeOption().convert(shown_time(time), None, None)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_time_is_a_number_or_iso(text, time):
 def test_anything_else_is_no_time(text):
     """And is refused."""
     with pytest.raises(click.BadParameter, match="ISO 8601"):
-        Moment().convert(text, None, None)
+        TimeOption().convert(text, None, None)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_anything_else_is_no_time(text):
 def test_a_time_may_be_so_long_ago(text, ago):
     """By this machine's clock."""
     now = time_ns() // 1_000_000
-    assert now - ago <= Moment().convert(text, None, None) <= time_ns() // 1_000_000 - ago
+    assert now - ago <= TimeOption().convert(text, None, None) <= time_ns() // 1_000_000 - ago
 
 
 @pytest.mark.parametrize(("time", "shown"), [(None, "-"), (2**53 - 1, str(2**53 - 1))])

@@ -1,4 +1,4 @@
-"""`projector history`, `events` and `explain`: the audit's answers in the terminal."""
+"""`projector history`, `events` and `explain`: questions about the past."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from projector.infrastructure.errors import ProjectorError
 def history(
     *, subject: str, org: str | None, url: str | None, as_json: bool, **asked: int | None
 ) -> None:
-    """The intervals of an agent or a task, now or as of two times."""
+    """Show the intervals of an agent or a task: in which state it was from when to when."""
     query = {"orgId": org} | asked
     rows = service_client(url).rows(f"{_path(subject)}/history", query)
     if as_json:
@@ -50,7 +50,7 @@ def history(
 @the_service
 @as_json
 def events(*, url: str | None, as_json: bool, **asked: Any) -> None:
-    """Events of the log; `projector export` has all of them."""
+    """Show events of the log, at most 1000; `projector export` has no limit."""
     found = service_client(url).get("/api/v1/events", "data", asked)
     if as_json:
         click.echo(json.dumps(found))
@@ -69,7 +69,7 @@ def events(*, url: str | None, as_json: bool, **asked: Any) -> None:
 def explain(
     *, subject: str, org: str | None, url: str | None, as_json: bool, **asked: int | None
 ) -> None:
-    """For each field of a view the event that set it, and what was odd around it."""
+    """Show which event set each field of an agent or a task, and what was unusual near it."""
     query = {"orgId": org} | asked
     found = service_client(url).get(f"{_path(subject)}/explain", "fields", query)
     if as_json:

@@ -1,4 +1,4 @@
-"""`projector demo`: sends captured webhooks to the running service, and shows what comes of them."""
+"""`projector demo`: sends captured webhooks to a running service, and shows what they make."""
 
 from __future__ import annotations
 

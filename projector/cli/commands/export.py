@@ -1,7 +1,7 @@
 """`projector export`: the log as a file, or as Parquet for other engines.
 
-The rule of this file: what the running service exports is taken as it comes, in constant memory,
-and is whole: its SHA-256 is the one that the service tells of the same question.
+The rule of this file: an export is complete or it is not there. It is written in constant memory
+under another name, and takes its own name when its SHA-256 is the one that the service computes.
 """
 
 from __future__ import annotations
@@ -32,19 +32,25 @@ LAST_TIME = 253_402_300_799_000  # epoch ms: 9999-12-31
 
 
 class ExportError(ProjectorError):
-    """The export is not whole, or has nowhere to go."""
+    """The export is not complete, or cannot be written."""
 
 
 @click.command()
 @click.option("--format", "kind", type=click.Choice([*ACCEPT]), default="ndjson", show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File, or folder of Parquet.")
-@click.option("--body", is_flag=True, help="With the bodies as received; Parquet always has them.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this file, or with Parquet to this new folder.  [default: print]",
+)
+@click.option(
+    "--body", is_flag=True, help="Include the bodies as received; Parquet always has them."
+)
 @the_service
 @filters
 def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked: Any) -> None:
-    """Export the log from the running service, whole or not at all.
+    """Export events of the log, complete or not at all.
 
-    Parquet is partitioned by organisation and UTC day, and needs the extra
+    Parquet has a folder for each organisation and UTC day, and needs the extra
     webex-projector[parquet].
     """
     with_body = "true" if body or kind == "parquet" else None
@@ -62,7 +68,7 @@ def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked:
 
 
 def _needed(out: Path | None) -> Path:
-    """A folder that is not there yet."""
+    """The folder of a Parquet export; ExportError if it exists."""
     if out is None:
         raise click.UsageError("Parquet needs a folder: --out")
     if out.exists():
@@ -73,12 +79,12 @@ def _needed(out: Path | None) -> Path:
 def _check(client: Client, question: Mapping[str, Any], accept: str, found: str) -> None:
     told = client.get("/api/v1/events/digest", "sha256", question, accept=accept, timeout=None)
     if told["sha256"] != found:
-        raise ExportError("What came is not what the service tells of it: export again.")
+        raise ExportError("The export differs from the log of the service: export again.")
 
 
 @contextmanager
 def _whole(out: Path | None) -> Iterator[Path | None]:
-    """Where to write; what is asked for is there when all went well. Null: the standard output."""
+    """Where to write; it is renamed to ``out`` in the end. None means the standard output."""
     if out is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""`projector rebuild`: another version of the fold beside the one that serves, and the switch."""
+"""`projector rebuild`: a second set of tables, made by this version, and the switch to it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from projector.operations import shadow_rebuild as beside
 
 @click.group()
 def rebuild() -> None:
-    """Fold the log once more beside what serves, compare, and switch; and back, by a switch."""
+    """Fold the log into a second set of tables, compare both sets, and switch.
+
+    One set serves and the other stands beside it; a second switch leads back.
+    """
 
 
 @rebuild.command()
 def begin() -> None:
-    """Make empty tables beside."""
+    """Make the second set, empty."""
     with current_database(settings_from_environment()) as url:
         beside.begin(url)
     click.echo("Empty tables stand beside: `projector rebuild follow` fills them.")
@@ -32,7 +35,7 @@ def begin() -> None:
 
 @rebuild.command("follow")
 def follow_beside() -> None:
-    """Fold the log into the tables beside, until Ctrl-C; several may run."""
+    """Fold the log into the second set until Ctrl-C; several may run."""
     with current_database(settings_from_environment()) as url:
         follow_log(url, beside=True)
 
@@ -40,7 +43,7 @@ def follow_beside() -> None:
 @rebuild.command()
 @as_json
 def status(*, as_json: bool) -> None:
-    """How far both are; exit with 3 while those beside are behind."""
+    """Show the position of both sets; exit with 3 while the second one is behind."""
     with (
         current_database(settings_from_environment()) as url,
         translated(),
@@ -60,7 +63,7 @@ def status(*, as_json: bool) -> None:
 @rebuild.command()
 @as_json
 def diff(*, as_json: bool) -> None:
-    """What those beside show otherwise; exit with 4 if anything."""
+    """Compare both sets; exit with 4 if they differ."""
     with current_database(settings_from_environment()) as url:
         found = beside.compare(url)
     rows = [it.row() for it in found.first]
@@ -83,7 +86,7 @@ def diff(*, as_json: bool) -> None:
 
 @rebuild.command()
 def switch() -> None:
-    """Let those beside serve, in one transaction; what served stands beside then."""
+    """Let the second set serve, in one transaction; what served is the second set then."""
     with current_database(settings_from_environment()) as url:
         serving, other = beside.switch(url)
     click.echo(
@@ -94,7 +97,7 @@ def switch() -> None:
 
 @rebuild.command()
 def drop() -> None:
-    """Remove the tables beside."""
+    """Remove the second set."""
     with current_database(settings_from_environment()) as url:
         beside.drop(url)
     click.echo("No tables stand beside.")

@@ -1,4 +1,4 @@
-"""`projector replay` and `reconcile`: asked of the running service, and watched to the end."""
+"""`projector replay` and `reconcile`: requested from the running service, and watched."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Run = Mapping[str, Any]
 @click.option("--task", "tasks", multiple=True, help="Only this task; may be repeated.")
 @times("from", "to")
 @click.option("--parked", is_flag=True, help="Only subjects that are parked.")
-@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
-@click.option("--why", help="Kept with the run.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--why", help="The reason; stored with the run.")
 @the_service
 @as_json
 @click.pass_context
 def replay(ctx: click.Context, /, **given: Any) -> None:
-    """Fold subjects anew from the log; without options all of them.
+    """Fold agents and tasks anew from the log; all of them unless options select some.
 
-    Exits with 4 if a dry run finds that anything would change.
+    A dry run exits with 4 if anything would change.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -55,16 +55,16 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 @click.group(invoke_without_command=True)
 @times("from", "to")
 @click.option("--agents", multiple=True, help="Only this agent; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Append nothing, and say what is missing.")
-@click.option("--why", help="Kept with the run.")
+@click.option("--dry-run", is_flag=True, help="Show what is missing, and append nothing.")
+@click.option("--why", help="The reason; stored with the run.")
 @the_service
 @as_json
 @click.pass_context
 def reconcile(ctx: click.Context, /, **given: Any) -> None:
-    """Ask the vendor what happened, and append what no webhook brought.
+    """Ask the vendor's APIs what happened, and append what no webhook reported.
 
-    From one time up to another, which is not part of it. Exits with 1 if it failed or a source
-    could not be read to its end.
+    The time range does not include its end. Exits with 1 if the run failed, or if a source could
+    not be read completely.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -83,13 +83,13 @@ def reconcile(ctx: click.Context, /, **given: Any) -> None:
 
 
 def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None:
-    """The commands that list runs, show one and cancel one."""
+    """Add the commands that list runs, show one and cancel one."""
 
     @group.command("list")
     @the_service
     @as_json
     def list_runs(*, url: str | None, as_json: bool) -> None:
-        """The runs, the newest first."""
+        """List the runs, the newest first."""
         found = service_client(url).get(f"/api/v1/{path}", "data")
         click.echo(json.dumps(found["data"]) if as_json else in_columns(_rows(found["data"])))
 
@@ -98,7 +98,7 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @the_service
     @as_json
     def show(*, number: int, url: str | None, as_json: bool) -> None:
-        """One run, and what it found."""
+        """Show one run and its result."""
         found = service_client(url).get(f"/api/v1/{path}/{number}", "status")
         click.echo(json.dumps(found) if as_json else text(found))
 
@@ -107,7 +107,7 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @the_service
     @as_json
     def cancel(*, number: int, url: str | None, as_json: bool) -> None:
-        """End a run; what it has done stays."""
+        """Stop a run; what it has done so far stays."""
         found = service_client(url).delete(f"/api/v1/{path}/{number}", "status")
         click.echo(json.dumps(found) if as_json else f"{number} is to stop: {found['status']}")
 
@@ -119,7 +119,7 @@ def _watched(
     line: Callable[[Run], str],
     text: Callable[[Run], str],
 ) -> Run:
-    """Ask for a run, show how far it is, and tell what came of it; ProjectorError if it failed."""
+    """Request a run, show its progress, and print its result; ProjectorError if it failed."""
     client = service_client(given["url"])
     found: Run = client.post(f"/api/v1/{path}", "status", body)
     try:
@@ -143,7 +143,7 @@ _ENDS = {"failed": "failed", "cancelled": "was cancelled"}
 
 
 def _progress(line: str) -> None:
-    """Write over one line of a terminal; silent where there is none."""
+    """Overwrite one line of the terminal; nothing if the error output is none."""
     if sys.stderr.isatty():
         click.echo(f"\r{line:<78}", nl=not line, err=True)
 

@@ -1,4 +1,4 @@
-"""`projector seal`: the log's seal as a file; and a comparison of the log with one."""
+"""`projector seal`: writes a seal of the log, and compares the log with one."""
 
 from __future__ import annotations
 
@@ -22,14 +22,24 @@ a_seal = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), help="Write it to a file that is new.")
-@click.option("--since", type=a_seal, help="Believe this seal's full segments, and go on from it.")
-@click.option("--leaves", is_flag=True, help="Keep each event's hash, to name what differs.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write to this new file.  [default: print]"
+)
+@click.option(
+    "--since",
+    type=a_seal,
+    help="Take over the full segments of this earlier seal, without reading them again.",
+)
+@click.option(
+    "--leaves",
+    is_flag=True,
+    help="Include each event's hash, so that a comparison can name the events that differ.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def seal(*, out: Path | None, since: Path | None, leaves: bool, as_json: bool) -> None:
-    """Seal the log, to prove later that no row was changed; keep the seal outside the database.
+    """Seal the log: write hashes with which you can prove later that no row was changed.
 
-    `projector verify --seal` compares the log with it.
+    Keep the seal outside the database. `projector verify --seal` compares the log with it.
     """
     if out and out.exists():
         raise SealError(f"{out} is there already, and a seal is written over nothing.")
@@ -45,7 +55,7 @@ def seal(*, out: Path | None, since: Path | None, leaves: bool, as_json: bool) -
 
 
 def compare(path: Path, *, as_json: bool) -> bool:
-    """Tell how the log differs from a seal; whether it does not."""
+    """Print how the log differs from a seal; false if it differs."""
     seal = read_seal(path.read_bytes())
     with _log() as cur:
         found = check(cur, seal)

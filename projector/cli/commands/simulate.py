@@ -1,4 +1,4 @@
-"""`projector simulate`: a made-up contact centre sends its webhooks to a running service."""
+"""`projector simulate`: a simulated contact center sends webhooks to a running service."""
 
 import json
 import sys
@@ -41,43 +41,60 @@ def default_url() -> str:
     type=click.FloatRange(0, min_open=True),
     default=10.0,
     show_default=True,
-    help="Events a second; the world is sped up or slowed down to it.",
+    help="Events a second; time runs faster or slower to fit it.",
 )
-@click.option("--late", type=PROBABILITY, default=0.0, help="Probability of arriving after others.")
-@click.option("--duplicate", type=PROBABILITY, default=0.0, help="Probability of arriving twice.")
-@click.option("--lose", type=PROBABILITY, default=0.0, help="Probability of never arriving.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds, equal people.")
-@click.option("--url", default=default_url, help="The service's root.  [default: this machine]")
-@click.option("--events", type=click.IntRange(1), help="Stop after so many events.")
+@click.option(
+    "--late",
+    type=PROBABILITY,
+    default=0.0,
+    help="Probability that a webhook arrives after later ones.",
+)
+@click.option(
+    "--duplicate", type=PROBABILITY, default=0.0, help="Probability that a webhook arrives twice."
+)
+@click.option(
+    "--lose", type=PROBABILITY, default=0.0, help="Probability that a webhook never arrives."
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="The same seed makes the same agents and tasks.",
+)
+@click.option(
+    "--url", default=default_url, help="The service's address.  [default: from HOST and PORT]"
+)
+@click.option("--events", type=click.IntRange(1), help="Stop after this many events.")
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
-    help="Stop after so many seconds of events.",
+    help="Stop after this many seconds of events.",
 )
-@click.option("--secret", help="Sign with this subscription secret.")
+@click.option("--secret", help="Sign the webhooks with this subscription secret.")
 @click.option(
     "--versions",
     type=click.Choice(VERSIONS),
     default="2",
     show_default=True,
-    help="Of the agents' events.",
+    help="Version of the agents' events.",
 )
 @click.option(
     "--start-ms",
     type=click.IntRange(0),
-    help="When the first event happened, in epoch milliseconds.  [default: now]",
+    help="Time of the first event, in epoch milliseconds.  [default: now]",
 )
 @click.option(
     "--vendor-port",
     type=click.IntRange(0, 65535),
-    help="Also stand in for the vendor's APIs here, until Ctrl-C; 0: any free port.",
+    help="Simulate the vendor's APIs on this port, too, until Ctrl-C; 0: any free port.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the totals as one JSON object.")
 def simulate(**options: Any) -> None:
-    """Send a made-up contact centre's webhooks until Ctrl-C.
+    """Send the webhooks of a simulated contact center until Ctrl-C.
 
-    An event's time is the time it is sent at. When the run is bounded, deliveries that are still
-    under way at its end arrive at once.
+    An event's time is the time at which it is sent. A run that is limited ends with the webhooks
+    that are still delayed, all at once.
     """
     asked = Options(options)
     world = Simulation(asked.agents, asked.seed, start_ms=asked.start_ms, versions=asked.versions)

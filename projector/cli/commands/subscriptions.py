@@ -1,4 +1,4 @@
-"""`projector subscriptions`: the vendor's subscriptions, from the terminal."""
+"""`projector subscriptions`: the vendor's webhook subscriptions, from the terminal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ WATCH_EVERY_SECONDS = 300
 
 @click.group()
 def subscriptions() -> None:
-    """What the vendor sends, and where: asked of the vendor itself."""
+    """List, create, watch and delete the vendor's webhook subscriptions."""
 
 
 @contextmanager
-def _reached() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
+def _vendor_subscriptions() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
     settings = settings_from_environment()
     keyring = WebhookSecrets(settings)
     vendor = Vendor(settings.vendor_root, Credentials(settings))
@@ -41,8 +41,8 @@ def _reached() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
 @subscriptions.command("list")
 @as_json
 def list_subscriptions(*, as_json: bool) -> None:
-    """All of the organisation, and what somebody should see to."""
-    with _reached() as (own, keyring):
+    """List the organisation's subscriptions, with warnings."""
+    with _vendor_subscriptions() as (own, keyring):
         listing = own.listed()
         told = warnings(listing, keyring.ids(), datetime.now(UTC))
     if as_json:
@@ -58,13 +58,13 @@ def list_subscriptions(*, as_json: bool) -> None:
 @click.argument("url")
 @as_json
 def create(*, url: str, as_json: bool) -> None:
-    """See that every resource is sent to URL: https, with a path, that leads to this service.
+    """Let the vendor send every resource to URL, which must be https and lead to this service.
 
-    One subscription for each resource and version, with a secret that is made and kept here. What
-    is there already stays, and is switched on where it is inactive.
+    There is one subscription for each resource and version, with a secret that is made and stored
+    here. A subscription that exists stays, and is switched on if it is inactive.
     """
     done = []
-    with _reached() as (own, _):
+    with _vendor_subscriptions() as (own, _):
         for what, it in own.create(url):
             done.append({"done": what} | asdict(it))
             if not as_json:
@@ -76,8 +76,8 @@ def create(*, url: str, as_json: bool) -> None:
 @subscriptions.command()
 @click.option("--once", is_flag=True, help="Look once.")
 def watch(*, once: bool) -> None:
-    """Switch on again what is ours and inactive, every five minutes until Ctrl-C."""
-    with _reached() as (own, keyring):
+    """Switch on our inactive subscriptions, every five minutes until Ctrl-C."""
+    with _vendor_subscriptions() as (own, keyring):
         while True:
             for it in own.switch_on():
                 click.echo(printable(f"{it.resource_version} {it.id}: switched on"))
@@ -91,8 +91,8 @@ def watch(*, once: bool) -> None:
 @subscriptions.command()
 @click.argument("id_", metavar="ID")
 def delete(*, id_: str) -> None:
-    """End a subscription; its secret is dropped."""
-    with _reached() as (own, _):
+    """Delete a subscription and its secret."""
+    with _vendor_subscriptions() as (own, _):
         found = own.delete(id_)
     if found is None:
         raise ProjectorError(f"The organisation has no subscription {id_!r}.")
