@@ -34,10 +34,12 @@ POOL_CONNECTIONS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """All that answers a request, for one process."""
+    """All parts that answer a request, one of each for the process."""
 
     settings: Settings
-    tokens: dict[bytes, Token]  # by SHA-256 of the token, so that look-up tells nothing by time
+    tokens: dict[
+        bytes, Token
+    ]  # by SHA-256 of the token, so that the time of a look-up reveals nothing
     pool: Pool
     store: EventStore
     intake: Intake
@@ -58,7 +60,7 @@ class Service:
         return self.tokens.get(hashlib.sha256(text.encode()).digest())
 
     def close(self) -> None:
-        """End the streams, commit what waits and give the connections back."""
+        """End the streams, commit what waits, and close the connections."""
         self.feed.close()
         self.intake.close()
         self.hearing.close()
@@ -68,7 +70,7 @@ class Service:
 def build_service(
     settings: Settings, database_url: str, *, clock: Callable[[], int] = now_ms
 ) -> Service:
-    """The parts of the service over a migrated database; ``clock`` tells epoch ms."""
+    """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     keyring = WebhookSecrets(settings)

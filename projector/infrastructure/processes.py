@@ -1,4 +1,4 @@
-"""The service's processes: one parent starts them, restarts what dies, and none outlives it."""
+"""The service's processes: one parent starts and restarts them, and none outlives it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STARTED_BY = "PROJECTOR_STARTED_BY"  # between parent and child, no setting
 
 
 class Child:
-    """One of the service's processes: a command of the project's own."""
+    """One of the service's processes: it runs a `projector` command."""
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self.name = arguments[0]
@@ -34,7 +34,7 @@ class Child:
         return self._process is not None and self._process.poll() is not None
 
     def stop(self) -> None:
-        """Ask it to finish, and insist after a while."""
+        """Send SIGTERM, and SIGKILL after 8 seconds."""
         if self._process is None:
             return
         self._process.terminate()
@@ -46,14 +46,14 @@ class Child:
 
 
 def die_with_starter() -> None:
-    """End with the `projector run` that started this process; by hand, it outlives its shell."""
+    """End this process when the `projector run` that started it ends; started by hand, it stays."""
     starter = os.environ.get(STARTED_BY)
     if starter is not None:
         _die_without(int(starter))
 
 
 def die_with_parent() -> None:
-    """End this process when its parent is gone, also when the parent was killed outright."""
+    """End this process when its parent has ended, even by SIGKILL."""
     _die_without(os.getppid())
 
 
@@ -68,6 +68,6 @@ def _die_without(parent: int) -> None:
 
 
 def on_stop_signals(stop: threading.Event) -> None:
-    """Set a flag on Ctrl-C and SIGTERM instead of dying of them."""
+    """Set an event on Ctrl-C and SIGTERM, instead of ending at once."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -1,7 +1,7 @@
-"""The client of the vendor's APIs: paced, patient with what passes, and clear about what does not.
+"""The client of the vendor's APIs: it keeps the rate limit, and repeats what failed briefly.
 
-The rule of this file: only what changes nothing is asked again. A refusal is a sentence that names
-the call, never the token.
+The rule of this file: a call that changes something is repeated only if the vendor did not take it.
+An error names the call, never the token.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TIMEOUT, SHORT_TIMEOUT = httpx.Timeout(60.0, connect=10.0), httpx.Timeout(10.0)
 
 
 class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor refuses a call; asking again would change nothing."""
+    """The vendor refuses a call; repeating it would not help."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -33,11 +33,11 @@ class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
 
 
 class VendorSilent(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor did not answer a call soundly in any of some tries."""
+    """The vendor gave no usable answer to a call, however often it was tried."""
 
 
 class Pace:
-    """Lets at most so many calls through in a minute; the others wait for their turn."""
+    """Lets at most ``a_minute`` calls through in a minute; the others wait."""
 
     def __init__(
         self,
@@ -95,16 +95,16 @@ class Vendor:
         return self._credentials.org_id
 
     def get(self, path: str, query: Mapping[str, Any]) -> Any:
-        """What a GET answers; VendorRefuses or VendorSilent where it does not."""
+        """The JSON that a GET answers; VendorRefuses or VendorSilent otherwise."""
         given = {name: value for name, value in query.items() if value is not None}
         return self._call("GET", path, params=given)
 
     def query(self, path: str, body: Mapping[str, Any], **params: str) -> Any:
-        """What a POST answers that changes nothing, and so may be asked again."""
+        """The JSON that a POST answers which changes nothing, and so may be repeated."""
         return self._call("POST", path, json=body, params=params)
 
     def change(self, method: str, path: str, body: Mapping[str, Any] | None, **params: str) -> Any:
-        """What a call answers that changes something: asked once, unless it never was taken."""
+        """The JSON that a changing call answers; repeated only if the vendor did not take it."""
         return self._call(method, path, is_safe=False, json=body, params=params)
 
     def _call(self, method: str, path: str, *, is_safe: bool = True, **given: Any) -> Any:
@@ -164,7 +164,7 @@ class _Again(Exception):  # noqa: N818 - a signal inside this file, never an err
 
 
 def _pause(tried: int, asked: float | None) -> float:
-    """Seconds before the next try: as the vendor says, else ever longer."""
+    """Seconds before the next try: what the vendor asks for, else longer each time."""
     if asked is not None:
         return min(asked, LONGEST_WAIT_SECONDS)
     spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads tries, no secret

@@ -1,7 +1,7 @@
-"""Credentials: access tokens of the vendor, renewed in time and kept from other eyes.
+"""The vendor's access token: read, renewed before it expires, and stored.
 
-The rule of this file: no secret is ever part of an error, a log line or a report. What the vendor
-renews is kept in a file that only its owner reads.
+The rule of this file: no secret is ever part of an error, a log line or a report. A renewed token
+is stored in a private file of the data folder.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ SECONDS = 30.0
 
 
 class NoCredentials(ProjectorError):  # noqa: N818 - named for what callers handle
-    """Nothing is configured with which the vendor could be asked."""
+    """The settings have nothing that the vendor's APIs would accept."""
 
 
 class CredentialsRefused(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor takes the configured credentials no more; the sentence says what to do."""
+    """The vendor refuses the configured credentials; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """An access token, until when it holds (epoch s), and what renews it."""
+    """An access token, when it expires (epoch seconds), and the token that renews it."""
 
     token: str
     until: float
@@ -77,7 +77,7 @@ class Credentials(httpx.Auth):
             return self._access.token
 
     def renew(self, refused: str) -> str:
-        """Another token in place of one that the vendor refused."""
+        """A new token, in place of one that the vendor has refused."""
         with self._lock:
             if self._access is None or self._access.token == refused:
                 self._access = self._renewed()
@@ -85,7 +85,7 @@ class Credentials(httpx.Auth):
 
     @property
     def org_id(self) -> str:
-        """Whose data they open: as configured, else what stands at the end of the token."""
+        """The organisation: as configured, else the last part of the token."""
         configured = self._settings.webex_org_id
         return configured or self.token().rpartition("_")[2]
 
@@ -107,7 +107,7 @@ class Credentials(httpx.Auth):
         kept = self._kept()
         if kept is not None and kept != self._access and kept.until > self._clock():
             return kept  # another process was faster
-        # What was renewed last, then what was configured, which may be newer than the file.
+        # First the token renewed last; then the configured one, which may be newer than the file.
         tries = [kept.refresh_token if kept else None, settings.webex_refresh_token]
         for refresh_token in dict.fromkeys(filter(None, tries)):
             access = self._ask(refresh_token)

@@ -1,7 +1,7 @@
-"""The keyring: secrets of webhooks, those that are configured and those that were made here.
+"""The secrets that sign webhooks: those of the settings, and those that were made here.
 
-The rule of this file: what is made here stands in a file that only its owner reads, and every
-process of the data directory sees it as soon as it is there.
+A secret that is made here is written to a private file of the data folder. Every process reads the
+file again when it has changed, so a new secret is valid at once.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ class WebhookSecrets:
         self._file = settings.data_dir / "webhook-secrets"
         self._made: Mapping[str, Sequence[str]] = {}
         self._read_as_of: tuple[int, int] | None = None
-        # Said outright, or as long as there is no secret at all.
+        # By the setting, or by default as long as there is no secret at all.
         self._unsigned = settings.allow_unsigned
         self._unsigned_is_said = "allow_unsigned" in settings.model_fields_set
 
     def of(self, named: Collection[str]) -> list[str]:
-        """The secrets of some subscriptions, of all where none is named."""
+        """The secrets of the named subscriptions; of all subscriptions if none is named."""
         every = self._every()
         ids = [*named, ANY_SUBSCRIPTION] if named else every
         return [secret for id_ in ids for secret in every.get(id_, ())]
 
     @property
     def allows_unsigned(self) -> bool:
-        """Whether webhooks of a subscription that has no secret are taken."""
+        """Whether webhooks of a subscription without a secret are accepted."""
         return self._unsigned and (self._unsigned_is_said or not any(self._every().values()))
 
     def ids(self) -> set[str]:
-        """The subscriptions that have a secret."""
+        """The ids of the subscriptions that have a secret."""
         return self._every().keys() - {ANY_SUBSCRIPTION}
 
     def keep(self, id_: str, secret: str) -> None:
-        """Keep a secret that was made, beside any that the subscription has."""
+        """Store a new secret of a subscription; its older ones stay valid."""
         made = self._stored()
         made[id_] = [*dict.fromkeys([secret, *made.get(id_, ())])]
         self._write(made)
 
     def forget(self, id_: str) -> None:
-        """Drop the secrets that were made of a subscription."""
+        """Delete the secrets that were made here for a subscription."""
         made = self._stored()
         if made.pop(id_, None) is not None:
             self._write(made)

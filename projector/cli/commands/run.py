@@ -1,4 +1,4 @@
-"""`projector run`: database, web server and projection in the foreground, from start to Ctrl-C."""
+"""`projector run`: starts the database and the service's processes, and restarts those that die."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class RunError(ProjectorError):
 
 @dataclass(frozen=True, kw_only=True)
 class Announcement:
-    """What whoever started the service needs to know."""
+    """What the person who starts the service needs to know."""
 
     address: str  # to open, with the local operator's token where there is one
     webhooks: str
     database: str
-    demo: str  # the command that shows it at work
+    demo: str  # a command that sends webhooks
 
     def text(self) -> str:
         return (
@@ -77,7 +77,7 @@ def run_service(settings: Settings, announce: Callable[[Announcement], None]) ->
         migrate(url)
         _keep_token(settings)
         environment = {"DATABASE_URL": url}
-        # Stopped in reverse: first no webhook is taken any more, then the work and the projection.
+        # They stop in reverse order: first the web server, so that no new webhook arrives.
         children = [Child([name], environment) for name in ("follow", "work", "serve")]
         for child in children:
             child.start()
@@ -93,7 +93,7 @@ def run_service(settings: Settings, announce: Callable[[Announcement], None]) ->
 
 
 def _keep_token(settings: Settings) -> None:
-    """Make the operator's token before any part needs it, or say why it cannot be kept."""
+    """Make the operator's token before a process needs it; RunError if it cannot be written."""
     try:
         local_tokens(settings)
     except OSError as error:
@@ -158,10 +158,10 @@ def _announcement(settings: Settings) -> Announcement:
 
 
 def _demo(settings: Settings) -> str:
-    """The demo needs the settings that say where the service and its token are."""
-    told = {"HOST": settings.host, "PORT": settings.port, "PROJECTOR_DATA_DIR": settings.data_dir}
+    """The command, with the settings by which it finds the service and its token."""
+    values = {"HOST": settings.host, "PORT": settings.port, "PROJECTOR_DATA_DIR": settings.data_dir}
     usual = {"HOST": "127.0.0.1", "PORT": 8080, "PROJECTOR_DATA_DIR": Path(".data")}
     changed = [
-        f"{name}={quote_word(str(told[name]))}" for name in told if told[name] != usual[name]
+        f"{name}={quote_word(str(values[name]))}" for name in values if values[name] != usual[name]
     ]
     return " ".join([*changed, "make demo"])

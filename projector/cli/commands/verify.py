@@ -14,6 +14,7 @@ import click
 
 from projector.cli.commands.seal import a_seal, compare
 from projector.cli.database import current_database
+from projector.cli.exit_codes import DIFFERS
 from projector.cli.options import as_json, parted, printable, the_organisation
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
@@ -21,19 +22,24 @@ from projector.operations.verify.compare import Checked, TableDifference
 from projector.operations.verify.counts import EVERYTHING, Wanted
 from projector.operations.verify.parallel import verify
 
-DIFFERS = 4  # exit code
-
 
 @click.command("verify")
 @click.argument("subject", metavar="[agent:ID|task:ID]", required=False)
 @the_organisation
-@click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True)
+@click.option(
+    "--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True,
+    help="Number of processes.",
+)  # fmt: skip
 @click.option(
     "--moments", type=click.IntRange(0), default=4, show_default=True,
-    help="Positions of a subject that are looked at, where something late came and elsewhere each.",
+    help="Past positions of each subject to check: as many with late events, and as many others.",
 )  # fmt: skip
-@click.option("--seal", type=a_seal, help="Compare the log with this seal, and no table.")
-@click.option("--seed", type=int, help="Of the order of chance.  [default: any]")
+@click.option(
+    "--seal", type=a_seal, help="Compare the log with this seal instead; no table is read."
+)
+@click.option(
+    "--seed", type=int, help="Seed of the random order, to repeat a run.  [default: random]"
+)
 @as_json
 def verify_command(  # noqa: PLR0913 - the options
     *,
