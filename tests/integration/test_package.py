@@ -75,14 +75,12 @@ def environment(tmp_path):
 
 
 def test_the_wheel_carries_what_is_no_module(wheel):
-    """Each migration, template and static file of the checkout."""
+    """Each migration, template and static file of the checkout, and whatever else lies there."""
     sources = {
-        *(f"projector/migrations/{path.name}" for path in CHECKOUT.glob("migrations/*.sql")),
-        *(
-            str(path.relative_to(CHECKOUT))
-            for name in ("templates", "static")
-            for path in (CHECKOUT / "api" / "pages" / name).rglob("*.*")
-        ),
+        str(path.relative_to(CHECKOUT)).replace("migrations/", "projector/migrations/")
+        for name in ("api", "projector", "migrations")
+        for path in (CHECKOUT / name).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert sources == {name for name in packed if not name.endswith(".py")}
