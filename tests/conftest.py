@@ -77,6 +77,11 @@ def _is_free(port: int) -> bool:
     return False
 
 
+def database_of(url: str) -> str:
+    """The name of an address's database."""
+    return urlsplit(url).path[1:]
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of our own, started by the product's supervisor.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from projector.operations.reconciliation import comparison
 from projector.webex.api_client import VendorRefuses
 from projector.webex.api_queries import Sources
 from projector.webex.simulator.api_server import Faults, Vendor, serving
+from tests.conftest import Site, clone, cloned, database_of, open_site
 from tests.integration.driving import tables
 from tests.integration.reconciling import (
     HOUR_MS,
@@ -39,6 +41,58 @@ def day():
 
 def window(day: Day) -> dict[str, int]:
     return {"from": day.start, "to": day.end}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return lambda: tmp_path_factory.mktemp("day")
+
+
+@pytest.fixture(scope="module")
+def delivered(template, folders):
+    """The database that was told of bodies, made once; services of tests get copies of it."""
+    made: dict[str, str] = {}
+
+    def database(bodies) -> str:
+        key = json.dumps(bodies)
+        if key not in made:
+            url = clone(template)
+            with open_site(url, folders()) as site:
+                deliver(site, bodies)
+            made[key] = url
+        return made[key]
+
+    return database
+
+
+@pytest.fixture(scope="module")
+def reconciled(template, delivered, folders, day):
+    """The database of the day after its reconciliation, and the report of that."""
+    url = clone(template, database_of(delivered(day.deliveries)))
+    with open_site(url, folders()) as site, serving(Vendor(day.records)) as root:
+        report = reconcile(site, root, folders(), **window(day))
+    return url, report
+
+
+@pytest.fixture(scope="module")
+def truth(template, delivered, folders, day):
+    """All that is shown where every webhook of the day arrived."""
+    with (
+        cloned(template, database_of(delivered(day.truth))) as url,
+        open_site(url, folders()) as site,
+    ):
+        return shown(site, day)
+
+
+@pytest.fixture
+def copied(make_site, template):
+    """Services over copies of databases."""
+    with ExitStack() as stack:
+
+        def make(url: str) -> Site:
+            return make_site(stack.enter_context(cloned(template, database_of(url))))
+
+        yield make
 
 
 def shown(site, day: Day) -> dict[str, Any]:
@@ -92,15 +146,10 @@ def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[st
     return found
 
 
-def test_after_reconciliation_all_that_is_shown_is_the_truth(make_site, tmp_path, day):
+def test_after_reconciliation_all_that_is_shown_is_the_truth(copied, reconciled, truth, day):
     """Every view and interval, but for what the report says that the vendor cannot tell."""
-    ours, truth = make_site(), make_site()
-    deliver(truth, day.truth)
-    deliver(ours, day.deliveries)
-    expected = shown(truth, day)
-    with serving(Vendor(day.records)) as root:
-        report = reconcile(ours, root, tmp_path, **window(day))
-    found, untold = shown(ours, day), exceptions(day, report)
+    expected, (database, report) = truth, reconciled
+    found, untold = shown(copied(database), day), exceptions(day, report)
     assert expected.keys() == found.keys()
     assert sum("*" in fields for fields in untold.values()) < len(expected) / 20
     for subject in expected.keys() - {"figures"}:
@@ -148,12 +197,11 @@ def _cannot_be_told(bodies: list[Any]) -> set[str]:
     return found
 
 
-def test_what_is_appended_is_what_was_lost_and_once(make_site, tmp_path, day):
+def test_what_is_appended_is_what_was_lost_and_once(copied, reconciled, tmp_path, day):
     """Type by type: nothing that a webhook told, all else that the vendor tells; twice, nothing."""
-    site = make_site()
-    deliver(site, day.deliveries)
+    database, report = reconciled
+    site = copied(database)
     with serving(Vendor(day.records)) as root:
-        report = reconcile(site, root, tmp_path, **window(day))
         again = reconcile(site, root, tmp_path, **window(day))
     lost = Counter(body["type"] for body in day.lost if body["type"] not in UNTOLD)
     lost.subtract(row["type"] for row in report["indistinct"])
@@ -211,21 +259,17 @@ def test_facts_that_either_version_told_are_known(make_site, tmp_path, versions)
     assert [] == again["missing"]
 
 
-def test_a_webhook_that_comes_after_all_is_a_restatement(make_site, tmp_path, day):
+def test_a_webhook_that_comes_after_all_is_a_restatement(copied, reconciled, truth, day):
     """What was lost arrives the next day: the very truth is shown, nothing is counted twice."""
-    ours, truth = make_site(), make_site()
-    deliver(truth, day.truth)
-    deliver(ours, day.deliveries)
-    with serving(Vendor(day.records)) as root:
-        reconcile(ours, root, tmp_path, **window(day))
+    ours = copied(reconciled[0])
     deliver(ours, day.lost)
-    assert without(shown(truth, day), *ARRIVAL) == without(shown(ours, day), *ARRIVAL)
+    assert without(truth, *ARRIVAL) == without(shown(ours, day), *ARRIVAL)
 
 
-def test_a_dry_run_says_what_is_missing_and_appends_nothing(make_site, tmp_path):
+def test_a_dry_run_says_what_is_missing_and_appends_nothing(copied, delivered, tmp_path):
     """The same facts as the run that follows it."""
-    site, day = make_site(), live(hours=0.5, agents=4, seed=2)
-    deliver(site, day.deliveries)
+    day = live(hours=0.5, agents=4, seed=2)
+    site = copied(delivered(day.deliveries))
     before = tables(site.url), site.service.store.head()
     with serving(Vendor(day.records)) as root:
         dry = reconcile(site, root, tmp_path, **window(day), dryRun=True)
@@ -235,10 +279,10 @@ def test_a_dry_run_says_what_is_missing_and_appends_nothing(make_site, tmp_path)
     assert real["sources"] == dry["sources"]
 
 
-def test_agents_alone_are_reconciled_where_some_are_named(make_site, tmp_path):
+def test_agents_alone_are_reconciled_where_some_are_named(copied, delivered, tmp_path):
     """No other agent and no task is asked for."""
-    site, day = make_site(), live(hours=0.5, agents=4, seed=2, lose=0.3)
-    deliver(site, day.deliveries)
+    day = live(hours=0.5, agents=4, seed=2, lose=0.3)
+    site = copied(delivered(day.deliveries))
     agent_id = next(body["data"]["agentId"] for body in day.lost if "agentId" in body["data"])
     vendor = Vendor(day.records)
     with serving(vendor) as root:
@@ -258,22 +302,31 @@ def test_a_window_in_the_middle_of_sessions_and_tasks_is_reconciled_whole(make_s
     assert min(times) < start < max(times) < end
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "slow", "truncated", "expired"])
-def test_what_passes_is_borne(make_site, tmp_path, fault):
-    """Refusals that pass, broken answers, tokens that expire: the report is as without them."""
+@pytest.fixture(scope="module")
+def clean(template, delivered, folders):
+    """A short day, its database, and its report where the vendor makes no trouble."""
     day = live(hours=0.3, agents=4, seed=2)
-    reports = []
-    for faults in (Faults(), Faults(every={3: fault}, slow_seconds=0.01)):
-        site = make_site()
-        deliver(site, day.deliveries)
-        with serving(Vendor(day.records, faults=faults)) as root:
-            reports.append(reconcile(site, root, tmp_path, **window(day)))
-    clean, borne = (without(report, "requests") for report in reports)
-    assert clean == borne
-    assert reports[0]["requests"] < reports[1]["requests"] or fault == "slow"
+    database = delivered(day.deliveries)
+    with (
+        cloned(template, database_of(database)) as url,
+        open_site(url, folders()) as site,
+        serving(Vendor(day.records)) as root,
+    ):
+        return day, database, reconcile(site, root, folders(), **window(day))
 
 
-def test_small_pages_and_full_windows_lose_nothing(make_site, tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", ["429", "500", "slow", "truncated", "expired"])
+def test_what_passes_is_borne(copied, tmp_path, clean, fault):
+    """Refusals that pass, broken answers, tokens that expire: the report is as without them."""
+    day, database, report = clean
+    faults = Faults(every={3: fault}, slow_seconds=0.01)
+    with serving(Vendor(day.records, faults=faults)) as root:
+        borne = reconcile(copied(database), root, tmp_path, **window(day))
+    assert without(report, "requests") == without(borne, "requests")
+    assert report["requests"] < borne["requests"] or fault == "slow"
+
+
+def test_small_pages_and_full_windows_lose_nothing(copied, delivered, tmp_path, monkeypatch):
     """Whatever the vendor's limits are: windows are cut until nothing is cut off."""
     monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_ROWS", 40)
     monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_PAGE", 20)
@@ -284,8 +337,7 @@ def test_small_pages_and_full_windows_lose_nothing(make_site, tmp_path, monkeypa
     day = live(hours=0.5, agents=4, seed=2)
     found = []
     for limits in ({}, {"most_activities": 40, "search_page": 2}):
-        site = make_site()
-        deliver(site, day.deliveries)
+        site = copied(delivered(day.deliveries))
         with serving(Vendor(day.records, a_minute=100_000, **limits)) as root:
             report = reconcile(site, root, tmp_path, **window(day))
         found.append(({row["id"] for row in fetched(site)}, report["failures"]))
@@ -302,10 +354,12 @@ def test_small_pages_and_full_windows_lose_nothing(make_site, tmp_path, monkeypa
         ("endless", "leads back to its cursor"),
     ],
 )
-def test_bad_rows_are_lines_in_the_report_and_append_nothing(make_site, tmp_path, rows, reason):
+def test_bad_rows_are_lines_in_the_report_and_append_nothing(
+    copied, delivered, tmp_path, rows, reason
+):
     """Times in seconds, missing fields, another's rows, cursors without an end."""
-    site, day = make_site(), live(hours=0.2, agents=3, seed=2)
-    deliver(site, day.deliveries)
+    day = live(hours=0.2, agents=3, seed=2)
+    site = copied(delivered(day.deliveries))
     with serving(Vendor(day.records, faults=Faults(rows=rows))) as root:
         report = reconcile(site, root, tmp_path, **window(day))
     said = [line["reason"] for line in (*report["unusable"], *report["failures"])]
@@ -315,10 +369,10 @@ def test_bad_rows_are_lines_in_the_report_and_append_nothing(make_site, tmp_path
         assert [] == fetched(site)
 
 
-def test_unknown_states_are_counted_by_name_and_make_no_event(make_site, tmp_path):
+def test_unknown_states_are_counted_by_name_and_make_no_event(copied, delivered, tmp_path):
     """What no webhook has would show a state that no agent is in."""
-    site, day = make_site(), live(hours=0.2, agents=3, seed=2)
-    deliver(site, day.deliveries)
+    day = live(hours=0.2, agents=3, seed=2)
+    site = copied(delivered(day.deliveries))
     with serving(Vendor(day.records, faults=Faults(rows="strange"))) as root:
         report = reconcile(site, root, tmp_path, **window(day))
     assert "skill-update" in report["unknown"]["agentSession"]
@@ -357,12 +411,10 @@ def test_a_renewed_token_is_kept_from_other_eyes(make_site, tmp_path):
     assert own.token() == credentials("http://127.0.0.1:9", tmp_path).token()  # kept, not asked
 
 
-def test_a_run_that_was_broken_off_goes_on_from_its_step(make_site, tmp_path):
+def test_a_run_that_was_broken_off_goes_on_from_its_step(copied, delivered, tmp_path):
     """And its report is that of a run that was not."""
     day = live(hours=0.5, agents=4, seed=2)
-    whole, broken = make_site(), make_site()
-    for site in (whole, broken):
-        deliver(site, day.deliveries)
+    whole, broken = (copied(delivered(day.deliveries)) for _ in range(2))
     with serving(Vendor(day.records)) as root:
         expected = reconcile(whole, root, tmp_path, **window(day))
         jobs = Jobs(broken.service.pool)
@@ -410,14 +462,14 @@ def test_a_task_that_is_open_for_days_is_asked_for_by_name(make_site, tmp_path):
     assert last in [row["time"] for row in report["missing"] if row["id"] == task_id]
 
 
-def test_captures_that_may_not_be_asked_for_cost_no_fact(make_site, tmp_path, monkeypatch):
+def test_captures_that_may_not_be_asked_for_cost_no_fact(copied, delivered, tmp_path, monkeypatch):
     """They are appended without their path, and the report says why."""
 
     def refuse(*_: Any) -> Any:
         raise VendorRefuses("The vendor refuses POST /v1/captures/query (403).", 403)
 
-    site, day = make_site(), live(hours=0.5, agents=4, seed=2, lose=0.3)
-    deliver(site, day.deliveries)
+    day = live(hours=0.5, agents=4, seed=2, lose=0.3)
+    site = copied(delivered(day.deliveries))
     monkeypatch.setattr(Sources, "captures", refuse)
     with serving(Vendor(day.records)) as root:
         report = reconcile(site, root, tmp_path, **window(day))

@@ -10,7 +10,6 @@ from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -33,7 +32,7 @@ from projector.event_log.seal.sealer import COVERED, check, make_seal
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.database import connect, open_pool
 from projector.webex.webhook import Unusable, judge
-from tests.conftest import clone
+from tests.conftest import clone, database_of
 from tests.integration.driving import eventually
 from tests.strategies import envelope
 
@@ -107,7 +106,7 @@ def filled(template: str) -> str:
     """The name of a database with such a log, to be cloned."""
     with closing(Log(clone(template))) as log:
         fill(log)
-    return urlsplit(log.url).path[1:]
+    return database_of(log.url)
 
 
 @pytest.fixture(scope="module")

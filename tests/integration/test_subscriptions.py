@@ -100,7 +100,10 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
         kept["other"] = theirs
         kept[made[0].id]["status"] = "inactive"
         now = [0.0]
-        vendor = lambda: Client(settings.vendor_root, Credentials(settings))  # noqa: E731
+
+        def vendor() -> Client:
+            return Client(settings.vendor_root, Credentials(settings), sleep=lambda _: None)
+
         it = Watch(site.service.pool, vendor, WebhookSecrets(settings), clock=lambda: now[0])
         it.look_if_due()
         assert ("active", "inactive") == (kept[made[0].id]["status"], kept["other"]["status"])
