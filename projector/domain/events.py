@@ -1,7 +1,7 @@
-"""Events: what one is, what tells two apart, and in which order they happened.
+"""Events: what an event is, what distinguishes two events, and in which order they happened.
 
-The rule of this file: identity, order and restatement are functions of the events alone, never of
-their arrival, so that every reader of the log agrees on them (semantics 2 and 3).
+Rule: identity, order and restatement are functions of the events alone, never of their arrival. So
+every reader of the log agrees on them (semantics 2 and 3).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from itertools import groupby
 from uuid import UUID, uuid5
 
 KEY_NAMESPACE = UUID("6f0a9f0e-6f0b-5d0c-9a53-7c1f0c6f7a11")
-BUCKETS, PARTITIONS = 256, 16  # shares of the work, and groups of these
+BUCKETS, PARTITIONS = 256, 16  # hash slots of subjects, and groups of slots
 BUCKETS_PER_PARTITION = BUCKETS // PARTITIONS
 RECONCILIATION_TOLERANCE_MS = 2_000
-EVENTS_PER_SNAPSHOT = 4  # of a subject, on average from one whose state is kept to the next
+EVENTS_PER_SNAPSHOT = 4  # of one subject, on average
 
 
 class Kind(StrEnum):
-    """What an event is about; decides which subjects it has and which step folds it."""
+    """What an event is about. It decides which subjects the event has and what folds it."""
 
     LOGIN = "login"
     LOGOUT = "logout"
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 class Origin(StrEnum):
-    """How we learned the fact."""
+    """How we learned of the event."""
 
     WEBHOOK = "webhook"
     RECONCILIATION = "reconciliation"
@@ -45,7 +45,7 @@ class Origin(StrEnum):
 
 
 class TimeSource(StrEnum):
-    """Where an event's time comes from, best first."""
+    """Where an event's time comes from, the best source first."""
 
     CREATED = "created"
     DISPATCHED = "dispatched"
@@ -54,18 +54,18 @@ class TimeSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A fact in the field's own terms, free of the vendor's spelling.
+    """A fact about an agent or a task, free of the vendor's spelling.
 
-    Text fields hold a non-empty string or None: an empty or ill-typed value carries nothing.
+    Text fields hold a non-empty string or None. An empty or ill-typed value becomes None.
     """
 
     org_id: str
     type: str
     id: str
     kind: Kind
-    rank: int  # place among events of one millisecond
-    word: str | None = None  # the state it names; of task events, the type's own word
-    slotted: bool = False  # of state events: the version that knows channels (V2)
+    rank: int  # order among the events of one millisecond
+    word: str | None = None  # the state it names; of a task event, the last part of its type
+    knows_channels: bool = False  # of a state event: it is of the version with channels (V2)
     agent_id: str | None = None
     task_id: str | None = None
     team_id: str | None = None
@@ -79,7 +79,7 @@ class Event:
     logged_out_by: str | None = None
     pending_idle_state: bool = False
     connected_channels: frozenset[str] | None = None
-    origin: str | None = None  # the customer, not to be confused with Recorded.origin
+    origin: str | None = None  # the customer's address; Recorded.origin is something else
     destination: str | None = None
     direction: str | None = None
     outbound_type: str | None = None
@@ -104,14 +104,14 @@ _TASK_KINDS = frozenset({Kind.TASK, Kind.CAPTURE, Kind.STATE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """An event as a delivery offers it to the log: not stored yet, perhaps known already."""
+    """An event that is offered to the log. The log may hold it already."""
 
     event: Event
     body: bytes  # as received, byte for byte
-    created: int | None  # epoch ms, as the vendor says; null when absent
+    created: int | None  # epoch ms, as the vendor says; None where it says nothing
     dispatched: int | None  # epoch ms at which the vendor built the delivery, if usable
-    fingerprint: bytes  # digest of the fields by which a duplicate is told from a conflict
-    key: UUID  # organisation, type and id
+    fingerprint: bytes  # digest of the compared fields: equal in a duplicate, not in a conflict
+    key: UUID  # of organisation, type and id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,18 +120,18 @@ class Recorded:
 
     event: Event
     position: int
-    time: int  # when it happened, by time_source
+    time: int  # when it happened; time_source says where this comes from
     time_source: TimeSource
     created: int | None
     recorded_time: int
     origin: Origin
-    request_position: int = 0  # where the events of its publication begin
+    request_position: int = 0  # the position of the first event of its request
 
     @property
     def order(self) -> tuple[int, int, str, str, bool, bool]:
-        """The place among the events of a subject (semantics 3).
+        """The sort key among the events of a subject (semantics 3).
 
-        What the key holds beside type and id comes last, so that no two events are equal.
+        What an event's key holds beside type and id comes last, so that no two events are equal.
         """
         event = self.event
         is_task_id, is_created = event.id == event.task_id, self.created is not None
@@ -139,18 +139,18 @@ class Recorded:
 
 
 def in_order(events: Iterable[Recorded]) -> list[Recorded]:
-    """Events of one subject as they happened (semantics 3)."""
+    """Events of one subject in the order in which they happened (semantics 3)."""
     return sorted(events, key=lambda recorded: recorded.order)
 
 
 def event_key(org_id: str, type_: str, id_: str, *discriminators: int | None) -> UUID:
     """The key of an event: equal keys are the same event (semantics 2.1, 2.2)."""
-    # NUL is in no name, so no two keys are spelt alike.
+    # No name contains NUL, so different parts never give the same text.
     return uuid5(KEY_NAMESPACE, "\0".join((org_id, type_, id_, *map(str, discriminators))))
 
 
 def fingerprint(value: object) -> bytes:
-    """A 16-byte digest, equal for equal JSON values whatever the order of their keys."""
+    """A 16-byte digest of a JSON value. The order of keys in objects does not matter."""
     return hashlib.blake2b(_CANONICAL.encode(value).encode(), digest_size=16).digest()
 
 
@@ -158,42 +158,43 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def bucket(kind: str, org_id: str, subject_id: str | None) -> int | None:
-    """The share of the work, 0 to 255, that a subject belongs to; None without a subject."""
+    """The bucket, 0 to 255, of a subject; None without a subject."""
     if subject_id is None:
         return None
     return zlib.crc32(f"{kind}\0{org_id}\0{subject_id}".encode()) % BUCKETS
 
 
 def is_snapshot_point(recorded: Recorded) -> bool:
-    """Whether the state after an event is kept.
+    """Whether the state after an event is saved as a snapshot.
 
-    Chosen by the event alone, so that what comes late moves no snapshot.
+    The event alone decides, so a late event moves no snapshot.
     """
     name = f"{recorded.event.id}\0{recorded.time}"
     return zlib.crc32(name.encode()) % EVENTS_PER_SNAPSHOT == 0
 
 
 def restatements(ordered: Sequence[Recorded]) -> Mapping[int, int]:
-    """Which events only repeat a fact: position to the position of the one that is folded.
+    """The events that only repeat a fact: their positions to the position of the folded event.
 
-    ``ordered`` are the events of one subject in their order. Semantics 2.4: of events that state
-    one fact the first in order is folded; what reconciliation says again of a webhook, within
-    2,000 ms, gives way to the webhook.
+    ``ordered`` are the events of one subject in their order. Of events that state one fact the
+    first in order is folded. A reconciled event gives way to a webhook that states the same fact
+    within 2,000 ms of it (semantics 2.4).
     """
     repeats: dict[int, int] = {}
-    webhooks = _webhook_times(ordered)
-    for _, moment in groupby(ordered, key=lambda recorded: recorded.time):
+    webhooks = _webhooks_by_key(ordered)
+    for _, same_time in groupby(ordered, key=lambda recorded: recorded.time):
         first: dict[tuple[object, ...], int] = {}
-        for recorded in moment:
-            kept = _nearby_webhook(recorded, webhooks)
-            if kept is None:
-                kept = first.setdefault(_fact(recorded), recorded.position)
-            if kept != recorded.position:
-                repeats[recorded.position] = kept
+        for recorded in same_time:
+            folded = _webhook_within_tolerance(recorded, webhooks)
+            if folded is None:
+                folded = first.setdefault(_fact(recorded), recorded.position)
+            if folded != recorded.position:
+                repeats[recorded.position] = folded
     return repeats
 
 
 def _fact(recorded: Recorded) -> tuple[object, ...]:
+    """What an event states: equal for an event and its restatements."""
     event = recorded.event
     return (
         event.type,
@@ -207,10 +208,10 @@ def _fact(recorded: Recorded) -> tuple[object, ...]:
     )
 
 
-def loose_fact(event: Event) -> tuple[object, ...]:
+def reconciliation_key(event: Event) -> tuple[object, ...]:
     """What a reconciled event has in common with the webhook of the same fact.
 
-    Not the path of a capture: the vendor's APIs do not tell the one that the webhook had.
+    The path of a capture is not part of it: the vendor's APIs do not give the path of the webhook.
     """
     return (
         event.agent_id,
@@ -221,23 +222,27 @@ def loose_fact(event: Event) -> tuple[object, ...]:
     )
 
 
-def _webhook_times(ordered: Sequence[Recorded]) -> dict[tuple[object, ...], list[tuple[int, int]]]:
+def _webhooks_by_key(
+    ordered: Sequence[Recorded],
+) -> dict[tuple[object, ...], list[tuple[int, int]]]:
+    """Time and position of each webhook; empty where there is no reconciled event to compare."""
     if not any(recorded.origin is Origin.RECONCILIATION for recorded in ordered):
         return {}
-    times: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    webhooks: dict[tuple[object, ...], list[tuple[int, int]]] = {}
     for recorded in ordered:
         if recorded.origin is Origin.WEBHOOK:
-            fact = loose_fact(recorded.event)
-            times.setdefault(fact, []).append((recorded.time, recorded.position))
-    return times
+            key = reconciliation_key(recorded.event)
+            webhooks.setdefault(key, []).append((recorded.time, recorded.position))
+    return webhooks
 
 
-def _nearby_webhook(
+def _webhook_within_tolerance(
     recorded: Recorded, webhooks: Mapping[tuple[object, ...], Iterable[tuple[int, int]]]
 ) -> int | None:
+    """The position of the webhook to which a reconciled event gives way."""
     if recorded.origin is not Origin.RECONCILIATION:
         return None
-    for time, position in webhooks.get(loose_fact(recorded.event), ()):
+    for time, position in webhooks.get(reconciliation_key(recorded.event), ()):
         if abs(time - recorded.time) <= RECONCILIATION_TOLERANCE_MS:
             return position
     return None
@@ -245,5 +250,5 @@ def _nearby_webhook(
 
 @lru_cache(maxsize=1_024)
 def plain_word(word: str) -> str:
-    """A state word as it is compared: without case, ``-`` and ``_`` (semantics 4)."""
+    """A state word in the form in which words are compared: no case, ``-`` or ``_`` (semantics 4)."""
     return word.casefold().replace("-", "").replace("_", "")

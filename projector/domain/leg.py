@@ -119,7 +119,7 @@ def _free(legs: Legs, event: Event, word: str) -> None:
         _close(legs, lambda _, leg: leg.is_on_channel_of(event) and (ends_all or leg.at_the_edge()))
     else:
         # The older version knows no channels: its word covers the legs that have none.
-        covers = not event.slotted and event.connected_channels is None
+        covers = not event.knows_channels and event.connected_channels is None
         _close(legs, lambda _, leg: leg.at_the_edge() or (covers and leg.channel_id is None))
 
 

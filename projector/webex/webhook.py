@@ -220,7 +220,7 @@ def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Eve
         kind=kind,
         rank=rank(kind, word),
         word=word,
-        slotted=type_ == "agent:channel_state_change",
+        knows_channels=type_ == "agent:channel_state_change",
         agent_id=_subject(data, "agentId", required=type_.startswith("agent:")),
         task_id=_subject(data, "taskId", required=type_.startswith(("task:", "capture:"))),
         pending_idle_state=data.get("pendingIdleState") is True,

@@ -12,7 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Event, Origin, Recorded, loose_fact
+from projector.domain.events import (
+    RECONCILIATION_TOLERANCE_MS,
+    Event,
+    Origin,
+    Recorded,
+    reconciliation_key,
+)
 from projector.webex.api_events import Fact
 
 
@@ -30,7 +36,7 @@ def match(facts: Sequence[Fact], known: Iterable[Recorded]) -> Matching:
     stated: dict[tuple[object, ...], list[Recorded]] = defaultdict(list)
     keys: set[tuple[str, str]] = set()
     for recorded in known:
-        stated[loose_fact(recorded.event)].append(recorded)
+        stated[reconciliation_key(recorded.event)].append(recorded)
         keys.add(_key(recorded.event))
     asked: dict[tuple[object, ...], list[Fact]] = defaultdict(list)
     found = Matching()
@@ -38,7 +44,7 @@ def match(facts: Sequence[Fact], known: Iterable[Recorded]) -> Matching:
         if _key(fact.offered.event) in keys:
             found.matched.append(fact)
         else:
-            asked[loose_fact(fact.offered.event)].append(fact)
+            asked[reconciliation_key(fact.offered.event)].append(fact)
     for fact_of, some in asked.items():
         _match_alike(some, stated.get(fact_of, ()), found)
     return found
