@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from projector.domain.agent import AGENT
-from projector.domain.fold import Expected
+from projector.domain.fold import Transitions
 from projector.domain.leg import LEG, SHOWN_AS
 from projector.domain.task import LEADS_TO, TASK
 
@@ -24,7 +24,7 @@ first event, and anything after a word that nobody knows. An end by the system t
 an offer and leaves the task as it is; it raises nothing. A leg is `none` again after `wrapup-done`,
 `not-responding`, `idle` and `available`; where a task's words lead elsewhere stands at the end.
 """
-TABLES: tuple[tuple[str, str, Expected], ...] = (
+TABLES: tuple[tuple[str, str, Transitions], ...] = (
     ("The agent", "Of state events that name no task.", AGENT),
     ("The leg", "Of state events that name a task: the agent's part in it.", LEG),
     ("The task", "Of the task's own events.", TASK),
@@ -37,7 +37,7 @@ def page() -> str:
     return "\n".join([HEAD, *sections, _mapped()])
 
 
-def diagram(table: Expected) -> str:
+def diagram(table: Transitions) -> str:
     """A table as a Mermaid state diagram."""
     arrows = [f"    {_name(a)} --> {_name(b)}" for a in table for b in sorted(table[a])]
     states = sorted({*table, *(word for words in table.values() for word in words)})

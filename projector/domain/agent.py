@@ -14,10 +14,10 @@ from projector.domain.fold import (
     UNKNOWN,
     AnomalyKind,
     DisplayState,
-    Expected,
     State,
+    Transitions,
+    insert_sorted,
     is_expected,
-    put,
 )
 from projector.domain.leg import FREE, LEG, NO_LEG, SHOWN_AS, Leg, Legs, busiest, move
 from projector.domain.state_names import (
@@ -33,7 +33,7 @@ TAIL = frozenset({"wrapup-done", "not-responding"})
 
 
 # Of words that name no task: from the agent's last word, those that may come next.
-AGENT: Expected = {
+AGENT: Transitions = {
     "idle": FREE | {"ringing", "connected", "consulting"},  # an outdial may start from idle
     "available": FREE | {"ringing", "connected", "consulting"},
     "wrapup-done": FREE | {"ringing", "connected"},
@@ -98,7 +98,7 @@ class AgentState(State):
             return LOGGED_OUT
         return leg.status() if leg else SHOWN_AS.get(self.current_state, self.current_state)
 
-    def continues(self, before: DisplayState, now: DisplayState) -> bool:
+    def is_same_interval(self, before: DisplayState, now: DisplayState) -> bool:
         return before.has_status_of(now) and (before.task_id, before.idle_code_id) == (
             now.task_id,
             now.idle_code_id,
@@ -112,7 +112,7 @@ class AgentState(State):
 
     # --- steps ---
 
-    def step(self, recorded: Recorded) -> AnomalyKind | None:
+    def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
         taken = _STEPS.get(recorded.event.kind)
         return taken(self, recorded.event, recorded.time) if taken else None
 
@@ -174,7 +174,7 @@ class AgentState(State):
         if event.channel_type is None:
             return anomaly
         name = event.channel_type.lower()
-        channel = self.channels.get(name) or put(
+        channel = self.channels.get(name) or insert_sorted(
             self.channels, name, Channel(current_state=UNKNOWN, since=time)
         )
         if event.word is not None:
@@ -217,7 +217,7 @@ class AgentState(State):
 
     def _unexpected(self, event: Event, word: str) -> AnomalyKind | None:
         if (word, event.task_id) == (self.current_state, self.state_task):
-            return None  # both versions of the event tell of every step
+            return None  # both versions of the event report every step
         if event.task_id is None:
             expected = is_expected(AGENT, self.current_state, word)
         else:

@@ -250,5 +250,5 @@ def _webhook_within_tolerance(
 
 @lru_cache(maxsize=1_024)
 def plain_word(word: str) -> str:
-    """A state word in the form in which words are compared: no case, ``-`` or ``_`` (semantics 4)."""
+    """A state word in the form in which words are compared (semantics 4): no case, ``-``, ``_``."""
     return word.casefold().replace("-", "").replace("_", "")

@@ -1,7 +1,8 @@
 """The fold: how ordered events become the state of a subject, its intervals and its anomalies.
 
-The rule of this file: it names no state. Live intake, late events, replay and every question about
-the past call ``fold``; what a word does stands in the tables of ``agent.py`` and ``task.py``.
+Rule: this file names no state. What a word does stands in the tables of ``agent.py``, ``leg.py``
+and ``task.py``. So live processing, late events, replay and questions about the past share one
+algorithm.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from projector.domain.events import (
 
 UNKNOWN = "unknown"
 
-# From a state, the words that may come next. A state that has no row expects anything.
-Expected = Mapping[str, frozenset[str]]
+# A state to the words that may come next. After a state without a row every word is expected.
+Transitions = Mapping[str, frozenset[str]]
 
 
 class AnomalyKind(StrEnum):
-    """What was not expected, first that fits (semantics 6)."""
+    """What was not expected. Where more than one fits, the first is taken (semantics 6)."""
 
     MISSING_LOGIN = "missing-login"
     MISSING_LOGOUT = "missing-logout"
@@ -43,15 +44,15 @@ class Anomaly:
     """A step that was not expected, and the gap in which something was probably lost (epoch ms)."""
 
     kind: AnomalyKind
-    event_id: str | None  # null where the passing of time raised it
-    position: int | None  # the event's, null with it
-    gap_from: int | None  # null where nothing is known before
+    event_id: str | None  # None where the passing of time raised it
+    position: int | None  # of the event; None without an event
+    gap_from: int | None  # None before the first event of the subject
     gap_to: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisplayState:
-    """What is shown of a subject between two changes."""
+    """What is shown of a subject."""
 
     status: str
     current_state: str
@@ -60,21 +61,22 @@ class DisplayState:
     idle_code_id: str | None = None
 
     def has_status_of(self, other: DisplayState) -> bool:
+        """Whether the status is the same, in whatever spelling."""
         return self.status == other.status or plain_word(self.status) == plain_word(other.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """A stretch from its start (epoch ms) on; it ends where the subject's next one starts."""
+    """A display state from its start (epoch ms) up to the start of the subject's next interval."""
 
     start: int
     display: DisplayState
-    event_id: str | None  # null where the passing of time began it
+    event_id: str | None  # of the event that began it; None where the passing of time did
 
 
 @dataclass(slots=True, kw_only=True)
 class LastEvent:
-    """The last event folded, in order."""
+    """The last event that was folded; times are epoch ms."""
 
     id: str
     type: str
@@ -86,60 +88,67 @@ class LastEvent:
 
 @dataclass(slots=True, kw_only=True)
 class State(ABC):
-    """The state of one subject, folded in place: what all have in common, and must answer."""
+    """The state of one subject, which events change in place.
 
-    # The counters is written and read beside the rest, so pydantic need not know it.
+    Here stands what agents and tasks have in common, and what each must answer.
+    """
+
+    # Counters are written and read beside the state, so pydantic need not know their type.
     __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}
 
     status_since: int | None = None
     last_event: LastEvent | None = None
-    reconciled_time: int | None = None  # what reconciliation told last, while a webhook may be near
+    # The time of the last reconciled event, while a webhook may still state the same fact.
+    reconciled_time: int | None = None
     counters: Counters = field(default_factory=Counters, compare=False)
 
     @property
     def event_count(self) -> int:
-        """How many events were folded."""
+        """The number of events that were folded."""
         return self.counters[EVENTS]
 
     @property
     def anomaly_count(self) -> int:
-        """How many anomalies stand."""
+        """The number of anomalies that were not withdrawn."""
         return self.counters[ANOMALIES]
 
-    def is_before(self, ordered: Sequence[Recorded]) -> bool:
-        """Whether folding may go on from here: nothing of these belongs among what is folded.
+    def can_append(self, ordered: Sequence[Recorded]) -> bool:
+        """Whether the fold may go on with these events: all of them come after the folded ones.
 
-        What reconciliation told and a webhook of about the same time are weighed together.
+        ``ordered`` are events of the subject in their order, at least one. A reconciled event and
+        a webhook within the tolerance may state one fact, so they must be folded together.
         """
         start, last = ordered[0].time, self.last_event
         if last is None:
             return True
         by_webhook = all(recorded.origin is not Origin.RECONCILIATION for recorded in ordered)
-        near = self.reconciled_time if by_webhook else last.time
-        return last.time < start and (near is None or near + RECONCILIATION_TOLERANCE_MS < start)
+        comparable = self.reconciled_time if by_webhook else last.time
+        return last.time < start and (
+            comparable is None or comparable + RECONCILIATION_TOLERANCE_MS < start
+        )
 
     @abstractmethod
-    def step(self, recorded: Recorded) -> AnomalyKind | None:
-        """Take one event; say what was not expected about it."""
+    def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
+        """Apply one event; return what was not expected about it."""
 
     @abstractmethod
     def display_state(self) -> DisplayState:
-        """What an interval that starts now would show."""
+        """What is shown of this state."""
 
     @abstractmethod
-    def continues(self, before: DisplayState, now: DisplayState) -> bool:
-        """Whether two stretches are one interval."""
+    def is_same_interval(self, before: DisplayState, now: DisplayState) -> bool:
+        """Whether two display states, one after the other, belong to one interval."""
 
     @abstractmethod
     def deadline(self) -> int | None:
-        """When the passing of time alone will change the state, if ever (epoch ms)."""
+        """When the passing of time alone will change the state (epoch ms); None for never."""
 
     @abstractmethod
     def pass_deadline(self) -> None:
-        """Let the due moment pass."""
+        """Change the state as it changes at its deadline."""
 
     def deadline_anomaly(self) -> Anomaly | None:
-        """What the passing of time alone has shown to be missing, as long as it stands."""
+        """The anomaly that a passed deadline raised, unless it was withdrawn."""
         return None
 
 
@@ -149,57 +158,65 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class Fold(Generic[S]):
-    """What a fold tells: the state, the intervals begun and the events not expected on the way."""
+    """A running fold: the state, and the intervals and anomalies since the fold began.
+
+    A tick is all events of one millisecond. They are applied together, since what lasts no time is
+    not shown.
+    """
 
     state: S
     intervals: list[Interval] = field(default_factory=list)
-    anomalies: list[Anomaly] = field(default_factory=list)  # of events; time's are in the state
-    _told: DisplayState | None = None  # what the state shows, where it is known already
-    _before: DisplayState | None = None  # what was shown before the millisecond taken last
-    _since: int | None = None  # since when its status was
-    _taken: int | None = None
-    _deadline_passed: bool = False  # whether time passed at its end
+    anomalies: list[Anomaly] = field(
+        default_factory=list
+    )  # of events; a deadline's is in the state
+    _display: DisplayState | None = None  # of the state; None until it is computed
+    _tick_time: int | None = None  # of the last tick
+    _display_before_tick: DisplayState | None = None  # None before the first event
+    _status_since_before_tick: int | None = None
+    _tick_passed_deadline: bool = False  # the deadline was in the millisecond of the last tick
 
-    def advance_to(self, moment: int) -> Fold[S]:
-        """Let time pass up to and with ``moment``, as one who reads then would see it."""
-        due = self.state.deadline()
-        if due is not None and due <= moment:
-            before = self._shown()
+    def advance_to(self, time: int) -> Fold[S]:
+        """Let time pass up to ``time`` (epoch ms, included), as a reader at that time sees it."""
+        deadline = self.state.deadline()
+        if deadline is not None and deadline <= time:
+            before = self._current_display()
             self.state.pass_deadline()
-            self._begin(due, before, None)
+            self._update_display(deadline, before, None)
         return self
 
-    def apply(self, time: int, moment: Sequence[Recorded]) -> None:
-        """Take all events of one millisecond: what lasts no time is not shown."""
+    def apply(self, time: int, events: Sequence[Recorded]) -> None:
+        """Apply a tick: all events of the millisecond ``time``, in their order."""
         self.advance_to(time - 1)
-        self._before = self._shown() if self.state.last_event else None
-        self._since, self._taken = self.state.status_since, time
-        self._go_through(time, moment)
+        self._display_before_tick = self._current_display() if self.state.last_event else None
+        self._status_since_before_tick, self._tick_time = self.state.status_since, time
+        self._apply_to_tick(time, events)
 
     def can_apply_more(self, time: int) -> bool:
-        """Whether a millisecond is the one taken last, and no time passed at its end."""
-        return self._taken == time and not self._deadline_passed
+        """Whether ``time`` is that of the last tick, and no deadline passed at its end."""
+        return self._tick_time == time and not self._tick_passed_deadline
 
-    def apply_more(self, time: int, moment: Sequence[Recorded]) -> None:
-        """Take events of the millisecond taken last that come after all taken of it."""
-        self.state.status_since = self._since
-        self._go_through(time, moment)
+    def apply_more(self, time: int, events: Sequence[Recorded]) -> None:
+        """Add events to the last tick. They come after the events that it has."""
+        self.state.status_since = self._status_since_before_tick
+        self._apply_to_tick(time, events)
 
-    def _go_through(self, time: int, moment: Sequence[Recorded]) -> None:
-        before = self._before
-        for recorded in moment:
-            self._step(recorded)
-        begun_by: str | None = moment[-1].event.id
-        self._deadline_passed = self.state.deadline() == time
-        if self._deadline_passed:
-            if before is not None and self.state.continues(before, self.state.display_state()):
+    def _apply_to_tick(self, time: int, events: Sequence[Recorded]) -> None:
+        before = self._display_before_tick
+        for recorded in events:
+            self._apply_event(recorded)
+        begun_by: str | None = events[-1].event.id
+        self._tick_passed_deadline = self.state.deadline() == time
+        if self._tick_passed_deadline:
+            if before is not None and self.state.is_same_interval(
+                before, self.state.display_state()
+            ):
                 begun_by = None
             self.state.pass_deadline()
-        self._begin(time, before, begun_by)
+        self._update_display(time, before, begun_by)
 
-    def _step(self, recorded: Recorded) -> None:
+    def _apply_event(self, recorded: Recorded) -> None:
         state, event = self.state, recorded.event
-        kind = state.step(recorded)
+        kind = state.apply_event(recorded)
         if kind is not None:
             state.counters[ANOMALIES] += 1
             self.anomalies.append(
@@ -225,37 +242,38 @@ class Fold(Generic[S]):
             time=recorded.time,
         )
 
-    def _shown(self) -> DisplayState:
-        return self._told or self.state.display_state()
+    def _current_display(self) -> DisplayState:
+        return self._display or self.state.display_state()
 
-    def _begin(self, time: int, before: DisplayState | None, event_id: str | None) -> None:
-        now = self._told = self.state.display_state()
+    def _update_display(self, time: int, before: DisplayState | None, event_id: str | None) -> None:
+        """Compute the display state; begin an interval where it is not that of ``before``."""
+        now = self._display = self.state.display_state()
         if before is None or not before.has_status_of(now):
             self.state.status_since = time
-        if before is None or not self.state.continues(before, now):
+        if before is None or not self.state.is_same_interval(before, now):
             self.intervals.append(Interval(start=time, display=now, event_id=event_id))
 
 
 def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:
-    """Fold events in their order into a state that holds none of them and nothing later.
+    """Fold the events later than ``after`` (epoch ms) into a state, which is changed in place.
 
-    ``state`` is changed in place. Repeated statements of one fact are passed over, also where it is
-    stated first by an event up to ``after`` (epoch ms), which the state holds already.
+    ``ordered`` are events of the subject in their order. The state holds those up to ``after`` and
+    nothing later. They may be in ``ordered`` too, so that later restatements of them are recognized.
     """
-    story = Fold(state)
+    result = Fold(state)
     repeats = restatements(ordered)
-    told = (
+    unique_events = (
         recorded
         for recorded in ordered
         if recorded.position not in repeats and recorded.time > after
     )
-    for time, moment in groupby(told, key=lambda recorded: recorded.time):
-        story.apply(time, tuple(moment))
-    return story
+    for time, same_time in groupby(unique_events, key=lambda recorded: recorded.time):
+        result.apply(time, tuple(same_time))
+    return result
 
 
-def put(mapping: dict[str, V], key: str, value: V) -> V:
-    """Insert in the order of keys, so that equal states are written alike."""
+def insert_sorted(mapping: dict[str, V], key: str, value: V) -> V:
+    """Insert in the order of keys, so that equal states give equal text; return the value."""
     mapping[key] = value
     if len(mapping) > 1:
         ordered = sorted(mapping.items())
@@ -264,6 +282,6 @@ def put(mapping: dict[str, V], key: str, value: V) -> V:
     return value
 
 
-def is_expected(table: Expected, state: str, word: str) -> bool:
-    """Whether a word may follow a state; saying the same again always may."""
+def is_expected(table: Transitions, state: str, word: str) -> bool:
+    """Whether a word may follow a state. The state's own word always may."""
     return word == state or state not in table or word in table[state]

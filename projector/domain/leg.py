@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from projector.domain.events import Event, plain_word
-from projector.domain.fold import Expected, put
+from projector.domain.fold import Transitions, insert_sorted
 
 # Busiest first; an unknown word comes after them all.
 PRECEDENCE = ("conferencing", "consulting", "connected", "on-hold", "ringing", "wrapup")
@@ -22,7 +22,7 @@ AT_THE_EDGE = frozenset({"ringing", "wrapup"})
 
 NO_LEG = "none"
 _TALKING = frozenset({"on-hold", "consulting", "conferencing", "wrapup", *FREE})
-LEG: Expected = {
+LEG: Transitions = {
     NO_LEG: frozenset({"ringing", "connected", "consulting", *FREE}),
     "ringing": frozenset({"connected", "consulting", "not-responding", *FREE}),
     "connected": _TALKING,
@@ -136,7 +136,7 @@ def _reuse_slot(legs: Legs, event: Event, task_id: str) -> None:
 
 
 def _hold(legs: Legs, event: Event, task_id: str, word: str, time: int) -> None:
-    leg = legs.get(task_id) or put(legs, task_id, Leg(state=word, since=time))
+    leg = legs.get(task_id) or insert_sorted(legs, task_id, Leg(state=word, since=time))
     if plain_word(leg.state) != plain_word(word):
         leg.state, leg.since = word, time
     leg.channel_id = event.channel_id or leg.channel_id

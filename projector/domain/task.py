@@ -27,10 +27,10 @@ from projector.domain.fold import (
     Anomaly,
     AnomalyKind,
     DisplayState,
-    Expected,
     State,
+    Transitions,
+    insert_sorted,
     is_expected,
-    put,
 )
 from projector.domain.leg import CLOSING
 from projector.domain.state_names import LOGGED_OUT
@@ -61,7 +61,7 @@ DONE = frozenset({"hold-done", "conference-done", "conference-transferred", "con
 _END = frozenset({ENDED, FAILED})
 _AGAIN = frozenset({"parked", "connect", "connected"})  # queued, offered, taken by another agent
 _TALK = frozenset({"on-hold", "consulting", "conferencing", "hold-done", "conference-done"})
-TASK: Expected = {
+TASK: Transitions = {
     "new": frozenset({"parked", "connect"}) | _END,
     "parked": frozenset({"connect"}) | _END,
     "connect": frozenset({"connected", "parked"}) | _END,
@@ -160,7 +160,7 @@ class TaskState(State):
             status=self.status(), current_state=self.current_state, queue_id=self.queue_id
         )
 
-    def continues(self, before: DisplayState, now: DisplayState) -> bool:
+    def is_same_interval(self, before: DisplayState, now: DisplayState) -> bool:
         return (before.status, before.current_state) == (now.status, now.current_state)
 
     def is_open(self) -> bool:
@@ -195,7 +195,7 @@ class TaskState(State):
 
     # --- steps ---
 
-    def step(self, recorded: Recorded) -> AnomalyKind | None:
+    def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
         event, time = recorded.event, recorded.time
         if event.kind is Kind.CAPTURE:
             self._capture(event, recorded.created)
@@ -262,7 +262,7 @@ class TaskState(State):
         if word is not None:
             if participant is None:
                 joined = Participant(state=word, since=time, joined_time=time)
-                participant = put(self.participants, agent_id, joined)
+                participant = insert_sorted(self.participants, agent_id, joined)
             self._move(participant, word, time)
         if participant is not None:
             participant.wrap_up_aux_code_id = (

@@ -67,7 +67,7 @@ class _Batch(Generic[S]):
         live: dict[Key, Sequence[Recorded]] = {}
         for key, events in new.items():
             state = stored.get(key) or _StoredState(None, self._table.fresh(), NOTHING)
-            if state.text is None or state.state.is_before(in_order(events)):
+            if state.text is None or state.state.can_append(in_order(events)):
                 changes[key] = _changes(state, [self._continue(key, state, events)], events)
             else:
                 late[key], live[key] = _late_and_live(state.state, events)
@@ -199,7 +199,7 @@ def _late_and_live(
     late: list[Recorded] = []
     live: list[Recorded] = []
     for request in by_request(events):
-        (live if state.is_before(request) else late).extend(request)
+        (live if state.can_append(request) else late).extend(request)
     return late, live
 
 

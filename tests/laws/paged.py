@@ -36,7 +36,7 @@ class Kept:
         """A page of the log as far as it tells of this subject, by position."""
         in_order = sorted(page, key=lambda it: it.order)
         base: Snapshot | None = None
-        if self.state is None or self.table.load(self.state).is_before(in_order):
+        if self.state is None or self.table.load(self.state).can_append(in_order):
             repair = SubjectRepair(
                 self.table, self.state, counters=self.counters, stored=Stored(self, None)
             )

@@ -20,7 +20,7 @@ AT_WORK = (task(0, "t", "connected"), v1(10, "ann", "connected", "t"), ended(1_0
 def goes_on(kept, kept_fetched, new, new_fetched):
     """Whether a state of idle words at these moments lets others be added."""
     state = folded(AGENTS, *told(kept), fetched=told(kept_fetched)).state
-    return state.is_before(ordered(AGENTS, *told(new), fetched=told(new_fetched)))
+    return state.can_append(ordered(AGENTS, *told(new), fetched=told(new_fetched)))
 
 
 def told(moments):
@@ -29,7 +29,7 @@ def told(moments):
 
 def test_a_fresh_state_takes_anything():
     """Where nothing is folded, nothing can belong among it."""
-    assert AGENTS.fresh().is_before(ordered(AGENTS, login(0, "ann")))
+    assert AGENTS.fresh().can_append(ordered(AGENTS, login(0, "ann")))
 
 
 @pytest.mark.parametrize(("moment", "expected"), [(4_999, False), (5_000, False), (5_001, True)])
