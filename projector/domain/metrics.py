@@ -1,7 +1,7 @@
-"""Figures: what a contact centre is measured by, and how (docs/figures.md).
+"""Metrics: the figures by which a contact centre is measured, and their formulas (docs/figures.md).
 
-The rule of this file: a figure is what was counted divided by what it is counted of, so a formula
-is a row of the table at the end. What a task adds to them, and when, is a function of its state.
+Rule: each metric is one sum divided by another, so a formula is a row of the table at the end. What
+a task adds to the sums, and when, follows from its state alone.
 """
 
 from __future__ import annotations
@@ -10,30 +10,31 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from projector.domain.counters import CONSULT, HOLD, OFFERS, TALK, WRAP_UP, rona
-from projector.domain.leg import PRECEDENCE
+from projector.domain.leg import STATUS_PRECEDENCE
 from projector.domain.task import TaskState
 
-AT_WORK = PRECEDENCE  # an agent's statuses, where it is on a task
-READY = "available"
-WAITING = frozenset({"queued", "offered"})  # a task's statuses, where a customer waits
+BUSY_STATUSES = STATUS_PRECEDENCE  # of an agent on a task
+READY_STATUS = "available"  # of an agent who waits for a task
+WAITING_STATUSES = frozenset({"queued", "offered"})  # of a task whose customer waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KpiFacts:
-    """What the figures count of a task; times and durations in ms, null where it has none.
+    """What the metrics need to know of a task.
 
-    What the passing of time alone will bring about is told beforehand, by its time.
+    Times are epoch ms, durations ms; None means that it did not happen. A time that lies in the
+    future is one at which the passing of time alone will complete the task.
     """
 
-    waits_since: int | None  # it waits now
-    answered: int | None  # when its first wait ended in a conversation
+    waits_since: int | None  # None unless it waits now
+    answered: int | None  # the time at which its first wait ended in a conversation
     answered_after_ms: int | None
-    abandoned: int | None  # when its first wait ended without one
-    offered: int | None  # when it was offered first
+    abandoned: int | None  # the time at which its first wait ended without a conversation
+    offered: int | None  # the time of its first offer
     offers: int
     refused: int
-    over: int | None  # when it is complete
-    handled: int | None  # the same, of a task once in conversation
+    over: int | None  # the time of its completion
+    handled: int | None  # the same, if it ever was in conversation
     talk_ms: int
     hold_ms: int
     consult_ms: int
@@ -41,7 +42,7 @@ class KpiFacts:
 
 
 def kpi_facts(state: TaskState) -> KpiFacts:
-    """What the figures count of a task in this state."""
+    """What the metrics need to know of a task in this state."""
     began = _wait_began(state)
     answered = _answered(state, began)
     refused = rona(state.counters)
@@ -52,7 +53,7 @@ def kpi_facts(state: TaskState) -> KpiFacts:
         answered_after_ms=None if answered is None or began is None else answered - began,
         abandoned=None if began is None or state.status() != "abandoned" else state.ended_time,
         offered=state.offered_time,
-        offers=max(state.counters[OFFERS], refused),  # the telling of an offer may be lost
+        offers=max(state.counters[OFFERS], refused),  # the event of an offer may be lost
         refused=refused,
         over=over,
         handled=over if state.ever_connected else None,
@@ -64,7 +65,7 @@ def kpi_facts(state: TaskState) -> KpiFacts:
 
 
 def _wait_began(state: TaskState) -> int | None:
-    """When it was queued or offered first; a call that an agent makes keeps nobody waiting."""
+    """When it was first queued or offered. The offer of an outbound call keeps nobody waiting."""
     offered = None if _is_outbound(state) else state.offered_time
     return min((time for time in (state.queued_time, offered) if time is not None), default=None)
 
@@ -74,50 +75,58 @@ def _is_outbound(state: TaskState) -> bool:
 
 
 def _answered(state: TaskState, began: int | None) -> int | None:
-    """When the wait ended in a conversation; one that began after it was no first wait."""
+    """When the wait ended in a conversation; None where the conversation came before the wait."""
     connected = state.connected_time
     return None if began is None or connected is None or connected < began else connected
 
 
 def _waits_since(state: TaskState, began: int | None) -> int | None:
-    if state.status() not in WAITING:
+    if state.status() not in WAITING_STATUSES:
         return None
     return state.state_since if state.ever_connected else began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formula:
-    """One sum of counts divided by another, by their names."""
+    """One sum divided by another; both are named by the totals that they add up."""
 
-    name: str  # as in docs/figures.md
-    value: tuple[str, ...]
-    of: tuple[str, ...]
-    counted: tuple[str, ...] = ()  # where the divisor is none: what was counted
+    name: str  # a heading of docs/figures.md
+    dividend: tuple[str, ...]
+    divisor: tuple[str, ...]
+    counted: tuple[str, ...] = ()  # what ``count`` says, where it is not the divisor
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The totals of what the metric rests on."""
+        return self.counted or self.divisor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """A value, null where nothing was counted, and what it rests on."""
+class Metric:
+    """The value of a metric, and what it rests on."""
 
-    value: float | None
-    count: int
-    formula: str
-    settled: bool
-
-
-def figures(totals: Mapping[str, int], provisional: Collection[str]) -> dict[str, Figure]:
-    """All figures; ``provisional`` names the counts that later arrivals may well change."""
-    return {name: _figure(formula, totals, provisional) for name, formula in FORMULAS.items()}
+    value: float | None  # None where nothing was counted
+    count: int  # of agents, tasks or offers
+    formula: str  # its name
+    settled: bool  # later arrivals will probably not change it
 
 
-def _figure(formula: Formula, totals: Mapping[str, int], provisional: Collection[str]) -> Figure:
-    counted = formula.counted or formula.of
-    divisor = _sum(totals, formula.of)
-    return Figure(
-        value=_sum(totals, formula.value) / divisor if divisor else None,
-        count=_sum(totals, counted),
+def metrics(totals: Mapping[str, int], provisional: Collection[str]) -> dict[str, Metric]:
+    """All metrics by name.
+
+    ``totals`` has the names of ``ALL_TOTALS``; ``provisional`` names those that later arrivals may
+    well change.
+    """
+    return {name: _metric(formula, totals, provisional) for name, formula in FORMULAS.items()}
+
+
+def _metric(formula: Formula, totals: Mapping[str, int], provisional: Collection[str]) -> Metric:
+    divisor = _sum(totals, formula.divisor)
+    return Metric(
+        value=_sum(totals, formula.dividend) / divisor if divisor else None,
+        count=_sum(totals, formula.counts),
         formula=formula.name,
-        settled=not {*counted} & {*provisional},
+        settled=not {*formula.counts} & {*provisional},
     )
 
 
@@ -128,23 +137,26 @@ def _sum(totals: Mapping[str, int], names: Collection[str]) -> int:
 _WAITS = ("answered", "abandoned")
 _HANDLED = ("handled",)
 FORMULAS = {
-    "service_level": Formula(name="service-level", value=("answered_in_time",), of=_WAITS),
+    "service_level": Formula(name="service-level", dividend=("answered_in_time",), divisor=_WAITS),
     "asa_ms": Formula(
-        name="average-speed-of-answer", value=("answered_after_ms",), of=("answered",)
+        name="average-speed-of-answer", dividend=("answered_after_ms",), divisor=("answered",)
     ),
     "aht_ms": Formula(
         name="average-handle-time",
-        value=("talk_ms", "hold_ms", "consult_ms", "wrap_up_ms"),
-        of=_HANDLED,
+        dividend=("talk_ms", "hold_ms", "consult_ms", "wrap_up_ms"),
+        divisor=_HANDLED,
     ),
-    "talk_ms": Formula(name="average-talk-time", value=("talk_ms",), of=_HANDLED),
-    "hold_ms": Formula(name="average-hold-time", value=("hold_ms",), of=_HANDLED),
-    "wrap_up_ms": Formula(name="average-wrap-up-time", value=("wrap_up_ms",), of=_HANDLED),
+    "talk_ms": Formula(name="average-talk-time", dividend=("talk_ms",), divisor=_HANDLED),
+    "hold_ms": Formula(name="average-hold-time", dividend=("hold_ms",), divisor=_HANDLED),
+    "wrap_up_ms": Formula(name="average-wrap-up-time", dividend=("wrap_up_ms",), divisor=_HANDLED),
     "occupancy": Formula(
-        name="occupancy", value=("at_work_ms",), of=("at_work_ms", "ready_ms"), counted=("agents",)
+        name="occupancy",
+        dividend=("at_work_ms",),
+        divisor=("at_work_ms", "ready_ms"),
+        counted=("agents",),
     ),
-    "abandonment": Formula(name="abandonment-rate", value=("abandoned",), of=_WAITS),
-    "rona": Formula(name="rona-rate", value=("refused",), of=("offers",)),
+    "abandonment": Formula(name="abandonment-rate", dividend=("abandoned",), divisor=_WAITS),
+    "rona": Formula(name="rona-rate", dividend=("refused",), divisor=("offers",)),
 }
-COUNTED = frozenset(name for formula in FORMULAS.values() for name in formula.counted or formula.of)
-SUMMED = COUNTED.union(*((*formula.value, *formula.of) for formula in FORMULAS.values()))
+COUNTED_TOTALS = frozenset(name for formula in FORMULAS.values() for name in formula.counts)
+ALL_TOTALS = COUNTED_TOTALS.union(*((*it.dividend, *it.divisor) for it in FORMULAS.values()))

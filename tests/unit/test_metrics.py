@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projector.domain.metrics import FORMULAS, figures, kpi_facts
+from projector.domain.metrics import FORMULAS, kpi_facts, metrics
 from projector.projection.read_models import TASKS, to_array
 from tests.examples import at, capture, ended, task, v1
 from tests.folds import folded
@@ -173,7 +173,7 @@ def test_as_the_database_writes_it():
 
 
 def reckoned(name: str, provisional: frozenset[str] = frozenset(), **totals: int) -> Any:
-    return figures(Counter(totals), provisional)[name]
+    return metrics(Counter(totals), provisional)[name]
 
 
 @pytest.mark.parametrize(
@@ -226,5 +226,5 @@ def test_nothing_counted_has_no_value(name):
 )
 def test_a_figure_is_as_settled_as_what_it_counts(provisional, expected):
     """One count of it that may change is enough."""
-    found = figures(Counter(), {provisional})
+    found = metrics(Counter(), {provisional})
     assert expected == {name for name, figure in found.items() if not figure.settled}

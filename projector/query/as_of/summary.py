@@ -18,7 +18,15 @@ from psycopg.rows import TupleRow, dict_row
 
 from projector.contract.summary import AgentsShape, Summary, TasksShape
 from projector.domain.fold import S
-from projector.domain.metrics import AT_WORK, COUNTED, READY, SUMMED, KpiFacts, figures, kpi_facts
+from projector.domain.metrics import (
+    ALL_TOTALS,
+    BUSY_STATUSES,
+    COUNTED_TOTALS,
+    READY_STATUS,
+    KpiFacts,
+    kpi_facts,
+    metrics,
+)
 from projector.domain.state_names import LOGGED_OUT
 from projector.domain.task import TaskState
 from projector.event_log.store import EventStore
@@ -69,7 +77,7 @@ class Summaries:
             {
                 "agents": _agents(agents),
                 "tasks": _tasks(tasks, as_of.now),
-                **figures(_totals(counted), self._provisional(counted, as_of.known_time)),
+                **metrics(_totals(counted), self._provisional(counted, as_of.known_time)),
             }
         )
 
@@ -78,7 +86,7 @@ class Summaries:
         return {
             name
             for row in rows
-            for name in COUNTED
+            for name in COUNTED_TOTALS
             if (time := row.get(f"{name}_newest")) is not None
             and not self._delays.is_over(row["last_event_type"], time, moment)
         }
@@ -122,7 +130,7 @@ class _Floor:
             among=_ALL if members is None else _IS_MEMBER,
         )
         return self._counted(
-            query, _columns(members or ()) | {"at_work": [*AT_WORK], "ready": READY}
+            query, _columns(members or ()) | {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
         )
 
     def tasks(
@@ -200,7 +208,7 @@ def _columns(members: Collection[Key]) -> dict[str, list[str]]:
 def _totals(rows: Sequence[Row]) -> Counter[str]:
     totals: Counter[str] = Counter()
     for row in rows:
-        totals.update({name: row[name] or 0 for name in SUMMED if name in row})
+        totals.update({name: row[name] or 0 for name in ALL_TOTALS if name in row})
     return totals
 
 
