@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from projector.domain.agent import AGENT
+from projector.domain.agent import AGENT_TRANSITIONS
 from projector.domain.fold import Transitions
-from projector.domain.leg import LEG, SHOWN_AS
-from projector.domain.task import LEADS_TO, TASK
+from projector.domain.leg import LEG_STATUS, LEG_TRANSITIONS
+from projector.domain.task import STATE_AFTER_WORD, TASK_TRANSITIONS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 HEAD = """\
@@ -25,9 +25,9 @@ an offer and leaves the task as it is; it raises nothing. A leg is `none` again 
 `not-responding`, `idle` and `available`; where a task's words lead elsewhere stands at the end.
 """
 TABLES: tuple[tuple[str, str, Transitions], ...] = (
-    ("The agent", "Of state events that name no task.", AGENT),
-    ("The leg", "Of state events that name a task: the agent's part in it.", LEG),
-    ("The task", "Of the task's own events.", TASK),
+    ("The agent", "Of state events that name no task.", AGENT_TRANSITIONS),
+    ("The leg", "Of state events that name a task: the agent's part in it.", LEG_TRANSITIONS),
+    ("The task", "Of the task's own events.", TASK_TRANSITIONS),
 )
 
 
@@ -46,8 +46,8 @@ def diagram(table: Transitions) -> str:
 
 
 def _mapped() -> str:
-    leads = [f"| {word} | {state} |" for word, state in LEADS_TO.items() if word != state]
-    shown = [f"| {word} | {status} |" for word, status in SHOWN_AS.items()]
+    leads = [f"| {word} | {state} |" for word, state in STATE_AFTER_WORD.items() if word != state]
+    shown = [f"| {word} | {status} |" for word, status in LEG_STATUS.items()]
     return "\n".join(
         [
             "## Words that lead to another state than their own\n",

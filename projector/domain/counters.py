@@ -1,8 +1,8 @@
-"""What is counted and summed over a subject's life.
+"""Counters: what is counted and summed over the life of a subject.
 
-The rule of this file: a counters is only ever added to, and no step of a fold depends on it. So what
-an event adds can be told apart from what it changes: a late one moves every later counters by the same
-amount, and need not be folded on for that.
+Rule: events only add to counters, and no step of a fold reads them. So what an event adds can be
+told apart from what it changes: a late event adds the same amount to all later counters, and
+nothing need be folded again for that.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-EVENTS, ANOMALIES = "events", "anomalies"
+EVENT_COUNT, ANOMALY_COUNT = "events", "anomalies"
 OFFERS, HOLDS, CONSULTS = "offers", "holds", "consults"
 CONFERENCES, TRANSFERS = "conferences", "transfers"
-REFUSALS = "refusals"  # by agents who did not respond
-REFUSED_OFFERS = "refused-offers"  # by the system's word
+AGENT_REFUSALS = (
+    "refusals"  # offers that ended since the agent did not respond, as the agents' events say
+)
+SYSTEM_REFUSALS = "refused-offers"  # the same, as the task's events say
 QUEUED, TALK, HOLD, CONSULT, WRAP_UP = "queued-ms", "talk-ms", "hold-ms", "consult-ms", "wrap-up-ms"
 
-# The finished stretches of these states are summed, in milliseconds.
+# A state to the counter of the time that was spent in it (ms), without the time still running.
 DURATION_OF = {
     "parked": QUEUED,
     "connected": TALK,
@@ -26,13 +28,11 @@ DURATION_OF = {
     "consulting": CONSULT,
     "wrapup": WRAP_UP,
 }
-
-
-NOTHING: Mapping[str, int] = MappingProxyType({})
+NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 
 
 class Counters(dict[str, int]):
-    """A number for each name, 0 where there is none."""
+    """Name to number; 0 for a name that is missing."""
 
     __slots__ = ()
 
@@ -40,19 +40,24 @@ class Counters(dict[str, int]):
         return 0
 
     def add(self, other: Mapping[str, int], *, times: int = 1) -> None:
+        """Add the numbers of others, multiplied by ``times``, in place."""
         for name, count in other.items():
             self[name] += times * count
 
     def plus(self, other: Mapping[str, int], *, times: int = 1) -> Counters:
-        found = Counters(self)
-        found.add(other, times=times)
-        return found
+        """New counters with the numbers of others added, multiplied by ``times``."""
+        result = Counters(self)
+        result.add(other, times=times)
+        return result
 
     def counts(self) -> dict[str, int]:
-        """Without zeros, in one order: equal counters are equal here."""
+        """The numbers other than 0, in the order of names: equal counters give equal text."""
         return {name: count for name, count in sorted(self.items()) if count}
 
 
 def rona(counters: Counters) -> int:
-    """Refusals and refused offers tell the same story; the one that lost fewer events is right."""
-    return max(counters[REFUSALS], counters[REFUSED_OFFERS])
+    """The number of offers that no agent answered.
+
+    Events of agents and of tasks report the same refusals. The greater number lost fewer events.
+    """
+    return max(counters[AGENT_REFUSALS], counters[SYSTEM_REFUSALS])

@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import ClassVar, Generic, TypeVar
 
-from projector.domain.counters import ANOMALIES, EVENTS, Counters
+from projector.domain.counters import ANOMALY_COUNT, EVENT_COUNT, Counters
 from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
@@ -105,12 +105,12 @@ class State(ABC):
     @property
     def event_count(self) -> int:
         """The number of events that were folded."""
-        return self.counters[EVENTS]
+        return self.counters[EVENT_COUNT]
 
     @property
     def anomaly_count(self) -> int:
         """The number of anomalies that were not withdrawn."""
-        return self.counters[ANOMALIES]
+        return self.counters[ANOMALY_COUNT]
 
     def can_append(self, ordered: Sequence[Recorded]) -> bool:
         """Whether the fold may go on with these events: all of them come after the folded ones.
@@ -218,7 +218,7 @@ class Fold(Generic[S]):
         state, event = self.state, recorded.event
         kind = state.apply_event(recorded)
         if kind is not None:
-            state.counters[ANOMALIES] += 1
+            state.counters[ANOMALY_COUNT] += 1
             self.anomalies.append(
                 Anomaly(
                     kind=kind,
@@ -228,7 +228,7 @@ class Fold(Generic[S]):
                     gap_to=recorded.time,
                 )
             )
-        state.counters[EVENTS] += 1
+        state.counters[EVENT_COUNT] += 1
         if recorded.origin is Origin.RECONCILIATION:
             state.reconciled_time = recorded.time
         elif (state.reconciled_time or 0) + RECONCILIATION_TOLERANCE_MS <= recorded.time:
@@ -258,7 +258,7 @@ def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:
     """Fold the events later than ``after`` (epoch ms) into a state, which is changed in place.
 
     ``ordered`` are events of the subject in their order. The state holds those up to ``after`` and
-    nothing later. They may be in ``ordered`` too, so that later restatements of them are recognized.
+    nothing later. They may be in ``ordered`` too: then later restatements of them are recognized.
     """
     result = Fold(state)
     repeats = restatements(ordered)

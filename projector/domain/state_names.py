@@ -1,65 +1,66 @@
 """The state words: how the vendor spells them, and their order within one millisecond.
 
-The rule of the order: what lasts no time comes before what follows it, and what others depend on
-comes before them (semantics 3). Changing it changes states, so each cut has its reason beside it.
+Rule of the order: a state without length comes before the state that follows it, and an event comes
+before those that depend on it (semantics 3). Another order gives other states, so each row has its
+reason beside it.
 """
 
 from __future__ import annotations
 
 from projector.domain.events import Kind, plain_word
 
-LOGGED_IN = "idle"  # what a login means that says nothing else
+LOGIN_DEFAULT_WORD = "idle"  # the word of a login that has none
 LOGGED_OUT = "logged-out"
 CHANNEL_LOGGED_OUT = "LoggedOut"
 CHANNEL_WORDS = frozenset(
     {"Available", "Idle", "Engaged", "EngagedOther", "WrapUp", "Reserved", CHANNEL_LOGGED_OUT}
 )
-ANY = None  # the words of a kind that stand nowhere else
+ANY = None  # all words of a kind that have no row of their own
 
-# Rank by rank; what stands in one row has one rank.
+# Rank by rank; the entries of one row have one rank.
 ORDER: tuple[tuple[tuple[Kind, str | None], ...], ...] = (
-    # A task's life in the order in which it is lived: agents' events answer to it.
-    ((Kind.TASK, "new"),),  # nothing can come before a task is there
-    ((Kind.TASK, "origin-updated"),),  # who it is from is known before it is queued or offered
+    # A task's events in the order of its life. Events of agents follow from them.
+    ((Kind.TASK, "new"),),  # nothing can come before the task begins
+    ((Kind.TASK, "origin-updated"),),  # the customer's address comes before queue and offer
     ((Kind.TASK, "parked"),),  # queued, before it is offered
-    ((Kind.TASK, "connect"),),  # offered, before it is taken
-    ((Kind.TASK, "connected"),),  # taken, before anything is done in the call
-    ((Kind.TASK, "on-hold"),),  # the customer is held, then others are asked
+    ((Kind.TASK, "connect"),),  # offered, before it is answered
+    ((Kind.TASK, "connected"),),  # answered, before anything happens in the call
+    ((Kind.TASK, "on-hold"),),  # the customer is put on hold, then others are consulted
     ((Kind.TASK, "consulting"),),  # begins before it is done
-    ((Kind.TASK, "consult-done"),),  # done, before its people meet the customer
+    ((Kind.TASK, "consult-done"),),  # done, before the customer joins
     ((Kind.TASK, "conferencing"),),  # begins before it is done
-    ((Kind.TASK, "conference-done"),),  # done, before the rest is handed over
-    ((Kind.TASK, "conference-transferred"),),  # handed over, before the customer is taken back
-    ((Kind.TASK, "hold-done"),),  # taken back at last: real calls say it after all of these
-    # The parts of a conversation are over before the task is.
+    ((Kind.TASK, "conference-done"),),  # done, before the customer is handed over
+    ((Kind.TASK, "conference-transferred"),),  # handed over, before the hold ends
+    ((Kind.TASK, "hold-done"),),  # in real calls it comes after all of these
+    # The parts of a conversation end before the task does.
     ((Kind.TASK, "ended"),),
-    ((Kind.TASK, "failed"),),  # after an end it takes the completion back
-    ((Kind.TASK, ANY),),  # changes no state, so it may stand behind all that do
-    ((Kind.CAPTURE, ANY),),  # made of what is over
-    # Whatever else an agent does in this millisecond is done in the session.
+    ((Kind.TASK, "failed"),),  # after an end it withdraws the completion
+    ((Kind.TASK, ANY),),  # changes no state, so it may come after all that do
+    ((Kind.CAPTURE, ANY),),  # a recording of what is over
+    # Whatever else an agent does in this millisecond belongs to the session.
     ((Kind.LOGIN, ANY),),
-    # The old task is wrapped up, or refused, before the agent is free and the next one comes.
+    # The old task is wrapped up, or refused, before the agent is free and gets the next one.
     ((Kind.STATE, "wrapup"),),
     ((Kind.STATE, "wrapup-done"),),  # wrapped up, before anything new
     ((Kind.STATE, "not-responding"),),  # refused, before the idle that it leads to
-    ((Kind.STATE, "idle"),),  # idle, before ready where both are said
+    ((Kind.STATE, "idle"),),  # idle, before ready where both occur
     ((Kind.STATE, "available"),),  # ready, before the next task rings
     ((Kind.STATE, "ringing"),),  # rings, before it is answered
-    ((Kind.STATE, "connected"),),  # answered, before anything is done in the call
+    ((Kind.STATE, "connected"),),  # answered, before anything happens in the call
     ((Kind.STATE, "on-hold"),),  # from here on as in the task
     ((Kind.STATE, "consulting"),),
     ((Kind.STATE, "consult-done"),),
     ((Kind.STATE, "conferencing"),),
     ((Kind.STATE, "conference-done"),),
     ((Kind.STATE, "hold-done"),),
-    # Nothing is known of these words, so they take nothing from those that are known.
+    # We know nothing about these words, so they come after the words that we know.
     ((Kind.STATE, ANY), (Kind.AGENT_OTHER, ANY)),
     # Availability follows from what the agent does.
     ((Kind.CHANNEL, ANY),),
-    # The session ends after all that happened in it.
+    # The session ends after everything in it.
     ((Kind.STATE, LOGGED_OUT), (Kind.LOGOUT, ANY)),
 )
-_RANKS = {place: rank for rank, row in enumerate(ORDER) for place in row}
+_RANKS = {entry: rank for rank, row in enumerate(ORDER) for entry in row}
 
 AGENT_WORDS = frozenset(word for kind, word in _RANKS if kind is Kind.STATE and word is not ANY)
 _AGENT_SPELLING = {plain_word(word): word for word in AGENT_WORDS}
@@ -67,12 +68,12 @@ _CHANNEL_SPELLING = {plain_word(word): word for word in CHANNEL_WORDS}
 
 
 def rank(kind: Kind, word: str | None) -> int:
-    """The place among the events of one millisecond."""
-    known = _RANKS.get((kind, word))
-    return known if known is not None else _RANKS.get((kind, ANY), len(ORDER))
+    """The rank among the events of one millisecond, from 0; a later event has a greater one."""
+    own = _RANKS.get((kind, word))
+    return own if own is not None else _RANKS.get((kind, ANY), len(ORDER))
 
 
 def spelling(kind: Kind, word: str) -> str:
-    """The vendor's spelling of a word; one that is not known stays as it came."""
-    known = _CHANNEL_SPELLING if kind is Kind.CHANNEL else _AGENT_SPELLING
-    return known.get(plain_word(word), word)
+    """The vendor's spelling of a word. A word that we do not know stays as it is."""
+    spellings = _CHANNEL_SPELLING if kind is Kind.CHANNEL else _AGENT_SPELLING
+    return spellings.get(plain_word(word), word)

@@ -1,8 +1,7 @@
 """The task: its own words, its participants, and when it is complete.
 
-The rule of this file: an end is never final by itself. A task is complete when it has ended and
-nobody is at work on it, or when an hour has passed since; and later events may reopen it
-(semantics 5).
+Rule: an end alone is not final. A task is complete when it has ended and nobody is at work on it,
+or when an hour has passed since its end. Later events may reopen it (semantics 5).
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from projector.domain.counters import (
-    ANOMALIES,
+    AGENT_REFUSALS,
+    ANOMALY_COUNT,
     CONFERENCES,
     CONSULTS,
     DURATION_OF,
     HOLDS,
     OFFERS,
-    REFUSALS,
-    REFUSED_OFFERS,
+    SYSTEM_REFUSALS,
     TRANSFERS,
 )
 from projector.domain.events import Event, Kind, Recorded, plain_word
@@ -35,12 +34,12 @@ from projector.domain.fold import (
 from projector.domain.leg import CLOSING
 from projector.domain.state_names import LOGGED_OUT
 
-HOUR_MS = 3_600_000
-ENDED, FAILED = "ended", "failed"
-OVER = frozenset({ENDED, FAILED})
+WRAP_UP_LIMIT_MS = 3_600_000  # after its end a task is complete, whoever is still at work
+TASK_ENDED, TASK_FAILED = "ended", "failed"
+OVER_STATES = frozenset({TASK_ENDED, TASK_FAILED})
 
-# The state that a word leads to; a word that has none changes no state.
-LEADS_TO = {
+# A word to the state that it leads to. Other words change no state.
+STATE_AFTER_WORD = {
     "new": "new",
     "parked": "parked",
     "connect": "connect",
@@ -52,35 +51,41 @@ LEADS_TO = {
     "conference-done": "connected",
     "conference-transferred": "connected",
     "consult-done": "on-hold",  # the customer is still held
-    "ended": ENDED,
-    "failed": FAILED,
+    "ended": TASK_ENDED,
+    "failed": TASK_FAILED,
 }
-# These close a part of a conversation; where the task is over they say nothing new.
-DONE = frozenset({"hold-done", "conference-done", "conference-transferred", "consult-done"})
+# These words close a part of a conversation. They do not reopen a task that is over.
+PART_DONE = frozenset({"hold-done", "conference-done", "conference-transferred", "consult-done"})
 
-_END = frozenset({ENDED, FAILED})
-_AGAIN = frozenset({"parked", "connect", "connected"})  # queued, offered, taken by another agent
-_TALK = frozenset({"on-hold", "consulting", "conferencing", "hold-done", "conference-done"})
-TASK: Transitions = {
-    "new": frozenset({"parked", "connect"}) | _END,
-    "parked": frozenset({"connect"}) | _END,
-    "connect": frozenset({"connected", "parked"}) | _END,
-    "connected": _TALK | _AGAIN | _END | {"conference-transferred", "consult-done"},
-    "on-hold": _AGAIN | _END | {"hold-done", "consulting", "consult-done", "conferencing", "new"},
+_ENDINGS = frozenset({TASK_ENDED, TASK_FAILED})
+_NEXT_AGENT = frozenset(
+    {"parked", "connect", "connected"}
+)  # queued, offered, taken by another agent
+_IN_TALK = frozenset({"on-hold", "consulting", "conferencing", "hold-done", "conference-done"})
+TASK_TRANSITIONS: Transitions = {
+    "new": frozenset({"parked", "connect"}) | _ENDINGS,
+    "parked": frozenset({"connect"}) | _ENDINGS,
+    "connect": frozenset({"connected", "parked"}) | _ENDINGS,
+    "connected": _IN_TALK | _NEXT_AGENT | _ENDINGS | {"conference-transferred", "consult-done"},
+    "on-hold": _NEXT_AGENT
+    | _ENDINGS
+    | {"hold-done", "consulting", "consult-done", "conferencing", "new"},
     # A consult to an entry point starts a child contact, whose words mix in.
-    "consulting": _AGAIN
-    | _END
+    "consulting": _NEXT_AGENT
+    | _ENDINGS
     | {"consult-done", "conferencing", "on-hold", "hold-done", "new", "conference-done"},
-    "conferencing": _AGAIN | _END | {"conference-done", "conference-transferred", "hold-done"},
-    # An end is not final: all that reopens a task may follow it, and what closes its parts.
-    "ended": _AGAIN | DONE | {"new", "consulting", "conferencing", "on-hold"},
+    "conferencing": _NEXT_AGENT
+    | _ENDINGS
+    | {"conference-done", "conference-transferred", "hold-done"},
+    # An end is not final: what reopens a task may follow it, and what closes its parts.
+    "ended": _NEXT_AGENT | PART_DONE | {"new", "consulting", "conferencing", "on-hold"},
     "failed": frozenset({"new", "parked", "connect"}),
 }
 
-STATUS = {"new": "created", "parked": "queued", "connect": "offered", UNKNOWN: UNKNOWN}
+TASK_STATUS = {"new": "created", "parked": "queued", "connect": "offered", UNKNOWN: UNKNOWN}
 ONCE_CONNECTED = frozenset({"connected", "on-hold", "hold-done", "consulting", "conferencing"})
-LEFT_BY_TRANSFER = frozenset({"connected", "on-hold", "consulting", "conferencing", ENDED})
-AT_WORK = frozenset(
+LEFT_BY_TRANSFER = frozenset({"connected", "on-hold", "consulting", "conferencing", TASK_ENDED})
+AT_WORK_STATES = frozenset(
     {
         "connected",
         "on-hold",
@@ -91,21 +96,22 @@ AT_WORK = frozenset(
         "wrapup",
     }
 )
-LEFT = CLOSING | {LOGGED_OUT}
+LEFT_STATES = CLOSING | {LOGGED_OUT}
 
 
 @dataclass(slots=True, kw_only=True)
 class Participant:
-    """An agent in this task, by the agent's own state events."""
+    """An agent in this task, as the agent's own state events say; times are epoch ms."""
 
     state: str
     since: int
     joined_time: int
     wrap_up_aux_code_id: str | None = None
-    refused_time: int | None = None  # the last time it did not respond
+    refused_time: int | None = None  # when the agent last did not respond
 
     def is_open(self) -> bool:
-        return self.state not in LEFT
+        """Whether the agent has not left the task."""
+        return self.state not in LEFT_STATES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,8 +130,8 @@ class TaskState(State):
     state_since: int | None = None
     ever_connected: bool = False
     complete: bool = False
-    hour_passed: bool = False  # since the end; from then on only a reopening changes completion
-    wrapup_missing: bool = False  # when it passed, somebody was still at work
+    hour_passed: bool = False  # since the end: now only a reopening changes completion
+    wrapup_missing: bool = False  # somebody was still at work when the hour passed
     channel_type: str | None = None
     direction: str | None = None
     outbound_type: str | None = None
@@ -146,11 +152,11 @@ class TaskState(State):
     # --- what is shown ---
 
     def status(self) -> str:
-        """The vendor's Tasks API words, first that fits."""
-        if self.current_state == FAILED:
+        """The status in the words of the vendor's Tasks API: the first that fits."""
+        if self.current_state == TASK_FAILED:
             return "failed"
-        if self.current_state != ENDED:
-            return STATUS.get(self.current_state, "assigned")
+        if self.current_state != TASK_ENDED:
+            return TASK_STATUS.get(self.current_state, "assigned")
         if not self.ever_connected:
             return "abandoned"
         return "completed" if self.complete else "assigned"
@@ -164,23 +170,23 @@ class TaskState(State):
         return (before.status, before.current_state) == (now.status, now.current_state)
 
     def is_open(self) -> bool:
-        """Neither complete nor failed."""
-        return not self.complete and self.current_state != FAILED
+        """Whether the task is neither complete nor failed."""
+        return not self.complete and self.current_state != TASK_FAILED
 
-    # --- the hour ---
+    # --- the hour after the end ---
 
     def deadline(self) -> int | None:
-        if self.current_state != ENDED or self.hour_passed or self.ended_time is None:
+        if self.current_state != TASK_ENDED or self.hour_passed or self.ended_time is None:
             return None
-        return self.ended_time + HOUR_MS
+        return self.ended_time + WRAP_UP_LIMIT_MS
 
     def pass_deadline(self) -> None:
-        due = self.deadline()
+        deadline = self.deadline()
         self.hour_passed = True
         if not self.complete:
-            self.complete, self.completed_time = True, due
+            self.complete, self.completed_time = True, deadline
             self.wrapup_missing = True
-            self.counters[ANOMALIES] += 1
+            self.counters[ANOMALY_COUNT] += 1
 
     def deadline_anomaly(self) -> Anomaly | None:
         if not self.wrapup_missing or self.completed_time is None:
@@ -189,89 +195,89 @@ class TaskState(State):
             kind=AnomalyKind.WRAPUP_MISSING,
             event_id=None,
             position=None,
-            gap_from=self.completed_time - HOUR_MS,
+            gap_from=self.completed_time - WRAP_UP_LIMIT_MS,
             gap_to=self.completed_time,
         )
 
-    # --- steps ---
+    # --- events ---
 
     def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
         event, time = recorded.event, recorded.time
         if event.kind is Kind.CAPTURE:
-            self._capture(event, recorded.created)
+            self._apply_capture(event, recorded.created)
             return None
         if event.kind is Kind.STATE:
-            return self._participate(event, time)
-        return self._take(event, time)
+            return self._apply_agent_event(event, time)
+        return self._apply_task_event(event, time)
 
-    def _take(self, event: Event, time: int) -> AnomalyKind | None:
-        self._carry(event)
+    def _apply_task_event(self, event: Event, time: int) -> AnomalyKind | None:
+        self._copy_fields(event)
         word = event.word or ""
-        if word == ENDED and _ends_an_offer(event):
-            self.counters[REFUSED_OFFERS] += 1
+        if word == TASK_ENDED and _ends_an_offer(event):
+            self.counters[SYSTEM_REFUSALS] += 1
             return None
-        anomaly = self._unexpected(word)
-        noted = _NOTED.get(word)
-        if noted is not None:
-            noted(self, event, time)
+        anomaly = self._unexpected_word(word)
+        note = _NOTES.get(word)
+        if note is not None:
+            note(self, event, time)
         self.ever_connected = self.ever_connected or word in ONCE_CONNECTED
-        leads_to = LEADS_TO.get(word)
-        if leads_to is not None and not (word in DONE and self.current_state in OVER):
-            self._enter(leads_to, event, time)
+        leads_to = STATE_AFTER_WORD.get(word)
+        if leads_to is not None and not (word in PART_DONE and self.current_state in OVER_STATES):
+            self._enter_state(leads_to, event, time)
         return anomaly
 
-    def _enter(self, state: str, event: Event, time: int) -> None:
-        if state == ENDED:
+    def _enter_state(self, state: str, event: Event, time: int) -> None:
+        if state == TASK_ENDED:
             self.ended_time = time
             self.terminating_party, self.reason = event.terminating_party, event.reason
-        elif state == FAILED:
+        elif state == TASK_FAILED:
             self.reason = event.reason
             self._undo_completion()
-        elif self.current_state in OVER:
+        elif self.current_state in OVER_STATES:
             self.ended_time = self.terminating_party = self.reason = None
             self._undo_completion()
         if state != self.current_state:
             if self.state_since is not None:
                 self._add_duration(self.current_state, time - self.state_since)
             self.current_state, self.state_since = state, time
-        self._weigh_completion(time)
+        self._update_completion(time)
 
     def _add_duration(self, state: str, ms: int) -> None:
         if state in DURATION_OF:
             self.counters[DURATION_OF[state]] += ms
 
     def _undo_completion(self) -> None:
-        self.counters[ANOMALIES] -= self.wrapup_missing  # it is withdrawn
+        self.counters[ANOMALY_COUNT] -= self.wrapup_missing  # that anomaly is withdrawn
         self.complete = self.hour_passed = self.wrapup_missing = False
         self.completed_time = None
 
-    def _weigh_completion(self, time: int) -> None:
-        """Complete is: ended, and nobody at work. Once the hour has passed it is settled."""
+    def _update_completion(self, time: int) -> None:
+        """A task is complete when it has ended and nobody is at work, or the hour has passed."""
         if self.hour_passed:
             return
-        complete = self.current_state == ENDED and not any(
-            participant.state in AT_WORK for participant in self.participants.values()
+        complete = self.current_state == TASK_ENDED and not any(
+            participant.state in AT_WORK_STATES for participant in self.participants.values()
         )
         if complete != self.complete:
             self.complete = complete
             self.completed_time = time if complete else None
 
-    def _participate(self, event: Event, time: int) -> AnomalyKind | None:
+    def _apply_agent_event(self, event: Event, time: int) -> AnomalyKind | None:
         agent_id, word = event.agent_id or "", event.word
         participant = self.participants.get(agent_id)
         if word is not None:
             if participant is None:
                 joined = Participant(state=word, since=time, joined_time=time)
                 participant = insert_sorted(self.participants, agent_id, joined)
-            self._move(participant, word, time)
+            self._move_participant(participant, word, time)
         if participant is not None:
             participant.wrap_up_aux_code_id = (
                 event.wrap_up_aux_code_id or participant.wrap_up_aux_code_id
             )
-        self._weigh_completion(time)
+        self._update_completion(time)
         return None
 
-    def _move(self, participant: Participant, word: str, time: int) -> None:
+    def _move_participant(self, participant: Participant, word: str, time: int) -> None:
         if plain_word(participant.state) != plain_word(word):
             if participant.state == "wrapup":
                 self._add_duration("wrapup", time - participant.since)
@@ -280,14 +286,14 @@ class TaskState(State):
             self.ever_connected = True
             self.connected_time = _first(self.connected_time, time)
         if word == "not-responding" and participant.refused_time != time:
-            # Both versions of the event say it in the same millisecond: one refusal.
+            # Both versions of the event report one refusal in the same millisecond.
             participant.refused_time = time
-            self.counters[REFUSALS] += 1
+            self.counters[AGENT_REFUSALS] += 1
 
-    def _capture(self, event: Event, created: int | None) -> None:
+    def _apply_capture(self, event: Event, created: int | None) -> None:
         self.captures.append(Capture(file_path=event.file_path, created_time=created))
 
-    def _carry(self, event: Event) -> None:
+    def _copy_fields(self, event: Event) -> None:
         self.channel_type = event.channel_type or self.channel_type
         self.direction = event.direction or self.direction
         self.outbound_type = event.outbound_type or self.outbound_type
@@ -295,13 +301,13 @@ class TaskState(State):
         self.destination = event.destination or self.destination
         self.queue_id = event.queue_id or self.queue_id
 
-    def _unexpected(self, word: str) -> AnomalyKind | None:
-        if word not in LEADS_TO:
+    def _unexpected_word(self, word: str) -> AnomalyKind | None:
+        if word not in STATE_AFTER_WORD:
             return None
-        expected = is_expected(TASK, self.current_state, word)
+        expected = is_expected(TASK_TRANSITIONS, self.current_state, word)
         return None if expected else AnomalyKind.UNEXPECTED_TRANSITION
 
-    # --- what single words note ---
+    # --- what single words record ---
 
     def _note_new(self, _: Event, time: int) -> None:
         self.created_time = _first(self.created_time, time)
@@ -316,7 +322,7 @@ class TaskState(State):
         self._note_requeued()
 
     def _note_requeued(self) -> None:
-        """Queued or offered again straight out of a conversation: a transfer."""
+        """A task that is queued or offered directly after a conversation is transferred."""
         if self.ever_connected and self.current_state in LEFT_BY_TRANSFER:
             self.counters[TRANSFERS] += 1
 
@@ -336,18 +342,18 @@ class TaskState(State):
         self.counters[TRANSFERS] += 1
 
 
-def _first(known: int | None, time: int) -> int:
-    return time if known is None else known
+def _first(earlier: int | None, time: int) -> int:
+    return time if earlier is None else earlier
 
 
 def _ends_an_offer(event: Event) -> bool:
-    """An end by the system that names RONA: the offer is over, the task goes on."""
+    """Whether only the offer is over: the system ended it, and the reason names RONA."""
     party, reason = event.terminating_party or "", event.reason or ""
     return party.casefold() == "system" and "rona" in reason.casefold()
 
 
-_NOTED: dict[str, Callable[[TaskState, Event, int], None]] = {
-    "new": TaskState._note_new,  # noqa: SLF001 - the table of this class's own steps
+_NOTES: dict[str, Callable[[TaskState, Event, int], None]] = {
+    "new": TaskState._note_new,  # noqa: SLF001 - the table of this class's own handlers
     "parked": TaskState._note_parked,  # noqa: SLF001
     "connect": TaskState._note_connect,  # noqa: SLF001
     "connected": TaskState._note_connected,  # noqa: SLF001

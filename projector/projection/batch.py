@@ -15,7 +15,7 @@ from typing import Generic
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.domain.counters import NOTHING, Counters
+from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
 from projector.domain.fold import Interval, S, State
 from projector.domain.late_events.changeset import LateCount
@@ -66,7 +66,7 @@ class _Batch(Generic[S]):
         late: dict[Key, Sequence[Recorded]] = {}
         live: dict[Key, Sequence[Recorded]] = {}
         for key, events in new.items():
-            state = stored.get(key) or _StoredState(None, self._table.fresh(), NOTHING)
+            state = stored.get(key) or _StoredState(None, self._table.fresh(), NO_COUNTS)
             if state.text is None or state.state.can_append(in_order(events)):
                 changes[key] = _changes(state, [self._continue(key, state, events)], events)
             else:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 from projector.contract.intervals import AgentInterval, TaskInterval
 from projector.contract.views import agent_view, task_view
 from projector.domain.agent import AgentState
-from projector.domain.counters import NOTHING, Counters
+from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import BUCKETS_PER_PARTITION, Event, Recorded, bucket
 from projector.domain.fold import DisplayState, Fold, Interval, S
 from projector.domain.metrics import KpiFacts, kpi_facts
@@ -132,7 +132,7 @@ class Table(Generic[S]):
         """The partition that folds it."""
         return self.bucket_of(key) // BUCKETS_PER_PARTITION
 
-    def load(self, text: str, counters: Mapping[str, int] = NOTHING) -> S:
+    def load(self, text: str, counters: Mapping[str, int] = NO_COUNTS) -> S:
         state = self.codec.validate_json(text)
         state.counters = Counters(counters)
         return state

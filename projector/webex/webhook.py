@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from projector.domain.events import Event, Kind, Offered, event_key, fingerprint
-from projector.domain.state_names import LOGGED_IN, LOGGED_OUT, rank, spelling
+from projector.domain.state_names import LOGGED_OUT, LOGIN_DEFAULT_WORD, rank, spelling
 from projector.webex.json_body import is_too_deep, read_stored
 
 DAY_MS = 86_400_000
@@ -268,7 +268,7 @@ def _word(kind: Kind, type_: str, data: Mapping[str, Any]) -> str | None:
         return LOGGED_OUT
     came = _shown(data.get("currentState"))
     if kind is Kind.LOGIN and came is None:
-        return LOGGED_IN
+        return LOGIN_DEFAULT_WORD
     if came is None or kind is Kind.OTHER:
         return None
     return spelling(kind, came)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from projector.domain.agent import AGENT
+from projector.domain.agent import AGENT_TRANSITIONS
 from projector.domain.fold import is_expected
-from projector.domain.leg import LEG, NO_LEG
-from projector.domain.task import TASK
+from projector.domain.leg import LEG_TRANSITIONS, NO_LEG
+from projector.domain.task import TASK_TRANSITIONS
 
 # What was seen next in the vendor's own rows and pages, agent by agent.
 SEEN_IN_A_LEG = {
@@ -74,12 +74,12 @@ def cells(table, rows, *, expected):
 @pytest.mark.parametrize(
     ("table", "state", "word", "expected"),
     [
-        *cells(LEG, SEEN_IN_A_LEG, expected=True),
-        *cells(AGENT, SEEN_OF_AN_AGENT, expected=True),
-        *cells(TASK, SEEN_OF_A_TASK, expected=True),
-        *cells(LEG, NEVER_IN_A_LEG, expected=False),
-        *cells(AGENT, NEVER_OF_AN_AGENT, expected=False),
-        *cells(TASK, NEVER_OF_A_TASK, expected=False),
+        *cells(LEG_TRANSITIONS, SEEN_IN_A_LEG, expected=True),
+        *cells(AGENT_TRANSITIONS, SEEN_OF_AN_AGENT, expected=True),
+        *cells(TASK_TRANSITIONS, SEEN_OF_A_TASK, expected=True),
+        *cells(LEG_TRANSITIONS, NEVER_IN_A_LEG, expected=False),
+        *cells(AGENT_TRANSITIONS, NEVER_OF_AN_AGENT, expected=False),
+        *cells(TASK_TRANSITIONS, NEVER_OF_A_TASK, expected=False),
     ],
 )
 def test_a_step_is_expected_where_it_was_seen(table, state, word, expected):

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Generic
 
-from projector.domain.counters import NOTHING, Counters
+from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
 from projector.domain.fold import Fold, Interval, S
 from projector.domain.late_events.changeset import ChangeSet, LateCount, intervals
@@ -46,7 +46,7 @@ class SubjectRepair(Generic[S]):
         base: str | None = None,
         *,
         at: S | None = None,
-        counters: Mapping[str, int] = NOTHING,
+        counters: Mapping[str, int] = NO_COUNTS,
         late_counts: Iterable[LateCount] = (),
         stored: StoredSubject | None = None,
         context: Sequence[Recorded] = (),
