@@ -85,7 +85,7 @@ CREATE TABLE ledger_counts (
 ) WITH (fillfactor = 50);
 INSERT INTO ledger_counts (ledger) VALUES ('duplicates'), ('conflicts'), ('quarantine');
 
--- Promise: no row of the log is updated or deleted, whoever asks.
+-- Promise: no row of the log is updated or deleted, whatever the rights of the user.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the log is never changed: % on % is refused', TG_OP, TG_TABLE_NAME
@@ -103,10 +103,10 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON duplicates
 -- same request. The answer has, per event, 'appended', 'duplicate' or 'conflict' and the position of
 -- the event with this key; head is the last position of the log afterwards.
 --
--- Most batches hold new events only; these take the short way, one plain INSERT. The other way finds
--- out what became of each event. Its statement is large, so it is planned once a session. Its look-up
--- is a lateral join without sequential scans: a plan made while the log was empty must still use the
--- index when the log is full.
+-- Most batches have new events only, and take the short way: one plain INSERT. The other way judges
+-- each event. Its statement is large, so it is planned once a session. Its look-up is a lateral join
+-- without sequential scans: a plan made while the log was empty must still use the index when the
+-- log is full.
 CREATE FUNCTION append_events(
     keys uuid[], org_ids text[], types text[], event_ids text[], bodies bytea[],
     agent_ids text[], task_ids text[], created_times bigint[], times bigint[],
@@ -226,7 +226,7 @@ BEGIN
     END IF;
 END $$;
 
--- Promise: each distinct body is kept once and its deliveries are counted, under the lock of an
+-- Promise: each distinct body is stored once and its deliveries are counted, under the lock of an
 -- append and at a time not before that of the log's last event. So the ledgers get no row of an
 -- earlier time, and can be sealed up to there.
 --
@@ -236,7 +236,7 @@ CREATE FUNCTION quarantine_bodies(
     now_ms bigint
 ) RETURNS void LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(hashtextextended('projector.events', 0));
-    WITH kept AS (
+    WITH saved AS (
         INSERT INTO quarantine AS q (
             sha256, body, reason, headers, deliveries, first_time, last_time
         )
@@ -252,7 +252,7 @@ CREATE FUNCTION quarantine_bodies(
             last_time = greatest(q.last_time, excluded.last_time)
         RETURNING q.xmax = 0 AS is_new
     )
-    UPDATE ledger_counts SET count = count + (SELECT count(*) FROM kept WHERE is_new)
+    UPDATE ledger_counts SET count = count + (SELECT count(*) FROM saved WHERE is_new)
     WHERE ledger = 'quarantine';
 $$;
 

@@ -1,9 +1,9 @@
 -- The read models: what the log means. All of it is derived, and can be made again from the log.
 --
--- Subjects are spread over 256 buckets, and 16 buckets are a partition. Whoever holds a partition's
--- row folds its next batch. Rows that a late event replaces are kept: known_from and known_to are
--- the positions of the requests between which a row was known, and a null known_to means it still
--- stands.
+-- Subjects are spread over 256 buckets, and 16 buckets are a partition. The transaction that locks a
+-- partition's row folds its next batch. Rows that a late event replaces stay: known_from and known_to
+-- are the positions of the requests between which a row was known. A null known_to means that the
+-- row is still known.
 
 -- How far each partition has folded the log.
 CREATE TABLE projections (
@@ -82,7 +82,7 @@ CREATE TABLE agent_intervals (
     queue_id text,
     idle_code_id text,
     event_id text,
-    UNIQUE NULLS NOT DISTINCT (org_id, id, start, known_to)  -- one row stands for each start
+    UNIQUE NULLS NOT DISTINCT (org_id, id, start, known_to)  -- one row is known now for each start
 );
 CREATE TABLE task_intervals (LIKE agent_intervals INCLUDING ALL);
 
@@ -183,14 +183,14 @@ INSERT INTO arrival_delays_checkpoint VALUES (0);
 -- Promise: the partitions in the answer are locked by the caller's transaction, all have the
 -- position "after", and the batch that ends at "last" ends with a whole request.
 --
--- It takes the partitions furthest behind that nobody holds, at most max_partitions, and answers
--- those of the lowest position. The batch reaches to where the others stand, or about batch_events
--- further. No partitions: others hold them all. has_hole: a position is missing and must not be
--- passed. has_exceptions: some subject is parked or some event is skipped.
+-- It locks the partitions furthest behind that nobody else has locked, at most max_partitions, and
+-- answers those of the lowest position. The batch ends at the position of the others, or about
+-- batch_events further. No partitions: others have locked them all. has_hole: a position is missing
+-- and must not be passed. has_exclusions: some subject is parked or some event is skipped.
 CREATE FUNCTION begin_batch(
     projection text, max_partitions integer, batch_events bigint,
     OUT partitions smallint[], OUT after bigint, OUT last bigint, OUT has_hole boolean,
-    OUT has_exceptions boolean
+    OUT has_exclusions boolean
 )
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -228,12 +228,13 @@ BEGIN
     has_hole := last - after <> (
         SELECT count(*) FROM log l WHERE l.position > after AND l.position <= last
     );
-    has_exceptions := EXISTS (SELECT FROM parked) OR EXISTS (SELECT FROM skipped);
+    has_exclusions := EXISTS (SELECT FROM parked) OR EXISTS (SELECT FROM skipped);
 END $$;
 
--- Promise: after the commit the partitions stand at the end of the batch, bucket_counts has what was
--- folded of each bucket, and listeners hear of it. The log's events are counted apart from the
--- batch, from where they were last counted: a position that is moved without folding shows.
+-- Promise: after the commit the partitions have the position of the end of the batch, bucket_counts
+-- has what was folded of each bucket, and listeners are notified. The log's events are counted from
+-- where they were last counted, whatever the batch was. So a position that was moved without folding
+-- shows as a difference of stored and projected.
 CREATE FUNCTION end_batch(
     projection text, locked smallint[], last bigint,
     kinds text[], buckets smallint[], folded bigint[]

@@ -7,6 +7,6 @@ from projector.infrastructure.database import Pool
 from projector.projection.runner import Runner
 
 
-def build_runner(pool: Pool, database_url: str, *, beside: bool) -> Runner:
-    """What folds the log into the views; ``beside``: into the tables of a shadow rebuild."""
-    return Runner(EventStore(pool), database_url, beside=beside)
+def build_runner(pool: Pool, database_url: str, *, shadow: bool) -> Runner:
+    """What folds the log into the views; ``shadow``: into the tables of a shadow rebuild."""
+    return Runner(EventStore(pool), database_url, shadow=shadow)

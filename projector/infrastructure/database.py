@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 from projector.infrastructure.errors import ProjectorError
 
 SCHEMA = "projector"
-BESIDE = "projector_beside"  # derived tables of another version of the fold
+SHADOW_SCHEMA = "projector_shadow"  # the tables of a shadow rebuild
 SERVICE_ROLE = "projector_service"
 EVENTS_CHANNEL = "projector_events"
 VIEWS_CHANNEL = "projector_views"
@@ -89,22 +89,31 @@ def consistent_read(pool: Pool) -> Iterator[Cursor[TupleRow]]:
 
 
 def become_service(connection: Connection[DictRow], *schemas: str) -> None:
-    """Give up all rights but the service's, where the database has a role for it.
+    """Give up all rights but those of the service's role, where the database has that role.
 
-    Of the schemas the first that has a table is meant; ours alone where none is given.
+    A table name means the first of the schemas that has the table; without schemas, only ours.
     """
     enter_schema(connection, *schemas)
-    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (SERVICE_ROLE,))
-    if known.fetchone() is not None:
-        # Whether it may be taken is known by trying: a member may lack the right to.
+    if has_service_role(connection):
+        # Only trying tells: a member of the role may lack the right to take it.
         with suppress(psycopg.errors.InsufficientPrivilege):
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(SERVICE_ROLE)))
+            connection.execute(sql.SQL("SET ROLE {role}").format(role=sql.Identifier(SERVICE_ROLE)))
+
+
+def has_service_role(connection: Connection[DictRow]) -> bool:
+    """Whether the database has the role with the service's rights."""
+    rows = connection.execute(
+        "SELECT FROM pg_roles WHERE rolname = %(role)s", {"role": SERVICE_ROLE}
+    )
+    return rows.fetchone() is not None
 
 
 def enter_schema(connection: Connection[DictRow], *schemas: str) -> None:
-    """Find tables in these schemas, ours where none is given."""
+    """Look table names up in these schemas, in their order; without schemas, in ours."""
     names = [sql.Identifier(schema) for schema in schemas or (SCHEMA,)]
-    connection.execute(sql.SQL("SET search_path = {}").format(sql.SQL(", ").join(names)))
+    connection.execute(
+        sql.SQL("SET search_path = {schemas}").format(schemas=sql.SQL(", ").join(names))
+    )
 
 
 def check_address(url: str) -> None:

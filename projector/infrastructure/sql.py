@@ -1,4 +1,4 @@
-"""Rows as arrays: how a statement takes many rows in one round trip."""
+"""Rows as arrays: a statement takes many rows in one round trip."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ class Columns:
         """The columns, separated by commas."""
         return sql.SQL(", ").join(map(sql.Identifier, self.types))
 
-    def unnest(self, alias: LiteralString, *, ordinal: bool = False) -> sql.Composed:
-        """``unnest(…) AS alias(columns)``; with ``ordinal`` also each row's number from 1."""
-        arrays = sql.SQL(", ").join(
+    def arrays(self) -> sql.Composed:
+        """A placeholder per column, cast to an array of the column's type."""
+        return sql.SQL(", ").join(
             sql.SQL("{}::{}[]").format(sql.Placeholder(name, format="b"), sql.SQL(type_))
             for name, type_ in self.types.items()
         )
+
+    def unnest(self, alias: LiteralString, *, ordinal: bool = False) -> sql.Composed:
+        """``unnest(…) AS alias(columns)``; with ``ordinal`` also each row's number from 1."""
         columns = [*map(sql.Identifier, self.types)]
         if ordinal:
             columns.append(sql.Identifier("ordinal"))
         return sql.SQL("unnest({}){} AS {}({})").format(
-            arrays,
+            self.arrays(),
             sql.SQL(" WITH ORDINALITY" if ordinal else ""),
             sql.Identifier(alias),
             sql.SQL(", ").join(columns),

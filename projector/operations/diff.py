@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from projector.contract.intervals import interval_row
 from projector.domain.fold import Interval
-from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, from_row
+from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, interval_from_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict
         ).format(sql.SQL(INTERVAL_COLUMNS), sql.Identifier(table.intervals)),
         columns,
     ):
-        intervals[org_id, id_].append(from_row(row))
+        intervals[org_id, id_].append(interval_from_row(row))
     rows = cur.execute(
         sql.SQL(
             "SELECT org_id, id, state, counters FROM {} JOIN unnest(%b::text[], %b::text[])"

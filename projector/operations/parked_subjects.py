@@ -15,7 +15,7 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import VIEWS_CHANNEL, Pool, consistent_read, translated
 from projector.infrastructure.errors import ProjectorError
 from projector.projection.parking import fold_waiting
-from projector.projection.partitions import NAME, hold
+from projector.projection.partitions import PROJECTION, lock_partition
 from projector.projection.read_models import TABLES, Key, Table
 from projector.query.scope import Scope, names
 
@@ -89,7 +89,7 @@ class Parking:
             "ids": ids,
             "after": list(after),
             "limit": limit,
-            "name": NAME,
+            "name": PROJECTION,
             "width": BUCKETS_PER_PARTITION,
         }
         with consistent_read(self._pool) as cur:
@@ -112,7 +112,7 @@ class Parking:
             connection.transaction(),
             connection.cursor(row_factory=tuple_row, binary=True) as cur,
         ):
-            head = hold(cur, table.partition_of(key))
+            head = lock_partition(cur, table.partition_of(key))
             row = cur.execute(
                 "DELETE FROM parked WHERE kind = %s AND org_id = %s AND id = %s"
                 " RETURNING position, event_position, cause",

@@ -1,9 +1,9 @@
-"""Side by side: a new version of the fold in tables of its own, then in the place of the old ones.
+"""Shadow rebuild: a new version of the fold fills tables of its own, which then replace the old.
 
-The rule of this file: the tables beside are named as those that serve, in a schema of their own, so
-whoever folds into them or reads them differs by the search path alone. The switch exchanges both in
-one transaction that waits for nobody while it holds anything: a reader sees the tables of before or
-of after, and is let through in between. Switching again is the way back.
+Rule: the shadow tables have the names of the serving ones, in a schema of their own. So a runner or
+a reader chooses between the two by its search path alone. The switch exchanges both sets in one
+transaction, which never waits while it holds a lock that readers need. A reader sees the tables
+from before or from after the switch. A second switch undoes the first.
 """
 
 from __future__ import annotations
@@ -20,262 +20,300 @@ from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from projector.infrastructure.database import (
-    BESIDE,
     SCHEMA,
     SERVICE_ROLE,
+    SHADOW_SCHEMA,
     connect,
     enter_schema,
+    has_service_role,
     translated,
 )
 from projector.infrastructure.errors import ProjectorError
 from projector.operations.diff import Changed, changed, shown
-from projector.projection.partitions import NAME
-from projector.projection.read_models import FOLD_VERSION, TABLES, Table
+from projector.projection.partitions import PROJECTION
+from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
 
-SWAP = f"{SCHEMA}_swap"
+SWAP_SCHEMA = f"{SCHEMA}_swap"
 DERIVED = (
     *("projections", "bucket_counts", "parked"),
     *(name for table in TABLES for name in table.all_names),
 )
-SWITCH_SECONDS = 60.0  # in which a moment without readers and writers has to come
-STANDSTILL_SECONDS = 2.0  # as long as nothing is folded for it
-NEARLY = 20_000  # events that are caught up within that time
-LOOK_EVERY_SECONDS = 0.005
-FIRST = 100  # changed subjects that are listed; the count tells of all
-COMPARED_TOGETHER = 200
+SWITCH_SECONDS = 60.0  # a moment without readers and writers has to come within this time
+STANDSTILL_SECONDS = 2.0  # the longest time for which one attempt stops all folding
+CATCH_UP_EVENTS = 20_000  # that the shadow tables may be behind when an attempt starts
+ATTEMPT_EVERY_SECONDS = 0.005
+LISTED_SUBJECTS = 100  # of those that differ; the count says how many there are
+SUBJECTS_PER_COMPARISON = 200
 
 
 class RebuildError(ProjectorError):
-    """Tables beside cannot be made, compared or switched; the sentence says why."""
+    """Shadow tables cannot be made, compared or switched; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
-    """How far one of both is."""
+class FoldProgress:
+    """How far one set of tables is."""
 
-    fold: int
-    position: int
-    head: int
+    fold: int  # the version that fills it
+    position: int  # up to which all partitions are folded
+    head: int  # the last position of the log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """What the tables beside show otherwise."""
+class ShadowComparison:
+    """How the shadow tables differ from the serving ones."""
 
-    subjects: int
-    count: int
+    subjects: int  # that were compared
+    count: int  # of them that differ
     first: Sequence[Changed]
-    apart: int  # subjects that one of both has not folded as far as the other: not compared
+    not_comparable: int  # subjects that the two sets have folded up to different events
 
 
 def begin(url: str) -> None:
-    """Make empty tables beside; RebuildError where there are some."""
-    with _owner(url) as connection, connection.transaction():
+    """Make empty shadow tables; RebuildError where there are some."""
+    with _owner_connection(url) as connection, connection.transaction():
         if exists(connection):
             raise RebuildError(
-                "There are tables beside already: `projector rebuild status` tells of them,"
+                "There are shadow tables already: `projector rebuild status` says how far they are,"
                 " `projector rebuild drop` removes them."
             )
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(BESIDE)))
+        connection.execute(_CREATE_SCHEMA.format(schema=sql.Identifier(SHADOW_SCHEMA)))
         for name in DERIVED:
-            connection.execute(
-                sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(
-                    sql.Identifier(BESIDE, name), sql.Identifier(SCHEMA, name)
-                )
-            )
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO {} (name, partition, fold_version) SELECT name, partition, %s FROM {}"
-            ).format(sql.Identifier(BESIDE, "projections"), sql.Identifier(SCHEMA, "projections")),
-            (FOLD_VERSION,),
-        )
-        connection.execute(
-            sql.SQL("INSERT INTO {} (name, kind, bucket) SELECT name, kind, bucket FROM {}").format(
-                sql.Identifier(BESIDE, "bucket_counts"), sql.Identifier(SCHEMA, "bucket_counts")
-            )
-        )
-        role = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (SERVICE_ROLE,))
-        if role.fetchone() is not None:
-            for grant in (
-                "GRANT USAGE ON SCHEMA {} TO {}",
-                "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {} TO {}",
-            ):
-                connection.execute(
-                    sql.SQL(grant).format(sql.Identifier(BESIDE), sql.Identifier(SERVICE_ROLE))
-                )
+            _run_for_both(connection, _CREATE_TABLE, name)
+        _run_for_both(connection, _COPY_PARTITIONS, "projections", {"fold": FOLD_VERSION})
+        _run_for_both(connection, _COPY_BUCKETS, "bucket_counts")
+        _grant_to_service(connection)
 
 
 def drop(url: str) -> None:
-    """Remove the tables beside."""
-    with _owner(url) as connection:
+    """Remove the shadow tables, if there are any."""
+    with _owner_connection(url) as connection:
         connection.execute(
-            sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(BESIDE))
+            sql.SQL("DROP SCHEMA IF EXISTS {schema} CASCADE").format(
+                schema=sql.Identifier(SHADOW_SCHEMA)
+            )
         )
 
 
 def exists(connection: Connection[DictRow]) -> bool:
-    found = connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", (BESIDE,))
-    return found.fetchone() is not None
+    rows = connection.execute(
+        "SELECT FROM pg_namespace WHERE nspname = %(schema)s", {"schema": SHADOW_SCHEMA}
+    )
+    return rows.fetchone() is not None
 
 
-def sides(connection: Connection[DictRow]) -> tuple[Side, Side]:
-    """Those that serve and those beside; RebuildError where there are none beside."""
+def progress(connection: Connection[DictRow]) -> tuple[FoldProgress, FoldProgress]:
+    """Of the serving and of the shadow tables; RebuildError where there are no shadow tables."""
     if not exists(connection):
-        raise RebuildError("There are no tables beside: `projector rebuild begin` makes them.")
-    return _side(connection, SCHEMA), _side(connection, BESIDE)
+        raise RebuildError("There are no shadow tables: `projector rebuild begin` makes them.")
+    return _progress(connection, SCHEMA), _progress(connection, SHADOW_SCHEMA)
 
 
-def _side(connection: Connection[DictRow], schema: str) -> Side:
-    row = connection.execute(
-        sql.SQL(
-            "SELECT max(fold_version) AS fold, min(position) AS position,"
-            " (SELECT coalesce(max(position), 0) FROM {}) AS head FROM {} WHERE name = %s"
-        ).format(sql.Identifier(SCHEMA, "log"), sql.Identifier(schema, "projections")),
-        (NAME,),
-    ).fetchone()
+def _progress(connection: Connection[DictRow], schema: str) -> FoldProgress:
+    query = _PROGRESS.format(
+        log=sql.Identifier(SCHEMA, "log"), projections=sql.Identifier(schema, "projections")
+    )
+    row = connection.execute(query, {"projection": PROJECTION}).fetchone()
     assert row is not None  # noqa: S101 - an aggregate always has one
-    return Side(fold=row["fold"] or 0, position=row["position"] or 0, head=row["head"])
+    return FoldProgress(fold=row["fold"] or 0, position=row["position"] or 0, head=row["head"])
 
 
-def switch(url: str, *, seconds: float = SWITCH_SECONDS) -> tuple[Side, Side]:
-    """Exchange both, as soon as those beside have caught up and nobody reads either.
+_CREATE_SCHEMA = sql.SQL("CREATE SCHEMA {schema}")
+_CREATE_TABLE = sql.SQL("CREATE TABLE {shadow} (LIKE {serving} INCLUDING ALL)")
+_COPY_PARTITIONS = sql.SQL("""
+    INSERT INTO {shadow} (name, partition, fold_version)
+    SELECT name, partition, %(fold)s FROM {serving}
+""")
+_COPY_BUCKETS = sql.SQL("""
+    INSERT INTO {shadow} (name, kind, bucket) SELECT name, kind, bucket FROM {serving}
+""")
+_GRANTS = (
+    sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
+    sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
+)
+_PROGRESS = sql.SQL("""
+    SELECT max(fold_version) AS fold, min(position) AS position,
+        (SELECT coalesce(max(position), 0) FROM {log}) AS head
+    FROM {projections} WHERE name = %(projection)s
+""")
 
-    What serves then and what stands beside. RebuildError where that does not come in time.
+
+def _run_for_both(
+    connection: Connection[DictRow],
+    statement: sql.SQL,
+    table: str,
+    parameters: dict[str, object] | None = None,
+) -> None:
+    query = statement.format(
+        shadow=sql.Identifier(SHADOW_SCHEMA, table), serving=sql.Identifier(SCHEMA, table)
+    )
+    connection.execute(query, parameters)
+
+
+def _grant_to_service(connection: Connection[DictRow]) -> None:
+    if has_service_role(connection):
+        names = {"schema": sql.Identifier(SHADOW_SCHEMA), "role": sql.Identifier(SERVICE_ROLE)}
+        for grant in _GRANTS:
+            connection.execute(grant.format(**names))
+
+
+# --- the switch ---
+
+
+def switch(url: str, *, seconds: float = SWITCH_SECONDS) -> tuple[FoldProgress, FoldProgress]:
+    """Exchange both sets, as soon as the shadow tables have caught up and nobody reads either set.
+
+    Returns the progress of the tables that serve then, and of those that are the shadow then.
+    RebuildError where no such moment comes within ``seconds``.
     """
     deadline = time.monotonic() + seconds
-    with _owner(url) as connection:
-        why = "those beside have not caught up: is `projector rebuild follow` running?"
+    with _owner_connection(url) as connection:
+        obstacle = "the shadow tables are behind: is `projector rebuild follow` running?"
         while time.monotonic() < deadline:
-            now, beside = sides(connection)
-            if beside.position + NEARLY >= now.position:
+            serving, shadow = progress(connection)
+            if shadow.position + CATCH_UP_EVENTS >= serving.position:
                 with connection.transaction():
-                    why = _switched(connection)
-                    if not why:
-                        serving, other = sides(connection)
-                        return serving, other
-            time.sleep(LOOK_EVERY_SECONDS)
-    raise RebuildError(f"Not switched within {seconds:.0f} s: {why}")
+                    obstacle = _try_to_switch(connection)
+                    if not obstacle:
+                        return progress(connection)
+            time.sleep(ATTEMPT_EVERY_SECONDS)
+    raise RebuildError(f"Not switched within {seconds:.0f} s: {obstacle}")
 
 
-def _switched(connection: Connection[DictRow]) -> str:
-    """Exchange both if the moment comes soon; else why it does not, and nothing has happened.
+def _try_to_switch(connection: Connection[DictRow]) -> str:
+    """Exchange both sets; else say what prevents it, and change nothing.
 
-    Held partitions stop nobody but runners, which pass them over. So first those that serve stand still,
-    then those beside reach them, and then a moment without readers is waited for.
+    Locked partitions stop runners alone, which pass over them. So the serving tables stand still
+    first, then the shadow tables reach them, and then a moment without readers is waited for.
     """
-    _hold_partitions(connection, SCHEMA)
-    if not _soon(lambda: _has_caught_up(connection)):
-        return "those beside do not catch up."
-    _hold_partitions(connection, BESIDE)
-    if not _soon(lambda: _locked(connection)):
+    _lock_partitions(connection, SCHEMA)
+    if not _comes_true(lambda: _has_caught_up(connection)):
+        return "the shadow tables do not catch up."
+    _lock_partitions(connection, SHADOW_SCHEMA)
+    if not _comes_true(lambda: _lock_all_tables(connection)):
         return "somebody reads the tables all the time."
     _exchange(connection)
     return ""
 
 
-def _hold_partitions(connection: Connection[DictRow], schema: str) -> None:
-    connection.execute(
-        sql.SQL("SELECT FROM {} ORDER BY name, partition FOR UPDATE").format(
-            sql.Identifier(schema, "projections")
-        )
-    )
+def _lock_partitions(connection: Connection[DictRow], schema: str) -> None:
+    query = sql.SQL("SELECT FROM {projections} ORDER BY name, partition FOR UPDATE")
+    connection.execute(query.format(projections=sql.Identifier(schema, "projections")))
 
 
 def _has_caught_up(connection: Connection[DictRow]) -> bool:
-    now, beside = sides(connection)
-    return beside.position >= now.position
+    serving, shadow = progress(connection)
+    return shadow.position >= serving.position
 
 
-def _locked(connection: Connection[DictRow]) -> bool:
-    """Lock all tables of both at once, or none: who waited for one would keep others waiting."""
-    names = [sql.Identifier(schema, name) for schema in (SCHEMA, BESIDE) for name in DERIVED]
-    lock = sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE NOWAIT")
+def _lock_all_tables(connection: Connection[DictRow]) -> bool:
+    """Lock all tables of both sets at once, or none; False where one of them is in use.
+
+    A lock that waits would make all who come after it wait.
+    """
+    names = [sql.Identifier(schema, name) for schema in (SCHEMA, SHADOW_SCHEMA) for name in DERIVED]
+    lock = sql.SQL("LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE NOWAIT")
     try:
         with connection.transaction():
-            connection.execute(lock.format(sql.SQL(", ").join(names)))
+            connection.execute(lock.format(tables=sql.SQL(", ").join(names)))
     except psycopg.errors.LockNotAvailable:
         return False
     return True
 
 
-def _soon(holds: Callable[[], bool]) -> bool:
+def _comes_true(condition: Callable[[], bool]) -> bool:
+    """Whether a condition becomes true within ``STANDSTILL_SECONDS``."""
     deadline = time.monotonic() + STANDSTILL_SECONDS
-    while not holds():
+    while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(LOOK_EVERY_SECONDS)
+        time.sleep(ATTEMPT_EVERY_SECONDS)
     return True
 
 
 def _exchange(connection: Connection[DictRow]) -> None:
-    connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SWAP)))
+    move = sql.SQL("ALTER TABLE {table} SET SCHEMA {schema}")
+    connection.execute(_CREATE_SCHEMA.format(schema=sql.Identifier(SWAP_SCHEMA)))
     for name in DERIVED:
-        for old, new in ((SCHEMA, SWAP), (BESIDE, SCHEMA), (SWAP, BESIDE)):
+        for old, new in (
+            (SCHEMA, SWAP_SCHEMA),
+            (SHADOW_SCHEMA, SCHEMA),
+            (SWAP_SCHEMA, SHADOW_SCHEMA),
+        ):
             connection.execute(
-                sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(
-                    sql.Identifier(old, name), sql.Identifier(new)
-                )
+                move.format(table=sql.Identifier(old, name), schema=sql.Identifier(new))
             )
-    connection.execute(sql.SQL("DROP SCHEMA {}").format(sql.Identifier(SWAP)))
+    connection.execute(sql.SQL("DROP SCHEMA {schema}").format(schema=sql.Identifier(SWAP_SCHEMA)))
 
 
-def compare(url: str) -> Compared:
-    """Compare what both show of each subject; those that are not equally far are counted."""
-    found: list[Changed] = []
-    subjects = count = apart = 0
+# --- the comparison ---
+
+
+def compare(url: str) -> ShadowComparison:
+    """Compare what both sets show of each subject that both have folded up to the same event."""
+    first: list[Changed] = []
+    subjects = count = not_comparable = 0
     with translated(), connect(url) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        sides(connection)
+        progress(connection)  # raises where there are no shadow tables
         for table in TABLES:
-            for keys, far in _subjects(connection, table):
+            for keys, others in _comparable_subjects(connection, table):
                 with connection.cursor(row_factory=tuple_row) as cur:
                     differences = _differences(cur, connection, table, keys)
                 subjects += len(keys)
-                apart += far
+                not_comparable += others
                 count += len(differences)
-                found += differences[: FIRST - len(found)]
-    return Compared(subjects=subjects, count=count, first=found, apart=apart)
+                first += differences[: LISTED_SUBJECTS - len(first)]
+    return ShadowComparison(
+        subjects=subjects, count=count, first=first, not_comparable=not_comparable
+    )
 
 
 def _differences(
     cur: Cursor[TupleRow],
     connection: Connection[DictRow],
     table: Table[Any],
-    keys: Sequence[tuple[str, str]],
+    keys: Sequence[Key],
 ) -> list[Changed]:
     enter_schema(connection, SCHEMA)
-    before = shown(cur, table, keys)
-    enter_schema(connection, BESIDE, SCHEMA)
-    after = shown(cur, table, keys)
+    serving = shown(cur, table, keys)
+    enter_schema(connection, SHADOW_SCHEMA, SCHEMA)
+    shadow = shown(cur, table, keys)
     enter_schema(connection, SCHEMA)
-    told = (changed(table, key, before.get(key), after.get(key)) for key in keys)
-    return [it for it in told if it is not None]
+    differences = (changed(table, key, serving.get(key), shadow.get(key)) for key in keys)
+    return [it for it in differences if it is not None]
 
 
-def _subjects(
+_COMPARABLE = sql.SQL("""
+    SELECT org_id, id,
+        a.position IS NOT DISTINCT FROM b.position OR a.position IS NULL OR b.position IS NULL
+            AS is_comparable
+    FROM {serving} AS a FULL JOIN {shadow} AS b USING (org_id, id) ORDER BY org_id, id
+""")
+
+
+def _comparable_subjects(
     connection: Connection[DictRow], table: Table[Any]
-) -> Iterator[tuple[list[tuple[str, str]], int]]:
-    """Subjects that both have folded up to the same event, some at a time, and how many not."""
-    query = sql.SQL(
-        "SELECT org_id, id, a.position IS NOT DISTINCT FROM b.position"
-        " OR a.position IS NULL OR b.position IS NULL AS is_equally_far"
-        " FROM {} AS a FULL JOIN {} AS b USING (org_id, id) ORDER BY org_id, id"
-    ).format(sql.Identifier(SCHEMA, table.name), sql.Identifier(BESIDE, table.name))
-    with connection.cursor(name=f"beside_{table.name}", row_factory=tuple_row) as cur:
+) -> Iterator[tuple[list[Key], int]]:
+    """Subjects that can be compared, some at a time, and how many between them cannot."""
+    query = _COMPARABLE.format(
+        serving=sql.Identifier(SCHEMA, table.name), shadow=sql.Identifier(SHADOW_SCHEMA, table.name)
+    )
+    with connection.cursor(name=f"shadow_{table.name}", row_factory=tuple_row) as cur:
         cur.execute(query)
         rows = iter(cur)
-        while some := [*islice(rows, COMPARED_TOGETHER)]:
-            keys = [(org_id, id_) for org_id, id_, is_equally_far in some if is_equally_far]
+        while some := [*islice(rows, SUBJECTS_PER_COMPARISON)]:
+            keys = [(org_id, id_) for org_id, id_, is_comparable in some if is_comparable]
             yield keys, len(some) - len(keys)
 
 
 @contextmanager
-def _owner(url: str) -> Iterator[Connection[DictRow]]:
-    """A connection with the rights of whoever migrates; RebuildError where these lack."""
+def _owner_connection(url: str) -> Iterator[Connection[DictRow]]:
+    """A connection with the rights of the user that migrates; RebuildError without them."""
     try:
         with translated(), connect(url) as connection:
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise RebuildError(
-            "Whoever DATABASE_URL names may not make tables here: use the one that migrates."
+            "The user of DATABASE_URL may not make tables here: use the one that migrates."
         ) from error

@@ -1,8 +1,8 @@
 """A batch of the log: the new events of each subject, into what is stored of it.
 
-Rule: a subject goes on from its stored state where nothing new belongs before it, and otherwise from
-its last snapshot before all that is new. From there on `late_events.repair` does the same for live,
-late and replayed events.
+Rule: a subject goes on from its stored state if no new event belongs before that state, and
+otherwise from its last snapshot before all new events. From there on `late_events.repair` does the
+same for live, late and replayed events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from projector.domain.late_events.changeset import LateCount
 from projector.domain.late_events.repair import SubjectRepair, by_request
 from projector.event_log.store import EventStore
 from projector.infrastructure.sql import Columns
-from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, from_row
+from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, interval_from_row
 from projector.projection.snapshots import BEFORE_ALL, Base, bases
 from projector.projection.writer import SubjectChanges, write
 
@@ -286,7 +286,7 @@ class _StoredSubject(Generic[S]):
         )
         parameters = {"org_id": self._key[0], "id": self._key[1], "time": time}
         row = self._cur.execute(query, parameters, prepare=True).fetchone()
-        return None if row is None else from_row(row)
+        return None if row is None else interval_from_row(row)
 
 
 _KEYS = Columns({"org_id": "text", "id": "text"})

@@ -32,7 +32,7 @@ Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values 
 INTERVAL_COLUMNS = "start, status, current_state, task_id, queue_id, idle_code_id, event_id"
 
 
-def to_row(interval: Interval) -> tuple[object, ...]:
+def interval_to_row(interval: Interval) -> tuple[object, ...]:
     """The columns of an interval."""
     shown = interval.display
     return (
@@ -46,7 +46,7 @@ def to_row(interval: Interval) -> tuple[object, ...]:
     )
 
 
-def from_row(row: Sequence[Any]) -> Interval:
+def interval_from_row(row: Sequence[Any]) -> Interval:
     """The interval of such columns."""
     start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
     return Interval(
@@ -62,21 +62,21 @@ def from_row(row: Sequence[Any]) -> Interval:
     )
 
 
-def to_json(interval: Interval, end: int | None) -> dict[str, object]:
+def interval_to_json(interval: Interval, end: int | None) -> dict[str, object]:
     """An interval as corrections keep it; ``end`` is null while it is open."""
     return {"end": end, "event_id": interval.event_id, "start": interval.start} | asdict(
         interval.display
     )
 
 
-def from_json(stored: Mapping[str, Any]) -> tuple[Interval, int | None]:
+def interval_from_json(stored: Mapping[str, Any]) -> tuple[Interval, int | None]:
     """The interval that a correction keeps, and its end."""
     fields = {**stored}
     start, end, event_id = (fields.pop(name) for name in ("start", "end", "event_id"))
     return Interval(start=start, display=DisplayState(**fields), event_id=event_id), end
 
 
-def late_event(recorded: Recorded) -> dict[str, object]:
+def late_event_to_json(recorded: Recorded) -> dict[str, object]:
     """A late event as corrections keep it."""
     return {
         "event_id": recorded.event.id,
@@ -86,7 +86,7 @@ def late_event(recorded: Recorded) -> dict[str, object]:
     }
 
 
-def to_array(counted: KpiFacts) -> str:
+def kpi_facts_to_array(counted: KpiFacts) -> str:
     """What figures count of a task, as the database writes an array."""
     fields = ("NULL" if value is None else str(value) for value in astuple(counted))
     return f"{{{','.join(fields)}}}"

@@ -1,8 +1,8 @@
-"""The runner: follows the log, a page at a time, into what is shown.
+"""The runner: it follows the log, a batch at a time, and folds it into the read models.
 
-The rule of this file: a page of the log, everything it changes, and the position after it are one
-transaction, so a crash repeats a page or nothing. Where a page cannot be folded as a whole, each of
-its subjects is folded by itself, and those that cannot be are parked.
+Rule: a batch of the log, all that it changes, and the position after it are one transaction. So a
+crash repeats a whole batch or nothing. If a batch cannot be folded as a whole, each of its subjects
+is folded by itself, and those that cannot be folded are parked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any
 
@@ -22,9 +22,9 @@ from projector.domain.events import BUCKETS_PER_PARTITION, Recorded
 from projector.event_log.reader import Entry
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import (
-    BESIDE,
     EVENTS_CHANNEL,
     SCHEMA,
+    SHADOW_SCHEMA,
     StoreUnavailable,
     become_service,
     connect,
@@ -35,43 +35,54 @@ from projector.infrastructure.gc_tuning import collecting_rarely
 from projector.infrastructure.listening import await_notice, keep_following, listening
 from projector.projection.arrival_delays import count_delays
 from projector.projection.batch import project
-from projector.projection.parking import NOTHING, LeftOut, left_out, project_or_park
+from projector.projection.parking import NO_EXCLUSIONS, Exclusions, project_or_park, read_exclusions
 from projector.projection.partitions import (
-    Claim,
+    BucketKey,
     HoleInLog,
+    LockedBatch,
     OtherFold,
-    advance,
-    claim,
+    begin_batch,
+    end_batch,
     fair_partition_count,
-    join,
+    register_runner,
 )
 from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
 
-BATCH_EVENTS = 5_000
-POLL_SECONDS = 1.0  # the safety net under a notification that was missed
-RETRY_SECONDS = 0.5
+FOLD_BATCH_EVENTS = 5_000
+MISSED_NOTICE_SECONDS = 1.0  # after which the log is read without a notification
+REST_SECONDS = 0.5  # after an error
 COUNT_RUNNERS_SECONDS = 1.0
 COUNT_DELAYS_SECONDS = 2.0
 
 Subjects = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
+BatchFold = Callable[[Cursor[TupleRow], EventStore, Subjects, int], Counter[BucketKey]]
 log = logging.getLogger(__name__)
 
 
 class Runner:
-    """Follows the log until told to stop; several may run, on one host or many."""
+    """Follows the log until it is stopped; several may run, on one host or on many.
+
+    A batch has about ``batch_events`` events. A ``shadow`` runner fills the tables of a shadow
+    rebuild.
+    """
 
     def __init__(
-        self, store: EventStore, url: str, *, batch_events: int = BATCH_EVENTS, beside: bool = False
+        self,
+        store: EventStore,
+        url: str,
+        *,
+        batch_events: int = FOLD_BATCH_EVENTS,
+        shadow: bool = False,
     ) -> None:
-        self._schemas = (BESIDE, SCHEMA) if beside else (SCHEMA,)
+        self._schemas = (SHADOW_SCHEMA, SCHEMA) if shadow else (SCHEMA,)
         self._store = store
         self._url = url
-        self._page_events = self._size = batch_events
-        self._share, self._counted_at = 0, float("-inf")
+        self._usual_batch_events = self._batch_events = batch_events
+        self._partition_count, self._runners_counted_at = 0, float("-inf")
         self._delays_counted_at = float("-inf")
 
     def run(self, stop: Event) -> None:
-        """Follow until told to stop; a database that goes away is waited for."""
+        """Follow until ``stop`` is set; wait for a database that does not answer."""
         keep_following(
             lambda: self._follow(stop),
             who="the projection",
@@ -81,9 +92,9 @@ class Runner:
         )
 
     def _rest(self, stop: Event) -> None:
-        # Whatever it was, a page half as large asks less of time and memory.
-        self._size = max(1, self._size // 2)
-        stop.wait(RETRY_SECONDS)
+        # Whatever the error was, half a batch takes less time and memory.
+        self._batch_events = max(1, self._batch_events // 2)
+        stop.wait(REST_SECONDS)
 
     def _follow(self, stop: Event) -> None:
         with (
@@ -91,19 +102,19 @@ class Runner:
             listening(self._url, EVENTS_CHANNEL, *self._schemas) as connection,
         ):
             connection.execute(_SESSION)
-            join(connection)
+            register_runner(connection)
             while not stop.is_set():
-                took_a_page = self.process_batch(connection)
+                has_folded = self.process_batch(connection)
                 self._count_delays(connection)
-                if not took_a_page:
-                    await_notice(connection, POLL_SECONDS)
+                if not has_folded:
+                    await_notice(connection, MISSED_NOTICE_SECONDS)
 
     def catch_up(self) -> None:
-        """Follow until nothing waits that no other runner holds."""
+        """Follow until no batch waits but those that other runners have locked."""
         with collecting_rarely(), translated(), connect(self._url) as connection:
             become_service(connection, *self._schemas)
             connection.execute(_SESSION)
-            join(connection)
+            register_runner(connection)
             while self.process_batch(connection):
                 pass
             count_delays(connection)
@@ -114,41 +125,45 @@ class Runner:
             self._delays_counted_at = time.monotonic()
 
     def process_batch(self, connection: Connection[DictRow]) -> bool:
-        """Fold the next page; False where nothing waits that another runner does not hold."""
-        share = self._fair_share(connection)
+        """Fold the next batch; False where none waits but those that other runners have locked."""
+        max_partitions = self._max_partitions(connection)
         try:
-            return self._process_batch(connection, share, _together)
+            return self._process_batch(connection, max_partitions, _fold_together)
         except (StoreUnavailable, HoleInLog, OtherFold):
             raise
         except Exception as error:
             if isinstance(error, psycopg.Error) and is_passing(error):
                 raise
-            log.warning("a page is folded subject by subject: %s", error)
-            return self._process_batch(connection, share, _one_by_one)
+            log.warning("a batch is folded subject by subject: %s", error)
+            return self._process_batch(connection, max_partitions, _fold_each_subject)
 
-    def _process_batch(self, connection: Connection[DictRow], share: int, fold: Any) -> bool:
+    def _process_batch(
+        self, connection: Connection[DictRow], max_partitions: int, fold: BatchFold
+    ) -> bool:
         with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
-            held = claim(cur, share, self._size, fold=FOLD_VERSION)
-            if held is None:
+            batch = begin_batch(cur, max_partitions, self._batch_events, fold=FOLD_VERSION)
+            if batch is None:
                 return False
-            entries = self._store.batch(cur, held.partitions, after=held.after, end=held.last)
-            without = left_out(cur, held.after, held.last) if held.leaves_out else NOTHING
-            projected: Counter[tuple[str, int]] = Counter()
-            subjects = _by_subject(entries, held, without, projected)
-            projected.update(fold(cur, self._store, subjects, held.after))
-            advance(cur, held, projected)
-            self._size = min(2 * self._size, self._page_events)
+            entries = self._store.batch(cur, batch.partitions, after=batch.after, end=batch.last)
+            exclusions = NO_EXCLUSIONS
+            if batch.has_exclusions:
+                exclusions = read_exclusions(cur, batch.after, batch.last)
+            subjects, counts = _by_subject(entries, batch, exclusions)
+            counts.update(fold(cur, self._store, subjects, batch.after))
+            end_batch(cur, batch, counts)
+            self._batch_events = min(2 * self._batch_events, self._usual_batch_events)
             return True
 
-    def _fair_share(self, connection: Connection[DictRow]) -> int:
+    def _max_partitions(self, connection: Connection[DictRow]) -> int:
         now = time.monotonic()
-        if now - self._counted_at > COUNT_RUNNERS_SECONDS:
-            self._share, self._counted_at = fair_partition_count(connection), now
-        return self._share
+        if now - self._runners_counted_at > COUNT_RUNNERS_SECONDS:
+            self._partition_count = fair_partition_count(connection)
+            self._runners_counted_at = now
+        return self._partition_count
 
 
-# A frozen runner loses its partitions after a minute. What a crash of the database takes back is
-# folded again, because position and tables go back together.
+# A runner that hangs loses its partitions after a minute. If the database crashes, it may lose the
+# last commits: position and tables go back together, so the batches are folded again.
 _SESSION = """
     SET idle_in_transaction_session_timeout = '60s';
     SET synchronous_commit = off
@@ -156,33 +171,34 @@ _SESSION = """
 
 
 def _by_subject(
-    entries: Sequence[Entry], held: Claim, without: LeftOut, passed: Counter[tuple[str, int]]
-) -> dict[str, dict[Key, list[Entry]]]:
-    """The page by kind and subject; what an operator left out counts as ``passed``."""
-    partitions = frozenset(held.partitions)
-    found: dict[str, dict[Key, list[Entry]]] = {}
+    entries: Sequence[Entry], batch: LockedBatch, exclusions: Exclusions
+) -> tuple[Subjects, Counter[BucketKey]]:
+    """What to fold, by table and subject; and how many events are skipped, by bucket."""
+    partitions = frozenset(batch.partitions)
+    subjects: dict[str, dict[Key, list[Entry]]] = {}
+    skipped: Counter[BucketKey] = Counter()
     for table in TABLES:
-        parked = without.parked[table.name]
-        subjects: dict[Key, list[Entry]] = defaultdict(list)
+        parked = exclusions.parked[table.name]
+        by_key: dict[Key, list[Entry]] = defaultdict(list)
         for entry in entries:
-            id_, place = entry.subjects.get(table.column, ("", -BUCKETS_PER_PARTITION))
-            if place // BUCKETS_PER_PARTITION not in partitions or (entry.org_id, id_) in parked:
+            id_, bucket = entry.subjects.get(table.column, ("", -BUCKETS_PER_PARTITION))
+            if bucket // BUCKETS_PER_PARTITION not in partitions or (entry.org_id, id_) in parked:
                 continue
-            if (table.name, entry.position) in without.skipped:
-                passed[table.name, place] += 1
+            if (table.name, entry.position) in exclusions.skipped:
+                skipped[table.name, bucket] += 1
                 continue
-            subjects[entry.org_id, id_].append(entry)
-        # In one order for all, so that no two transactions wait for each other in a ring.
-        found[table.name] = dict(sorted(subjects.items()))
-    return found
+            by_key[entry.org_id, id_].append(entry)
+        # All transactions take subjects in one order, so that no two wait for each other.
+        subjects[table.name] = dict(sorted(by_key.items()))
+    return subjects, skipped
 
 
-def _together(
+def _fold_together(
     cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, known_position: int
-) -> Counter[tuple[str, int]]:
-    """Fold all at once, each kind by the same statements."""
+) -> Counter[BucketKey]:
+    """Fold all subjects of a table with the same statements; how many events, by bucket."""
     read: dict[int, Recorded] = {}
-    projected: Counter[tuple[str, int]] = Counter()
+    counts: Counter[BucketKey] = Counter()
     for table in TABLES:
         new = {
             key: [
@@ -193,26 +209,29 @@ def _together(
         }
         if new:
             project(cur, store, table, new, known_position=known_position)
-        projected.update(_counted(table, {key: len(events) for key, events in new.items()}))
-    return projected
+        counts.update(_by_bucket(table, {key: len(events) for key, events in new.items()}))
+    return counts
 
 
-def _one_by_one(
-    cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, _: int
-) -> Counter[tuple[str, int]]:
-    """Fold each subject by itself, and park those that cannot be folded."""
-    projected: Counter[tuple[str, int]] = Counter()
+def _fold_each_subject(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    subjects: Subjects,
+    _known_position: int,
+) -> Counter[BucketKey]:
+    """Fold each subject by itself, park those that cannot be folded; how many events, by bucket."""
+    counts: Counter[BucketKey] = Counter()
     for table in TABLES:
         folded = {
             key: project_or_park(cur, store, table, key, entries)
             for key, entries in subjects[table.name].items()
         }
-        projected.update(_counted(table, folded))
-    return projected
+        counts.update(_by_bucket(table, folded))
+    return counts
 
 
-def _counted(table: Table[Any], folded: Mapping[Key, int]) -> Counter[tuple[str, int]]:
-    counts: Counter[tuple[str, int]] = Counter()
+def _by_bucket(table: Table[Any], folded: Mapping[Key, int]) -> Counter[BucketKey]:
+    counts: Counter[BucketKey] = Counter()
     for key, count in folded.items():
         counts[table.name, table.bucket_of(key)] += count
     return counts

@@ -24,10 +24,10 @@ from projector.projection.read_models import (
     PASSING_TIME,
     Key,
     Table,
-    late_event,
-    to_array,
-    to_json,
-    to_row,
+    interval_to_json,
+    interval_to_row,
+    kpi_facts_to_array,
+    late_event_to_json,
 )
 
 
@@ -123,7 +123,7 @@ def _state_row(
         newest.recorded_time,
         max(recorded.time - recorded.recorded_time for recorded in one.events),
         max(recorded.recorded_time - recorded.time for recorded in one.events),
-        None if facts is None else to_array(facts),
+        None if facts is None else kpi_facts_to_array(facts),
     )
 
 
@@ -167,7 +167,7 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: Changes[S]
     versions = [(key, each.intervals) for key, each in _changesets(changes)]
     _end(cur, table.intervals, versions, time="start")
     rows = [
-        (*key, row.known_from, row.known_to, *to_row(row.value))
+        (*key, row.known_from, row.known_to, *interval_to_row(row.value))
         for key, each in versions
         for row in each.new
     ]
@@ -293,7 +293,7 @@ def _correction(it: Correction) -> tuple[object, ...]:
     first = it.late[0]
 
     def as_json(shown: Iterable[ShownInterval]) -> Jsonb:
-        return Jsonb([to_json(one.interval, one.end) for one in shown])
+        return Jsonb([interval_to_json(one.interval, one.end) for one in shown])
 
     return (
         first.request_position,
@@ -303,7 +303,7 @@ def _correction(it: Correction) -> tuple[object, ...]:
         first.event.id,
         as_json(it.before),
         as_json(it.after),
-        Jsonb([late_event(late) for late in it.late]),
+        Jsonb([late_event_to_json(late) for late in it.late]),
     )
 
 

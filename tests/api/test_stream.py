@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from projector.infrastructure.database import VIEWS_CHANNEL, connect
-from projector.projection.partitions import claim
+from projector.projection.partitions import begin_batch
 from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
 from projector.query.live.changes import Changes, Interest
@@ -280,7 +280,7 @@ def test_partitions_at_different_positions_lose_nothing(site):
     with listening(site) as heard, connect(site.url) as held, connect(site.url) as other:
         with held.transaction():
             cursor = held.cursor(row_factory=psycopg.rows.tuple_row)
-            partitions = claim(cursor, 8, 100, fold=FOLD_VERSION)
+            partitions = begin_batch(cursor, 8, 100, fold=FOLD_VERSION)
             assert 8 == len(partitions.partitions)
             while runner.process_batch(other):
                 pass

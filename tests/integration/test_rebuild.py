@@ -1,4 +1,4 @@
-"""Side by side: another version of the fold, and a switch that readers see by its answer alone."""
+"""Shadow rebuild: another version of the fold, and a switch that readers do not notice."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from projector.domain.agent import AgentState
-from projector.infrastructure.database import BESIDE, SCHEMA, connect
+from projector.infrastructure.database import SCHEMA, SHADOW_SCHEMA, connect
 from projector.operations import shadow_rebuild as rebuild
 from projector.operations.shadow_rebuild import RebuildError
 from projector.operations.verify.parallel import verify
@@ -30,65 +30,65 @@ LIFE = story(
 
 
 SET_APART = f"""
-    UPDATE {BESIDE}.agents SET state = replace(state, '"team_id"', '"no_team"')
+    UPDATE {SHADOW_SCHEMA}.agents SET state = replace(state, '"team_id"', '"no_team"')
 """
 
 
-def told(site) -> None:
+def post_life(site) -> None:
     for body in LIFE:
         site.post(body)
     site.project()
 
 
-def beside(site, **more: Any) -> Runner:
-    return Runner(site.service.store, site.url, beside=True, **more)
+def shadow_runner(site, **more: Any) -> Runner:
+    return Runner(site.service.store, site.url, shadow=True, **more)
 
 
-def test_what_is_folded_beside_is_the_same_by_the_same_fold(site):
-    """Table by table, while what serves is not touched; then nothing differs."""
-    told(site)
-    serving = tables(site.url)
+def test_the_same_fold_fills_the_same_shadow_tables(site):
+    """Table by table; the serving tables are not touched, and the comparison has no difference."""
+    post_life(site)
+    before = tables(site.url)
     rebuild.begin(site.url)
     with connect(site.url) as connection:
-        assert 0 == rebuild.sides(connection)[1].position
-    beside(site, batch_events=2).catch_up()
-    assert serving == tables(site.url)
+        assert 0 == rebuild.progress(connection)[1].position
+    shadow_runner(site, batch_events=2).catch_up()
+    assert before == tables(site.url)
     with connect(site.url) as connection:
-        assert {4} == {side.position for side in rebuild.sides(connection)}
+        assert {4} == {it.position for it in rebuild.progress(connection)}
         for name in rebuild.DERIVED:
             query = f"SELECT (SELECT array_agg(r ORDER BY r) FROM {{}}.{name} AS r)::text AS it"
             rows = [
                 connection.execute(query.format(schema).encode()).fetchone()["it"]
-                for schema in (SCHEMA, BESIDE)
+                for schema in (SCHEMA, SHADOW_SCHEMA)
             ]
             assert rows[0] == rows[1], name
-    assert (3, 0, 0) == ((it := rebuild.compare(site.url)).subjects, it.count, it.apart)
+    assert (3, 0, 0) == ((it := rebuild.compare(site.url)).subjects, it.count, it.not_comparable)
 
 
 def test_another_fold_is_compared_switched_and_switched_back(site):
-    """What it shows otherwise is told before; the way back is the same."""
-    told(site)
+    """The comparison says before the switch what differs; a second switch goes back."""
+    post_life(site)
     first = site.get("/api/v1/agents/ann").json
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "FOLD_VERSION", 2)
         patch.setattr(rebuild, "FOLD_VERSION", 2)
         patch.setattr(AgentState, "step", _held_step(AgentState.step))
         rebuild.begin(site.url)
-        beside(site).catch_up()
+        shadow_runner(site).catch_up()
     (difference,) = rebuild.compare(site.url).first
     assert ("agent", "ann", "status", "connected", "on-hold") == (
         difference.kind, difference.id, difference.field, difference.before, difference.after,
     )  # fmt: skip
     assert first == site.get("/api/v1/agents/ann").json
-    serving, other = rebuild.switch(site.url)
-    assert (2, 1) == (serving.fold, other.fold)
+    serving, shadow = rebuild.switch(site.url)
+    assert (2, 1) == (serving.fold, shadow.fold)
     assert "on-hold" == site.get("/api/v1/agents/ann").json["status"]
     rebuild.switch(site.url)
     assert first == site.get("/api/v1/agents/ann").json
     assert [] == verify(site.url, jobs=1, moments=2, seed=1).differences
     rebuild.drop(site.url)
-    with connect(site.url) as connection, pytest.raises(RebuildError, match="no tables beside"):
-        rebuild.sides(connection)
+    with connect(site.url) as connection, pytest.raises(RebuildError, match="no shadow tables"):
+        rebuild.progress(connection)
 
 
 def _held_step(step: Any) -> Any:
@@ -103,8 +103,8 @@ def _held_step(step: Any) -> Any:
 
 
 def test_a_runner_of_another_version_leaves_the_tables_alone(site, monkeypatch):
-    """It waits with a sentence; nothing is folded by it."""
-    told(site)
+    """It says so and folds nothing."""
+    post_life(site)
     monkeypatch.setattr(runner, "FOLD_VERSION", 2)
     site.post(v1(9_000, "cid", "idle") | {"id": "e9"})
     with pytest.raises(OtherFold, match="version 1 of the fold, and this runner folds version 2"):
@@ -112,10 +112,10 @@ def test_a_runner_of_another_version_leaves_the_tables_alone(site, monkeypatch):
     assert 404 == site.get("/api/v1/agents/cid").status_code
 
 
-def test_what_is_behind_or_read_all_the_time_is_not_switched(site, monkeypatch):
-    """After a while a sentence says so; nothing has happened."""
-    told(site)
-    with pytest.raises(RebuildError, match="no tables beside"):
+def test_tables_that_are_behind_or_read_all_the_time_are_not_switched(site, monkeypatch):
+    """The command ends with a sentence that says so, and nothing has changed."""
+    post_life(site)
+    with pytest.raises(RebuildError, match="no shadow tables"):
         rebuild.switch(site.url)
     rebuild.begin(site.url)
     with pytest.raises(RebuildError, match="already"):
@@ -123,7 +123,7 @@ def test_what_is_behind_or_read_all_the_time_is_not_switched(site, monkeypatch):
     monkeypatch.setattr(rebuild, "STANDSTILL_SECONDS", 0.05)
     with pytest.raises(RebuildError, match="do not catch up"):
         rebuild.switch(site.url, seconds=0.3)
-    beside(site).catch_up()
+    shadow_runner(site).catch_up()
     with psycopg.connect(site.url) as reader:
         reader.execute("SELECT count(*) FROM projector.agents")
         with pytest.raises(RebuildError, match="reads the tables all the time"):
@@ -133,7 +133,7 @@ def test_what_is_behind_or_read_all_the_time_is_not_switched(site, monkeypatch):
 
 
 def test_the_service_may_not_make_tables(site):
-    """Whoever migrates may."""
+    """Only the user that migrates may."""
     with psycopg.connect(site.url, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS plain")
         connection.execute("CREATE ROLE plain LOGIN")
@@ -151,17 +151,17 @@ def _as_role(url: str, role: str) -> str:
     return f"{url}{separator}options=-c%20role%3D{role}"
 
 
-def test_no_request_fails_or_reads_half_of_both_while_it_is_switched(site):
-    """Clients that read all along, webhooks that come all along, and a switch again and again.
+def test_during_a_switch_no_request_fails_or_mixes_both_sets(site):
+    """Clients read and webhooks come all the time, while the tables are switched again and again.
 
-    The two versions differ in every agent, so an answer of both at once would show.
+    The two sets differ in every agent, so an answer that mixes them would show.
     """
     world = iter(Simulation(8, 3, start_ms=1_790_000_000_000))
     bodies = [next(world) for _ in range(1_200)]
     site.post(bodies[:600])
     site.project()
     rebuild.begin(site.url)
-    beside(site).catch_up()
+    shadow_runner(site).catch_up()
     with connect(site.url) as connection:
         connection.execute(SET_APART.encode())
     stop, odd, seen, reads = threading.Event(), [], set(), []
@@ -196,15 +196,15 @@ def test_no_request_fails_or_reads_half_of_both_while_it_is_switched(site):
     assert {True, False} == seen
 
 
-def test_both_follow_while_webhooks_come_and_are_switched(site):
-    """The switch waits for those beside, loses nothing, and both end alike."""
+def test_both_sets_follow_the_log_through_switches(site):
+    """The switch waits for the shadow tables and loses nothing, and both sets end alike."""
     world = iter(Simulation(6, 4, start_ms=1_790_000_000_000))
     bodies = [next(world) for _ in range(1_500)]
     stop = threading.Event()
     rebuild.begin(site.url)
     threads = [
         threading.Thread(target=it.run, args=(stop,))
-        for it in (Runner(site.service.store, site.url), beside(site))
+        for it in (Runner(site.service.store, site.url), shadow_runner(site))
     ]
     for thread in threads:
         thread.start()
@@ -216,10 +216,10 @@ def test_both_follow_while_webhooks_come_and_are_switched(site):
     finally:
         head = site.service.store.head()
         with connect(site.url) as connection:
-            eventually(lambda: all(it.position == head for it in rebuild.sides(connection)))
+            eventually(lambda: all(it.position == head for it in rebuild.progress(connection)))
         stop.set()
         for thread in threads:
             thread.join()
     found = rebuild.compare(site.url)
-    assert (0, 0) == (found.count, found.apart)
+    assert (0, 0) == (found.count, found.not_comparable)
     assert [] == verify(site.url, jobs=1, moments=1, seed=1).differences

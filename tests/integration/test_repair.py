@@ -89,7 +89,10 @@ def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, da
         emptied.post(bodies[:size])
         bodies = bodies[size:]
         runner = Runner(emptied.service.store, emptied.url, batch_events=size)
-        runner._share, runner._counted_at = data.draw(st.integers(1, 16)), float("inf")
+        runner._partition_count, runner._runners_counted_at = (
+            data.draw(st.integers(1, 16)),
+            float("inf"),
+        )
         if data.draw(st.booleans()):
             take_a_page(emptied, runner, dies_before=data.draw(st.integers(0, 60)))
     emptied.project()
@@ -131,14 +134,14 @@ def test_any_number_of_runners_is_exact(site, runners):
 def test_rivals_share_the_partitions(site, monkeypatch):
     """Two runners that are both at work hold half of the partitions each, and one alone all."""
     with connect(site.url) as one, connect(site.url) as other:
-        running.join(one)
+        running.register_runner(one)
         assert running.fair_partition_count(one) == 16
-        running.join(other)
+        running.register_runner(other)
         assert running.fair_partition_count(one) == 8
         site.post(story(*(v1(1, f"a{number}", "idle") for number in range(64))))
         with one.transaction(), one.cursor() as cursor:
             cursor.row_factory = psycopg.rows.tuple_row
-            first = running.claim(cursor, 8, 100, fold=FOLD_VERSION)
+            first = running.begin_batch(cursor, 8, 100, fold=FOLD_VERSION)
             Runner(site.service.store, site.url).process_batch(other)
             with connect(site.url) as third:
                 rows = third.execute(

@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 from projector.domain.events import PARTITIONS, Offered
 from projector.event_log.store import _APPEND, EventStore, Request, _columns
 from projector.infrastructure.database import become_service, connect, open_pool
-from projector.projection.partitions import advance, claim
+from projector.projection.partitions import begin_batch, end_batch
 from projector.projection.read_models import FOLD_VERSION
 from projector.webex.webhook import judge
 from tests.strategies import envelope
@@ -183,11 +183,11 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
             while True:
                 last = done.is_set()
                 with connection.transaction():
-                    held = claim(cursor, PARTITIONS, 7, fold=FOLD_VERSION)
+                    held = begin_batch(cursor, PARTITIONS, 7, fold=FOLD_VERSION)
                     if held is not None:
                         page = store.batch(cursor, held.partitions, after=held.after, end=held.last)
                         read.extend(entry.position for entry in page)
-                        advance(cursor, held, {})
+                        end_batch(cursor, held, {})
                 if held is None and last:
                     return
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from projector.domain.metrics import FORMULAS, kpi_facts, metrics
-from projector.projection.read_models import TASKS, to_array
+from projector.projection.read_models import TASKS, kpi_facts_to_array
 from tests.examples import at, capture, ended, task, v1
 from tests.folds import folded
 
@@ -166,7 +166,7 @@ def test_offers_and_those_that_were_refused():
 def test_as_the_database_writes_it():
     """In the order of its fields."""
     waiting = kpi_facts(folded(TASKS, task(1, "t", "parked")).state)
-    assert f"{{{at(1)},NULL,NULL,NULL,NULL,0,0,NULL,NULL,0,0,0,0}}" == to_array(waiting)
+    assert f"{{{at(1)},NULL,NULL,NULL,NULL,0,0,NULL,NULL,0,0,0,0}}" == kpi_facts_to_array(waiting)
 
 
 # --- formulas ---

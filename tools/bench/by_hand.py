@@ -20,7 +20,7 @@ from projector.domain.events import Origin, Recorded, TimeSource
 from projector.domain.fold import Fold, fold
 from projector.infrastructure.gc_tuning import collecting_rarely
 from projector.projection.read_models import PASSING_TIME, TABLES, Table
-from projector.projection.runner import BATCH_EVENTS
+from projector.projection.runner import FOLD_BATCH_EVENTS
 from projector.webex.webhook import read_event
 
 Row = tuple[Any, ...]
@@ -101,7 +101,7 @@ def catch_up(url: str, schema: str) -> None:
             ):
                 cur.execute(f"SELECT value FROM {schema}.position FOR UPDATE".encode())
                 (position,) = cur.fetchone() or (0,)
-                rows = cur.execute(_PAGE, (position, BATCH_EVENTS), prepare=True).fetchall()
+                rows = cur.execute(_PAGE, (position, FOLD_BATCH_EVENTS), prepare=True).fetchall()
                 if not rows:
                     return
                 events = [_recorded(row) for row in _whole_moments(rows)]
@@ -113,7 +113,7 @@ def catch_up(url: str, schema: str) -> None:
 
 def _whole_moments(rows: Sequence[Row]) -> Sequence[Row]:
     """What happened in one millisecond is folded at once, so a full page ends before its last."""
-    if len(rows) < BATCH_EVENTS:
+    if len(rows) < FOLD_BATCH_EVENTS:
         return rows
     return [row for row in rows if row[4] < rows[-1][4]]
 

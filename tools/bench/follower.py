@@ -15,7 +15,7 @@ from psycopg.rows import DictRow
 
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import open_pool
-from projector.projection.runner import BATCH_EVENTS, Runner
+from projector.projection.runner import FOLD_BATCH_EVENTS, Runner
 from tools.bench.measure import Sample
 
 LOOK_SECONDS = 0.02
@@ -66,7 +66,7 @@ def peaks_mb(url: str, marks: Sequence[int]) -> Sequence[float]:
     process.start()
     peaks: list[float] = ours.recv()
     process.join(30)
-    return [peaks[min(len(peaks), -(-mark // BATCH_EVENTS)) - 1] for mark in marks]
+    return [peaks[min(len(peaks), -(-mark // FOLD_BATCH_EVENTS)) - 1] for mark in marks]
 
 
 class _Watched(Runner):

@@ -16,7 +16,7 @@ from psycopg.rows import tuple_row
 from projector.domain.events import PARTITIONS
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import become_service, connect, open_pool
-from projector.projection.runner import BATCH_EVENTS, Runner
+from projector.projection.runner import FOLD_BATCH_EVENTS, Runner
 from tests.conftest import forget
 from tools.bench import by_hand, stock_projection
 from tools.bench.costs import CostCase, CostComparison
@@ -85,12 +85,12 @@ def _read(store: EventStore, url: str) -> None:
     head = store.head()
     with connect(url) as connection:
         become_service(connection)
-        for after in range(0, head, BATCH_EVENTS):
+        for after in range(0, head, FOLD_BATCH_EVENTS):
             with (
                 connection.transaction(),
                 connection.cursor(row_factory=tuple_row, binary=True) as cursor,
             ):
-                end = after + BATCH_EVENTS
+                end = after + FOLD_BATCH_EVENTS
                 for entry in store.batch(cursor, range(PARTITIONS), after=after, end=end):
                     entry.recorded()
 

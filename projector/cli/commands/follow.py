@@ -18,11 +18,11 @@ def follow() -> None:
     follow_log(settings_from_environment().require_database_url())
 
 
-def follow_log(database_url: str, *, beside: bool = False) -> None:
+def follow_log(database_url: str, *, shadow: bool = False) -> None:
     """Fold the log into the views, or into those of a shadow rebuild, until SIGTERM or SIGINT."""
     die_with_starter()
     stop = threading.Event()
     on_stop_signals(stop)
     pool = open_pool(database_url, max_size=2)
-    build_runner(pool, database_url, beside=beside).run(stop)
+    build_runner(pool, database_url, shadow=shadow).run(stop)
     pool.close()

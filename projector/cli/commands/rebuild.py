@@ -1,4 +1,4 @@
-"""`projector rebuild`: a second set of tables, made by this version, and the switch to it."""
+"""`projector rebuild`: fill shadow tables by another version of the fold, compare, and switch."""
 
 from __future__ import annotations
 
@@ -14,90 +14,89 @@ from projector.cli.exit_codes import BEHIND, DIFFERS
 from projector.cli.options import as_json, printable
 from projector.infrastructure.database import connect, translated
 from projector.infrastructure.settings import settings_from_environment
-from projector.operations import shadow_rebuild as beside
+from projector.operations import shadow_rebuild
 
 
 @click.group()
 def rebuild() -> None:
-    """Fold the log into a second set of tables, compare both sets, and switch.
-
-    One set serves and the other stands beside it; a second switch leads back.
-    """
+    """Fold the log into shadow tables, compare them with the serving ones, and switch."""
 
 
 @rebuild.command()
 def begin() -> None:
-    """Make the second set, empty."""
+    """Make empty shadow tables."""
     with current_database(settings_from_environment()) as url:
-        beside.begin(url)
-    click.echo("Empty tables stand beside: `projector rebuild follow` fills them.")
+        shadow_rebuild.begin(url)
+    click.echo("There are empty shadow tables: `projector rebuild follow` fills them.")
 
 
 @rebuild.command("follow")
-def follow_beside() -> None:
-    """Fold the log into the second set until Ctrl-C; several may run."""
+def follow_shadow() -> None:
+    """Fold the log into the shadow tables, until Ctrl-C; several may run."""
     with current_database(settings_from_environment()) as url:
-        follow_log(url, beside=True)
+        follow_log(url, shadow=True)
 
 
 @rebuild.command()
 @as_json
 def status(*, as_json: bool) -> None:
-    """Show the position of both sets; exit with 3 while the second one is behind."""
+    """How far both sets are; exit with 3 while the shadow tables are behind."""
     with (
         current_database(settings_from_environment()) as url,
         translated(),
         connect(url) as connection,
     ):
-        serving, other = beside.sides(connection)
+        serving, shadow = shadow_rebuild.progress(connection)
     if as_json:
-        click.echo(json.dumps({"serving": asdict(serving), "beside": asdict(other)}))
+        click.echo(json.dumps({"serving": asdict(serving), "shadow": asdict(shadow)}))
     else:
-        for name, side in (("serving", serving), ("beside", other)):
-            behind = side.head - side.position
-            click.echo(f"{name:8} fold {side.fold}, position {side.position}, {behind} behind")
-    if other.position < other.head:
+        for name, it in (("serving", serving), ("shadow", shadow)):
+            behind = it.head - it.position
+            click.echo(f"{name:8} fold {it.fold}, position {it.position}, {behind} behind")
+    if shadow.position < shadow.head:
         sys.exit(BEHIND)
 
 
 @rebuild.command()
 @as_json
 def diff(*, as_json: bool) -> None:
-    """Compare both sets; exit with 4 if they differ."""
+    """What the shadow tables show otherwise; exit with 4 if anything."""
     with current_database(settings_from_environment()) as url:
-        found = beside.compare(url)
-    rows = [it.row() for it in found.first]
+        comparison = shadow_rebuild.compare(url)
     if as_json:
-        counts = {"subjects": found.subjects, "apart": found.apart, "count": found.count}
-        click.echo(json.dumps({**counts, "first": rows}))
+        rows = [it.row() for it in comparison.first]
+        click.echo(json.dumps(asdict(comparison) | {"first": rows}))
     else:
-        for it in found.first:
+        for it in comparison.first:
             click.echo(
                 printable(
                     f"{it.kind}:{it.id} of {it.org_id}: {it.field} is {json.dumps(it.before)},"
-                    f" beside {json.dumps(it.after)} (event {it.event_id})"
+                    f" in the shadow {json.dumps(it.after)} (event {it.event_id})"
                 )
             )
-        apart = f", {found.apart} not equally far" if found.apart else ""
-        click.echo(f"{found.count} of {found.subjects} subjects differ{apart}")
-    if found.count:
+        others = comparison.not_comparable
+        click.echo(
+            f"{comparison.count} of {comparison.subjects} subjects differ"
+            f"{f', {others} not equally far' if others else ''}"
+        )
+    if comparison.count:
         sys.exit(DIFFERS)
 
 
 @rebuild.command()
 def switch() -> None:
-    """Let the second set serve, in one transaction; what served is the second set then."""
+    """Exchange the serving and the shadow tables in one transaction."""
     with current_database(settings_from_environment()) as url:
-        serving, other = beside.switch(url)
+        serving, shadow = shadow_rebuild.switch(url)
     click.echo(
-        f"Fold {serving.fold} serves from position {serving.position} on; fold {other.fold} stands"
-        " beside: the same command leads back."
+        f"Fold {serving.fold} serves from position {serving.position} on; fold {shadow.fold} is the"
+        " shadow: the same command switches back."
     )
 
 
 @rebuild.command()
 def drop() -> None:
-    """Remove the second set."""
+    """Remove the shadow tables."""
     with current_database(settings_from_environment()) as url:
-        beside.drop(url)
-    click.echo("No tables stand beside.")
+        shadow_rebuild.drop(url)
+    click.echo("There are no shadow tables.")

@@ -19,7 +19,7 @@ from projector.operations.batches import MOST_EVENTS
 from projector.operations.diff import Changed, changed, shown
 from projector.projection.batch import project
 from projector.projection.parking import fold_waiting
-from projector.projection.partitions import count_ledger_rows, count_projected, hold
+from projector.projection.partitions import count_ledger_rows, count_projected, lock_partition
 from projector.projection.read_models import PASSING_TIME, Key, Table
 
 BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
@@ -30,7 +30,7 @@ def refold(
 ) -> list[Changed]:
     """Fold subjects anew up to where their partitions have folded; what is shown otherwise."""
     partitions = sorted({table.partition_of(key) for key in keys})
-    positions = {partition: hold(cur, partition) for partition in partitions}
+    positions = {partition: lock_partition(cur, partition) for partition in partitions}
     upto = {key: positions[table.partition_of(key)] for key in keys}
     before = shown(cur, table, keys)
     _forget(cur, store, table, keys, upto)

@@ -19,7 +19,13 @@ from projector.domain.events import (
     restatements,
 )
 from projector.domain.fold import DisplayState, Fold, Interval, S
-from projector.projection.read_models import PASSING_TIME, Key, Table, late_event, to_json
+from projector.projection.read_models import (
+    PASSING_TIME,
+    Key,
+    Table,
+    interval_to_json,
+    late_event_to_json,
+)
 
 ENDLESS = 2**62  # after every time and every position
 Row = Mapping[str, Any]
@@ -298,9 +304,9 @@ class SubjectComparison(Generic[S]):
                 "finish": end,
                 "recorded_time": moment,
                 "event_id": late[0].event.id,
-                "before": [to_json(*it) for it in _over(before, start, end)],
-                "after": [to_json(*it) for it in _over(after, start, end)],
-                "events": [late_event(it) for it in late],
+                "before": [interval_to_json(*it) for it in _over(before, start, end)],
+                "after": [interval_to_json(*it) for it in _over(after, start, end)],
+                "events": [late_event_to_json(it) for it in late],
             }
             for start, end in _changed(before, after)
             if not _only_ends(before, start, end, late)

@@ -18,7 +18,7 @@ from psycopg.rows import DictRow
 from projector.domain.events import BUCKETS, BUCKETS_PER_PARTITION, PARTITIONS
 from projector.operations.verify.compare import Checked, Fields, Row, TableDifference, differing
 from projector.projection.arrival_delays import HISTOGRAM
-from projector.projection.partitions import NAME
+from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
 
 
@@ -44,7 +44,7 @@ OF_WANTED = sql.SQL(
 def positions(connection: Connection[DictRow]) -> dict[int, int]:
     """How far each partition has folded the log."""
     rows = connection.execute(
-        "SELECT partition, position FROM projections WHERE name = %s", (NAME,)
+        "SELECT partition, position FROM projections WHERE name = %s", (PROJECTION,)
     )
     return {row["partition"]: row["position"] for row in rows}
 
@@ -52,7 +52,7 @@ def positions(connection: Connection[DictRow]) -> dict[int, int]:
 def left_out(connection: Connection[DictRow], wanted: Wanted) -> Checked:
     """Events of subjects that no table has: not folded yet, waiting, skipped."""
     query = sql.SQL(_LEFT_OUT).format(of_wanted=OF_WANTED)
-    (row,) = connection.execute(query, wanted.parameters | {"name": NAME}).fetchall()
+    (row,) = connection.execute(query, wanted.parameters | {"name": PROJECTION}).fetchall()
     return Checked(**row)
 
 
@@ -72,13 +72,13 @@ def _partitions(connection: Connection[DictRow], head: int) -> Iterator[TableDif
     rows = connection.execute("SELECT * FROM projections").fetchall()
     found = {f"{row['name']} {row['partition']}": row for row in rows}
     expected = {
-        f"{NAME} {partition}": {
+        f"{PROJECTION} {partition}": {
             "position": min(row["counted_position"], head),
             "counted_position": row["position"],
             "fold_version": FOLD_VERSION,
         }
         for partition in range(PARTITIONS)
-        for row in [found.get(f"{NAME} {partition}", _NOTHING_FOLDED)]
+        for row in [found.get(f"{PROJECTION} {partition}", _NOTHING_FOLDED)]
     }
     return _told("projections", expected, found)
 
@@ -86,7 +86,7 @@ def _partitions(connection: Connection[DictRow], head: int) -> Iterator[TableDif
 def _buckets(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     counted = {
         (row["kind"], row["bucket"]): {"stored": row["stored"], "projected": row["projected"]}
-        for row in connection.execute(_COUNTED, {"name": NAME})
+        for row in connection.execute(_COUNTED, {"name": PROJECTION})
     }
     ledgers = {
         "anomalies": Counter(_ledger_buckets(connection, "anomalies")),
@@ -94,7 +94,7 @@ def _buckets(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     }
     none = {"stored": 0, "projected": 0}
     expected = {
-        f"{NAME} {table.name} {bucket}": counted.get((table.name, bucket), none)
+        f"{PROJECTION} {table.name} {bucket}": counted.get((table.name, bucket), none)
         | {name: rows[table.name, bucket] for name, rows in ledgers.items()}
         for table in TABLES
         for bucket in range(BUCKETS)

@@ -17,8 +17,8 @@ from psycopg.rows import TupleRow
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
 from projector.domain.fold import Fold, Interval, S, fold
 from projector.event_log.store import EventStore
-from projector.projection.read_models import AGENTS, INTERVAL_COLUMNS, Key, Table, from_row
-from projector.projection.snapshots import KNOWN, Base, bases, earlier_snapshot_time
+from projector.projection.read_models import AGENTS, INTERVAL_COLUMNS, Key, Table, interval_from_row
+from projector.projection.snapshots import WAS_KNOWN, Base, bases, earlier_snapshot_time
 
 ENDLESS = 2**62  # after every time and every position
 
@@ -106,10 +106,17 @@ def intervals_known(  # noqa: PLR0913 - a subject as of two times, and a part of
         " AND start <= %(since)s AND start >= coalesce((SELECT max(start) FROM {table}"
         " WHERE org_id = %(org)s AND id = %(id)s AND {known} AND start < %(first)s), 0)"
         " ORDER BY start LIMIT %(limit)s"
-    ).format(interval=sql.SQL(INTERVAL_COLUMNS), table=sql.Identifier(table.intervals), known=KNOWN)
-    parameters = {"org": key[0], "id": key[1], "known": as_of.position, "since": recalled.since}
+    ).format(
+        interval=sql.SQL(INTERVAL_COLUMNS), table=sql.Identifier(table.intervals), known=WAS_KNOWN
+    )
+    parameters = {
+        "org": key[0],
+        "id": key[1],
+        "known_position": as_of.position,
+        "since": recalled.since,
+    }
     rows = cur.execute(query, parameters | {"first": first, "limit": limit}, prepare=True)
-    found = [from_row(row) for row in rows]
+    found = [interval_from_row(row) for row in rows]
     # What came since the snapshot, and what the passing of time alone has begun.
     return found if len(found) == limit else [*found, *recalled.story.intervals]
 
@@ -154,7 +161,7 @@ class _Reader(Generic[S]):
             {
                 "orgs": [*orgs],
                 "ids": [*ids],
-                "known": self._as_of.position,
+                "known_position": self._as_of.position,
                 "upto": self._as_of.upto,
             },
             prepare=True,
@@ -235,8 +242,11 @@ class _Reader(Generic[S]):
 
 # All that a subject consists of was known, and had happened.
 _STORED = """
-    SELECT v.org_id, v.id, least(p.position - 1, %(known)s), v.last_event_time, v.max_clock_lead_ms,
-        CASE WHEN v.position <= %(known)s AND v.last_event_time <= %(upto)s THEN v.state END, v.counters
+    SELECT v.org_id, v.id, least(p.position - 1, %(known_position)s), v.last_event_time,
+        v.max_clock_lead_ms,
+        CASE WHEN v.position <= %(known_position)s AND v.last_event_time <= %(upto)s
+            THEN v.state END,
+        v.counters
     FROM unnest(%(orgs)s::text[], %(ids)s::text[]) AS k(org_id, id)
     JOIN {views} AS v USING (org_id, id)
     LEFT JOIN parked AS p ON p.kind = {kind} AND p.org_id = v.org_id AND p.id = v.id

@@ -32,8 +32,8 @@ from projector.domain.task import TaskState
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import AGENTS, TASKS, Key, Table, to_array
-from projector.projection.snapshots import KNOWN
+from projector.projection.read_models import AGENTS, TASKS, Key, Table, kpi_facts_to_array
+from projector.projection.snapshots import WAS_KNOWN
 from projector.query.as_of.reconstruct import AsOf, recall, teams
 from projector.query.conditions import (
     EXISTED,
@@ -105,7 +105,7 @@ class _Floor:
         self._parameters = {
             **scope.parameters,
             **period_parameters(upto=as_of.upto, recorded_time=as_of.recorded_time),
-            "known": as_of.position,
+            "known_position": as_of.position,
             "now": as_of.now,
             "start": start,
             "since": min(start, as_of.recorded_time),
@@ -124,7 +124,7 @@ class _Floor:
     def agents(self, members: Collection[Key] | None) -> Sequence[Row]:
         """Agents by status, and how long they were at work and ready."""
         query = sql.SQL(_AGENTS).format(
-            known=KNOWN,
+            known=WAS_KNOWN,
             stands=_STANDS,
             chosen=self._chosen(),
             among=_ALL if members is None else _IS_MEMBER,
@@ -190,7 +190,7 @@ class _Floor:
 def _other(state: TaskState) -> Row:
     last = state.last_event
     return {
-        "others": to_array(kpi_facts(state)),
+        "others": kpi_facts_to_array(kpi_facts(state)),
         "other_status": state.status(),
         "other_open": state.is_open(),
         "other_event_type": last.type if last else "",
@@ -243,7 +243,7 @@ _KPI_FACTS = sql.SQL(", ").join(
     for number, field in enumerate(fields(KpiFacts), start=1)
 )
 # Qualified: within a subquery of the log, `position` alone would be that of an event.
-_STANDS = sql.SQL("(v.position <= %(known)s AND v.last_event_time <= %(upto)s)")
+_STANDS = sql.SQL("(v.position <= %(known_position)s AND v.last_event_time <= %(upto)s)")
 _ALL = sql.SQL("TRUE")
 _MEMBERS = sql.SQL("(SELECT * FROM unnest(%(member_orgs)s::text[], %(member_ids)s::text[]))")
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN {}").format(_MEMBERS)
@@ -264,7 +264,7 @@ _AGENTS = """
         UNION ALL (
             SELECT type, time FROM log AS e
             WHERE NOT {stands} AND e.org_id = v.org_id AND e.agent_id = v.id
-                AND e.agent_bucket IS NOT NULL AND e.position <= %(known)s
+                AND e.agent_bucket IS NOT NULL AND e.position <= %(known_position)s
                 AND e.time <= least(%(upto)s, %(recorded)s + v.max_clock_lead_ms)
             ORDER BY time DESC LIMIT 1
         )

@@ -19,7 +19,14 @@ from projector.contract.ledgers import (
 )
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
-from projector.projection.read_models import AGENTS, PASSING_TIME, TABLES, TASKS, Table, from_json
+from projector.projection.read_models import (
+    AGENTS,
+    PASSING_TIME,
+    TABLES,
+    TASKS,
+    Table,
+    interval_from_json,
+)
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
 
@@ -205,8 +212,8 @@ def correction_row(row: TupleRow) -> CorrectionRow:
             "event_id": event_id,
             "position": position,
             "recorded_time": recorded,
-            "before": [interval_row(kind, *from_json(it)) for it in before],
-            "after": [interval_row(kind, *from_json(it)) for it in after],
+            "before": [interval_row(kind, *interval_from_json(it)) for it in before],
+            "after": [interval_row(kind, *interval_from_json(it)) for it in after],
             "events": [late_event(**it) for it in events],
         }
     )

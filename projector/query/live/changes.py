@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.partitions import NAME
+from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import TABLES, Table
 from projector.query.audit.ledgers import correction_row
 from projector.query.current_views import current
@@ -123,7 +123,7 @@ class Changes:
 
 def _place(cur: Cursor[TupleRow]) -> dict[int, int]:
     query = "SELECT partition, position FROM projections WHERE name = %s"
-    return dict(cur.execute(query, (NAME,)).fetchall())
+    return dict(cur.execute(query, (PROJECTION,)).fetchall())
 
 
 def _reached(before: int, now_at: int, end: int | None) -> int:
