@@ -1,7 +1,7 @@
-"""Reading the log: by position, by subject, and as of what was known.
+"""Reading the log: by position, by subject, and as it was known at a position.
 
-Reads take a cursor of the caller's transaction, so that all of an answer sees the database at one
-moment.
+Most reads take a cursor of the caller's transaction, so that a whole answer sees the database at
+one moment.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from projector.webex.webhook import read_event
 SubjectColumn = Literal["agent_id", "task_id"]
 ReadOrder = Literal["created", "recorded"]
 
-_COLUMNS = sql.SQL(
+_EVENT_COLUMNS = sql.SQL(
     "position, org_id, body, created_time, time, time_source, recorded_time, origin,"
     " request_position"
 )
-_SUBJECTS = sql.SQL("agent_id, agent_bucket, task_id, task_bucket")
+_SUBJECT_COLUMNS = sql.SQL("agent_id, agent_bucket, task_id, task_bucket")
 _ONE_SUBJECT: dict[SubjectColumn, sql.SQL] = {
     "agent_id": sql.SQL("org_id = %(org_id)s AND agent_id = %(id)s AND agent_bucket IS NOT NULL"),
     "task_id": sql.SQL("org_id = %(org_id)s AND task_id = %(id)s AND task_bucket IS NOT NULL"),
@@ -56,11 +56,11 @@ _WAITING = sql.SQL("""
         AND request_position <= (SELECT max(request_position) FROM next)
     ORDER BY position
 """)
-_COUNT = sql.SQL("""
+_COUNT_EVENTS = sql.SQL("""
     SELECT count(*) FROM log WHERE {subject} AND position > %(after)s AND position <= %(upto)s
 """)
 _EACH_SUBJECT = sql.SQL("""
-    org_id = k.org_id AND {column} = k.id AND {bucket} IS NOT NULL AND position <= {known}
+    org_id = k.org_id AND {column} = k.id AND {bucket} IS NOT NULL AND position <= {known_position}
     AND {condition}
 """)
 _LATER_SUBJECTS = Columns({"org_id": "text", "id": "text", "after": "bigint", "safe": "bigint"})
@@ -76,7 +76,13 @@ _LATER = sql.SQL("""
     ) AS e
 """)
 _BETWEEN_SUBJECTS = Columns(
-    {"org_id": "text", "id": "text", "after": "bigint", "upto": "bigint", "known": "bigint"}
+    {
+        "org_id": "text",
+        "id": "text",
+        "after": "bigint",
+        "upto": "bigint",
+        "known_position": "bigint",
+    }
 )
 _BETWEEN = sql.SQL("""
     SELECT k.ordinal, e.* FROM {subjects} CROSS JOIN LATERAL (
@@ -92,14 +98,14 @@ _AROUND = sql.SQL("""
         OFFSET 0
     ) AS e
 """)
-# By name: the statement, its subjects, and where the last position that counts stands.
+# By name: the statement, the columns of its subjects, and the last position that counts.
 _EACH: dict[str, tuple[sql.SQL, Columns, LiteralString]] = {
-    "later": (_LATER, _LATER_SUBJECTS, "%(known)s"),
-    "between": (_BETWEEN, _BETWEEN_SUBJECTS, "k.known"),
-    "around": (_AROUND, _AROUND_SUBJECTS, "%(known)s"),
+    "later": (_LATER, _LATER_SUBJECTS, "%(known_position)s"),
+    "between": (_BETWEEN, _BETWEEN_SUBJECTS, "k.known_position"),
+    "around": (_AROUND, _AROUND_SUBJECTS, "%(known_position)s"),
 }
-# A part of a subject's events, in either order, with all that lie near enough in time to state the
-# same facts. A position is a cursor: the row of the log that it names never changes.
+# A part of a subject's events, in either order, with all events that are close enough in time to
+# state the same facts. A position serves as a cursor, since its row of the log never changes.
 _PART: dict[ReadOrder, sql.SQL] = {
     "created": sql.SQL("""
         SELECT {columns} FROM log
@@ -127,7 +133,7 @@ _PART: dict[ReadOrder, sql.SQL] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A row of the log, and whose it is; its body is read by whoever folds it."""
+    """A row of the log, and its subjects. Its body is read when it is folded."""
 
     position: int
     org_id: str
@@ -143,7 +149,7 @@ class Entry:
 
 
 class LogReader:
-    """The log's reads; ``_pool`` serves those that no transaction of the caller's needs."""
+    """The log's reads; ``_pool`` serves those that take no cursor."""
 
     _pool: Pool
 
@@ -161,7 +167,7 @@ class LogReader:
     def batch(
         self, cursor: Cursor[TupleRow], partitions: Sequence[int], *, after: int, end: int
     ) -> Sequence[Entry]:
-        """The rows above a position and up to another that some partitions fold, by position."""
+        """The rows of some partitions above position ``after`` and up to ``end``, by position."""
         parameters = {"after": after, "end": end, "partitions": list(partitions)}
         return [_entry(row) for row in cursor.execute(_batch_query(), parameters, prepare=True)]
 
@@ -176,12 +182,14 @@ class LogReader:
         upto: int,
         limit: int,
     ) -> Sequence[Entry]:
-        """A subject's rows above one position and up to another, by position, whole requests.
+        """A subject's rows above one position and up to another, by position, in whole requests.
 
         At least ``limit`` rows, if there are as many.
         """
         rows = cursor.execute(
-            _WAITING.format(subjects=_SUBJECTS, columns=_COLUMNS, subject=_ONE_SUBJECT[column]),
+            _WAITING.format(
+                subjects=_SUBJECT_COLUMNS, columns=_EVENT_COLUMNS, subject=_ONE_SUBJECT[column]
+            ),
             {"org_id": org_id, "id": id_, "after": after, "upto": upto, "limit": limit},
         )
         return [_entry(row) for row in rows]
@@ -198,7 +206,7 @@ class LogReader:
     ) -> int:
         """How many events a subject has above one position and up to another."""
         row = cursor.execute(
-            _COUNT.format(subject=_ONE_SUBJECT[column]),
+            _COUNT_EVENTS.format(subject=_ONE_SUBJECT[column]),
             {"org_id": org_id, "id": id_, "after": after, "upto": upto},
         ).fetchone()
         return row[0] if row else 0
@@ -209,7 +217,7 @@ class LogReader:
         column: SubjectColumn,
         subjects: Sequence[tuple[str, str, int, int]],
         *,
-        known: int,
+        known_position: int,
         condition: LiteralString,
         beyond: int,
         most: int,
@@ -217,11 +225,19 @@ class LogReader:
         """The events of some subjects after a time each, in order, whole milliseconds.
 
         A subject is (organisation, id, after, safe), times in epoch ms. Of each: the events up to
-        the time ``safe``, ``most`` of them, and about ``beyond`` more. Only positions up to
-        ``known``, and rows of ``log`` that fulfil the condition.
+        the time ``safe``, at most ``most``, and about ``beyond`` more. Only positions up to
+        ``known_position``, and rows of ``log`` that fulfil the condition.
         """
-        parameters = {"known": known, "beyond": beyond, "most": most}
-        rows = _rows_by_subject(cursor, "later", column, condition, subjects, parameters)
+        rows = _rows_by_subject(
+            cursor,
+            "later",
+            column,
+            condition,
+            subjects,
+            known_position=known_position,
+            beyond=beyond,
+            most=most,
+        )
         return [in_order(map(recorded_from_row, each)) for each in rows]
 
     def between(
@@ -234,12 +250,12 @@ class LogReader:
     ) -> list[list[Recorded]]:
         """The events of some subjects after a time each and up to another, in order.
 
-        A subject is (organisation, id, after, upto, known), times in epoch ms and ``known`` the last
-        position that counts. Only rows of ``log`` that fulfil the condition.
+        A subject is (organisation, id, after, upto, known_position), times in epoch ms. Only
+        positions up to ``known_position``, and rows of ``log`` that fulfil the condition.
         """
         if not subjects:
             return []
-        rows = _rows_by_subject(cursor, "between", column, condition, subjects, {})
+        rows = _rows_by_subject(cursor, "between", column, condition, subjects)
         return [in_order(map(recorded_from_row, each)) for each in rows]
 
     def around(
@@ -248,40 +264,43 @@ class LogReader:
         column: SubjectColumn,
         moments: Sequence[tuple[str, str, int]],
         *,
-        known: int,
+        known_position: int,
     ) -> Iterator[tuple[int, list[Recorded]]]:
-        """Of (organisation, id, time) each: the time, and what may state the facts of that time.
+        """Of each (organisation, id, time): the time, and all events that may state the same facts.
 
-        In order, of positions up to ``known``; nothing where an event is alone.
+        The events are in order, of positions up to ``known_position``. A time whose event is alone
+        is left out.
         """
-        tolerance = RECONCILIATION_TOLERANCE_MS
-        rows = dict(zip(moments, _rows_around(cursor, column, moments, known, 0), strict=True))
+        exact = _rows_around(cursor, column, moments, known_position, tolerance=0)
+        rows = dict(zip(moments, exact, strict=True))
         # A reconciled event may be restated by webhooks of about the same time.
         wider = [
             moment for moment, same_time in rows.items() if any(map(_is_reconciled, same_time))
         ]
-        rows |= zip(wider, _rows_around(cursor, column, wider, known, tolerance), strict=True)
-        for (_, _, time), near in rows.items():
-            if len(near) > 1:
-                yield time, in_order(map(recorded_from_row, near))
+        close = _rows_around(
+            cursor, column, wider, known_position, tolerance=RECONCILIATION_TOLERANCE_MS
+        )
+        rows |= zip(wider, close, strict=True)
+        for (_, _, time), same_facts in rows.items():
+            if len(same_facts) > 1:
+                yield time, in_order(map(recorded_from_row, same_facts))
 
     def position_at(self, recorded_time: int) -> int:
-        """The last position that was recorded up to a moment (epoch ms), 0 where there is none."""
-        with translated(), self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=tuple_row)
-            row = cursor.execute("SELECT position_at(%s)", (recorded_time,)).fetchone()
-            return row[0] if row else 0
+        """The last position that was recorded up to a time (epoch ms), 0 where there is none."""
+        return self._number("SELECT position_at(%(time)s)", {"time": recorded_time})
 
     def recorded_at(self, position: int) -> int:
         """When a position was recorded, epoch ms; 0 before the first."""
+        query = "SELECT recorded_time FROM log WHERE position = %(position)s"
+        return self._number(query, {"position": position})
+
+    def _number(self, query: LiteralString, parameters: Mapping[str, int]) -> int:
         with translated(), self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=tuple_row)
-            row = cursor.execute(
-                "SELECT recorded_time FROM log WHERE position = %s", (position,)
-            ).fetchone()
+            row = cursor.execute(query, parameters).fetchone()
             return row[0] if row else 0
 
-    def part_of_subject(  # noqa: PLR0913 - a subject, and a place in one of two orders
+    def part_of_subject(  # noqa: PLR0913 - a subject, and a position in one of two orders
         self,
         cursor: Cursor[TupleRow],
         column: SubjectColumn,
@@ -292,16 +311,16 @@ class LogReader:
         after: int,
         limit: int,
     ) -> list[Recorded]:
-        """At least ``limit`` events after a position (0: from the beginning) if there are as many.
+        """At least ``limit`` events after a position, if there are as many, in their order.
 
-        In their order, and with every event that may state one of the same facts.
+        With every event that may state one of the same facts. After 0 means from the beginning.
         """
         subject = _ONE_SUBJECT[column]
         parameters: dict[str, Any] = {"org_id": org_id, "id": id_, "after": after, "limit": limit}
-        since = sql.SQL("SELECT time FROM log WHERE {} AND position = %(after)s").format(subject)
-        row = cursor.execute(since, parameters).fetchone()
+        time_query = sql.SQL("SELECT time FROM log WHERE {subject} AND position = %(after)s")
+        row = cursor.execute(time_query.format(subject=subject), parameters).fetchone()
         rows = cursor.execute(
-            _PART[order].format(columns=_COLUMNS, subject=subject),
+            _PART[order].format(columns=_EVENT_COLUMNS, subject=subject),
             parameters | {"since": row[0] if row else 0, "tolerance": RECONCILIATION_TOLERANCE_MS},
         )
         return in_order(map(recorded_from_row, rows))
@@ -310,29 +329,29 @@ class LogReader:
 @cache
 def _batch_query() -> bytes:
     width = BUCKETS_PER_PARTITION
-    return _BATCH.format(subjects=_SUBJECTS, columns=_COLUMNS, width=width).as_bytes()
+    return _BATCH.format(subjects=_SUBJECT_COLUMNS, columns=_EVENT_COLUMNS, width=width).as_bytes()
 
 
 @cache
 def _each_subject_query(name: str, column: SubjectColumn, condition: LiteralString) -> bytes:
-    template, subjects, known = _EACH[name]
+    template, subjects, known_position = _EACH[name]
     subject = _EACH_SUBJECT.format(
         column=sql.Identifier(column),
         bucket=sql.Identifier(column.replace("_id", "_bucket")),
-        known=sql.SQL(known),
+        known_position=sql.SQL(known_position),
         condition=sql.SQL(condition),
     )
     source = subjects.unnest("k", ordinal=True)
-    return template.format(subjects=source, columns=_COLUMNS, subject=subject).as_bytes()
+    return template.format(subjects=source, columns=_EVENT_COLUMNS, subject=subject).as_bytes()
 
 
-def _rows_by_subject(  # noqa: PLR0913 - a statement and its parameters
+def _rows_by_subject(
     cursor: Cursor[TupleRow],
     name: str,
     column: SubjectColumn,
     condition: LiteralString,
     subjects: Sequence[Sequence[Any]],
-    parameters: Mapping[str, Any],
+    **parameters: object,
 ) -> list[list[TupleRow]]:
     rows: list[list[TupleRow]] = [[] for _ in subjects]
     query = _each_subject_query(name, column, condition)
@@ -346,13 +365,21 @@ def _rows_around(
     cursor: Cursor[TupleRow],
     column: SubjectColumn,
     moments: Sequence[tuple[str, str, int]],
-    known: int,
+    known_position: int,
+    *,
     tolerance: int,
 ) -> list[list[TupleRow]]:
     if not moments:
         return []
-    parameters = {"known": known, "tolerance": tolerance}
-    return _rows_by_subject(cursor, "around", column, "TRUE", moments, parameters)
+    return _rows_by_subject(
+        cursor,
+        "around",
+        column,
+        "TRUE",
+        moments,
+        known_position=known_position,
+        tolerance=tolerance,
+    )
 
 
 def _is_reconciled(row: TupleRow) -> bool:

@@ -12,7 +12,8 @@ class Columns:
     """Named columns with their PostgreSQL types, of rows that a statement takes as arrays.
 
     ``unnest`` is the source for the statement, ``parameters`` are its named parameters. Values go
-    in the database's binary format.
+    in the database's binary format. The values of a column of arrays are given as the text that
+    the database reads, such as ``{1,2}``: an array of arrays would be one array of two dimensions.
     """
 
     def __init__(self, types: Mapping[str, LiteralString]) -> None:
@@ -23,10 +24,21 @@ class Columns:
         """The columns, separated by commas."""
         return sql.SQL(", ").join(map(sql.Identifier, self.types))
 
+    @property
+    def values(self) -> sql.Composed:
+        """The columns of ``unnest``, each cast to its type."""
+        return sql.SQL(", ").join(
+            sql.SQL("{}::{}").format(sql.Identifier(name), sql.SQL(type_))
+            for name, type_ in self.types.items()
+        )
+
     def arrays(self) -> sql.Composed:
         """A placeholder per column, cast to an array of the column's type."""
         return sql.SQL(", ").join(
-            sql.SQL("{}::{}[]").format(sql.Placeholder(name, format="b"), sql.SQL(type_))
+            sql.SQL("{}::{}[]").format(
+                sql.Placeholder(name, format="b"),
+                sql.SQL("text" if type_.endswith("[]") else type_),
+            )
             for name, type_ in self.types.items()
         )
 

@@ -1,4 +1,4 @@
-"""A batch of the log: the new events of each subject, into what is stored of it.
+"""A batch of the log: the new events of each subject are folded into its rows.
 
 Rule: a subject goes on from its stored state if no new event belongs before that state, and
 otherwise from its last snapshot before all new events. From there on `late_events.repair` does the
@@ -28,10 +28,9 @@ from projector.projection.writer import SubjectChanges, write
 
 NewEvents = Mapping[Key, Sequence[Recorded]]  # by subject, in the order of their positions
 
-# Events of a late subject that are read beyond the late ones at first: most repairs end there. And
-# the most that are read at a time.
-FIRST_READ, MOST_READ = 8, 4_096
-SUBJECTS_TOGETHER = 64  # late subjects that are read together, so that memory is bounded
+FIRST_EVENTS_READ = 8  # beyond the late events of a subject; most repairs need no more
+MOST_EVENTS_READ = 4_096  # of a subject, at a time
+SUBJECTS_READ_TOGETHER = 64  # late subjects; memory is bounded so
 
 
 def project(
@@ -44,13 +43,13 @@ def project(
 ) -> None:
     """Fold new events into the tables of one kind of subject, in the caller's transaction.
 
-    ``known_position`` is the last position that the tables have already.
+    ``known_position`` is the last position that the tables contain already.
     """
-    write(cur, table, _Batch(cur, store, table, known_position).changes(new))
+    write(cur, table, _BatchFold(cur, store, table, known_position).changes(new))
 
 
-class _Batch(Generic[S]):
-    """What a batch changes of the subjects of one kind."""
+class _BatchFold(Generic[S]):
+    """The fold of a batch, for the subjects of one kind."""
 
     def __init__(
         self, cur: Cursor[TupleRow], store: EventStore, table: Table[S], known_position: int
@@ -83,7 +82,7 @@ class _Batch(Generic[S]):
         events: Sequence[Recorded],
         late_counts: Sequence[LateCount] = (),
     ) -> SubjectRepair[S]:
-        """Go on from the stored state; ``late_counts`` are what the batch counts before it."""
+        """Go on from the stored state; ``late_counts`` are those that the batch adds before it."""
         repair = SubjectRepair(
             self._table,
             state.text,
@@ -103,27 +102,28 @@ class _Batch(Generic[S]):
         new: Sequence[Recorded],
         live: Sequence[Recorded],
     ) -> Sequence[SubjectRepair[S]]:
-        """The repair by a subject's late requests, and the live ones of the same batch.
+        """A subject's repair by its late requests, and by the live requests of the same batch.
 
-        Where the late requests leave the end as it was, the live ones go on from there, and nothing
-        in between is read. Otherwise all requests are applied together.
+        If the late requests leave the stored end as it was, the live ones go on from there, and no
+        event in between is read. Otherwise all requests are applied together.
         """
         if not live:
             return [repair]
         if repair.leaves_the_end():
             return [repair, self._continue(key, state, live, repair.changes.late_counts)]
-        return [together for _, together in self._repairs({key: new})]
+        return [joint_repair for _, joint_repair in self._repairs({key: new})]
 
     def _repairs(self, late: NewEvents) -> Iterator[tuple[Key, SubjectRepair[S]]]:
-        """Repairs from a snapshot before all that is new, some subjects read at a time."""
+        """Repairs from a snapshot before all new events; some subjects are read at a time."""
         keys = [*late]
-        for begin in range(0, len(keys), SUBJECTS_TOGETHER):
-            some = self._bases({key: late[key] for key in keys[begin : begin + SUBJECTS_TOGETHER]})
-            for key, base, events in zip(
-                some, some.values(), self._events_after(some, late), strict=True
+        for begin in range(0, len(keys), SUBJECTS_READ_TOGETHER):
+            group = {key: late[key] for key in keys[begin : begin + SUBJECTS_READ_TOGETHER]}
+            subject_bases = self._bases(group)
+            for (key, base), events in zip(
+                subject_bases.items(), self._events_after(subject_bases, late), strict=True
             ):
                 reader = self._reader(key, base.time)
-                reader.add(events, _safe_time(late[key]), FIRST_READ)
+                reader.add(events, _safe_time(late[key]), FIRST_EVENTS_READ)
                 context = [recorded for recorded in events if recorded.time <= base.time]
                 repair = SubjectRepair(
                     self._table,
@@ -157,16 +157,18 @@ class _Batch(Generic[S]):
         }
 
     def _bases(self, late: NewEvents) -> dict[Key, Base]:
-        # Before the tolerance: a reconciled event there may be restated by a new webhook.
-        until = [
+        # Before the tolerance: a new webhook may restate a reconciled event there.
+        subject_times = [
             (*key, min(recorded.time for recorded in events) - RECONCILIATION_TOLERANCE_MS - 1)
             for key, events in late.items()
         ]
-        starts = bases(self._cur, self._table, until, known_position=self._known_position)
-        return dict(zip(late, starts, strict=True))
+        found_bases = bases(
+            self._cur, self._table, subject_times, known_position=self._known_position
+        )
+        return dict(zip(late, found_bases, strict=True))
 
     def _events_after(
-        self, starts: Mapping[Key, Base], late: NewEvents
+        self, subject_bases: Mapping[Key, Base], late: NewEvents
     ) -> Sequence[Sequence[Recorded]]:
         """The first events after each base, and those of the tolerance before it."""
         return self._store.later(
@@ -174,12 +176,12 @@ class _Batch(Generic[S]):
             self._table.column,
             [
                 (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, _safe_time(late[key]))
-                for key, base in starts.items()
+                for key, base in subject_bases.items()
             ],
-            known=self._known_position,
+            known_position=self._known_position,
             condition=self._table.not_skipped,
-            beyond=FIRST_READ,
-            most=MOST_READ,
+            beyond=FIRST_EVENTS_READ,
+            most=MOST_EVENTS_READ,
         )
 
 
@@ -195,7 +197,7 @@ class _StoredState(Generic[S]):
 def _late_and_live(
     state: State, events: Sequence[Recorded]
 ) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
-    """The requests that have something late, and those that have only newer events."""
+    """The requests that have a late event, and those that have newer events only."""
     late: list[Recorded] = []
     live: list[Recorded] = []
     for request in by_request(events):
@@ -216,14 +218,14 @@ def _changes(
 
 
 def _safe_time(new: Sequence[Recorded]) -> int:
-    """Up to here a fold must know what is stored before it can give any result."""
+    """The time up to which a fold needs the stored events before it can give any result."""
     return max(recorded.time for recorded in new) + RECONCILIATION_TOLERANCE_MS
 
 
 class _StoredSubject(Generic[S]):
-    """What is stored of one subject, read as its repair asks for it.
+    """The stored rows of one subject, read when its repair needs them.
 
-    ``base_time`` is the time at which the fold begins, null where it begins at the stored state.
+    ``base_time`` is the time at which the fold begins, None where it begins at the stored state.
     """
 
     def __init__(  # noqa: PLR0913 - where to read, and where from
@@ -242,25 +244,25 @@ class _StoredSubject(Generic[S]):
         self._key = key
         self._base_time = base_time
         self._known_position = known_position
-        self._unread: Sequence[Recorded] = ()  # fetched, and not asked for yet
-        self._size = FIRST_READ
-        self._is_at_the_end = base_time is None
+        self._unread: Sequence[Recorded] = ()  # fetched, and not returned yet
+        self._size = FIRST_EVENTS_READ
+        self._has_fetched_all = base_time is None
 
     def add(self, events: Sequence[Recorded], safe_time: int, size: int) -> None:
-        """Keep fetched events; ``size`` of them were asked for beyond ``safe_time``."""
+        """Add fetched events, of which up to ``size`` are later than ``safe_time``."""
         self._unread = [it for it in events if self._base_time is None or it.time > self._base_time]
-        beyond = sum(recorded.time > safe_time for recorded in events)
-        self._is_at_the_end = beyond < size and len(events) < MOST_READ
+        later = sum(recorded.time > safe_time for recorded in events)
+        self._has_fetched_all = later < size and len(events) < MOST_EVENTS_READ
 
     def events_after(self, time: int) -> Sequence[Recorded]:
-        if not self._unread and not self._is_at_the_end:
+        if not self._unread and not self._has_fetched_all:
             since = max(time, -1 if self._base_time is None else self._base_time)
-            self._size = min(2 * self._size, MOST_READ)
+            self._size = min(2 * self._size, MOST_EVENTS_READ)
             (events,) = self._store.later(
                 self._cur,
                 self._table.column,
                 [(*self._key, since, since)],
-                known=self._known_position,
+                known_position=self._known_position,
                 condition=self._table.not_skipped,
                 beyond=self._size,
                 most=0,

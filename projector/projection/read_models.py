@@ -1,4 +1,4 @@
-"""The tables of views: how a folded state becomes rows, and by what they can be found."""
+"""The read models: how a folded state becomes rows, and by which facets lists find them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from projector.domain.metrics import KpiFacts, kpi_facts
 from projector.domain.task import TaskState
 from projector.event_log.reader import SubjectColumn
 
-# Raised when the same events are to make other rows: runners of another version leave them alone.
+# To be raised when the same events make other rows. A runner of another version folds nothing.
 FOLD_VERSION = 1
-PASSING_TIME = 0  # in the place of an event's position, where time alone raised the anomaly
+PASSING_TIME = 0  # instead of an event's position, where time alone raised the anomaly
 
 _COUNTERS = {"counters"}
 
@@ -28,26 +28,26 @@ Key = tuple[str, str]  # organisation and id of a subject
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
 
 
-# What a row of intervals has beside its subject and its two positions.
+# Columns of an interval; a row also has its subject and the two positions of its being known.
 INTERVAL_COLUMNS = "start, status, current_state, task_id, queue_id, idle_code_id, event_id"
 
 
 def interval_to_row(interval: Interval) -> tuple[object, ...]:
-    """The columns of an interval."""
-    shown = interval.display
+    """The values of ``INTERVAL_COLUMNS``."""
+    display = interval.display
     return (
         interval.start,
-        shown.status,
-        shown.current_state,
-        shown.task_id,
-        shown.queue_id,
-        shown.idle_code_id,
+        display.status,
+        display.current_state,
+        display.task_id,
+        display.queue_id,
+        display.idle_code_id,
         interval.event_id,
     )
 
 
 def interval_from_row(row: Sequence[Any]) -> Interval:
-    """The interval of such columns."""
+    """The interval of a row of ``INTERVAL_COLUMNS``."""
     start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
     return Interval(
         start=start,
@@ -63,21 +63,21 @@ def interval_from_row(row: Sequence[Any]) -> Interval:
 
 
 def interval_to_json(interval: Interval, end: int | None) -> dict[str, object]:
-    """An interval as corrections keep it; ``end`` is null while it is open."""
+    """An interval as corrections store it; ``end`` is None while it is open."""
     return {"end": end, "event_id": interval.event_id, "start": interval.start} | asdict(
         interval.display
     )
 
 
 def interval_from_json(stored: Mapping[str, Any]) -> tuple[Interval, int | None]:
-    """The interval that a correction keeps, and its end."""
+    """The interval that a correction stores, and its end."""
     fields = {**stored}
     start, end, event_id = (fields.pop(name) for name in ("start", "end", "event_id"))
     return Interval(start=start, display=DisplayState(**fields), event_id=event_id), end
 
 
 def late_event_to_json(recorded: Recorded) -> dict[str, object]:
-    """A late event as corrections keep it."""
+    """A late event as corrections store it."""
     return {
         "event_id": recorded.event.id,
         "position": recorded.position,
@@ -86,15 +86,15 @@ def late_event_to_json(recorded: Recorded) -> dict[str, object]:
     }
 
 
-def kpi_facts_to_array(counted: KpiFacts) -> str:
-    """What figures count of a task, as the database writes an array."""
-    fields = ("NULL" if value is None else str(value) for value in astuple(counted))
+def kpi_facts_to_array(facts: KpiFacts) -> str:
+    """The facts of a task that metrics count, as the database writes an array."""
+    fields = ("NULL" if value is None else str(value) for value in astuple(facts))
     return f"{{{','.join(fields)}}}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[S]):
-    """One kind of subject: its state machine, and where all that comes of it stands."""
+    """One kind of subject: its states, its views, and the names of its tables."""
 
     name: Literal["agents", "tasks"]
     intervals: Literal["agent_intervals", "task_intervals"]
@@ -108,28 +108,30 @@ class Table(Generic[S]):
     fresh: Callable[[], S]
     codec: TypeAdapter[S]
     facets: Callable[[S], Facets]
-    kpi_facts: Callable[[S], KpiFacts | None]  # what figures count of it
+    kpi_facts: Callable[[S], KpiFacts | None]  # what metrics count of it
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
     has_deadlines: bool  # whether the passing of time alone may change a view
 
     @property
     def not_skipped(self) -> LiteralString:
-        """The condition of rows of ``log`` that no operator left out of this kind of subject."""
+        """The condition of rows of ``log`` that no operator skipped for this kind of subject."""
         return _NOT_SKIPPED[self.name]
 
     @property
     def all_names(self) -> tuple[str, ...]:
-        """All tables that are derived of one kind of subjects."""
-        versioned = (self.intervals, self.anomalies, self.snapshots, self.late_counts)
-        return (self.name, *versioned, self.corrections)
+        """All tables of this kind of subject."""
+        return (
+            *(self.name, self.intervals, self.anomalies, self.snapshots),
+            *(self.late_counts, self.corrections),
+        )
 
     def bucket_of(self, key: Key) -> int:
-        """The share of the work that a subject, (organisation, id), belongs to."""
+        """The hash bucket of a subject."""
         return bucket(self.subject, *key) or 0
 
     def partition_of(self, key: Key) -> int:
-        """The partition that folds it."""
+        """The partition that a subject belongs to."""
         return self.bucket_of(key) // BUCKETS_PER_PARTITION
 
     def load(self, text: str, counters: Mapping[str, int] = NO_COUNTS) -> S:
@@ -138,15 +140,15 @@ class Table(Generic[S]):
         return state
 
     def dump(self, state: S) -> str:
-        """The state without its counters: equal texts go on alike."""
+        """The state without its counters; folds go on alike from states of equal text."""
         return self.codec.dump_json(state, exclude=_COUNTERS).decode()
 
     def state_at_deadline(self, state: S) -> S | None:
-        """The state once the due moment has passed; None where none is due."""
-        due = state.deadline()
-        if due is None:
+        """The state once its deadline has passed; None where it has no deadline."""
+        deadline = state.deadline()
+        if deadline is None:
             return None
-        return Fold(self.load(self.dump(state), state.counters)).advance_to(due).state
+        return Fold(self.load(self.dump(state), state.counters)).advance_to(deadline).state
 
 
 _NOT_SKIPPED: Mapping[str, LiteralString] = {
@@ -158,14 +160,14 @@ _NOT_SKIPPED: Mapping[str, LiteralString] = {
 
 
 def _agent_facets(state: AgentState) -> Facets:
-    shown = state.display_state()
+    display = state.display_state()
     legs = state.legs.values()
     channel_types = {leg.channel_type for leg in legs if leg.channel_type} | set(state.channels)
     return _present(
-        status=[shown.status],
+        status=[display.status],
         currentState=[state.current_state],
         teamId=[state.team_id],
-        queueId=[shown.queue_id],
+        queueId=[display.queue_id],
         channelType=sorted(channel_types),
         loggedIn=[_flag(state.logged_in)],
     )

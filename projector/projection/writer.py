@@ -1,6 +1,6 @@
-"""The writer: all that a batch changes, into the tables, one statement per table.
+"""The writer: all that a batch changes, into the read models, one statement per table.
 
-Each statement takes the rows of all subjects as arrays, in the database's binary format.
+Each statement takes the rows of all subjects as arrays.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic
+from typing import Any, Generic, LiteralString
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from projector.domain.events import Recorded
 from projector.domain.fold import Anomaly, S
-from projector.domain.late_events.changeset import ChangeSet, RowChanges
+from projector.domain.late_events.changeset import ChangeSet, RowChanges, Snapshot
 from projector.domain.late_events.corrections import Correction, ShownInterval
 from projector.infrastructure.sql import Columns
 from projector.projection.partitions import BucketKey, count_ledger_rows
@@ -45,7 +45,7 @@ Changes = Mapping[Key, SubjectChanges[S]]
 
 def write(cur: Cursor[TupleRow], table: Table[S], changes: Changes[S]) -> None:
     """Write all that changes of some subjects, in the caller's transaction."""
-    at_deadline = {key: table.state_at_deadline(one.state) for key, one in changes.items()}
+    at_deadline = {key: table.state_at_deadline(it.state) for key, it in changes.items()}
     _write_states(cur, table, changes, at_deadline)
     _write_intervals(cur, table, changes)
     _write_anomalies(cur, table, changes, at_deadline)
@@ -74,13 +74,11 @@ _STATES = Columns(
         "last_recorded_time": "bigint",
         "max_clock_lead_ms": "bigint",
         "max_lateness_ms": "bigint",
+        "kpi_facts": "bigint[]",
     }
 )
-# An array of arrays would be one array of two dimensions, so these come as text.
-_STATES_AND_FACTS = Columns({**_STATES.types, "kpi_facts": "text"})
-_UPSERT_STATES = sql.SQL("""
-    INSERT INTO {table} AS v ({columns}, kpi_facts)
-    SELECT {columns}, kpi_facts::bigint[] FROM {rows}
+_UPSERT_STATES = """
+    INSERT INTO {table} AS v ({columns}) SELECT {values} FROM {rows}
     ON CONFLICT (org_id, id) DO UPDATE SET position = excluded.position,
         state = excluded.state, counters = excluded.counters, facets = excluded.facets,
         deadline = excluded.deadline, facets_after_deadline = excluded.facets_after_deadline,
@@ -90,7 +88,7 @@ _UPSERT_STATES = sql.SQL("""
         last_recorded_time = excluded.last_recorded_time,
         max_clock_lead_ms = greatest(v.max_clock_lead_ms, excluded.max_clock_lead_ms),
         max_lateness_ms = greatest(v.max_lateness_ms, excluded.max_lateness_ms)
-""")
+"""
 
 
 def _write_states(
@@ -99,19 +97,20 @@ def _write_states(
     changes: Changes[S],
     at_deadline: Mapping[Key, S | None],
 ) -> None:
-    rows = [_state_row(table, key, one, at_deadline[key]) for key, one in changes.items()]
-    _run(cur, _UPSERT_STATES, table.name, _STATES_AND_FACTS, rows, columns=_STATES)
+    rows = [_state_row(table, key, it, at_deadline[key]) for key, it in changes.items()]
+    _run(cur, _UPSERT_STATES, table.name, _STATES, rows)
 
 
 def _state_row(
-    table: Table[S], key: Key, one: SubjectChanges[S], at_deadline: S | None
+    table: Table[S], key: Key, changes: SubjectChanges[S], at_deadline: S | None
 ) -> tuple[object, ...]:
-    state, newest, last_event = one.state, one.events[-1], one.state.last_event
+    state, events = changes.state, changes.events
+    last_event = state.last_event  # in order; the last of ``events`` is the last to arrive
     facts = table.kpi_facts(state)
     return (
         *key,
         table.partition_of(key),
-        newest.position,
+        events[-1].position,
         table.dump(state),
         Jsonb(state.counters.counts()),
         Jsonb(table.facets(state)),
@@ -119,22 +118,29 @@ def _state_row(
         None if at_deadline is None else Jsonb(table.facets(at_deadline)),
         last_event.time if last_event else 0,
         last_event.type if last_event else "",
-        min(recorded.time for recorded in one.events),
-        newest.recorded_time,
-        max(recorded.time - recorded.recorded_time for recorded in one.events),
-        max(recorded.recorded_time - recorded.time for recorded in one.events),
+        min(recorded.time for recorded in events),
+        events[-1].recorded_time,
+        max(recorded.time - recorded.recorded_time for recorded in events),
+        max(recorded.recorded_time - recorded.time for recorded in events),
         None if facts is None else kpi_facts_to_array(facts),
     )
 
 
 # --- rows with versions ---
 
-_ENDED = Columns({"org_id": "text", "id": "text", "time": "bigint", "known_to": "bigint"})
-_END = sql.SQL("""
+_ENDED_INTERVALS = Columns(
+    {"org_id": "text", "id": "text", "start": "bigint", "known_to": "bigint"}
+)
+_END_INTERVALS = """
     UPDATE {table} AS r SET known_to = k.known_to FROM {rows}
-    WHERE r.org_id = k.org_id AND r.id = k.id AND r.{time} = k.time AND r.known_to IS NULL
-""")
-_INSERT = sql.SQL("INSERT INTO {table} ({columns}) SELECT * FROM {rows}")
+    WHERE r.org_id = k.org_id AND r.id = k.id AND r.start = k.start AND r.known_to IS NULL
+"""
+_ENDED_SNAPSHOTS = Columns({"org_id": "text", "id": "text", "time": "bigint", "known_to": "bigint"})
+_END_SNAPSHOTS = """
+    UPDATE {table} AS r SET known_to = k.known_to FROM {rows}
+    WHERE r.org_id = k.org_id AND r.id = k.id AND r.time = k.time AND r.known_to IS NULL
+"""
+_INSERT = "INSERT INTO {table} ({columns}) SELECT {values} FROM {rows}"
 _INTERVALS = Columns(
     {
         "org_id": "text",
@@ -165,7 +171,7 @@ _SNAPSHOTS = Columns(
 
 def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: Changes[S]) -> None:
     versions = [(key, each.intervals) for key, each in _changesets(changes)]
-    _end(cur, table.intervals, versions, time="start")
+    _run(cur, _END_INTERVALS, table.intervals, _ENDED_INTERVALS, _ended_rows(versions))
     rows = [
         (*key, row.known_from, row.known_to, *interval_to_row(row.value))
         for key, each in versions
@@ -176,32 +182,32 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: Changes[S]
 
 def _write_snapshots(cur: Cursor[TupleRow], table: Table[S], changes: Changes[S]) -> None:
     versions = [(key, each.snapshots) for key, each in _changesets(changes)]
-    _end(cur, table.snapshots, versions, time="time")
+    _run(cur, _END_SNAPSHOTS, table.snapshots, _ENDED_SNAPSHOTS, _ended_rows(versions))
     rows = [
-        (*key, row.known_from, row.known_to, it.time, it.state, Jsonb(it.counters))
+        (*key, row.known_from, row.known_to, *_snapshot_row(row.value))
         for key, each in versions
         for row in each.new
-        for it in [row.value]
     ]
     _run(cur, _INSERT, table.snapshots, _SNAPSHOTS, rows)
 
 
-def _end(
-    cur: Cursor[TupleRow], table: str, versions: Iterable[tuple[Key, RowChanges[Any]]], *, time: str
-) -> None:
-    """Write until which position stored rows were known."""
-    rows = [(*key, *ended) for key, each in versions for ended in each.ended.items()]
-    _run(cur, _END, table, _ENDED, rows, time=time)
+def _snapshot_row(snapshot: Snapshot) -> tuple[object, ...]:
+    return snapshot.time, snapshot.state, Jsonb(snapshot.counters)
+
+
+def _ended_rows(versions: Iterable[tuple[Key, RowChanges[Any]]]) -> list[tuple[object, ...]]:
+    """Of each stored row that is no longer known: its subject, its time, and its ``known_to``."""
+    return [(*key, *ended) for key, each in versions for ended in each.ended.items()]
 
 
 # --- anomalies ---
 
 _WITHDRAWN = Columns({"org_id": "text", "id": "text", "position": "bigint"})
-_WITHDRAW = sql.SQL("""
+_WITHDRAW = """
     DELETE FROM {table} AS a USING {rows}
     WHERE a.org_id = k.org_id AND a.id = k.id AND a.position = k.position
-""")
-_ANOMALIES = Columns(
+"""
+_ANOMALY_COLUMNS = Columns(
     {
         "org_id": "text",
         "id": "text",
@@ -233,10 +239,10 @@ def _write_anomalies(
     ]
     by_time = [
         (*key, *_anomaly(anomaly))
-        for key, one in changes.items()
-        if (anomaly := (at_deadline[key] or one.state).deadline_anomaly()) is not None
+        for key, it in changes.items()
+        if (anomaly := (at_deadline[key] or it.state).deadline_anomaly()) is not None
     ]
-    _run(cur, _INSERT, table.anomalies, _ANOMALIES, by_event + by_time)
+    _run(cur, _INSERT, table.anomalies, _ANOMALY_COLUMNS, by_event + by_time)
 
 
 def _anomaly(anomaly: Anomaly) -> tuple[object, ...]:
@@ -254,7 +260,7 @@ def _anomaly(anomaly: Anomaly) -> tuple[object, ...]:
 _LATE_COUNTS = Columns(
     {"org_id": "text", "id": "text", "time": "bigint", "known_from": "bigint", "added": "jsonb"}
 )
-_CORRECTIONS = Columns(
+_CORRECTION_COLUMNS = Columns(
     {
         "org_id": "text",
         "id": "text",
@@ -286,29 +292,29 @@ def _write_corrections(cur: Cursor[TupleRow], table: Table[S], changes: Changes[
         for key, each in _changesets(changes)
         for correction in each.corrections
     ]
-    _run(cur, _INSERT, table.corrections, _CORRECTIONS, rows)
+    _run(cur, _INSERT, table.corrections, _CORRECTION_COLUMNS, rows)
 
 
-def _correction(it: Correction) -> tuple[object, ...]:
-    first = it.late[0]
-
-    def as_json(shown: Iterable[ShownInterval]) -> Jsonb:
-        return Jsonb([interval_to_json(one.interval, one.end) for one in shown])
-
+def _correction(correction: Correction) -> tuple[object, ...]:
+    first = correction.late[0]
     return (
         first.request_position,
-        it.start,
-        it.end,
+        correction.start,
+        correction.end,
         first.recorded_time,
         first.event.id,
-        as_json(it.before),
-        as_json(it.after),
-        Jsonb([late_event_to_json(late) for late in it.late]),
+        _shown_intervals(correction.before),
+        _shown_intervals(correction.after),
+        Jsonb([late_event_to_json(late) for late in correction.late]),
     )
 
 
+def _shown_intervals(shown: Iterable[ShownInterval]) -> Jsonb:
+    return Jsonb([interval_to_json(it.interval, it.end) for it in shown])
+
+
 def _ledger_rows(table: Table[S], changes: Changes[S]) -> Mapping[BucketKey, tuple[int, int]]:
-    """How many anomalies and corrections each bucket has more than before."""
+    """How many anomalies and corrections come to each bucket; negative where more go."""
     rows: dict[BucketKey, tuple[int, int]] = {}
     for key, each in _changesets(changes):
         bucket = (table.name, table.bucket_of(key))
@@ -322,34 +328,31 @@ def _ledger_rows(table: Table[S], changes: Changes[S]) -> Mapping[BucketKey, tup
 
 
 def _changesets(changes: Changes[S]) -> Iterator[tuple[Key, ChangeSet]]:
-    return ((key, each) for key, one in changes.items() for each in one.changesets)
+    return ((key, each) for key, it in changes.items() for each in it.changesets)
 
 
-def _run(  # noqa: PLR0913 - a statement, its table and its rows
+def _run(
     cur: Cursor[TupleRow],
-    statement: sql.SQL,
+    statement: LiteralString,
     table: str,
-    source: Columns,
+    columns: Columns,
     rows: Sequence[Sequence[Any]],
-    *,
-    columns: Columns | None = None,
-    time: str = "time",
 ) -> None:
-    """Run a statement on some rows; nothing without rows."""
+    """Run a statement on some rows of a table; without rows, do nothing."""
     if rows:
-        query = _query(statement.as_string(), table, source, columns or source, time)
-        cur.execute(query, source.parameters(rows), prepare=True)
+        query = _query(statement, table, columns)
+        cur.execute(query, columns.parameters(rows), prepare=True)
 
 
 @cache
-def _query(statement: Any, table: str, source: Columns, columns: Columns, time: str) -> bytes:
+def _query(statement: LiteralString, table: str, columns: Columns) -> bytes:
     return (
         sql.SQL(statement)
         .format(
             table=sql.Identifier(table),
             columns=columns.names,
-            rows=source.unnest("k"),
-            time=sql.Identifier(time),
+            values=columns.values,
+            rows=columns.unnest("k"),
         )
         .as_bytes()
     )

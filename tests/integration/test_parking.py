@@ -218,7 +218,7 @@ def test_a_page_of_many_subjects_keeps_its_runner_alive(site, poisoned):
 
 def test_a_retry_folds_whole_publications(site, poisoned, monkeypatch):
     """However many events are read at a time: corrections and rows are those of a replay."""
-    monkeypatch.setattr(parking, "WAITING_READ", 3)
+    monkeypatch.setattr(parking, "WAITING_EVENTS_READ", 3)
     site.post(LIFE[2])
     site.post(
         [v1(9_000 - place, "ann", "idle" if place % 2 else "available") | {"id": f"w{place}"}

@@ -59,7 +59,7 @@ def emptied(template, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _usual_reads(monkeypatch):
     """Whatever a test makes of them, the next one finds them as they are."""
-    for name in ("FIRST_READ", "MOST_READ"):
+    for name in ("FIRST_EVENTS_READ", "MOST_EVENTS_READ"):
         monkeypatch.setattr(projections, name, getattr(projections, name))
 
 
@@ -81,8 +81,8 @@ def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, da
     """Row for row, superseded rows and corrections too; runners die between any two statements."""
     erase(emptied.url)
     # Read in small parts, so that the ends of what was read lie anywhere.
-    projections.FIRST_READ = data.draw(st.integers(1, 3))
-    projections.MOST_READ = data.draw(st.integers(4, 9))
+    projections.FIRST_EVENTS_READ = data.draw(st.integers(1, 3))
+    projections.MOST_EVENTS_READ = data.draw(st.integers(4, 9))
     bodies = data.draw(st.permutations(data.draw(lives)))
     while bodies:
         size = data.draw(st.integers(1, 5))
@@ -246,7 +246,7 @@ def test_a_late_event_beside_a_live_one_costs_no_history(site, gap, monkeypatch)
 
 def test_a_long_way_between_a_snapshot_and_the_end_is_read_to_its_end(site):
     """Many events just before a snapshot, and more than is read at a time after it."""
-    projections.MOST_READ = 64
+    projections.MOST_EVENTS_READ = 64
     dense = [
         v1(2_000 + place, "ann", "ringing" if place % 2 else "idle", "t") for place in range(99)
     ]

@@ -17,7 +17,7 @@ from psycopg.rows import DictRow
 
 from projector.domain.events import BUCKETS, BUCKETS_PER_PARTITION, PARTITIONS
 from projector.operations.verify.compare import Checked, Fields, Row, TableDifference, differing
-from projector.projection.arrival_delays import HISTOGRAM
+from projector.projection.arrival_delays import DELAY_HISTOGRAM
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
 
@@ -136,7 +136,7 @@ def _delays(connection: Connection[DictRow], head: int) -> Iterator[TableDiffere
     yield from _told(
         "arrival_delays_checkpoint", {"": {"position": min(counted, head)}}, _numbered(rows)
     )
-    expected = connection.execute(_SKETCH, (counted,)).fetchall()
+    expected = connection.execute(_SKETCH, {"position": counted}).fetchall()
     found = connection.execute("SELECT * FROM arrival_delays").fetchall()
     yield from _told("arrival_delays", _by_bucket(expected), _by_bucket(found))
 
@@ -191,8 +191,8 @@ _LEFT_OUT = f"""
     LEFT JOIN skipped AS s ON s.kind = f.kind AND s.position = log_position
     WHERE {{of_wanted}} AND (%(kind)s::text IS NULL OR f.kind = %(kind)s)
 """  # noqa: S608
-_SKETCH = f"""
+_SKETCH = sql.SQL("""
     SELECT type, bucket::smallint, events FROM (
-        {HISTOGRAM} AND position <= %s GROUP BY 1, 2
+        {histogram} AND position <= %(position)s GROUP BY 1, 2
     ) AS counted
-"""  # noqa: S608
+""").format(histogram=DELAY_HISTOGRAM)

@@ -169,7 +169,9 @@ class Log:
                 for row in rows
                 if row.subject and row.subject[0] == column
             }
-            for time, near in self._store.around(cur, column, sorted(subjects), known=upto):
+            for time, near in self._store.around(
+                cur, column, sorted(subjects), known_position=upto
+            ):
                 at = {recorded.position for recorded in near if recorded.time == time}
                 repeats |= {it: of for it, of in restatements(near).items() if it in at}
         return [
