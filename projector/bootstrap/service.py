@@ -43,7 +43,7 @@ class Service:
     pool: Pool
     store: EventStore
     intake: Intake
-    hearing: DeliveryMonitor
+    monitor: DeliveryMonitor
     delays: ArrivalDelays
     views: Views
     past: Past
@@ -63,7 +63,7 @@ class Service:
         """End the streams, commit what waits, and close the connections."""
         self.feed.close()
         self.intake.close()
-        self.hearing.close()
+        self.monitor.close()
         self.pool.close()
 
 
@@ -74,8 +74,8 @@ def build_service(
     pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     keyring = WebhookSecrets(settings)
-    hearing = DeliveryMonitor(pool, keyring.ids, clock=clock)
-    intake = Intake(store, settings, keyring, hearing, clock=clock)
+    monitor = DeliveryMonitor(pool, keyring.ids, clock=clock)
+    intake = Intake(store, settings, keyring, monitor, clock=clock)
     delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
@@ -85,7 +85,7 @@ def build_service(
         pool=pool,
         store=store,
         intake=intake,
-        hearing=hearing,
+        monitor=monitor,
         delays=delays,
         views=views,
         past=Past(pool, store, views, delays, clock=clock),
@@ -96,5 +96,5 @@ def build_service(
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),
         jobs=Jobs(pool, clock=clock),
-        status=Status(pool, intake, hearing, clock=clock),
+        status=Status(pool, intake, monitor, clock=clock),
     )

@@ -1,6 +1,6 @@
 """The log as an application of the `eventsourcing` library, for projections of an integrator's own.
 
-The rule of this file: the log is read and never written. `Projection`, `ProjectionRunner` and
+Rule: the log is read and never written. `Projection`, `ProjectionRunner` and
 `ApplicationSubscription` of the library run over `EventLog` as they are; docs/own-projection.md
 shows how.
 """
@@ -25,11 +25,11 @@ from projector.event_log.store import Datastore, EventStore, LogNotification
 from projector.infrastructure.database import open_pool
 from projector.infrastructure.errors import ProjectorError
 
-CONNECTIONS = 4  # of each pool; one listens, one reads, one writes
+POOL_CONNECTIONS = 4  # of each pool; one listens, one reads, one writes
 
 
 class EventLogError(ProjectorError):
-    """The log is not used as it may be, or its address is missing."""
+    """The log is used in a way that it does not allow, or its address is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class LogMapper(Mapper[UUID]):
     """Reads the log's rows; the bodies stay as they are."""
 
     def to_domain_event(self, stored_event: StoredEvent) -> LoggedEvent:
-        """The event of a row; EventLogError where it was not read by position."""
+        """The event of a row; EventLogError where the row was not read by position."""
         if not isinstance(stored_event, LogNotification):
             raise EventLogError("Read the log by position: with a subscription or a projection.")
         return LoggedEvent(
@@ -72,7 +72,7 @@ class LogFactory(PostgresFactory):
     """
 
     def __init__(self, env: Environment | EnvType | None) -> None:
-        # Not PostgresFactory's: it wants the address in five parts, without TLS settings.
+        # PostgresFactory's own takes the address in five parts, without TLS settings.
         InfrastructureFactory.__init__(self, env)
         url = self.env.get("DATABASE_URL")
         if not url:
@@ -83,7 +83,7 @@ class LogFactory(PostgresFactory):
             connection_class=Connection[DictRow],
             kwargs={"row_factory": dict_row, "autocommit": True, "connect_timeout": 5},
             min_size=1,
-            max_size=CONNECTIONS,
+            max_size=POOL_CONNECTIONS,
             open=False,  # the library opens it with the first connection
             configure=_do_not_wait_for_the_disk,
         )
@@ -91,13 +91,13 @@ class LogFactory(PostgresFactory):
 
     def application_recorder(self) -> EventStore:
         """The log's recorder; it works as the service's role where the user may."""
-        recorder = EventStore(open_pool(self._url, max_size=CONNECTIONS))
+        recorder = EventStore(open_pool(self._url, max_size=POOL_CONNECTIONS))
         self.datastore = recorder.datastore  # so that the application closes it
         return recorder
 
 
 def _do_not_wait_for_the_disk(connection: Connection[DictRow]) -> None:
-    """What a crash of the database takes back, it takes back with its position: it comes again."""
+    """After a crash the rows of lost commits come again, since the position is lost with them."""
     connection.execute("SET synchronous_commit = off")
 
 
@@ -110,9 +110,9 @@ class EventLog(Application[UUID]):
     name = "projector"
 
     def construct_factory(self, env: Environment) -> InfrastructureFactory:
-        """Ours, whatever the environment names for other applications."""
+        """Our factory, whatever the environment names for other applications."""
         return cast("InfrastructureFactory", LogFactory(env))
 
     def construct_mapper(self) -> LogMapper:
-        """The one that reads our rows."""
+        """The mapper that reads our rows."""
         return LogMapper(self.construct_transcoder())

@@ -1,8 +1,8 @@
-"""DeliveryMonitor: what each subscription brings by the hour, and so whether it is silent or all is quiet.
+"""DeliveryMonitor: how many deliveries each subscription has, and whether its silence is a fault.
 
-The rule of this file: silence is judged by what the same hour of the week brought before. Where so
-many deliveries were to be expected that none of them coming is no chance, there is no data; where
-few were, nothing happens.
+Rule: silence is judged by the deliveries of the same hour of the week before. If so many were to be
+expected that it cannot be chance that none came, the subscription has no data. If few were to be
+expected, it is quiet.
 """
 
 from __future__ import annotations
@@ -14,40 +14,50 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from psycopg import sql
+
+from projector.domain.task import HOUR_MS
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, StoreUnavailable, translated
+from projector.infrastructure.sql import Columns
 
-HOUR_MS = 3_600_000
 WEEK_HOURS = 7 * 24
-WEEKS = 4  # that are looked back
+WEEKS = 4  # whose deliveries are compared
 DAY_HOURS = 24
 FLUSH_SECONDS = 5.0
 HEARD_WITHIN_MS = 60_000
-EXPECTED_AT_LEAST = 7.0  # of independent deliveries, none of so many comes once in a thousand times
-MADE_UP_SUBSCRIPTIONS = 1_000
+EXPECTED_AT_LEAST = 7.0  # if so many independent ones are expected, none comes once in 1,000 times
+MOST_UNKNOWN_SUBSCRIPTIONS = 1_000
 
-Heard = Literal["heard", "quiet", "no-data", "never"]
+HeardState = Literal["heard", "quiet", "no-data", "never"]
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """Since when a subscription is not heard (epoch ms), and what was to be expected since then."""
+    """How long a subscription has been silent, and what that means."""
 
     id: str
-    state: Heard
-    last_time: int | None
-    expected: float  # deliveries
+    state: HeardState
+    last_time: int | None  # of its last delivery, epoch ms
+    expected: float  # deliveries since then
 
 
 class DeliveryMonitor:
-    """Counts for one process, and reads what all have counted. Thread-safe."""
+    """Counts deliveries in one process, and reads what all processes have counted. Thread-safe.
+
+    ``with_secret`` gives the ids of the subscriptions that have a secret.
+    """
 
     def __init__(
-        self, pool: Pool, known: Callable[[], Collection[str]], *, clock: Callable[[], int] = now_ms
+        self,
+        pool: Pool,
+        with_secret: Callable[[], Collection[str]],
+        *,
+        clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
-        self._known = known  # the subscriptions that have a secret
+        self._with_secret = with_secret
         self._clock = clock
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, int]] = Counter()  # not written yet, by hour
@@ -55,36 +65,39 @@ class DeliveryMonitor:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def hear(self, named: Iterable[str]) -> None:
-        """Count a delivery of some subscriptions."""
-        now, known = self._clock(), self._known()
+    def count(self, subscriptions: Iterable[str]) -> None:
+        """Count a delivery of some subscriptions, by their ids."""
+        now, with_secret = self._clock(), self._with_secret()
         with self._lock:
-            for id_ in named:
-                # Bounded: what an unsigned sender makes up must not fill the memory.
-                heard = id_ in self._last or id_ in known
-                if heard or len(self._last) < MADE_UP_SUBSCRIPTIONS:
+            for id_ in subscriptions:
+                # Ids that an unsigned sender makes up must not fill the memory.
+                is_known = id_ in self._last or id_ in with_secret
+                if is_known or len(self._last) < MOST_UNKNOWN_SUBSCRIPTIONS:
                     self._last[id_] = now
                     self._counts[id_, now // HOUR_MS] += 1
             if self._thread is None:
-                self._thread = threading.Thread(target=self._flush, name="hearing", daemon=True)
+                self._thread = threading.Thread(
+                    target=self._flush, name="delivery-monitor", daemon=True
+                )
                 self._thread.start()
 
     def close(self) -> None:
-        """Write what was counted, and stop."""
+        """Write the counts, and stop."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
 
     def silences(self) -> list[Silence]:
-        """Every subscription that has a secret or was heard in the last weeks, by id."""
+        """Every subscription that has a secret or had a delivery in the last weeks, by id."""
         now = self._clock()
         with self._lock:
             unwritten, last = Counter(self._counts), dict(self._last)
-        hours: dict[str, Counter[int]] = {id_: Counter() for id_ in self._known()}
+        hours: dict[str, Counter[int]] = {id_: Counter() for id_ in self._with_secret()}
         with translated(), self._pool.connection() as connection:
             rows = connection.execute(
-                "SELECT subscription, hour, deliveries, last_time FROM delivery_hours WHERE hour >= %s",
-                (now // HOUR_MS - WEEKS * WEEK_HOURS,),
+                "SELECT subscription, hour, deliveries, last_time FROM delivery_hours"
+                " WHERE hour >= %(since)s",
+                {"since": now // HOUR_MS - WEEKS * WEEK_HOURS},
             ).fetchall()
         for row in rows:
             hours.setdefault(row["subscription"], Counter())[row["hour"]] += row["deliveries"]
@@ -104,26 +117,36 @@ class DeliveryMonitor:
             last = dict(self._last)
         try:
             with translated(), self._pool.connection() as connection, connection.transaction():
-                connection.cursor().executemany(
-                    "INSERT INTO delivery_hours AS h (subscription, hour, deliveries, last_time)"
-                    " VALUES (%s, %s, %s, %s) ON CONFLICT (subscription, hour) DO UPDATE SET"
-                    " deliveries = h.deliveries + excluded.deliveries,"
-                    " last_time = greatest(h.last_time, excluded.last_time)",
-                    [(id_, hour, count, last[id_]) for (id_, hour), count in counts.items()],
-                )
+                rows = [(id_, hour, count, last[id_]) for (id_, hour), count in counts.items()]
+                connection.execute(_ADD_DELIVERIES, _DELIVERIES.parameters(rows))
         except StoreUnavailable:
-            with self._lock:  # for the next time
+            with self._lock:  # they are written the next time
                 self._counts.update(counts)
         except Exception:
-            log.exception("what was heard could not be counted")
+            log.exception("the deliveries could not be counted")
+
+
+_DELIVERIES = Columns(
+    {"subscription": "text", "hour": "bigint", "deliveries": "bigint", "last_time": "bigint"}
+)
+_ADD_DELIVERIES = (
+    sql.SQL("""
+    INSERT INTO delivery_hours AS h ({columns}) SELECT {columns} FROM {rows}
+    ON CONFLICT (subscription, hour) DO UPDATE SET
+        deliveries = h.deliveries + excluded.deliveries,
+        last_time = greatest(h.last_time, excluded.last_time)
+    """)
+    .format(columns=_DELIVERIES.names, rows=_DELIVERIES.unnest("k"))
+    .as_bytes()
+)
 
 
 def silence(id_: str, hours: Mapping[int, int], last: int | None, now: int) -> Silence:
-    """Judge one subscription by its deliveries of past hours."""
+    """Judge one subscription by its deliveries of past hours; times are epoch ms."""
     if last is None:
         return Silence(id=id_, state="never", last_time=None, expected=0.0)
     expected = expected_since(hours, last, now)
-    state: Heard = "quiet"
+    state: HeardState = "quiet"
     if now - last <= HEARD_WITHIN_MS:
         state = "heard"
     elif expected >= EXPECTED_AT_LEAST:
@@ -132,7 +155,7 @@ def silence(id_: str, hours: Mapping[int, int], last: int | None, now: int) -> S
 
 
 def expected_since(hours: Mapping[int, int], last: int, now: int) -> float:
-    """How many deliveries the time from the last one on was to bring."""
+    """How many deliveries were to be expected since the last one."""
     first = min(hours, default=last // HOUR_MS)
     total = 0.0
     for hour in range(last // HOUR_MS, now // HOUR_MS + 1):
@@ -143,8 +166,8 @@ def expected_since(hours: Mapping[int, int], last: int, now: int) -> float:
 
 def rate(hours: Mapping[int, int], hour: int, first: int, last: int) -> float:
     """Deliveries of an hour: the mean of the same hour of the week, else of the day before it."""
-    same = [hour - weeks * WEEK_HOURS for weeks in range(1, WEEKS + 1)]
-    past = [hours.get(it, 0) for it in same if first <= it < last]
+    same_hours = [hour - weeks * WEEK_HOURS for weeks in range(1, WEEKS + 1)]
+    past = [hours.get(it, 0) for it in same_hours if first <= it < last]
     if not past:
         past = [hours.get(it, 0) for it in range(max(first, last - DAY_HOURS), last)]
     return sum(past) / len(past) if past else 0.0

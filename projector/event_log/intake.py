@@ -1,8 +1,8 @@
-"""Intake: from a request's raw body to a receipt, never before it is durable.
+"""Intake: a request's raw body becomes durable, and then gets a receipt.
 
-The rule of this file: what is authentic is kept, as an event or in quarantine, and nothing is
-acknowledged before its commit. Requests that wait at the same time are committed together, since
-appends take turns anyway and a commit costs the same for one as for a hundred.
+Rule: all that is authentic is stored, as an event or in quarantine, and nothing is acknowledged
+before its commit. Requests that wait at the same time are committed together: appends take turns
+anyway, and a commit costs the same for one request as for a hundred.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from projector.webex.webhook import Unusable, judge, subscriptions
 from projector.webex.webhook_secrets import WebhookSecrets
 
 QUEUE_REQUESTS = 2_000
-BATCH_EVENTS = 1_000
-# The vendor gives up after 5 s; an answer later than that serves nobody.
-ANSWER_SECONDS = 4.5
+COMMIT_EVENTS = 1_000  # about as many are committed together
+ANSWER_SECONDS = 4.5  # the vendor gives up after 5 s
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -43,15 +42,15 @@ class Intake:
         self,
         store: EventStore,
         settings: Settings,
-        keyring: WebhookSecrets,
-        hearing: DeliveryMonitor,
+        secrets: WebhookSecrets,
+        monitor: DeliveryMonitor,
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._clock = clock
         self._settings = settings
-        self._keyring = keyring
-        self._hearing = hearing
+        self._secrets = secrets
+        self._monitor = monitor
         self._committer = GroupCommitter(store)
         self.refused: Counter[str] = Counter()  # since the start of the process, by reason
 
@@ -66,33 +65,33 @@ class Intake:
             self.refused["not-authentic"] += 1
             raise NotAuthentic("The signature fits no secret of the subscriptions that it names.")
         receipt = self._committer.commit(self._request(body, delivery, headers))
-        self._hearing.hear(named)
+        self._monitor.count(named)
         return receipt
 
     def close(self) -> None:
         self._committer.close()
 
     def _is_authentic(self, body: bytes, signature: str | None, named: frozenset[str]) -> bool:
-        secrets = self._keyring.of(named)
+        secrets = self._secrets.of(named)
         if not secrets:
-            return self._keyring.allows_unsigned
-        given = (signature or "").strip().lower().encode()
-        fits = [hmac.compare_digest(_sign(secret, body), given) for secret in secrets]
+            return self._secrets.allows_unsigned
+        offered = (signature or "").strip().lower().encode()
+        fits = [hmac.compare_digest(_sign(secret, body), offered) for secret in secrets]
         return any(fits)
 
     def _request(self, body: bytes, delivery: Delivery, headers: Mapping[str, str]) -> Request:
-        kept = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
+        public = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
         if not delivery.is_json:
-            return Request(unusable=[Unusable(body=body, reason="not-json")], headers=kept)
+            return Request(unusable=[Unusable(body=body, reason="not-json")], headers=public)
         now, default_org = self._clock(), self._settings.default_org_id
         judged = [
-            judge(own, element, now=now, default_org=default_org)
-            for own, element in delivery.elements
+            judge(text, element, now=now, default_org=default_org)
+            for text, element in delivery.elements
         ]
         return Request(
             events=[it for it in judged if not isinstance(it, Unusable)],
             unusable=[it for it in judged if isinstance(it, Unusable)],
-            headers=kept,
+            headers=public,
         )
 
 
@@ -101,7 +100,7 @@ def _sign(secret: str, body: bytes) -> bytes:
 
 
 class GroupCommitter:
-    """Requests wait while one thread appends all that are queued in one transaction."""
+    """One thread appends all requests that wait, in one transaction."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
@@ -120,7 +119,7 @@ class GroupCommitter:
         except queue.Full:
             raise StoreUnavailable("More requests wait than can be kept: try again.") from None
         except FutureTimeout:
-            # It may still be committed; redelivered, it is then a duplicate.
+            # It may still be committed. If the vendor sends it again, that is a duplicate.
             raise StoreUnavailable("The commit takes too long: try again.") from None
 
     def close(self) -> None:
@@ -135,7 +134,7 @@ class GroupCommitter:
                 return
             group = [first]
             events = len(first[0].events)
-            while events < BATCH_EVENTS and not self._waiting.empty():
+            while events < COMMIT_EVENTS and not self._waiting.empty():
                 following = self._waiting.get_nowait()
                 if following is None:
                     self._append(group)
@@ -158,5 +157,5 @@ class GroupCommitter:
             for _, future in group:
                 future.set_exception(error)
             return
-        for one in group:  # whatever one request brought must not fail the others
-            self._append([one])
+        for request_and_future in group:  # one bad request must not fail the others
+            self._append([request_and_future])

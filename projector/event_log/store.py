@@ -1,8 +1,8 @@
 """The event log: append, and the recorder of the `eventsourcing` library over it.
 
-The rule of this file: an event is in the log exactly once, under its key, and whoever reads by
-position misses none. To append is one call of an SQL function in ``migrations/``, which decides
-what is a duplicate and what is a conflict. The library's contracts (notifications by position,
+Rule: an event is in the log exactly once, under its key, and a reader by position misses none. To
+append is one call of an SQL function in ``migrations/``, which decides what is a duplicate and what
+is a conflict. The library's contracts (notifications by position,
 streams, subscriptions) hold on top of it; ``application`` opens them to projections of an
 integrator's own.
 """
@@ -47,18 +47,45 @@ from projector.domain.events import (
 from projector.event_log.reader import LogReader, recorded_from_row
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
+from projector.infrastructure.sql import Columns
 from projector.webex.webhook import Unusable
 
-WAKE_SECONDS = 0.1  # a stopped subscription ends so much later
+SUBSCRIPTION_STOP_SECONDS = 0.1  # within which a stopped subscription ends
 
 AppendOutcome = Literal["appended", "duplicate", "conflict"]
+OfferedRow = tuple[Any, ...]  # the columns of ``_OFFERED``
 
-_APPEND_TYPES = (
-    *("uuid[]", "text[]", "text[]", "text[]", "bytea[]", "text[]", "text[]", "bigint[]"),
-    *("bigint[]", "text[]", "text[]", "smallint[]", "smallint[]", "bytea[]", "integer[]"),
-    *("bigint[]", "bigint"),
+_OFFERED = Columns(
+    {
+        "key": "uuid",
+        "org_id": "text",
+        "type": "text",
+        "event_id": "text",
+        "body": "bytea",
+        "agent_id": "text",
+        "task_id": "text",
+        "created_time": "bigint",
+        "time": "bigint",
+        "time_source": "text",
+        "origin": "text",
+        "agent_bucket": "smallint",
+        "task_bucket": "smallint",
+        "fingerprint": "bytea",
+        "request": "integer",
+        "version": "bigint",
+    }
 )
-_APPEND = f"SELECT * FROM append_events({', '.join(f'%b::{type_}' for type_ in _APPEND_TYPES)})"  # noqa: S608
+_APPEND = (
+    sql.SQL("SELECT outcomes, positions, head FROM append_events({offered}, %(now_ms)b::bigint)")
+    .format(offered=_OFFERED.arrays())
+    .as_bytes()
+)
+_UNUSABLE = Columns({"body": "bytea", "reason": "text", "request": "integer", "count": "bigint"})
+_QUARANTINE = (
+    sql.SQL("SELECT quarantine_bodies({unusable}, %(headers)s::jsonb[], %(now_ms)s)")
+    .format(unusable=_UNUSABLE.arrays())
+    .as_bytes()
+)
 # The first three columns are the library's; the rest are those of an event as we read it.
 _NOTIFICATIONS = """
     SELECT originator_id, originator_version, topic,
@@ -147,7 +174,7 @@ class _LogSubscription(PostgresSubscription):
                 connection.execute(sql.SQL("LISTEN {}").format(channel))
                 self._has_been_notified.set()
                 while not self._has_been_stopped and not self._thread_error:
-                    for _ in connection.notifies(timeout=WAKE_SECONDS, stop_after=1):
+                    for _ in connection.notifies(timeout=SUBSCRIPTION_STOP_SECONDS, stop_after=1):
                         self._has_been_notified.set()
         except BaseException as error:  # noqa: BLE001 - whoever iterates raises it
             self._thread_error = self._thread_error or error
@@ -177,7 +204,7 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         ):
             cursor = connection.cursor(row_factory=tuple_row)
             self._quarantine(cursor, requests)
-            outcomes, head = self._append(cursor, _columns(requests))
+            outcomes, head = self._append(cursor, _offered_rows(requests))
         remaining = iter(outcomes)
         return [
             Receipt(
@@ -189,14 +216,22 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         ]
 
     def _append(
-        self, cursor: Cursor[TupleRow], columns: Sequence[Sequence[Any]]
+        self, cursor: Cursor[TupleRow], rows: Sequence[OfferedRow]
     ) -> tuple[Sequence[AppendOutcome], int]:
-        if not columns[0]:
+        if not rows:
             return (), self.head_of(cursor)
-        cursor.execute(_APPEND, (*columns, self._clock()), prepare=True)
-        row = cursor.fetchone()
+        outcomes, _, head = self._call_append(cursor, rows)
+        return outcomes, head
+
+    def _call_append(
+        self, cursor: Cursor[TupleRow], rows: Sequence[OfferedRow]
+    ) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
+        """The outcome and the position of each event, and the head of the log afterwards."""
+        parameters = {**_OFFERED.parameters(rows), "now_ms": self._clock()}
+        row = cursor.execute(_APPEND, parameters, prepare=True).fetchone()
         assert row is not None  # noqa: S101 - the function always answers one row
-        return row[0], row[2]
+        outcomes, positions, head = row
+        return outcomes, positions, head
 
     def _quarantine(self, cursor: Cursor[TupleRow], requests: Sequence[Request]) -> None:
         # Equal bodies are counted here, since a request may repeat one some hundred thousand times.
@@ -207,17 +242,10 @@ class EventStore(LogReader, PostgresApplicationRecorder):
                 first_deliveries.setdefault(part.body, (part.reason, number))
                 deliveries[part.body] += 1
         if first_deliveries:
-            cursor.execute(
-                "SELECT quarantine_bodies(%s, %s, %s, %s, %s, %s)",
-                (
-                    list(first_deliveries),
-                    [reason for reason, _ in first_deliveries.values()],
-                    [number for _, number in first_deliveries.values()],
-                    list(deliveries.values()),
-                    [Jsonb(request.headers) for request in requests],
-                    self._clock(),
-                ),
-            )
+            rows = [(body, *first, deliveries[body]) for body, first in first_deliveries.items()]
+            headers = [Jsonb(request.headers) for request in requests]
+            parameters = {"headers": headers, "now_ms": self._clock()}
+            cursor.execute(_QUARANTINE, {**_UNUSABLE.parameters(rows), **parameters})
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def select_notifications(
@@ -262,24 +290,10 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         """
         if not stored_events:
             return []
-        columns = [
-            [event.originator_id for event in stored_events],
-            *[["" for _ in stored_events]],
-            [event.topic for event in stored_events],
-            [str(event.originator_id) for event in stored_events],
-            [event.state for event in stored_events],
-            *([[None] * len(stored_events)] * 4),
-            [TimeSource.RECORDED.value] * len(stored_events),
-            [Origin.IMPORT.value] * len(stored_events),
-            *([[None] * len(stored_events)] * 2),
-            [hashlib.sha256(event.state).digest()[:16] for event in stored_events],
-            [0] * len(stored_events),
-            [event.originator_version for event in stored_events],
-        ]
+        rows = [_stored_event_row(event) for event in stored_events]
         with self.datastore.get_connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
-            cursor.execute(_APPEND, (*columns, self._clock()))
-            outcomes, positions, _ = cursor.fetchone() or ((), (), 0)
+            outcomes, positions, _head = self._call_append(cursor, rows)
             if set(outcomes) != {"appended"}:
                 raise IntegrityError("an event with this originator and version is stored already")
             return list(positions)
@@ -297,15 +311,15 @@ def _notification(row: TupleRow) -> LogNotification:
     )
 
 
-def _columns(requests: Sequence[Request]) -> list[list[Any]]:
-    """The offered events of all requests as the arrays that the SQL function takes."""
-    rows: list[tuple[Any, ...]] = []
+def _offered_rows(requests: Sequence[Request]) -> list[OfferedRow]:
+    """The events of all requests as rows of ``_OFFERED``."""
+    rows: list[OfferedRow] = []
     for request in requests:
-        rows += _rows(request, len(rows))
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[]]
+        rows += _rows_of_request(request, len(rows))
+    return rows
 
 
-def _rows(request: Request, first: int) -> Iterator[tuple[Any, ...]]:
+def _rows_of_request(request: Request, first: int) -> Iterator[OfferedRow]:
     for offered in request.events:
         event = offered.event
         yield (
@@ -323,8 +337,26 @@ def _rows(request: Request, first: int) -> Iterator[tuple[Any, ...]]:
             bucket("task", event.org_id, event.task_subject),
             offered.fingerprint,
             first,
-            1,
+            1,  # one stream per event
         )
+
+
+def _stored_event_row(event: StoredEvent) -> OfferedRow:
+    """An event of the library as a row of ``_OFFERED``, without a subject."""
+    return (
+        event.originator_id,
+        "",
+        event.topic,
+        str(event.originator_id),
+        event.state,
+        *(None, None, None, None),
+        TimeSource.RECORDED.value,
+        Origin.IMPORT.value,
+        *(None, None),
+        hashlib.sha256(event.state).digest()[:16],
+        0,
+        event.originator_version,
+    )
 
 
 def _time(offered: Offered) -> tuple[int | None, str]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from projector import __version__
 from projector.contract.base import Shape
 from projector.domain.events import BUCKETS_PER_PARTITION
-from projector.event_log.delivery_monitor import DeliveryMonitor, Heard
+from projector.event_log.delivery_monitor import DeliveryMonitor, HeardState
 from projector.event_log.intake import Intake
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import SERVICE_ROLE, Pool, translated
@@ -46,7 +46,7 @@ class SubscriptionShape(Shape):
     id: str
     last_heard_time: int | None
     silent_ms: int | None
-    state: Heard = Field(
+    state: HeardState = Field(
         description="`heard` within a minute; `quiet`: nothing happens; `no-data`: nothing comes."
     )
     expected: float = Field(description="Deliveries to be expected since it was heard last.")
@@ -80,13 +80,13 @@ class Status:
         self,
         pool: Pool,
         intake: Intake,
-        hearing: DeliveryMonitor,
+        monitor: DeliveryMonitor,
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
         self._intake = intake
-        self._hearing = hearing
+        self._monitor = monitor
         self._clock = clock
 
     def read(self) -> StatusShape:
@@ -135,7 +135,7 @@ class Status:
         """What does not come though it should; the service can do nothing about it."""
         return [
             f"the subscription {it.id} is silent, though {it.expected:.0f} deliveries were expected"
-            for it in self._hearing.silences()
+            for it in self._monitor.silences()
             if it.state == "no-data"
         ]
 
@@ -151,7 +151,7 @@ class Status:
                 expected=it.expected,
                 vendor_status=told.get(it.id),
             )
-            for it in self._hearing.silences()
+            for it in self._monitor.silences()
         ]
 
     def _protections(self) -> list[str]:

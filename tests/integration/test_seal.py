@@ -20,15 +20,15 @@ from projector.cli.main import main
 from projector.domain.events import Offered
 from projector.event_log.seal import seal_file as sealed_module
 from projector.event_log.seal.seal_file import (
-    EVENTS,
+    EVENTS_TABLE,
     LEDGERS,
     Seal,
     SealError,
     first_position,
-    number_of,
     read_seal,
+    segment_number,
 )
-from projector.event_log.seal.sealer import COVERED, check, make_seal
+from projector.event_log.seal.sealer import SEALED_COLUMNS, compare_with_seal, make_seal
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.database import connect, open_pool
 from projector.webex.webhook import Unusable, judge
@@ -39,7 +39,9 @@ from tests.strategies import envelope
 NOW = 1_800_000_000_000
 SEGMENT = 4  # events, so that a small log has several
 TYPES = {"bigint": ">q", "smallint": ">h"}
-COLUMNS = [(table, column) for table, covered in COVERED.items() for column in covered.columns]
+COLUMNS = [
+    (table, column) for table, covered in SEALED_COLUMNS.items() for column in covered.columns
+]
 COUNTERS = {"deliveries", "last_time"}  # of ledgers: every delivery changes them
 
 
@@ -78,7 +80,7 @@ class Log:
         return read_seal(made.json_text().encode())
 
     def differences(self, seal: Seal) -> list[tuple[int, str, list[int]]]:
-        return [(it.segment, it.table, [*it.positions]) for it in check(self.cur, seal)]
+        return [(it.segment, it.table, [*it.positions]) for it in compare_with_seal(self.cur, seal)]
 
     def close(self) -> None:
         self.connection.close()
@@ -157,12 +159,12 @@ def columns_of(log: Log) -> list[TupleRow]:
         FROM information_schema.columns
         WHERE table_schema = 'projector' AND table_name = ANY(%s)
     """
-    return log.cur.execute(query, ([*COVERED],)).fetchall()
+    return log.cur.execute(query, ([*SEALED_COLUMNS],)).fetchall()
 
 
 def test_the_sealed_log_has_all_kinds_of_rows(seal):
     """Three segments, and of each ledger a row in at least one of them."""
-    assert [4, 4, 2] == [segment.tables[EVENTS].rows for segment in seal.segments]
+    assert [4, 4, 2] == [segment.tables[EVENTS_TABLE].rows for segment in seal.segments]
     counts = {name: sum(it.tables[name].rows for it in seal.segments) for name in LEDGERS}
     assert {"duplicates": 2, "conflicts": 2, "quarantine": 2} == counts
 
@@ -177,14 +179,14 @@ def test_segments_are_those_of_the_logs_column(log, monkeypatch):
     for position in (1, 2, 4096, 4097, 8192, 8193, 10**12):
         query = f"SELECT {expression} FROM (SELECT {position}::bigint AS notification_id) AS e"
         (segment,) = log.cur.execute(query.encode()).fetchone()
-        assert number_of(position) == segment
+        assert segment_number(position) == segment
         assert first_position(segment) <= position < first_position(segment + 1)
 
 
 def test_the_format_can_be_made_without_us(log, seal):
     """By what the docs say: the leaves of the events from their values alone; and the chain."""
-    columns = COVERED[EVENTS].columns
-    types = {name: type_ for table, name, type_ in columns_of(log) if table == EVENTS}
+    columns = SEALED_COLUMNS[EVENTS_TABLE].columns
+    types = {name: type_ for table, name, type_ in columns_of(log) if table == EVENTS_TABLE}
     query = f"SELECT {', '.join(columns)} FROM events ORDER BY notification_id"
     rows = log.cur.execute(query.encode()).fetchall()
 
@@ -232,7 +234,7 @@ def test_a_changed_column_is_found(log, seal, table, column):
     """Of whatever sealed table and column."""
     (type_,) = [kind for name, it, kind in columns_of(log) if (name, it) == (table, column)]
     other = OTHER_WORD.get(column) or OTHER[type_].format(column)
-    last = f"SELECT ctid FROM {table} ORDER BY {COVERED[table].order[0]} LIMIT 1"
+    last = f"SELECT ctid FROM {table} ORDER BY {SEALED_COLUMNS[table].order[0]} LIMIT 1"
     if column in LOOSEN:
         log.tamper(LOOSEN[column])
     log.tamper(f"UPDATE {table} SET {column} = {other} WHERE ctid = ({last})")
@@ -256,7 +258,7 @@ def inserted(position: int, **others: str) -> str:
         "notification_id": str(position),
         **others,
     }
-    names = [name for name in COVERED[EVENTS].columns if name != "seal_segment"]
+    names = [name for name in SEALED_COLUMNS[EVENTS_TABLE].columns if name != "seal_segment"]
     values = ", ".join(others.get(name, name) for name in names)
     return f"INSERT INTO events ({', '.join(names)}) SELECT {values} FROM events LIMIT 1"
 
@@ -288,7 +290,7 @@ def inserted(position: int, **others: str) -> str:
 def test_rows_that_are_not_the_sealed_ones(log, seal, statements, expected):
     """Removed, inserted, swapped, cut off at the end, replaced: found, and where."""
     log.tamper(*statements)
-    assert [(segment, EVENTS, at) for segment, at in expected] == log.differences(seal)
+    assert [(segment, EVENTS_TABLE, at) for segment, at in expected] == log.differences(seal)
 
 
 def test_without_leaves_the_segment_is_told(log):
@@ -296,7 +298,7 @@ def test_without_leaves_the_segment_is_told(log):
     seal = log.seal()
     log.tamper("UPDATE events SET topic = 'x' WHERE notification_id = 2", *SWAP)
     log.tamper("DELETE FROM events WHERE notification_id = 9")
-    expected = [(0, EVENTS, []), (1, EVENTS, []), (2, EVENTS, [9])]
+    expected = [(0, EVENTS_TABLE, []), (1, EVENTS_TABLE, []), (2, EVENTS_TABLE, [9])]
     assert expected == log.differences(seal)
 
 
@@ -377,7 +379,7 @@ def test_who_may_only_read(log):
     log.tamper(
         "CREATE ROLE reader",
         "GRANT USAGE ON SCHEMA projector TO reader",
-        f"GRANT SELECT ON {', '.join(COVERED)} TO reader",
+        f"GRANT SELECT ON {', '.join(SEALED_COLUMNS)} TO reader",
         "SET LOCAL ROLE reader",
     )
     assert [] == log.differences(log.seal())
@@ -401,7 +403,7 @@ def test_a_later_seal_is_the_one_made_anew(own, more):
 def test_a_later_seal_believes_the_earlier(log, seal):
     """Its full segments are not read again; the check reads all of them."""
     log.tamper("UPDATE events SET topic = 'x' WHERE notification_id = 2")
-    assert [(0, EVENTS, [2])] == log.differences(log.seal(earlier=seal))
+    assert [(0, EVENTS_TABLE, [2])] == log.differences(log.seal(earlier=seal))
 
 
 @pytest.mark.parametrize("position", [9, 10])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.event_log.seal.merkle import Tree, leaf
+from projector.event_log.seal.merkle import MerkleTree, leaf
 
 # The entries with which implementations of Certificate Transparency are tested, and the roots of
 # the first of them, the first two and so on.
@@ -26,7 +26,7 @@ ROOTS = [
 
 
 def tree_of(leaves):
-    tree = Tree()
+    tree = MerkleTree()
     for each in leaves:
         tree.add(each)
     return tree

@@ -14,8 +14,8 @@ from typing import TypeVar
 from psycopg import Cursor
 from psycopg.rows import TupleRow
 
-from projector.event_log.seal.seal_file import EVENTS, SEGMENT_EVENTS, Seal, rows_of
-from projector.event_log.seal.sealer import COVERED, make_seal
+from projector.event_log.seal.seal_file import EVENTS_TABLE, SEGMENT_EVENTS, Seal, rows_digest
+from projector.event_log.seal.sealer import SEALED_COLUMNS, make_seal
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import consistent_read, open_pool
 from tools.bench.contenders import OURS, prepare
@@ -31,7 +31,7 @@ HERE, THERE = "hashed by us", "hashed by the server"
 CALLS, SIZE = 100, 100  # of a process in a turn
 T = TypeVar("T")
 
-_COLUMNS = ", ".join(COVERED[EVENTS].columns)
+_COLUMNS = ", ".join(SEALED_COLUMNS[EVENTS_TABLE].columns)
 _HASHES = f"""
     SELECT notification_id, recorded_time, sha256(record_send(ROW({_COLUMNS}))) FROM events
     WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
@@ -127,7 +127,7 @@ def _timed(url: str, read: Callable[[Cursor[TupleRow]], object]) -> Sample:
 def _hashed_there(cur: Cursor[TupleRow]) -> None:
     for first in range(0, _head(cur), SEGMENT_EVENTS):
         rows = cur.execute(_HASHES, (first, first + SEGMENT_EVENTS), binary=True)
-        rows_of(leaf for _, _, leaf in rows)
+        rows_digest(leaf for _, _, leaf in rows)
 
 
 def _head(cur: Cursor[TupleRow]) -> int:

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from projector.cli.database import current_database
 from projector.event_log.seal.seal_file import Seal, SealDifference, SealError, read_seal
-from projector.event_log.seal.sealer import check, make_seal
+from projector.event_log.seal.sealer import compare_with_seal, make_seal
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import consistent_read, open_pool
 from projector.infrastructure.settings import settings_from_environment
@@ -58,14 +58,14 @@ def compare(path: Path, *, as_json: bool) -> bool:
     """Print how the log differs from a seal; false if it differs."""
     seal = read_seal(path.read_bytes())
     with _log() as cur:
-        found = check(cur, seal)
+        differences = compare_with_seal(cur, seal)
     if as_json:
-        rows = [it.model_dump(by_alias=True) for it in found]
+        rows = [it.model_dump(by_alias=True) for it in differences]
         click.echo(json.dumps({"position": seal.position, "differences": rows}))
     else:
         same = f"The log up to position {seal.position} is what was sealed."
-        click.echo("\n".join(map(SealDifference.text, found)) or same)
-    return not found
+        click.echo("\n".join(map(SealDifference.text, differences)) or same)
+    return not differences
 
 
 def _write(out: Path, seal: Seal) -> None:

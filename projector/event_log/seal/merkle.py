@@ -1,4 +1,4 @@
-"""Merkle trees as RFC 6962 has them: one hash that stands for rows in their order."""
+"""Merkle trees as in RFC 6962: one hash that stands for rows in their order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ _LEAF, _NODE = b"\0", b"\1"
 
 
 def leaf(content: bytes) -> bytes:
+    """The hash of a row's content, to be added to a tree."""
     return sha256(_LEAF + content).digest()
 
 
-class Tree:
-    """Leaves come one by one; what is kept is the root of each whole subtree, the largest first."""
+class MerkleTree:
+    """A tree to which leaves are added one by one.
+
+    It stores the root of each whole subtree only, the largest first.
+    """
 
     def __init__(self) -> None:
         self.size = 0
         self._roots: list[bytes] = []
 
     def add(self, hash_: bytes) -> None:
-        # A one at the end of the size is a subtree as large as the one that grows here.
+        # Each 1 at the end of the size in binary is a stored subtree as large as the new one.
         size = self.size
         while size & 1:
             hash_ = _node(self._roots.pop(), hash_)
@@ -30,6 +34,7 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
+        """The hash of all leaves so far."""
         if not self._roots:
             return sha256().digest()
         return reduce(lambda right, left: _node(left, right), reversed(self._roots))

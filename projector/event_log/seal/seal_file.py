@@ -1,4 +1,4 @@
-"""What a seal says, and whether it says nothing against itself."""
+"""The file of a seal: its parts, its text, and the check that its parts fit together."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field, ValidationError
 
 from projector.contract.base import Shape
-from projector.event_log.seal.merkle import Tree, leaf
+from projector.event_log.seal.merkle import MerkleTree, leaf
 from projector.infrastructure.errors import ProjectorError
 
 Format = Literal["projector-seal-1"]
 (FORMAT,) = get_args(Format)
 SEGMENT_EVENTS = 4096
-EVENTS = "events"
+EVENTS_TABLE = "events"
 LEDGERS = ("duplicates", "conflicts", "quarantine")
 
 _HASH_BYTES = 32
-_MOST_NAMED = 10  # positions of a difference that are told to people
+_MOST_POSITIONS_NAMED = 10  # in the text of a difference
 
 
 class SealError(ProjectorError):
     """A seal cannot be made or read; the sentence says why."""
 
 
-class _Part(Shape):
+class _SealPart(Shape):
     """A part of a seal; bytes are written as hexadecimal digits."""
 
     model_config = ConfigDict(extra="forbid", ser_json_bytes="hex", val_json_bytes="hex")
@@ -36,20 +36,20 @@ class _Part(Shape):
 Hash = Annotated[bytes, Field(min_length=_HASH_BYTES, max_length=_HASH_BYTES)]
 
 
-class Rows(_Part):
-    """Rows of a table: how many, and the root of their tree."""
+class RowsDigest(_SealPart):
+    """Rows of a table: how many, and the root of their Merkle tree."""
 
     rows: int
     root: Hash
 
 
-class Segment(_Part):
+class Segment(_SealPart):
     """4096 positions, the last segment fewer; and the ledgers' rows since the segment before it."""
 
     number: int
-    position: int  # its last
-    recorded_time: int  # of its last event: the ledgers' rows are those before it
-    tables: dict[str, Rows]
+    position: int  # of its last event
+    recorded_time: int  # of its last event; its rows of the ledgers are of times before that
+    tables: dict[str, RowsDigest]
     leaves: list[Hash] | None = None  # of its events
 
     @property
@@ -62,18 +62,18 @@ class Segment(_Part):
 
     @property
     def leaf_of(self) -> Mapping[int, bytes]:
-        """The leaf of each position, where leaves were kept."""
+        """The leaf of each position; empty where the seal has no leaves."""
         return dict(zip(self.positions, self.leaves or (), strict=False))
 
 
-class Seal(_Part):
+class Seal(_SealPart):
     """The log up to a position."""
 
     format: Format
-    time: int  # when it was made, epoch ms
+    time: int  # at which it was made, epoch ms
     versions: dict[str, str]
     position: int
-    believed: int  # up to here an earlier seal was believed, and the log not read
+    believed: int  # up to this position an earlier seal was believed, and the log not read
     chain: Hash  # of the segments, one after the other
     segments: list[Segment]
 
@@ -86,7 +86,7 @@ class Seal(_Part):
 
 
 class SealDifference(Shape):
-    """Rows of a segment that are not those that were sealed."""
+    """Rows of a segment that differ from those that were sealed."""
 
     segment: int
     first: int
@@ -94,11 +94,11 @@ class SealDifference(Shape):
     table: str
     sealed_rows: int
     found_rows: int
-    positions: Sequence[int]  # as far as they can be told
+    positions: Sequence[int]  # of events that differ, as far as that can be seen
 
     def text(self) -> str:
-        more = len(self.positions) - _MOST_NAMED
-        named = ", ".join(map(str, self.positions[:_MOST_NAMED]))
+        more = len(self.positions) - _MOST_POSITIONS_NAMED
+        named = ", ".join(map(str, self.positions[:_MOST_POSITIONS_NAMED]))
         return (
             f"{self.table} of segment {self.segment} (positions {self.first} to {self.last}):"
             f" {self.found_rows} rows found, {self.sealed_rows} sealed"
@@ -107,51 +107,56 @@ class SealDifference(Shape):
         )
 
 
-def number_of(position: int) -> int:
+def segment_number(position: int) -> int:
     """The segment of a position."""
     return (position - 1) // SEGMENT_EVENTS
 
 
 def first_position(number: int) -> int:
-    """Where a segment begins."""
+    """The first position of a segment."""
     return number * SEGMENT_EVENTS + 1
 
 
 def row_leaf(table: str, row: bytes) -> bytes:
+    """The leaf of a row, in the bytes in which the server sends it."""
     return leaf(_domain(table) + row)
 
 
-def rows_of(leaves: Iterable[bytes]) -> Rows:
-    tree = Tree()
-    for each in leaves:
-        tree.add(each)
-    return Rows(rows=tree.size, root=tree.root())
+def rows_digest(leaves: Iterable[bytes]) -> RowsDigest:
+    """The digest of rows by their leaves, in their order."""
+    tree = MerkleTree()
+    for hash_ in leaves:
+        tree.add(hash_)
+    return RowsDigest(rows=tree.size, root=tree.root())
 
 
-def chained(segments: Iterable[Segment]) -> bytes:
-    """One hash of all that segments say, each with the hash of those before it."""
+def chain_hash(segments: Iterable[Segment]) -> bytes:
+    """One hash over all segments, each hashed together with the hash of those before it."""
     return reduce(_link, segments, bytes(_HASH_BYTES))
 
 
 def _link(chain: bytes, segment: Segment) -> bytes:
-    said = segment.model_dump_json(by_alias=True, exclude={"leaves"})
-    return sha256(_domain("segment") + chain + said.encode()).digest()
+    text = segment.model_dump_json(by_alias=True, exclude={"leaves"})
+    return sha256(_domain("segment") + chain + text.encode()).digest()
 
 
 @cache
-def _domain(what: str) -> bytes:
-    """What begins all that is hashed, so that nothing is mistaken for something else."""
-    return f"{FORMAT} {what}\0".encode()
+def _domain(kind: str) -> bytes:
+    """The prefix of hashed content, so that no content is mistaken for another kind."""
+    return f"{FORMAT} {kind}\0".encode()
 
 
 def read_seal(text: bytes) -> Seal:
-    """A seal whose parts fit together; whether it is the one that was made, its keeper knows."""
+    """The seal of a file, if its parts fit together; otherwise SealError.
+
+    Whether it is the seal that was made, only the person who keeps the file knows.
+    """
     try:
         seal = Seal.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "JSON"
-        raise SealError(f"This is no seal that can be read: {where}: {first['msg']}.") from error
+        field = ".".join(map(str, first["loc"])) or "JSON"
+        raise SealError(f"This is no seal that can be read: {field}: {first['msg']}.") from error
     if not _is_whole(seal):
         raise SealError("The seal was changed or cut: its parts do not fit together.")
     return seal
@@ -160,20 +165,20 @@ def read_seal(text: bytes) -> Seal:
 def _is_whole(seal: Seal) -> bool:
     segments = seal.segments
     return (
-        seal.chain == chained(segments)
+        seal.chain == chain_hash(segments)
         and seal.position == (segments[-1].position if segments else 0)
         and seal.believed <= seal.position
-        and [segment.number for segment in segments] == [*range(number_of(seal.position) + 1)]
+        and [segment.number for segment in segments] == [*range(segment_number(seal.position) + 1)]
         and all(segment.is_full for segment in segments[:-1])
         and all(map(_is_sound, segments))
     )
 
 
 def _is_sound(segment: Segment) -> bool:
-    events = segment.tables.get(EVENTS)
+    events = segment.tables.get(EVENTS_TABLE)
     return (
-        [*segment.tables] == [EVENTS, *LEDGERS]
+        [*segment.tables] == [EVENTS_TABLE, *LEDGERS]
         and events is not None
         and events.rows == len(segment.positions)
-        and (segment.leaves is None or rows_of(segment.leaves) == events)
+        and (segment.leaves is None or rows_digest(segment.leaves) == events)
     )

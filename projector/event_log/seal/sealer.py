@@ -1,9 +1,9 @@
-"""Sealing the log, and checking it against a seal.
+"""The sealer: it makes a seal of the log, and compares the log with a seal.
 
-The rule of this file: a seal is a function of the rows alone, and rows that come later change no
-segment that is full. Positions have no holes, and no ledger gets a row of a time before that of the
-log's last event. Each row is hashed here, in the bytes in which the server sends it (binary `COPY`:
-each column after its length), so nothing that the server reckons is believed.
+Rule: a seal is a function of the rows alone, and later rows change no full segment. That works
+since positions have no holes, and no ledger gets a row of a time before that of the log's last
+event. Each row is hashed here, in the bytes in which the server sends it (binary `COPY`: each column
+after its length), so that no result computed by the server is believed.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector import __version__
-from projector.event_log.seal.merkle import Tree
+from projector.event_log.seal.merkle import MerkleTree
 from projector.event_log.seal.seal_file import (
-    EVENTS,
+    EVENTS_TABLE,
     FORMAT,
     LEDGERS,
-    Rows,
+    RowsDigest,
     Seal,
     SealDifference,
     SealError,
     Segment,
-    chained,
+    chain_hash,
     first_position,
-    number_of,
     row_leaf,
-    rows_of,
+    rows_digest,
+    segment_number,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Covered:
+class SealedColumns:
     """The columns of a table that are sealed."""
 
-    order: Sequence[str]  # in which its rows are sealed, a position or time first
+    order: Sequence[str]  # by which its rows are ordered; the first is a position or a time
     others: Sequence[str] = ()
 
     @property
@@ -48,9 +48,9 @@ class Covered:
         return [*self.order, *self.others]
 
 
-# All columns of the log; of the ledgers those that never change, since deliveries are counted up.
-COVERED = {
-    EVENTS: Covered(
+# All columns of the log. Of the ledgers only those that never change: deliveries are counted up.
+SEALED_COLUMNS = {
+    EVENTS_TABLE: SealedColumns(
         order=("notification_id",),
         others=(
             *("recorded_time", "org_id", "originator_id", "originator_version", "topic", "state"),
@@ -58,9 +58,11 @@ COVERED = {
             *("request_position", "agent_bucket", "task_bucket", "fingerprint", "seal_segment"),
         ),
     ),
-    "duplicates": Covered(order=("recorded_time", "org_id", "position")),
-    "conflicts": Covered(order=("first_time", "org_id", "position", "sha256"), others=("body",)),
-    "quarantine": Covered(
+    "duplicates": SealedColumns(order=("recorded_time", "org_id", "position")),
+    "conflicts": SealedColumns(
+        order=("first_time", "org_id", "position", "sha256"), others=("body",)
+    ),
+    "quarantine": SealedColumns(
         order=("first_time", "id"), others=("sha256", "body", "reason", "headers")
     ),
 }
@@ -70,9 +72,9 @@ _COPY = """
         ORDER BY {order}
     ) TO STDOUT (FORMAT binary, ENCODING 'UTF8')
 """
-# What COPY sends around the rows. A row is the number of its columns, then each after its length.
+# COPY sends a header and a trailer. A row is its number of columns, then each after its length.
 _HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-_FIRST, _FIRST_TWO = Struct(">2x4xq"), Struct(">2x4xq4xq")
+_FIRST_COLUMN, _FIRST_TWO_COLUMNS = Struct(">2x4xq"), Struct(">2x4xq4xq")
 _BEGINNING = -(2**63)
 
 
@@ -91,39 +93,44 @@ class _Event:
 def make_seal(
     cur: Cursor[TupleRow], *, now: int, earlier: Seal | None = None, leaves: bool = False
 ) -> Seal:
-    """Seal the log up to its head; what an earlier seal says of full segments is believed.
+    """Seal the log up to its head; the full segments of an earlier seal are believed.
 
-    Its last segment is read again, so that the log is known to go on from there.
+    The earlier seal's last segment is read again, to make sure that the log goes on from there:
+    otherwise SealError. ``now`` is epoch ms; with ``leaves`` the seal has the hash of each event.
     """
-    if earlier and (found := check(cur, earlier, since=len(earlier.segments) - 1)):
-        raise SealError(f"The log does not go on from the earlier seal: {found[0].text()}.")
-    known = earlier.full_segments if earlier else []
-    segments = [*known, *_segments_after(cur, known, leaves=leaves)]
+    if earlier:
+        differences = compare_with_seal(cur, earlier, since=len(earlier.segments) - 1)
+        if differences:
+            raise SealError(
+                f"The log does not go on from the earlier seal: {differences[0].text()}."
+            )
+    believed = earlier.full_segments if earlier else []
+    segments = [*believed, *_segments_after(cur, believed, leaves=leaves)]
     return Seal(
         format=FORMAT,
         time=now,
         versions={"projector": __version__, "postgresql": _server_version(cur)},
         position=segments[-1].position if segments else 0,
-        believed=known[-1].position if known else 0,
-        chain=chained(segments),
+        believed=believed[-1].position if believed else 0,
+        chain=chain_hash(segments),
         segments=segments,
     )
 
 
 def _segments_after(
-    cur: Cursor[TupleRow], known: Sequence[Segment], *, leaves: bool
+    cur: Cursor[TupleRow], believed: Sequence[Segment], *, leaves: bool
 ) -> Iterator[Segment]:
     head = _head(cur)
-    read = [
-        _read(cur, number, min(head, first_position(number + 1) - 1), leaves=leaves)
-        for number in range(len(known), number_of(head) + 1)
+    segments = [
+        _read_segment(cur, number, min(head, first_position(number + 1) - 1), leaves=leaves)
+        for number in range(len(believed), segment_number(head) + 1)
     ]
-    for segment, ledgers in zip(read, _ledgers(cur, known, read), strict=True):
+    for segment, ledgers in zip(segments, _ledgers(cur, believed, segments), strict=True):
         yield segment.model_copy(update={"tables": {**segment.tables, **ledgers}})
 
 
-def _read(cur: Cursor[TupleRow], number: int, last: int, *, leaves: bool) -> Segment:
-    """A segment up to a position, its events alone."""
+def _read_segment(cur: Cursor[TupleRow], number: int, last: int, *, leaves: bool) -> Segment:
+    """A segment up to a position, with its events and without its ledgers."""
     events = _events(cur, number, last)
     first = first_position(number)
     if [event.position for event in events] != [*range(first, last + 1)]:
@@ -136,20 +143,20 @@ def _read(cur: Cursor[TupleRow], number: int, last: int, *, leaves: bool) -> Seg
         number=number,
         position=last,
         recorded_time=events[-1].recorded_time,
-        tables={EVENTS: rows_of(hashes)},
+        tables={EVENTS_TABLE: rows_digest(hashes)},
         leaves=hashes if leaves else None,
     )
 
 
-# --- checking ---
+# --- comparing ---
 
 
-def check(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> list[SealDifference]:
-    """How the log differs from a seal, from a segment on; rows that came later do not matter."""
-    known, segments = seal.segments[: max(since, 0)], seal.segments[max(since, 0) :]
+def compare_with_seal(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> list[SealDifference]:
+    """How the log differs from a seal, from segment ``since`` on; later rows do not matter."""
+    earlier, segments = seal.segments[: max(since, 0)], seal.segments[max(since, 0) :]
     return [
         difference
-        for segment, ledgers in zip(segments, _ledgers(cur, known, segments), strict=True)
+        for segment, ledgers in zip(segments, _ledgers(cur, earlier, segments), strict=True)
         for difference in _differences(
             segment, _events(cur, segment.number, segment.position), ledgers
         )
@@ -157,71 +164,75 @@ def check(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> list[SealDiff
 
 
 def _differences(
-    segment: Segment, events: Sequence[_Event], ledgers: Mapping[str, Rows]
+    segment: Segment, events: Sequence[_Event], ledgers: Mapping[str, RowsDigest]
 ) -> Iterator[SealDifference]:
-    found = {EVENTS: rows_of(event.leaf for event in events), **ledgers}
+    actual = {EVENTS_TABLE: rows_digest(event.leaf for event in events), **ledgers}
     for table, sealed in segment.tables.items():
-        if found[table] != sealed:
+        if actual[table] != sealed:
             yield SealDifference(
                 segment=segment.number,
                 first=segment.positions[0],
                 last=segment.position,
                 table=table,
                 sealed_rows=sealed.rows,
-                found_rows=found[table].rows,
-                positions=_odd(segment, events) if table == EVENTS else (),
+                found_rows=actual[table].rows,
+                positions=_changed_positions(segment, events) if table == EVENTS_TABLE else (),
             )
 
 
-def _odd(segment: Segment, events: Sequence[_Event]) -> list[int]:
-    """Positions that have no row, or several, or, where leaves were kept, another one."""
+def _changed_positions(segment: Segment, events: Sequence[_Event]) -> list[int]:
+    """Positions that have no row, or several rows, or another row than the seal's leaf says."""
     counts = Counter(event.position for event in events)
-    odd = {at for at in segment.positions if counts[at] != 1} | counts.keys() - segment.positions
+    missing_or_repeated = {it for it in segment.positions if counts[it] != 1}
+    outside = counts.keys() - segment.positions
     sealed = segment.leaf_of
-    others = {it.position for it in events if sealed.get(it.position, it.leaf) != it.leaf}
-    return sorted(odd | others)
+    replaced = {it.position for it in events if sealed.get(it.position, it.leaf) != it.leaf}
+    return sorted(missing_or_repeated | outside | replaced)
 
 
 # --- reading the log ---
 
 
 def _events(cur: Cursor[TupleRow], number: int, last: int) -> list[_Event]:
-    """What the log has of a segment up to a position; before the first segment there is nothing."""
+    """The log's events of a segment up to a position.
+
+    Positions before the first segment count to it, since there should be none.
+    """
     since = first_position(number) if number else _BEGINNING
     return [
-        _Event(position=position, recorded_time=time, leaf=row_leaf(EVENTS, row))
-        for row in _rows(cur, EVENTS, since, last + 1)
-        for position, time in [_FIRST_TWO.unpack_from(row)]
+        _Event(position=position, recorded_time=time, leaf=row_leaf(EVENTS_TABLE, row))
+        for row in _rows(cur, EVENTS_TABLE, since, last + 1)
+        for position, time in [_FIRST_TWO_COLUMNS.unpack_from(row)]
     ]
 
 
 def _ledgers(
-    cur: Cursor[TupleRow], known: Sequence[Segment], segments: Sequence[Segment]
-) -> list[Mapping[str, Rows]]:
-    """What each of some segments has of the ledgers: the rows of its time."""
-    since = known[-1].recorded_time if known else _BEGINNING
+    cur: Cursor[TupleRow], earlier: Sequence[Segment], segments: Sequence[Segment]
+) -> list[Mapping[str, RowsDigest]]:
+    """The ledgers' rows of each of some segments: those of its time."""
+    since = earlier[-1].recorded_time if earlier else _BEGINNING
     ends = [segment.recorded_time for segment in segments]
-    trees = [{table: Tree() for table in LEDGERS} for _ in segments]
+    trees = [{table: MerkleTree() for table in LEDGERS} for _ in segments]
     for table in LEDGERS if segments else ():
         for row in _rows(cur, table, since, ends[-1]):
-            (time,) = _FIRST.unpack_from(row)
+            (time,) = _FIRST_COLUMN.unpack_from(row)
             trees[bisect_right(ends, time)][table].add(row_leaf(table, row))
     return [
-        {table: Rows(rows=tree.size, root=tree.root()) for table, tree in of_segment.items()}
+        {table: RowsDigest(rows=tree.size, root=tree.root()) for table, tree in of_segment.items()}
         for of_segment in trees
     ]
 
 
 def _rows(cur: Cursor[TupleRow], table: str, since: int, before: int) -> Iterator[bytes]:
     """The rows whose position or time lies in ``[since, before)``, one at a time."""
-    covered = COVERED[table]
+    sealed = SEALED_COLUMNS[table]
     query = sql.SQL(_COPY).format(
-        columns=_names(covered.columns),
+        columns=_names(sealed.columns),
         table=sql.Identifier(table),
-        first=sql.Identifier(covered.order[0]),
+        first=sql.Identifier(sealed.order[0]),
         since=since,
         before=before,
-        order=_names(covered.order),
+        order=_names(sealed.order),
     )
     with cur.copy(query) as copy:
         for message in copy:

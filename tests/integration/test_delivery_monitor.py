@@ -1,4 +1,4 @@
-"""Silence: no data is told apart from nothing happening, by what was heard before."""
+"""DeliveryMonitor: silence that is a fault differs from a quiet hour, by the deliveries before."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector.domain.task import HOUR_MS
 from projector.event_log.delivery_monitor import (
     EXPECTED_AT_LEAST,
-    HOUR_MS,
     WEEK_HOURS,
     DeliveryMonitor,
     expected_since,
@@ -99,14 +99,14 @@ def test_no_data_is_told_in_status_readiness_and_metrics(database_url, tmp_path)
     clock = Clock()
     clock.now = NOW
     with open_site(database_url, tmp_path, clock=clock) as site:
-        hearing: DeliveryMonitor = site.service.hearing
+        monitor: DeliveryMonitor = site.service.monitor
         for hour in range(1, 25):
             clock.now = NOW - hour * HOUR_MS
             for _ in range(20):
-                hearing.hear(["busy"])
-            hearing.hear(["calm"])
+                monitor.count(["busy"])
+            monitor.count(["calm"])
         clock.now = NOW
-        hearing.hear(["busy", "calm"])
+        monitor.count(["busy", "calm"])
         clock.now = NOW + HOUR_MS
         told = {it["id"]: it for it in site.get("/api/v1/status").json["subscriptions"]}
         assert {"busy": "no-data", "calm": "quiet"} == {it: told[it]["state"] for it in told}
