@@ -24,11 +24,11 @@ Pool = ConnectionPool[Connection[DictRow]]
 
 
 class StoreUnavailable(ProjectorError):  # noqa: N818 - named for what callers handle
-    """The database cannot be reached or does not answer now; trying again may help."""
+    """The database cannot be reached or does not answer now. Trying again may help."""
 
 
 class DatabaseRefused(ProjectorError):  # noqa: N818
-    """The database is reachable and says no: wrong address, name, password or rights."""
+    """The database refuses us: wrong address, name, password or rights."""
 
 
 @contextmanager
@@ -37,26 +37,27 @@ def translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if is_passing(error):
+        if is_transient(error):
             raise StoreUnavailable(f"The database does not answer: {first_line(error)}") from error
         raise
 
 
-def is_passing(error: psycopg.Error) -> bool:
-    """Whether trying again may help, and nobody's data is at fault."""
+def is_transient(error: psycopg.Error) -> bool:
+    """Whether trying again may help, since no data is at fault."""
     if error.sqlstate is None:
         return isinstance(error, psycopg.OperationalError)
-    # Connection trouble, resources, the operator's shutdown, a conflict, a lock, disk and files.
+    # Connections, resources, an operator's shutdown, conflicts, locks, disk and files.
     return error.sqlstate[:2] in {"08", "53", "57", "40", "55", "58"}
 
 
 def first_line(error: psycopg.Error) -> str:
+    """The first line of the driver's message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def connect(url: str, **kwargs: Any) -> Connection[DictRow]:
-    """One connection of its own, in autocommit mode, in our schema."""
+    """A new connection, in autocommit mode, in our schema."""
     with translated():
         connection = psycopg.connect(
             url, autocommit=True, row_factory=dict_row, connect_timeout=5, **kwargs
@@ -66,7 +67,7 @@ def connect(url: str, **kwargs: Any) -> Connection[DictRow]:
 
 
 def open_pool(url: str, *, max_size: int) -> Pool:
-    """Connections that work as the service's role where there is one; opened when first used."""
+    """A pool of at most ``max_size`` connections, which work as the service's role if it exists."""
     return ConnectionPool(
         url,
         connection_class=Connection[DictRow],
@@ -117,11 +118,11 @@ def enter_schema(connection: Connection[DictRow], *schemas: str) -> None:
 
 
 def check_address(url: str) -> None:
-    """Say in one sentence what is wrong with an address, before anything relies on it."""
+    """DatabaseRefused, with a sentence for the operator, where an address cannot be used."""
     try:
         conninfo_to_dict(url)
     except psycopg.Error:
-        # The driver's words would repeat the address, password included.
+        # The driver's message would repeat the address, password included.
         raise DatabaseRefused(
             "DATABASE_URL is no address of a PostgreSQL database: write it like"
             " postgresql://user:password@host:5432/name, special characters as %XX."

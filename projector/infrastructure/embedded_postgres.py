@@ -1,8 +1,8 @@
-"""The PostgreSQL that comes with the package: started, adopted, recovered and stopped in order.
+"""The supervisor of the PostgreSQL server that comes with the package.
 
-The rule: whether a server runs is asked of its socket, and whether its processes are gone is asked
-of the kernel. A process id found in a file is not believed: the file outlives the process, and
-the number is given to others. A lock on the data folder keeps a second supervisor out.
+Rule: the socket says whether a server runs, and the kernel says whether its processes are gone. A
+process id in a file is not believed: the file outlives the process, and the id is given to another
+one. A lock on the data folder keeps a second supervisor out.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ from urllib.parse import quote
 
 import psycopg
 
-from projector.infrastructure.postgres_user import WHEEL, EmbeddedError, Footing, best_footing
+from projector.infrastructure.postgres_user import (
+    WHEEL,
+    EmbeddedError,
+    ServerUser,
+    choose_server_user,
+)
 
 DATABASE = "projector"
 SOCKET = ".s.PGSQL.5432"
-LONGEST_SOCKET = 107  # bytes, by the kernel; libpq takes a comma for the next host
-START_SECONDS = 300  # a crash recovery after a long replay takes minutes on a slow disk
-STOP_SECONDS = 60
-LITTLE_ROOM = 64 << 20  # bytes; an empty cluster takes 40 MB
+LONGEST_SOCKET_PATH = 107  # bytes, by the kernel
+SERVER_START_SECONDS = 300  # a crash recovery after a long replay takes minutes on a slow disk
+SERVER_STOP_SECONDS = 60
+LOW_DISK_BYTES = 64 << 20  # an empty cluster takes 40 MB
 OPTIONS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -62,12 +67,12 @@ class EmbeddedPostgres:
         data_dir: Path,
         *,
         durable: bool = True,
-        footing: Callable[[Path], Footing] = best_footing,
+        choose_user: Callable[[Path], ServerUser] = choose_server_user,
     ) -> None:
         self._data_dir = data_dir.resolve()
         self._log = self._data_dir / "postgres.log"
         self._options = OPTIONS if durable else OPTIONS | UNSAFE_OPTIONS
-        self._choose_footing = footing
+        self._choose_user = choose_user
         self._lock: int | None = None
         self._sockets = Path()
         self._child: subprocess.Popen[bytes] | None = None
@@ -109,12 +114,12 @@ class EmbeddedPostgres:
         """The process id of the server behind the socket; None where no server of ours listens."""
         if self._lock is None:
             return None
-        with socket.socket(socket.AF_UNIX) as asking:
+        with socket.socket(socket.AF_UNIX) as client:
             try:
-                asking.connect(str(self._sockets / SOCKET))
+                client.connect(str(self._sockets / SOCKET))
             except OSError:
                 return None
-            credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
         listener = int(struct.unpack("3i", credentials)[0])
         return listener if listener in self._processes() else None
 
@@ -136,13 +141,13 @@ class EmbeddedPostgres:
         self.stop()
 
     @cached_property
-    def _footing(self) -> Footing:
-        return self._choose_footing(self._data_dir)
+    def _user(self) -> ServerUser:
+        return self._choose_user(self._data_dir)
 
     @property
     def _mark(self) -> str:
-        """The name that every process of this cluster, and of no copy of it, carries."""
-        folder = self._footing.cluster.stat()
+        """The name in the titles of this cluster's processes; a copy of the cluster has another."""
+        folder = self._user.cluster.stat()
         return f"projector-{folder.st_dev:x}-{folder.st_ino:x}"
 
     def _url(self, database: str) -> str:
@@ -171,8 +176,8 @@ class EmbeddedPostgres:
             self._lock = None
 
     def _check_cluster(self) -> None:
-        """Make the cluster where there is none, and refuse one that this server cannot open."""
-        cluster, owner = self._footing.cluster, self._footing.owner
+        """Make the cluster if there is none; EmbeddedError where this server cannot open it."""
+        cluster, owner = self._user.cluster, self._user.owner
         if not cluster.exists():
             self._make_cluster()
         if cluster.stat().st_uid != owner:
@@ -189,40 +194,41 @@ class EmbeddedPostgres:
             )
 
     def _make_cluster(self) -> None:
-        """Make it under another name first: a killed initdb never leaves half a cluster."""
-        cluster = self._footing.cluster
-        for leftover in cluster.parent.glob("postgres.new-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        """Make it under another name first, so that a killed initdb leaves no half cluster."""
+        cluster = self._user.cluster
+        for unfinished in cluster.parent.glob("postgres.new-*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=cluster.parent))
-        _give(new, self._footing.owner)
-        made = subprocess.run(
+        _change_owner(new, self._user.owner)
+        initdb = subprocess.run(
             self._command("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8",
                           "--locale=C", "--no-instructions", "-D", str(new)),
             capture_output=True, check=False, cwd="/", env=_environment(), text=True,
         )  # fmt: skip
-        if made.returncode:
+        if initdb.returncode:
             shutil.rmtree(new, ignore_errors=True)
-            raise self._failure("make", made.stderr)
+            raise self._failure("make", initdb.stderr)
         new.rename(cluster)
 
     def _socket_folder(self) -> Path:
-        """A folder that only the server's user can enter, so whoever listens in it is ours."""
-        for folder in self._footing.sockets:
-            if "," in str(folder) or len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET:
+        """A folder that only the server's user can enter, so that a server in it is ours."""
+        for folder in self._user.sockets:
+            # libpq takes a comma for the end of the host.
+            if "," in str(folder) or len(os.fsencode(folder / SOCKET)) > LONGEST_SOCKET_PATH:
                 continue
             if not os.path.lexists(folder):
                 folder.mkdir(mode=0o700)
-                _give(folder, self._footing.owner)
-            if _private(folder, self._footing.owner):
+                _change_owner(folder, self._user.owner)
+            if _is_private(folder, self._user.owner):
                 return folder
         raise EmbeddedError(
-            f"{self._footing.sockets[0]} cannot hold the server's socket (not ours, too long, "
+            f"{self._user.sockets[0]} cannot hold the server's socket (not ours, too long, "
             "or with a comma): set TMPDIR to another folder."
         )
 
     def _wait_until_it_accepts(self) -> None:
         started = None
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + SERVER_START_SECONDS
         while not self._accepts():
             if started is None:
                 started = self._spawn_or_clear()
@@ -244,13 +250,13 @@ class EmbeddedPostgres:
     def _spawn_or_clear(self) -> subprocess.Popen[bytes] | None:
         """Start a server unless processes of an earlier one are left.
 
-        Children of a killed server exit by themselves. A server that has lost its socket is told
-        to stop. One that listens is only starting: it is waited for.
+        Children of a killed server exit by themselves. A server that has lost its socket gets a
+        signal to stop. A server that listens is still starting, and is waited for.
         """
-        left = self._processes()
-        if not left:
+        processes = self._processes()
+        if not processes:
             return self._spawn()
-        if self._recorded_pid() in left and self.pid() is None:
+        if self._recorded_pid() in processes and self.pid() is None:
             os.kill(self._recorded_pid(), signal.SIGINT)
         return None
 
@@ -264,14 +270,14 @@ class EmbeddedPostgres:
             "unix_socket_directories": f'"{self._sockets}"',
         }
         settings = [f"--{name}={value}" for name, value in options.items()]
-        # The kernel knows no process of this cluster, so a live process with the recorded id is a
-        # stranger. PostgreSQL ignores the id of its own grandparent; we say it is that one.
+        # The kernel has no process of this cluster, so a live process with the recorded id is
+        # another program. PostgreSQL ignores its grandparent's id: we say that it is that id.
         environment = _environment() | {"PG_GRANDPARENT_PID": str(self._recorded_pid())}
         if self._child:
-            self._child.wait()  # it is dead, or there would be a process; this lets go of its id
+            self._child.wait()  # it is dead, since there is no process; this frees its id
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(
-                self._command("postgres", "-D", str(self._footing.cluster), *settings),
+                self._command("postgres", "-D", str(self._user.cluster), *settings),
                 cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,  # Ctrl-C reaches us only, and we stop the server in order
             )  # fmt: skip
@@ -279,17 +285,17 @@ class EmbeddedPostgres:
 
     def _create_database(self) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
-            known = "SELECT 1 FROM pg_database WHERE datname = %s"
-            if connection.execute(known, [DATABASE]).fetchone() is None:
+            query = "SELECT FROM pg_database WHERE datname = %(name)s"
+            if connection.execute(query, {"name": DATABASE}).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _command(self, program: str, *arguments: str) -> list[str]:
-        return [*self._footing.command, str(self._footing.programs / program), *arguments]
+        return [*self._user.command, str(self._user.programs / program), *arguments]
 
     def _recorded_pid(self) -> int:
-        """The id in postmaster.pid, which may be anybody's by now; 0 without such a file."""
+        """The id in postmaster.pid, which another process may have by now; 0 without a file."""
         try:
-            return int((self._footing.cluster / "postmaster.pid").read_text().splitlines()[0])
+            return int((self._user.cluster / "postmaster.pid").read_text().splitlines()[0])
         except (OSError, ValueError, IndexError):
             return 0
 
@@ -301,44 +307,44 @@ class EmbeddedPostgres:
         return self._child.pid if self._child and self._child.poll() is None else None
 
     def _end(self, pid: int | None) -> None:
-        """Ask for an orderly stop, and insist when it takes too long: the next start recovers."""
+        """Stop in order; if that takes too long, at once, and the next start recovers."""
         if pid is None:
             return
         handle = os.pidfd_open(pid)
         try:
-            for request in (signal.SIGINT, signal.SIGQUIT):
-                signal.pidfd_send_signal(handle, request)
-                if select.select([handle], [], [], STOP_SECONDS)[0]:
+            for number in (signal.SIGINT, signal.SIGQUIT):
+                signal.pidfd_send_signal(handle, number)
+                if select.select([handle], [], [], SERVER_STOP_SECONDS)[0]:
                     break
         finally:
             os.close(handle)
         if self._child:
             self._child.wait()
 
-    def _failure(self, doing: str, output: str) -> EmbeddedError:
-        cluster = self._footing.cluster
-        full = shutil.disk_usage(cluster.parent).free < LITTLE_ROOM
+    def _failure(self, action: str, output: str) -> EmbeddedError:
+        cluster = self._user.cluster
+        full = shutil.disk_usage(cluster.parent).free < LOW_DISK_BYTES
         remedy = "free some space on its disk" if full else f"put that right (log: {self._log})"
         return EmbeddedError(
-            f"PostgreSQL could not {doing} {cluster} ({_reason(output)}): {remedy}, "
+            f"PostgreSQL could not {action} {cluster} ({_reason(output)}): {remedy}, "
             "or set PROJECTOR_DATA_DIR to another folder."
         )
 
 
 def _environment() -> dict[str, str]:
-    """Ours without libpq's and the server's variables, which would override the settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return kept | {"LC_ALL": "C"}
+    """Our environment without libpq's and the server's variables, which would override settings."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return others | {"LC_ALL": "C"}
 
 
-def _give(folder: Path, owner: int) -> None:
+def _change_owner(folder: Path, owner: int) -> None:
     if owner != os.geteuid():
         os.chown(folder, owner, owner)
 
 
-def _private(folder: Path, owner: int) -> bool:
-    found = folder.lstat()
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == owner and not found.st_mode & 0o077
+def _is_private(folder: Path, owner: int) -> bool:
+    status = folder.lstat()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == owner and not status.st_mode & 0o077
 
 
 def _pids() -> list[int]:
@@ -346,7 +352,7 @@ def _pids() -> list[int]:
 
 
 def _title(pid: int) -> str:
-    """What a PostgreSQL process says of itself; empty for other programs."""
+    """The title of a PostgreSQL process; empty for other programs."""
     try:
         if Path(f"/proc/{pid}/comm").read_text() != "postgres\n":
             return ""
@@ -357,5 +363,6 @@ def _title(pid: int) -> str:
 
 def _reason(output: str) -> str:
     lines = output.strip().splitlines() or ["it gave no reason"]
-    said = [m[1] for line in lines if (m := re.search(r"(?:FATAL|PANIC|ERROR|error): +(.*)", line))]
-    return (said or lines)[-1]
+    matches = (re.search(r"(?:FATAL|PANIC|ERROR|error): +(.*)", line) for line in lines)
+    errors = [match[1] for match in matches if match]
+    return (errors or lines)[-1]

@@ -1,7 +1,7 @@
-"""Garbage: what a page or an answer makes is freed by count; cycles are looked for rarely.
+"""The garbage collector's frequency: the objects of a batch or an answer are freed by their counts.
 
-The collector walks what lives each time some hundred objects were made: many times in a page or in
-the answer of a large list, and none of these walks finds anything.
+The collector looks for cycles each time some hundred objects were made. That is many times in a
+batch or in the answer of a large list, and it finds nothing there.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ _RARELY = (100_000, 50, 1_000)
 
 
 def collect_rarely() -> None:
-    """From here on in this process."""
+    """Collect rarely from now on in this process."""
     gc.collect()
-    gc.freeze()  # what is there now stays
+    gc.freeze()  # what exists now stays, and is not looked at again
     gc.set_threshold(*_RARELY)
 
 
 @contextmanager
 def collecting_rarely() -> Iterator[None]:
-    """For a while."""
+    """Collect rarely while the block runs."""
     usual = gc.get_threshold()
     gc.set_threshold(*_RARELY)
     try:

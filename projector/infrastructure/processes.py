@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-STOP_SECONDS = 8.0
-LOOK_EVERY_SECONDS = 0.5
-STARTED_BY = "PROJECTOR_STARTED_BY"  # between parent and child, no setting
+CHILD_STOP_SECONDS = 8.0
+PARENT_CHECK_SECONDS = 0.5
+STARTED_BY = "PROJECTOR_STARTED_BY"  # from parent to child; not a setting
 
 
 class Child:
@@ -25,7 +25,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        # In a session of its own: Ctrl-C reaches the parent alone, which stops all in order.
+        # A session of its own: Ctrl-C reaches the parent alone, which stops all children in order.
         self._process = subprocess.Popen(
             self._command, env=self._environment, start_new_session=True, stdin=subprocess.DEVNULL
         )
@@ -39,7 +39,7 @@ class Child:
             return
         self._process.terminate()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(CHILD_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -60,8 +60,8 @@ def die_with_parent() -> None:
 def _die_without(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(LOOK_EVERY_SECONDS)
-        # What was acknowledged is durable, and the parent's successor needs the port.
+            time.sleep(PARENT_CHECK_SECONDS)
+        # All that was acknowledged is durable, and a new parent needs the port.
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

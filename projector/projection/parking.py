@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 from projector.event_log.reader import Entry
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import first_line, is_passing
+from projector.infrastructure.database import first_line, is_transient
 from projector.projection.batch import project
 from projector.projection.partitions import count_projected
 from projector.projection.read_models import TABLES, Key, Table
@@ -102,7 +102,7 @@ def _try_to_fold(  # noqa: PLR0913 - whose events, and whether they stay folded
             new = {key: [entry.recorded() for entry in request]}
             project(cur, store, table, new, known_position=request[0].position - 1)
     except psycopg.Error as error:
-        if is_passing(error) or (error.sqlstate or "22")[:2] not in _CAUSED_BY_EVENTS:
+        if is_transient(error) or (error.sqlstate or "22")[:2] not in _CAUSED_BY_EVENTS:
             raise
         return first_line(error)
     except MemoryError:

@@ -28,7 +28,7 @@ from projector.infrastructure.database import (
     StoreUnavailable,
     become_service,
     connect,
-    is_passing,
+    is_transient,
     translated,
 )
 from projector.infrastructure.gc_tuning import collecting_rarely
@@ -132,7 +132,7 @@ class Runner:
         except (StoreUnavailable, HoleInLog, OtherFold):
             raise
         except Exception as error:
-            if isinstance(error, psycopg.Error) and is_passing(error):
+            if isinstance(error, psycopg.Error) and is_transient(error):
                 raise
             log.warning("a batch is folded subject by subject: %s", error)
             return self._process_batch(connection, max_partitions, _fold_each_subject)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from projector.infrastructure import embedded_postgres as embedded
-from projector.infrastructure import postgres_user as footing
+from projector.infrastructure import postgres_user
 from projector.infrastructure.embedded_postgres import EmbeddedPostgres
 from projector.infrastructure.postgres_user import EmbeddedError
 
@@ -214,7 +214,7 @@ def test_another_version_is_refused(server, data_dir):
 def test_a_foreign_socket_folder_is_not_entered(data_dir, tmp_path, monkeypatch):
     """Somebody else could listen in a folder that is open to others: another one is taken."""
     monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
-    squatted = footing.plain(data_dir).sockets[0]
+    squatted = postgres_user.as_current_user(data_dir).sockets[0]
     squatted.mkdir()
     squatted.chmod(0o777)
     with EmbeddedPostgres(data_dir) as server:
@@ -259,10 +259,10 @@ def moved_home(tmp_path):
 @as_root
 def test_root_without_user_namespaces(moved_home):
     """The server runs as nobody from a folder of its own, and survives a kill there too."""
-    server = EmbeddedPostgres(moved_home, footing=footing.other_user)
+    server = EmbeddedPostgres(moved_home, choose_user=postgres_user.as_nobody)
     url = server.start()
     keep(url, "kept")
-    assert Path(f"/proc/{server.pid()}").stat().st_uid == footing.NOBODY
+    assert Path(f"/proc/{server.pid()}").stat().st_uid == postgres_user.NOBODY
     os.kill(server.pid(), signal.SIGKILL)
     assert kept(server.start()) == ["kept"]
     server.stop()
@@ -274,4 +274,4 @@ def test_root_without_user_namespaces(moved_home):
 def test_roots_cluster_is_not_abandoned(data_dir):
     """Where namespaces are refused later on, the sentence says so instead of starting empty."""
     with pytest.raises(EmbeddedError, match="belongs to root"):
-        EmbeddedPostgres(data_dir, footing=footing.other_user).start()
+        EmbeddedPostgres(data_dir, choose_user=postgres_user.as_nobody).start()

@@ -2,8 +2,8 @@
 
 Rule: a seal is a function of the rows alone, and later rows change no full segment. That works
 since positions have no holes, and no ledger gets a row of a time before that of the log's last
-event. Each row is hashed here, in the bytes in which the server sends it (binary `COPY`: each column
-after its length), so that no result computed by the server is believed.
+event. Each row is hashed here, in the bytes in which the server sends it (binary `COPY`: each
+column after its length), so that no result computed by the server is believed.
 """
 
 from __future__ import annotations

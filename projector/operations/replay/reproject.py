@@ -14,7 +14,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.event_log.store import EventStore
-from projector.infrastructure.database import is_passing
+from projector.infrastructure.database import is_transient
 from projector.operations.batches import MOST_EVENTS
 from projector.operations.diff import Changed, changed, shown
 from projector.projection.batch import project
@@ -38,7 +38,7 @@ def refold(
         with cur.connection.transaction():
             _fold(cur, store, table, upto)
     except psycopg.Error as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
         _fold_apart(cur, store, table, upto)
     except MemoryError:
