@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector.domain.events import Origin
 from projector.domain.fold import Fold
 from projector.projection.read_models import AGENTS, TASKS
 from tests import counting
-from tests.conftest import over_http
-from tests.integration.driving import arrived, moments, stories
+from tests.conftest import erase, over_http
+from tests.examples import RECORDED, at, login, story, v1
+from tests.integration.driving import arrived, deliver, moments, stories
+from tests.laws.memory import MemoryLog
 from tests.strategies import believable_deliveries, noisy_deliveries
 
 Key = tuple[str, str]
@@ -28,14 +31,47 @@ def test_a_summary_is_what_one_counts_in_views_and_histories(timed, lives, data)
     site, clock = timed
     log = arrived(site, clock, data, lives)
     for _ in range(3):
-        at, known_at = moments(data, log, clock)
-        now = next(time for time in (at, known_at, clock.now) if time is not None)
+        happened, known_at = moments(data, log, clock)
+        now = next(time for time in (happened, known_at, clock.now) if time is not None)
         window = data.draw(st.sampled_from(WINDOWS))
         part = data.draw(st.sampled_from(PARTS))
-        agents, tasks = (stories(log, table, at, known_at, clock.now) for table in (AGENTS, TASKS))
-        query = {"at": at, "knownAt": known_at, "window": window} | part
+        agents, tasks = (
+            stories(log, table, happened, known_at, clock.now) for table in (AGENTS, TASKS)
+        )
+        query = {"at": happened, "knownAt": known_at, "window": window} | part
         told = site.get("/api/v1/summary", query_string=query).json
         assert counting.summary(*chosen(agents, tasks, part), now, window) == without_grounds(told)
+
+
+def test_a_reconciled_event_that_a_later_webhook_restates_counts_until_then(timed):
+    """Before the webhook's time nothing restates it: summary and views of then agree."""
+    site, clock = timed
+    erase(site.url)
+    log, clock.now = MemoryLog(), RECORDED
+    webhooks = story(login(0, "ann", "Available"), login(0, "bob", "Available"),
+                     v1(10_900, "ann", "ringing", "call"), v1(60_000, "ann", "available", "call"),
+                     v1(60_000, "bob", "idle"))  # fmt: skip
+    told_again = [v1(10_000, "ann", "ringing", "call") | {"id": "r1"}]
+    deliver(site, log, [*webhooks], clock.now, Origin.WEBHOOK)
+    deliver(site, log, told_again, clock.now, Origin.RECONCILIATION)
+    site.project()
+    for moment, by_status, busy in (
+        (9_999, {"available": 2}, 0),
+        (10_000, {"available": 1, "ringing": 1}, 0),
+        (10_500, {"available": 1, "ringing": 1}, 500),
+        (10_899, {"available": 1, "ringing": 1}, 899),
+        (10_900, {"available": 1, "ringing": 1}, 0),
+        (12_000, {"available": 1, "ringing": 1}, 1_100),
+    ):
+        for part in PARTS[:2]:
+            query = {"at": at(moment), "window": 8_000} | part
+            summary = site.get("/api/v1/summary", query_string=query).json
+            agents = stories(log, AGENTS, at(moment), None, clock.now)
+            assert counting.summary(agents, {}, at(moment), 8_000)["agents"] == summary["agents"]
+            assert by_status == summary["agents"]["byStatus"]
+            assert {"value": busy / (min(moment, 8_000) * 2), "count": 2} == {
+                name: summary["occupancy"][name] for name in ("value", "count")
+            }
 
 
 PARTS: list[dict[str, str]] = [

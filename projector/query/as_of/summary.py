@@ -17,6 +17,8 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
 
 from projector.contract.summary import AgentsShape, Summary, TasksShape
+from projector.domain.agent import AgentState
+from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin
 from projector.domain.fold import S
 from projector.domain.metrics import (
     ALL_TOTALS,
@@ -34,7 +36,14 @@ from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import AGENTS, TASKS, Key, Table, kpi_facts_to_array
 from projector.projection.snapshots import WAS_KNOWN
-from projector.query.as_of.reconstruct import AsOf, recall, teams
+from projector.query.as_of.reconstruct import (
+    ENDLESS,
+    AsOf,
+    Recalled,
+    intervals_known,
+    recall,
+    teams,
+)
 from projector.query.conditions import (
     EXISTED,
     MAY_BE_OPEN,
@@ -123,15 +132,64 @@ class _Floor:
 
     def agents(self, members: Collection[Key] | None) -> Sequence[Row]:
         """Agents by status, and how long they were at work and ready."""
+        reconciled = self._reconciled_agents(members)
         query = sql.SQL(_AGENTS).format(
             known=WAS_KNOWN,
             stands=_STANDS,
             chosen=self._chosen(),
             among=_ALL if members is None else _IS_MEMBER,
+            elsewhere=_IS_RECONCILED if reconciled else _NONE,
         )
-        return self._counted(
-            query, _columns(members or ()) | {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
+        counted = self._counted(
+            query,
+            _columns(members or ())
+            | {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
+            | {
+                "reconciled_orgs": [org_id for org_id, _ in reconciled],
+                "reconciled_ids": [id_ for _, id_ in reconciled],
+            },
         )
+        return [*counted, *reconciled.values()]
+
+    def _reconciled_agents(self, members: Collection[Key] | None) -> dict[Key, Row]:
+        """The agents whose stored intervals may not be what their view at ``at`` shows.
+
+        They have a reconciled event within the tolerance before ``at``. A webhook after ``at`` may
+        restate it: then the stored intervals go by the webhook, though at ``at`` only the
+        reconciled event had happened.
+        """
+        if self._as_of.at is None:
+            return {}
+        among = None if members is None else {*members}
+        condition = sql.SQL("NOT {} AND (v.org_id, v.id) IN {}").format(_STANDS, _RECONCILED_AGENTS)
+        return {
+            key: self._agent(key, recalled)
+            for some in self._recalled(AGENTS, condition)
+            for key, recalled in some.items()
+            if among is None or key in among
+        }
+
+    def _agent(self, key: Key, recalled: Recalled[AgentState]) -> Row:
+        """One agent, counted from its intervals as of both times."""
+        start, now, last = self._parameters["start"], self._as_of.now, recalled.state.last_event
+        intervals = intervals_known(
+            self._cur, AGENTS, key, self._as_of, recalled, first=start + 1, limit=ENDLESS
+        )
+        spent: Counter[str] = Counter()
+        for interval, end in zip(
+            intervals, [*(it.start for it in intervals[1:]), now], strict=True
+        ):
+            spent[interval.display.status] += max(0, min(end, now) - max(interval.start, start))
+        at_work, ready = sum(spent[status] for status in BUSY_STATUSES), spent[READY_STATUS]
+        return {
+            "status": intervals[-1].display.status,
+            "last_event_type": last.type if last else "",
+            "total": 1,
+            "at_work_ms": at_work,
+            "ready_ms": ready,
+            "agents": int(at_work + ready > 0),
+            "agents_newest": last.time if last and at_work + ready > 0 else None,
+        }
 
     def tasks(
         self,
@@ -243,10 +301,19 @@ _KPI_FACTS = sql.SQL(", ").join(
     for number, field in enumerate(fields(KpiFacts), start=1)
 )
 # Qualified: within a subquery of the log, `position` alone would be that of an event.
-_STANDS = sql.SQL("(v.position <= %(known_position)s AND v.last_event_time <= %(upto)s)")
-_ALL = sql.SQL("TRUE")
+_STANDS = sql.SQL("(v.position <= %(known)s AND v.last_event_time <= %(upto)s)")
+_ALL, _NONE = sql.SQL("TRUE"), sql.SQL("FALSE")
 _MEMBERS = sql.SQL("(SELECT * FROM unnest(%(member_orgs)s::text[], %(member_ids)s::text[]))")
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN {}").format(_MEMBERS)
+_RECONCILED_AGENTS = sql.SQL("""(
+    SELECT org_id, agent_id FROM log
+    WHERE time > %(upto)s - {tolerance} AND time <= %(upto)s AND position <= %(known)s
+        AND origin = {origin} AND agent_bucket IS NOT NULL
+)""").format(tolerance=RECONCILIATION_TOLERANCE_MS, origin=Origin.RECONCILIATION.value)
+_IS_RECONCILED = sql.SQL(
+    "(v.org_id, v.id) IN"
+    " (SELECT * FROM unnest(%(reconciled_orgs)s::text[], %(reconciled_ids)s::text[]))"
+)
 # In the list of a SELECT the members are hashed once.
 _HAS_MEMBER = sql.SQL(
     "(SELECT bool_or((v.org_id, a.id) IN {})"
@@ -288,7 +355,7 @@ _AGENTS = """
             ) AS i
         ) AS i
     ) AS own
-    WHERE status IS NOT NULL AND {chosen} AND {among}
+    WHERE status IS NOT NULL AND {chosen} AND {among} AND NOT {elsewhere}
     GROUP BY status, last.type
 """
 
