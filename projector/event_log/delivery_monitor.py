@@ -16,8 +16,7 @@ from typing import Literal
 
 from psycopg import sql
 
-from projector.domain.task import HOUR_MS
-from projector.infrastructure.clock import now_ms
+from projector.infrastructure.clock import HOUR_MS, now_ms
 from projector.infrastructure.database import Pool, StoreUnavailable, translated
 from projector.infrastructure.sql import Columns
 
