@@ -4,6 +4,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Two processes, each with a database server and ports of its own; the first one done helps the other.
 PARALLEL := -n 2 --dist worksteal
+# The tests of the pure core: without a database, the simulator, servers and processes.
+PURE := tests/laws tests/unit $(patsubst %,--ignore=tests/unit/test_%.py,\
+	architecture cli settings simulate vendor_client)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test quick laws lint types check mutants bench demo clean
@@ -19,8 +22,8 @@ run: $(READY)  ## start the service in the foreground
 test: $(READY)  ## run the tests, two at a time; TESTARGS="-k name" selects
 	$(BIN)/python -m pytest $(PARALLEL) $(TESTARGS)
 
-quick: $(READY)  ## run the tests that need no database, each law on 20 examples
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) tests/unit tests/laws $(TESTARGS)
+quick: $(READY)  ## run the laws and the tests of the pure core, each law on 20 examples
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) $(PURE) $(TESTARGS)
 
 laws: $(READY)  ## try each law on 2,000 lives and 2,000 noises
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest $(PARALLEL) tests/laws $(TESTARGS)
