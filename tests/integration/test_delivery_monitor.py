@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projector.domain.task import HOUR_MS
 from projector.event_log.delivery_monitor import (
     EXPECTED_AT_LEAST,
     WEEK_HOURS,
@@ -17,6 +16,7 @@ from projector.event_log.delivery_monitor import (
     rate,
     silence,
 )
+from projector.infrastructure.clock import HOUR_MS
 from tests.conftest import open_site
 from tests.examples import v2
 from tests.integration.driving import Clock

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Cursor
 
-from projector.event_log.store import _APPEND, Request, _columns
+from projector.event_log.store import _APPEND, _OFFERED, Request, _offered_rows
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import become_service, connect
 from projector.projection import batch as projections
@@ -275,8 +275,8 @@ def test_slow_and_aborted_appenders_leave_no_skip(site):
             with suppress(psycopg.Error), connect(site.url) as connection:
                 become_service(connection)
                 with connection.transaction():
-                    columns = _columns([Request(events=[offered])])
-                    connection.execute(_APPEND, (*columns, now_ms()))
+                    columns = _OFFERED.parameters(_offered_rows([Request(events=[offered])]))
+                    connection.execute(_APPEND, {**columns, "now_ms": now_ms()})
                     connection.execute("SELECT pg_sleep(0.002)")
                     if (place + number) % 4 == 0:
                         raise psycopg.Rollback

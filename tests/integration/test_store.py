@@ -14,7 +14,7 @@ import pytest
 from psycopg.rows import tuple_row
 
 from projector.domain.events import PARTITIONS, Offered
-from projector.event_log.store import _APPEND, EventStore, Request, _columns
+from projector.event_log.store import _APPEND, _OFFERED, EventStore, Request, _offered_rows
 from projector.infrastructure.database import become_service, connect, open_pool
 from projector.projection.partitions import begin_batch, end_batch
 from projector.projection.read_models import FOLD_VERSION
@@ -208,5 +208,5 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
 
 def _append_within(connection: Any, names: list[str]) -> None:
     """What ``EventStore.append`` does, inside a transaction that the caller ends."""
-    columns = _columns([request(*names)])
-    connection.cursor(row_factory=tuple_row).execute(_APPEND, (*columns, NOW))
+    columns = _OFFERED.parameters(_offered_rows([request(*names)]))
+    connection.cursor(row_factory=tuple_row).execute(_APPEND, {**columns, "now_ms": NOW})
