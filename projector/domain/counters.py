@@ -1,8 +1,7 @@
 """Counters: what is counted and summed over the life of a subject.
 
-Rule: events only add to counters, and no step of a fold reads them. So what an event adds can be
-told apart from what it changes: a late event adds the same amount to all later counters, and
-nothing need be folded again for that.
+Rule: events only add to counters, and no event is folded by what counters say. So a late event adds
+the same amount to all later counters, and nothing need be folded again for that.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ from types import MappingProxyType
 EVENT_COUNT, ANOMALY_COUNT = "events", "anomalies"
 OFFERS, HOLDS, CONSULTS = "offers", "holds", "consults"
 CONFERENCES, TRANSFERS = "conferences", "transfers"
-AGENT_REFUSALS = (
-    "refusals"  # offers that ended since the agent did not respond, as the agents' events say
-)
-SYSTEM_REFUSALS = "refused-offers"  # the same, as the task's events say
+# Offers without a response: as agents' events report them, and as the task's own events do.
+AGENT_REFUSALS, SYSTEM_REFUSALS = "refusals", "refused-offers"
 QUEUED, TALK, HOLD, CONSULT, WRAP_UP = "queued-ms", "talk-ms", "hold-ms", "consult-ms", "wrap-up-ms"
 
 # A state to the counter of the time that was spent in it (ms), without the time still running.

@@ -86,7 +86,7 @@ class _BatchFold(Generic[S]):
         repair = SubjectRepair(
             self._table,
             state.text,
-            at=state.state,
+            loaded=state.state,
             counters=state.counters,
             late_counts=late_counts,
             stored=None if state.text is None else self._reader(key),
@@ -109,7 +109,7 @@ class _BatchFold(Generic[S]):
         """
         if not live:
             return [repair]
-        if repair.leaves_the_end():
+        if repair.leaves_end_unchanged():
             return [repair, self._continue(key, state, live, repair.changes.late_counts)]
         return [joint_repair for _, joint_repair in self._repairs({key: new})]
 

@@ -1,8 +1,8 @@
-"""The change set: all that changes in the tables when a subject gets some requests.
+"""The change set: all that some requests change in the tables of a subject.
 
-Rule: ticks are replaced by ticks, and only what differs is a change. A row that one request begins
-and a later request of the same batch ends is written too, because it was known in between. So the
-rows depend on the log alone, and a reader finds what was known at any position of it.
+Rule: ticks replace ticks, and only what differs is a change. A row that one request begins and a
+later request of the same batch ends is written too, because it was known in between. So the rows
+depend on the log alone, and a reader finds what was known at any position of the log.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ChangeSet:
     snapshots: RowChanges[Snapshot] = field(default_factory=RowChanges)
     late_counts: list[LateCount] = field(default_factory=list)
     anomalies: dict[int, Anomaly] = field(default_factory=dict)  # new ones, by event's position
-    withdrawn: set[int] = field(default_factory=set)  # positions of stored anomalies
+    withdrawn: set[int] = field(default_factory=set)  # stored anomalies, by event's position
     corrections: list[Correction] = field(default_factory=list)
 
     def record(
@@ -106,9 +106,9 @@ class ChangeSet:
         counters: Counters,
         is_late: bool = False,
     ) -> None:
-        """Note that a request put new ticks in the place of others.
+        """Record that the request at a position replaced some ticks by new ones.
 
-        ``counters`` are those before the first of them.
+        ``counters`` are the counters before the first of these ticks.
         """
         self.last_time = max(
             self.last_time, *(ticks[-1].time for ticks in (replaced, new) if ticks)
@@ -120,9 +120,9 @@ class ChangeSet:
             self.late_counts.append(LateCount(time=time, known_from=position, added=added))
         self.intervals.replace(position, intervals(replaced), intervals(new))
         before = _snapshots(replaced, counters)
-        # A snapshot that only counts more stays as it is: readers add the late count.
-        counted = {time: it.with_more(added) if is_late else it for time, it in before.items()}
-        self.snapshots.replace(position, counted, _snapshots(new, counters))
+        # A stored snapshot that differs in its counters alone stays: readers add the late count.
+        expected = {time: it.with_more(added) if is_late else it for time, it in before.items()}
+        self.snapshots.replace(position, expected, _snapshots(new, counters))
         self._record_anomalies(_anomalies(replaced), _anomalies(new))
 
     def _record_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
@@ -140,7 +140,7 @@ def intervals(ticks: Iterable[Tick]) -> dict[int, Interval]:
 
 
 def total(ticks: Iterable[Tick]) -> Counters:
-    """What some ticks add to the counters together."""
+    """The sum of what some ticks add to the counters."""
     counters = Counters()
     for tick in ticks:
         counters.add(tick.counters)

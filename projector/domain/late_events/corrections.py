@@ -1,8 +1,8 @@
-"""Corrections: where one sequence of intervals shows other than another did.
+"""Corrections: the stretches of time in which one sequence of intervals differs from another.
 
-The rule of this file: what counts is what an instant shows. Where nothing had been shown before,
-nothing is corrected, and neither is it a correction that a running interval ends when a late event
-says (semantics 8).
+Rule: two sequences are compared by what each shows at an instant. Where nothing was shown before,
+nothing is corrected. A late event that only ends the open interval corrects nothing either
+(semantics 8).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from projector.domain.fold import DisplayState, Interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownInterval:
-    """An interval as it was shown, with its end; null where it was open (epoch ms)."""
+    """An interval with its end (epoch ms); None where it was open."""
 
     interval: Interval
     end: int | None
@@ -26,16 +26,16 @@ class ShownInterval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correction:
-    """A stretch of time in which a request changed what had been shown (epoch ms)."""
+    """A stretch of time in which a request changed what was shown (epoch ms)."""
 
     start: int
-    end: int | None  # null: to this day
-    before: Sequence[ShownInterval]  # uncut
+    end: int | None  # None: it is not over
+    before: Sequence[ShownInterval]  # those that overlap the stretch, in their full length
     after: Sequence[ShownInterval]
     late: Sequence[Recorded]  # the request's late events, in order
 
-    def closes_the_open_one(self) -> bool:
-        """Whether nothing happened but that the running interval ended when a late event says."""
+    def only_ends_open_interval(self) -> bool:
+        """Whether the only change is that a late event ended the open interval."""
         return (
             self.end is None
             and len(self.before) == 1
@@ -47,9 +47,9 @@ class Correction:
 def corrections(
     before: Sequence[Interval], after: Sequence[Interval], end: int | None, late: Sequence[Recorded]
 ) -> Iterator[Correction]:
-    """The longest stretches in which one sequence of intervals shows other than the other.
+    """The longest stretches in which two sequences of intervals show different things, in order.
 
-    Where nothing had been shown before, nothing is corrected. Both end at ``end`` (null: never).
+    ``end`` is the end of both sequences (epoch ms; None: open), ``late`` the request's late events.
     """
     starts = sorted({interval.start for interval in (*before, *after)})
     changed: list[tuple[int, int | None]] = []
@@ -72,8 +72,8 @@ def corrections(
 
 
 def _at(intervals: Sequence[Interval], time: int) -> DisplayState | None:
-    place = bisect_right(intervals, time, key=lambda interval: interval.start)
-    return intervals[place - 1].display if place else None
+    count = bisect_right(intervals, time, key=lambda interval: interval.start)
+    return intervals[count - 1].display if count else None
 
 
 def _overlapping(

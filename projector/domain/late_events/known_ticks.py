@@ -1,7 +1,7 @@
 """The known ticks of a subject: its events by millisecond, read from storage as a fold needs them.
 
-Rule: nothing is read before something depends on it. A live event needs no read at all; a late event
-usually ends after the few events behind it.
+Rule: nothing is read before a result depends on it. A live event needs no read. A late event
+usually needs the few events after it, since then both folds are equal again.
 """
 
 from __future__ import annotations
@@ -19,28 +19,31 @@ from projector.domain.fold import Anomaly, Interval
 
 @dataclass(slots=True)
 class Tick:
-    """All events of one millisecond, and what came of folding them."""
+    """All events of one millisecond, and the results of folding them."""
 
     time: int  # epoch ms
     events: Sequence[Recorded]  # in order, restatements included
     intervals: Sequence[Interval] = ()  # that begin here
     anomalies: Sequence[Anomaly] = ()
     counters: Counters = field(default_factory=Counters)  # what this tick adds
-    state: str | None = None  # after it, where it is saved
+    state: str | None = None  # the state after this tick as text, if it is saved
     has_snapshot: bool = False
 
 
 class StoredSubject(Protocol):
-    """What a fold asks of storage about its subject. Times are epoch ms."""
+    """What a repair asks of storage about its subject. Times are epoch ms."""
 
     def events_after(self, time: int) -> Sequence[Recorded]:
-        """The next stored events after a time, whole milliseconds, in order; none at the end."""
+        """Some of the stored events after a time, in order; empty where there are none.
+
+        They are the next ones, and all of each millisecond.
+        """
 
     def interval_at_start(self) -> Interval | None:
-        """The stored interval in which the fold begins."""
+        """The stored interval in force where the fold begins; None where there is none."""
 
     def next_interval_start(self, time: int) -> int | None:
-        """The start of the first stored interval after a time."""
+        """The start of the first stored interval after a time; None where there is none."""
 
 
 class NothingStored:
@@ -57,15 +60,15 @@ class NothingStored:
 
 
 class KnownTicks:
-    """The ticks from the fold's beginning on, in order of time.
+    """The ticks from where the fold begins on, in order of time.
 
-    ``context`` are stored events of the reconciliation tolerance before the beginning: later events
+    ``context`` are the stored events within the reconciliation tolerance before that: later events
     may state the same facts.
     """
 
     def __init__(self, stored: StoredSubject | None, context: Sequence[Recorded]) -> None:
         self.ticks: list[Tick] = []
-        self.is_complete = stored is None  # all that is stored has been read
+        self.is_complete = stored is None  # all stored events are read
         self.has_reconciled = any(map(is_reconciled, context))
         self._stored = stored or NothingStored()
         self._context = context
@@ -79,8 +82,8 @@ class KnownTicks:
         begin = self.index_at(first)
         return self.ticks[begin : bisect_right(self.ticks, last, lo=begin, key=_time)]
 
-    def events_near(self, time: int) -> Iterator[Recorded]:
-        """The events that are near enough in time to state the same facts."""
+    def events_within_tolerance(self, time: int) -> Iterator[Recorded]:
+        """The known events that are close enough to a time to state facts of that time."""
         self.read_to(time + RECONCILIATION_TOLERANCE_MS)
         yield from within_tolerance(self._context, time)
         for tick in self.between(
@@ -89,7 +92,7 @@ class KnownTicks:
             yield from tick.events
 
     def read_to(self, time: int) -> None:
-        """Read until a stored event after a time is known, or all are."""
+        """Read until an event after a time is known, or all stored events are."""
         while not self.is_complete and (not self.ticks or self.ticks[-1].time <= time):
             self.read_more()
 
@@ -107,11 +110,12 @@ class KnownTicks:
 
 
 def is_reconciled(recorded: Recorded) -> bool:
+    """Whether reconciliation brought the event."""
     return recorded.origin is Origin.RECONCILIATION
 
 
 def within_tolerance(events: Iterable[Recorded], time: int) -> Iterator[Recorded]:
-    """The events that are near enough to a time to state facts of it."""
+    """Those of some events that are close enough to a time to state facts of that time."""
     return (it for it in events if abs(it.time - time) <= RECONCILIATION_TOLERANCE_MS)
 
 

@@ -1,9 +1,9 @@
-"""Repair: requests of events go into one subject, in whatever order they arrive.
+"""Repair: requests are applied to one subject, in whatever order they arrive.
 
 Rule: a late event costs what it disturbs. From the state before it two folds run side by side, one
-without the late event and one with it. Where both states are equal, all later ticks stay as they
-are. The difference between the two is what the request changed, so it depends on the log alone and
-not on the batches in which somebody read the log.
+without the request and one with it. Where both states are equal again, all later ticks stay as they
+are. The difference between the two folds is what the request changed. So it depends on the log
+alone, and not on the batches in which the log is read.
 
 An in-order event is always the newest, so there is no earlier result to compare with. That is why
 live processing and replay use the same code. Decision 0008 has a picture.
@@ -34,60 +34,61 @@ from projector.domain.late_events.subject_fold import StateCodec, SubjectFold
 class SubjectRepair(Generic[S]):
     """Applies requests to one subject, from a stored state on.
 
-    ``base`` is that state (null: no event yet), ``at`` the same state where it is loaded already,
-    and ``counters`` are the counters there. ``late_counts`` are what requests add before it that
-    are not applied here. ``stored`` answers for the events after ``base`` (null: there are none),
-    and ``context`` are the events of the reconciliation tolerance before it.
+    ``base`` is the text of that state (None: before any event). ``loaded`` is that state, if the
+    caller has loaded it. ``counters`` are the counters there, and ``late_counts`` what late
+    requests of the same batch, which are not applied here, add to them. ``stored`` answers for the events
+    after ``base`` (None: there are none). ``context`` are the stored events within the
+    reconciliation tolerance before it.
     """
 
-    def __init__(  # noqa: PLR0913 - where the fold begins, and what is known around it
+    def __init__(  # noqa: PLR0913 - where the fold begins, and what is stored around it
         self,
         codec: StateCodec[S],
         base: str | None = None,
         *,
-        at: S | None = None,
+        loaded: S | None = None,
         counters: Mapping[str, int] = NO_COUNTS,
         late_counts: Iterable[LateCount] = (),
         stored: StoredSubject | None = None,
         context: Sequence[Recorded] = (),
     ) -> None:
         self._known = KnownTicks(stored, context)
-        self._fold = SubjectFold(codec, base, self._known, at=at, counters=counters)
+        self._fold = SubjectFold(codec, base, self._known, loaded=loaded, counters=counters)
         self._stored = stored or NothingStored()
         self._late_counts = deque(late_counts)
         self._interval_at_start: tuple[Interval | None] | None = None  # once it is read
-        self._depends_on_the_end = False
+        self._depends_on_end = False
         self.changes = ChangeSet()
 
     # --- results ---
 
     def state(self) -> S | None:
-        """The state after all known events, without counters; null where the stored one stays."""
-        is_at_the_end = self._known.is_complete and self._fold.folded == len(self._known.ticks)
-        return self._fold.at.state if is_at_the_end else None
+        """The state after all events, without counters; None where the stored state stays."""
+        is_at_end = self._known.is_complete and self._fold.folded == len(self._known.ticks)
+        return self._fold.current.state if is_at_end else None
 
-    def leaves_the_end(self) -> bool:
-        """Whether the last known event and its state stay as stored, and no change depends on it."""
+    def leaves_end_unchanged(self) -> bool:
+        """Whether the last event and its state stay as stored, and no change depends on them."""
         has_later = (
             not self._known.is_complete or self._known.ticks[-1].time > self.changes.last_time
         )
-        return has_later and not self._depends_on_the_end
+        return has_later and not self._depends_on_end
 
     # --- requests ---
 
     def apply(self, requests: Sequence[Sequence[Recorded]]) -> None:
-        """Apply requests one after the other; the events of each are in order."""
-        begins = [request[0].time for request in requests]
-        for request, next_begin in zip(requests, [*begins[1:], None], strict=True):
-            self._apply_request(request, next_begin)
+        """Apply requests in the order of their positions; the events of each are in order."""
+        starts = [request[0].time for request in requests]
+        for request, next_start in zip(requests, [*starts[1:], None], strict=True):
+            self._apply_request(request, next_start)
 
-    def _apply_request(self, request: Sequence[Recorded], next_begin: int | None) -> None:
-        """Apply one request; ``next_begin`` is the first time of the next one."""
+    def _apply_request(self, request: Sequence[Recorded], next_start: int | None) -> None:
+        """Apply one request; ``next_start`` is the time of the first event of the next one."""
         first, last = request[0].time, request[-1].time
         while self._late_counts and self._late_counts[0].known_from < request[0].request_position:
             self._fold.counters.add(self._late_counts.popleft().added)
-        if next_begin == last:
-            # The next request belongs to the same millisecond, which is then folded again.
+        if next_start == last:
+            # The next request begins in the same millisecond, which may be folded again then.
             self._fold.save_state_before(last)
         self._known.read_to(last + RECONCILIATION_TOLERANCE_MS)
         known = self._known
@@ -102,7 +103,10 @@ class SubjectRepair(Generic[S]):
             self._merge_late(request, start, last + window)
 
     def _restatement_window(self, first: int, last: int) -> int:
-        """How far around a request (ms) facts may be restated because of reconciled events."""
+        """How far around a request (ms) events may restate facts of it, or facts of them.
+
+        It is 0 where there is no reconciled event: then only events of one millisecond may.
+        """
         around = self._known.between(
             first - RECONCILIATION_TOLERANCE_MS, last + RECONCILIATION_TOLERANCE_MS
         )
@@ -110,7 +114,7 @@ class SubjectRepair(Generic[S]):
         return RECONCILIATION_TOLERANCE_MS if any(map(is_reconciled, events)) else 0
 
     def _is_newest(self, request: Sequence[Recorded], start: int, window: int) -> bool:
-        """Whether no known event comes after the request's first."""
+        """Whether all known events come before the request's first event."""
         ticks = self._known.ticks
         if start == len(ticks):
             return True
@@ -119,16 +123,16 @@ class SubjectRepair(Generic[S]):
             window == 0
             and self._is_last_tick(start, time)
             and ticks[start].events[-1].order < request[0].order
-            and self._fold.at.can_apply_more(time)
+            and self._fold.current.can_apply_more(time)
         )
 
     def _is_last_tick(self, index: int, time: int) -> bool:
-        """Whether the tick at an index has this time, is folded and is the last one known."""
+        """Whether the tick at an index is the last known one, is folded and has this time."""
         ticks = self._known.ticks
         return index == len(ticks) - 1 == self._fold.folded - 1 and ticks[index].time == time
 
     def _append(self, request: Sequence[Recorded]) -> None:
-        """Fold the request after all that is known."""
+        """Fold a request that comes after all known events."""
         ticks, fold = self._known.ticks, self._fold
         replaced = [tick for tick in ticks[-1:] if tick.time == request[0].time]
         new = []
@@ -136,7 +140,7 @@ class SubjectRepair(Generic[S]):
             if replaced and replaced[0].time == time:
                 new.append(fold.extend_last_tick(replaced[0], list(events), request))
             else:
-                new.append(fold.fold_tick(fold.at, time, list(events), request))
+                new.append(fold.fold_tick(fold.current, time, list(events), request))
         start = len(ticks) - len(replaced)
         counters = fold.counters_before(start)
         ticks[start:] = new
@@ -144,27 +148,28 @@ class SubjectRepair(Generic[S]):
         self._record(request, replaced, new, counters)
 
     def _redo_last_millisecond(self, request: Sequence[Recorded]) -> None:
-        """Fold the last tick again: the request's events belong among those it has."""
+        """Fold the last tick again: the request's events belong between those that it has."""
         ticks, fold = self._known.ticks, self._fold
-        late, last, before = self._late_events(request), ticks[-1], fold.at
+        late, last, before = self._late_events(request), ticks[-1], fold.current
         start = len(ticks) - 1
-        fold.at = fold.fold_before(start)
+        fold.current = fold.fold_before(start)
         counters = fold.counters_before(start)
-        tick = fold.fold_tick(fold.at, last.time, in_order([*last.events, *request]), request)
+        tick = fold.fold_tick(fold.current, last.time, in_order([*last.events, *request]), request)
         ticks[start] = tick
         self._record(request, [last], [tick], counters, is_late=bool(late))
         if late:
             self._correct(late, start, [last], [tick], before)
 
     def _merge_late(self, request: Sequence[Recorded], start: int, safe_time: int) -> None:
-        """Fold on from a tick without and with the request, until both states are equal.
+        """Fold from a tick on, without and with the request, until both states are equal.
 
-        They are not compared before ``safe_time``: until then the request may restate facts.
+        The states are not compared before ``safe_time`` (epoch ms): until then the request and
+        known events may state the same facts.
         """
         ticks, fold = self._known.ticks, self._fold
         late, counters = self._late_events(request), fold.counters_before(start)
         without, with_request = fold.fold_before(start), fold.fold_before(start)
-        waiting = deque(
+        request_ticks = deque(
             (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
         )
         index, new, are_equal = start, list[Tick](), False
@@ -172,24 +177,24 @@ class SubjectRepair(Generic[S]):
             if index == len(ticks):
                 self._known.read_more()
             tick = ticks[index] if index < len(ticks) else None
-            if tick is None and not waiting:
+            if tick is None and not request_ticks:
                 break
             added: Sequence[Recorded] = ()
-            if waiting and (tick is None or waiting[0][0] <= tick.time):
-                time, added = waiting.popleft()
+            if request_ticks and (tick is None or request_ticks[0][0] <= tick.time):
+                time, added = request_ticks.popleft()
             if tick is not None and not (added and time < tick.time):
                 ticks[index] = tick = fold.fold_tick(without, tick.time, tick.events)
                 index += 1
                 events = in_order([*tick.events, *added]) if added else tick.events
                 new.append(fold.fold_tick(with_request, tick.time, events, request))
-                if not waiting and tick.time >= safe_time:
+                if not request_ticks and tick.time >= safe_time:
                     are_equal = without.state == with_request.state
-            else:
+            else:  # nothing is known in this millisecond
                 new.append(fold.fold_tick(with_request, time, added, request))
         replaced, unchanged = ticks[start:index], ticks[index : fold.folded]
         ticks[start:index] = new
         if index >= fold.folded:
-            fold.folded, fold.at = start + len(new), with_request
+            fold.folded, fold.current = start + len(new), with_request
         else:
             fold.folded += len(new) - len(replaced)
         self._record(request, replaced, new, counters, is_late=bool(late), unchanged=unchanged)
@@ -197,7 +202,7 @@ class SubjectRepair(Generic[S]):
             self._correct(late, start, replaced, new, None if are_equal else without)
 
     def _late_events(self, request: Sequence[Recorded]) -> Sequence[Recorded]:
-        """The events of a request before the last event that was known."""
+        """The events of a request that come before the last event of the subject."""
         if not self._known.is_complete:
             return request
         if not self._known.ticks:
@@ -205,7 +210,7 @@ class SubjectRepair(Generic[S]):
         newest = self._known.ticks[-1].events[-1].order
         return [recorded for recorded in request if recorded.order < newest]
 
-    def _record(  # noqa: PLR0913 - what is replaced by what, and the counters around it
+    def _record(  # noqa: PLR0913 - what replaces what, and the counters before and after it
         self,
         request: Sequence[Recorded],
         replaced: Sequence[Tick],
@@ -215,6 +220,7 @@ class SubjectRepair(Generic[S]):
         is_late: bool = False,
         unchanged: Sequence[Tick] = (),
     ) -> None:
+        """Record the changes of a request, and move the counters behind the folded ticks."""
         position = request[0].request_position
         self.changes.record(position, replaced, new, counters=counters, is_late=is_late)
         for tick in chain(new, unchanged):
@@ -231,9 +237,9 @@ class SubjectRepair(Generic[S]):
         new: Sequence[Tick],
         without: Fold[S] | None,
     ) -> None:
-        """Keep what changed of what had been shown.
+        """Record what changed of what was shown.
 
-        ``without`` is the fold without the late events, null where both folds became equal.
+        ``without`` is the fold without the request; None where both folds became equal.
         """
         before, after = [*intervals(replaced).values()], [*intervals(new).values()]
         shown_at = late[0].recorded_time
@@ -241,7 +247,7 @@ class SubjectRepair(Generic[S]):
         if without is None:
             end = self._end_of_disturbance(start + len(new), shown_at)
         elif self._fold.codec.has_deadlines:
-            # What time alone had shown, and what it would have shown, until the request came.
+            # The intervals that time alone began until the request was recorded, in both folds.
             before += _begun_by_time(without, shown_at)
             after += _begun_by_time(self._fold.fold_before(len(self._known.ticks)), shown_at)
         if before == after:
@@ -249,7 +255,7 @@ class SubjectRepair(Generic[S]):
         interval = self._interval_before(start)
         first = [] if interval is None else [interval]
         for correction in corrections([*first, *before], [*first, *after], end, late):
-            if not correction.closes_the_open_one():
+            if not correction.only_ends_open_interval():
                 self.changes.corrections.append(correction)
 
     def _interval_before(self, index: int) -> Interval | None:
@@ -262,13 +268,13 @@ class SubjectRepair(Generic[S]):
         return self._interval_at_start[0]
 
     def _end_of_disturbance(self, index: int, shown_at: int) -> int | None:
-        """The end of the interval in force where both folds are equal again; null: still open."""
+        """The end of the interval in force where both folds are equal again; None: it is open."""
         ticks, fold = self._known.ticks, self._fold
         for tick in ticks[index : fold.folded]:
             if tick.intervals:
                 return tick.intervals[0].start
         end = self._stored.next_interval_start(ticks[fold.folded - 1].time)
-        self._depends_on_the_end = self._depends_on_the_end or end is None
+        self._depends_on_end = self._depends_on_end or end is None
         if end is None and fold.codec.has_deadlines:
             while not self._known.is_complete:
                 self._known.read_more()
@@ -279,7 +285,7 @@ class SubjectRepair(Generic[S]):
 
 
 def by_request(events: Sequence[Recorded]) -> list[list[Recorded]]:
-    """Events by position as the requests they came in, the events of each in order."""
+    """Events, given by position, grouped into requests; the events of each request are in order."""
     requests = groupby(events, key=lambda recorded: recorded.request_position)
     return [in_order(request) for _, request in requests]
 

@@ -1,7 +1,7 @@
-"""The fold of one subject over its known ticks, with the state before any tick that is asked for.
+"""The fold of one subject over its known ticks. It can also give the state before any of them.
 
-Rule: ticks up to ``folded`` are folded, the later ones wait. States are saved at snapshots and where
-a fold began again, so going back costs the few ticks since the last saved state.
+Rule: the first ``folded`` ticks are folded, the others wait. States are saved at snapshots and
+where a fold was begun again. So to go back costs the few ticks since the last saved state.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ from projector.domain.late_events.known_ticks import (
 
 
 class StateCodec(Protocol[S]):
-    """How a state begins, is written as text, and is read again."""
+    """How a state is made, written as text and read."""
 
     @property
     def has_deadlines(self) -> bool:
         """Whether the passing of time alone may change what is shown."""
 
-    def fresh(self) -> S: ...
+    def fresh(self) -> S:
+        """The state before any event."""
 
-    def load(self, text: str, counters: Mapping[str, int] = ...) -> S: ...
+    def load(self, text: str, counters: Mapping[str, int] = ...) -> S:
+        """The state that a text describes, with some counters."""
 
-    def dump(self, state: S) -> str: ...
+    def dump(self, state: S) -> str:
+        """The text of a state, without its counters."""
 
 
 class SubjectFold(Generic[S]):
     """Folds the known ticks of a subject.
 
-    ``base`` is the state where the fold begins (null: no event yet), ``at`` the same state where it
-    is loaded already, and ``counters`` are the counters there.
+    ``base`` is the text of the state where the fold begins (None: before any event). ``loaded`` is
+    that state, if the caller has loaded it. ``counters`` are the counters there.
     """
 
     def __init__(
@@ -48,15 +51,15 @@ class SubjectFold(Generic[S]):
         base: str | None,
         known: KnownTicks,
         *,
-        at: S | None,
+        loaded: S | None,
         counters: Mapping[str, int],
     ) -> None:
         self.codec = codec
         self.known = known
-        self.folded = 0  # how many of the known ticks are folded
+        self.folded = 0  # the number of folded ticks
         self._base = base
-        self.at = self._begin(base) if at is None else Fold(at)  # after the folded ticks
-        self.counters = Counters(counters)  # after the folded ticks
+        self.current = self._begin(base) if loaded is None else Fold(loaded)  # after them
+        self.counters = Counters(counters)  # after them
 
     def _begin(self, state: str | None) -> Fold[S]:
         return Fold(self.codec.fresh() if state is None else self.codec.load(state))
@@ -64,12 +67,12 @@ class SubjectFold(Generic[S]):
     # --- forward ---
 
     def fold_up_to(self, time: int) -> int:
-        """Fold the waiting ticks before a time; the index of the first tick from it on."""
+        """Fold the waiting ticks before a time; return the index of the first tick after them."""
         index = self.known.index_at(time)
         while self.folded < index:
             waiting = self.known.ticks[self.folded]
             tick = self.known.ticks[self.folded] = self.fold_tick(
-                self.at, waiting.time, waiting.events
+                self.current, waiting.time, waiting.events
             )
             self.counters.add(tick.counters)
             self.folded += 1
@@ -82,9 +85,9 @@ class SubjectFold(Generic[S]):
         events: Sequence[Recorded],
         request: Sequence[Recorded] = (),
     ) -> Tick:
-        """Apply the events of one millisecond to a fold.
+        """Apply the events of one millisecond to a fold, and return the tick.
 
-        ``request`` are events that are not among the known ticks yet.
+        ``request`` are events that are not among the known ticks yet: they may state facts too.
         """
         tick = Tick(time, events)
         unique = self._unique_events(time, events, request)
@@ -101,13 +104,13 @@ class SubjectFold(Generic[S]):
     def extend_last_tick(
         self, tick: Tick, events: Sequence[Recorded], request: Sequence[Recorded]
     ) -> Tick:
-        """The last folded tick with more events, all of which come after those it has."""
+        """Apply more events to the last folded tick, all after its own; return the new tick."""
         together = [*tick.events, *events]
         unique = [it for it in self._unique_events(tick.time, together, request) if it in events]
         longer = Tick(tick.time, together, tick.intervals, tick.anomalies)
         longer.has_snapshot, longer.counters = tick.has_snapshot, Counters(tick.counters)
         if unique:
-            fold = self.at
+            fold = self.current
             fold.intervals, fold.anomalies, fold.state.counters = [], [], Counters()
             fold.apply_more(tick.time, unique)
             earlier = [it for it in tick.intervals if it.start < tick.time]
@@ -116,7 +119,7 @@ class SubjectFold(Generic[S]):
             longer.counters.add(fold.state.counters)
             longer.has_snapshot = longer.has_snapshot or any(map(is_snapshot_point, unique))
         if longer.has_snapshot:
-            longer.state = self.codec.dump(self.at.state)
+            longer.state = self.codec.dump(self.current.state)
         return longer
 
     def _unique_events(
@@ -126,7 +129,11 @@ class SubjectFold(Generic[S]):
         comparable = events
         if self.known.has_reconciled and any(map(is_reconciled, events)):
             comparable = in_order(
-                {*self.known.events_near(time), *within_tolerance(request, time), *events}
+                {
+                    *self.known.events_within_tolerance(time),
+                    *within_tolerance(request, time),
+                    *events,
+                }
             )
         elif len(events) == 1:
             return events
@@ -136,23 +143,23 @@ class SubjectFold(Generic[S]):
     # --- back ---
 
     def fold_before(self, index: int) -> Fold[S]:
-        """A new fold with all ticks before an index, from the last saved state on."""
+        """A new fold of all ticks before an index; it begins at the last saved state."""
         ticks = self.known.ticks
         self._save_last_state(index)
-        saved = next((at for at in range(index, 0, -1) if ticks[at - 1].state), 0)
+        saved = next((count for count in range(index, 0, -1) if ticks[count - 1].state), 0)
         fold = self._begin(ticks[saved - 1].state if saved else self._base)
         for tick in ticks[saved:index]:
             self.fold_tick(fold, tick.time, tick.events)
-        if index > saved:  # the next one who asks has a shorter way
+        if index > saved:  # so that the next call has fewer ticks to fold
             ticks[index - 1].state = self.codec.dump(fold.state)
         return fold
 
     def counters_before(self, index: int) -> Counters:
-        """The counters before a tick that is folded or is the next one."""
+        """The counters before a tick. It is a folded tick or the next one to fold."""
         return self.counters.plus(total(self.known.ticks[index : self.folded]), times=-1)
 
     def save_state_before(self, time: int) -> None:
-        """Save the state after the last folded tick, where a tick at a later time may need it."""
+        """Save the state after all known ticks, if they are folded and before a time."""
         ticks = self.known.ticks
         if 0 < len(ticks) == self.folded and ticks[-1].time < time:
             self._save_last_state(len(ticks))
@@ -160,4 +167,4 @@ class SubjectFold(Generic[S]):
     def _save_last_state(self, index: int) -> None:
         ticks = self.known.ticks
         if index == self.folded and index and ticks[index - 1].state is None:
-            ticks[index - 1].state = self.codec.dump(self.at.state)
+            ticks[index - 1].state = self.codec.dump(self.current.state)
