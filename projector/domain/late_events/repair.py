@@ -36,8 +36,8 @@ class SubjectRepair(Generic[S]):
 
     ``base`` is the text of that state (None: before any event). ``loaded`` is that state, if the
     caller has loaded it. ``counters`` are the counters there, and ``late_counts`` what late
-    requests of the same batch, which are not applied here, add to them. ``stored`` answers for the events
-    after ``base`` (None: there are none). ``context`` are the stored events within the
+    requests of the same batch, which are not applied here, add to them. ``stored`` answers for the
+    events after ``base`` (None: there are none). ``context`` are the stored events within the
     reconciliation tolerance before it.
     """
 
