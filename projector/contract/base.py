@@ -1,4 +1,4 @@
-"""The base of all schemas: camel case, and read from objects."""
+"""The base of all schemas: camel case in JSON, made from dataclasses or dicts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Shape(BaseModel):
-    """A JSON object of the contract."""
+    """A JSON object of the API."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, from_attributes=True, frozen=True
@@ -29,5 +29,5 @@ Base64 = Annotated[
 
 
 def fields_of(value: DataclassInstance) -> dict[str, Any]:
-    """A dataclass's own fields, not copied and not unpacked below."""
+    """The fields of a dataclass by name. The values are not copied."""
     return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,18 +1,13 @@
-"""Events of the log, with what else the log keeps of them."""
+"""Events of the log, their duplicates and their conflicts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
-from projector.domain.events import Origin, Recorded, TimeSource
-
-if TYPE_CHECKING:
-    pass
-
-
 from projector.contract.base import Base64, Shape
+from projector.domain.events import Origin, Recorded, TimeSource
 
 
 class EventRow(Shape):
@@ -28,18 +23,18 @@ class EventRow(Shape):
     time: int = Field(description="When it happened, by `timeSource`.")
     time_source: TimeSource
     recorded_time: int
-    origin: Origin = Field(description="How the fact was learned.")
+    origin: Origin = Field(description="How we learned of the event.")
     restates: int | None = Field(description="The position of the event whose fact it repeats.")
 
 
 class DuplicateShape(Shape):
-    """A delivery of an event that was there already."""
+    """A further delivery of an event that the log already had."""
 
     recorded_time: int
 
 
 class ConflictShape(Shape):
-    """A body that says something else under the key of an event that was there already."""
+    """Another body under the key of an event that the log already had."""
 
     sha256: str
     body: Base64 = Field(description="As received, base64.")
@@ -56,16 +51,16 @@ class EventWithBody(EventRow):
 
 
 class LogEvent(EventWithBody):
-    """An event of the log with all that is kept of it."""
+    """An event of the log with its body, duplicates and conflicts."""
 
-    parsed: Any = Field(description="The body's JSON; null where it is none.")
+    parsed: Any = Field(description="The body's JSON; null where the body is no JSON.")
     sha256: str = Field(description="Of the body, hex.")
     duplicates: list[DuplicateShape]
     conflicts: list[ConflictShape]
 
 
 def event_row(recorded: Recorded, restates: int | None) -> EventRow:
-    """An event of the log in the contract's shape."""
+    """An event of the log as the API shows it; ``restates`` is a position."""
     event = recorded.event
     return EventRow(
         position=recorded.position,

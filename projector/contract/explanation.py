@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
-
-if TYPE_CHECKING:
-    pass
-
 
 from projector.contract.base import Shape
 
 
 class FieldShape(Shape):
-    """A field's value and the event that set it; nulls where none did, or only time passed."""
+    """A field's value and the event that set it; null where no event did."""
 
     value: Any
     event_id: str | None
@@ -24,7 +20,7 @@ class FieldShape(Shape):
 
 
 class Effect(StrEnum):
-    """What an event did to what was thought before."""
+    """Why an event is in the explanation beside those that set fields."""
 
     LATE = "late"
     CONFLICT = "conflict"
@@ -33,7 +29,7 @@ class Effect(StrEnum):
 
 
 class AroundShape(Shape):
-    """An event that was not simply the next one."""
+    """An event that was late, in conflict, a restatement or the cause of a correction."""
 
     event_id: str
     position: int
@@ -46,7 +42,7 @@ class Explanation(Shape):
     """Why a view shows what it shows."""
 
     fields: dict[str, FieldShape]
-    around: list[AroundShape] = Field(description="Since what is shown began, by time.")
+    around: list[AroundShape] = Field(description="Since the shown interval began, by time.")
     looked_from: int | None = Field(
-        description="What was set up to this time is not looked up; null: all was looked at."
+        description="Events up to this time were not examined; null: all events were."
     )

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from projector.domain.fold import Interval
-
-if TYPE_CHECKING:
-    pass
-
-
 from projector.contract.base import Shape, fields_of
+from projector.domain.fold import Interval
 
 
 class TaskInterval(Shape):
-    """A stretch of one state; `to` and `durationMs` are null while it is open."""
+    """An interval of a task; `to` and `durationMs` are null while it is open."""
 
     from_: int = Field(alias="from")
     to: int | None
@@ -34,7 +28,7 @@ class AgentInterval(TaskInterval):
 
 
 def interval_row(kind: type[TaskInterval], interval: Interval, end: int | None) -> TaskInterval:
-    """A row of a history; ``end`` is null while it is open."""
+    """A row of a history; ``end`` is None while the interval is open (epoch ms)."""
     return kind.model_validate(
         {
             **fields_of(interval.display),
@@ -49,6 +43,6 @@ def interval_row(kind: type[TaskInterval], interval: Interval, end: int | None) 
 def interval_rows(
     kind: type[TaskInterval], intervals: Sequence[Interval], end: int | None = None
 ) -> list[TaskInterval]:
-    """Rows of a history: each ends where the next starts, the last at ``end`` (null: open)."""
+    """Rows of a history: each ends where the next starts, the last at ``end`` (None: open)."""
     ends = [*(interval.start for interval in intervals), end][1:]
     return [interval_row(kind, *pair) for pair in zip(intervals, ends, strict=True)]

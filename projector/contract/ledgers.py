@@ -1,23 +1,18 @@
-"""Rows of the ledgers: anomalies, corrections, conflicts, quarantine."""
+"""Rows of the ledgers: conflicts, quarantine, anomalies and corrections."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from projector.domain.fold import AnomalyKind
-
-if TYPE_CHECKING:
-    pass
-
-
 from projector.contract.base import Base64, Shape
 from projector.contract.intervals import AgentInterval, TaskInterval
+from projector.domain.fold import AnomalyKind
 
 
 class ConflictRow(Shape):
-    """A conflict in the ledger: between which times such a body came, and of which event."""
+    """Another body under the key of an event; `from` and `to` are its first and last delivery."""
 
     kind: Literal["conflict"]
     org_id: str
@@ -27,9 +22,9 @@ class ConflictRow(Shape):
     from_: int = Field(alias="from")
     to: int
     event_id: str
-    position: int = Field(description="Of the event that came first.")
-    data: Any = Field(description="Of the later body, parsed.")
-    sha256: str = Field(description="Of the later body, hex.")
+    position: int = Field(description="Of the event that is in the log.")
+    data: Any = Field(description="The other body, parsed.")
+    sha256: str = Field(description="Of the other body, hex.")
     deliveries: int
 
 
@@ -54,7 +49,7 @@ class AnomalyRow(Shape):
     subject: str = Field(description="`agent:` or `task:` and its id.")
     agent_id: str | None
     task_id: str | None
-    from_: int | None = Field(alias="from", description="Null where nothing is known before.")
+    from_: int | None = Field(alias="from", description="Null before the subject's first event.")
     to: int
     event_id: str | None = Field(description="Null where the passing of time raised it.")
     position: int | None = Field(description="Of the event.")
@@ -67,11 +62,11 @@ class LateEvent(Shape):
     position: int
     time: int
     recorded_time: int
-    lateness_ms: int = Field(description="From its time to when it was recorded.")
+    lateness_ms: int = Field(description="From its time to its recorded time.")
 
 
 class CorrectionRow(Shape):
-    """What the late events of one publication changed from `from` to `to` (null: to this day)."""
+    """What the late events of one request changed from `from` to `to` (null: it is not over)."""
 
     kind: Literal["correction"]
     org_id: str
@@ -81,15 +76,19 @@ class CorrectionRow(Shape):
     from_: int = Field(alias="from")
     to: int | None
     event_id: str = Field(description="Of the first of the late events.")
-    position: int = Field(description="Where the events of the publication begin.")
+    position: int = Field(description="Of the first event of the request.")
     recorded_time: int
-    before: list[AgentInterval | TaskInterval] = Field(description="What was shown, uncut.")
-    after: list[AgentInterval | TaskInterval] = Field(description="What is shown since, uncut.")
+    before: list[AgentInterval | TaskInterval] = Field(
+        description="The intervals that were shown, in full."
+    )
+    after: list[AgentInterval | TaskInterval] = Field(
+        description="The intervals that are shown since, in full."
+    )
     events: list[LateEvent]
 
 
 def late_event(*, event_id: str, position: int, time: int, recorded_time: int) -> LateEvent:
-    """An event that came after later ones, in the ledger's shape."""
+    """A late event as the ledger of corrections shows it; times are epoch ms."""
     return LateEvent(
         event_id=event_id,
         position=position,

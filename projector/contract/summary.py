@@ -1,20 +1,14 @@
-"""The summary of a floor, and its figures."""
+"""The summary of a floor, and its metrics."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pydantic import Field
-
-if TYPE_CHECKING:
-    pass
-
 
 from projector.contract.base import Shape
 
 
 class AgentsShape(Shape):
-    """Agents at the moment."""
+    """The agents of a floor at a time."""
 
     total: int
     logged_in: int
@@ -22,23 +16,23 @@ class AgentsShape(Shape):
 
 
 class TasksShape(Shape):
-    """Tasks that are open at the moment, or of which something happened in the window."""
+    """The tasks that are open at a time, or had an event in the window before it."""
 
     open: int
     waiting: int
     by_status: dict[str, int]
-    longest_wait_ms: int | None = Field(description="Null where none waits.")
+    longest_wait_ms: int | None = Field(description="Null where no task waits.")
 
 
 class FigureShape(Shape):
     value: float | None = Field(description="Null where nothing was counted.")
-    count: int = Field(description="How many the value rests on.")
+    count: int = Field(description="The number of agents, tasks or offers that the value rests on.")
     formula: str = Field(description="A heading of docs/figures.md.")
-    settled: bool = Field(description="Later arrivals are unlikely to change what is counted.")
+    settled: bool = Field(description="Later arrivals will probably not change the value.")
 
 
 class Summary(Shape):
-    """A floor: what it is at a moment, and the figures of a window up to it."""
+    """A floor at a time, and the metrics of a window that ends then."""
 
     agents: AgentsShape
     tasks: TasksShape

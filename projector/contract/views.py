@@ -1,11 +1,12 @@
-"""Views: an agent or a task as the contract shows it, and how a folded state becomes one."""
+"""Views: an agent or a task as the API shows it, and how a state becomes one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
+from projector.contract.base import Shape, fields_of
 from projector.domain.agent import AgentState, Session
 from projector.domain.counters import (
     CONFERENCES,
@@ -23,12 +24,6 @@ from projector.domain.counters import (
 from projector.domain.fold import State
 from projector.domain.task import TaskState
 
-if TYPE_CHECKING:
-    pass
-
-
-from projector.contract.base import Shape, fields_of
-
 
 class LastEventShape(Shape):
     id: str
@@ -39,12 +34,12 @@ class LastEventShape(Shape):
 
 
 class Provenance(Shape):
-    """What a view rests on."""
+    """The events that a view rests on."""
 
     last_event: LastEventShape | None
     event_count: int
     anomaly_count: int
-    settled: bool = Field(description="Later arrivals are unlikely to change this view.")
+    settled: bool = Field(description="Later arrivals will probably not change this view.")
 
 
 class SessionShape(Shape):
@@ -79,7 +74,9 @@ class AgentView(Provenance):
     agent_id: str
     org_id: str
     team_id: str | None
-    status: str = Field(description="What a supervisor reads: the state of the busiest leg.")
+    status: str = Field(
+        description="What a supervisor reads: the state of the busiest open leg, if there is one."
+    )
     status_since: int | None
     current_state: str
     state_since: int | None
@@ -131,7 +128,7 @@ class TaskView(Provenance):
 
     task_id: str
     org_id: str
-    status: str = Field(description="In the words of the vendor's Tasks API, and `failed`.")
+    status: str = Field(description="A status of the vendor's Tasks API, or `failed`.")
     current_state: str
     state_since: int | None
     complete: bool
@@ -156,17 +153,17 @@ class TaskView(Provenance):
 
 
 def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) -> AgentView:
-    """An agent's state in the contract's shape."""
-    shown = state.display_state()
+    """The view of an agent."""
+    display = state.display_state()
     interactions = sorted(state.legs.items(), key=lambda item: (item[1].since, item[0]))
     return AgentView.model_validate(
         {
             **_folded(state),
-            **fields_of(shown),
+            **fields_of(display),
             "agent_id": agent_id,
             "org_id": org_id,
             "session": state.session or Session(),
-            "idle_code_name": state.idle_code_name if shown.status == "idle" else None,
+            "idle_code_name": state.idle_code_name if display.status == "idle" else None,
             "interactions": [
                 {"task_id": task_id, **fields_of(leg)} for task_id, leg in interactions
             ],
@@ -177,7 +174,7 @@ def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) 
 
 
 def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> TaskView:
-    """A task's state in the contract's shape."""
+    """The view of a task."""
     counters = state.counters
     joined = sorted(state.participants.items(), key=lambda item: (item[1].joined_time, item[0]))
     return TaskView.model_validate(
