@@ -73,7 +73,7 @@ def earlier_snapshot_time(  # noqa: PLR0913 - a subject as of two times, and how
     ``BEFORE_ALL`` where there is none.
     """
     row = cur.execute(
-        _EARLIER.format(snapshots=sql.Identifier(table.snapshots), known=WAS_KNOWN),
+        _EARLIER.format(snapshots=sql.Identifier(table.snapshots), was_known=WAS_KNOWN),
         {
             "org_id": key[0],
             "id": key[1],
