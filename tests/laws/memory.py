@@ -1,4 +1,4 @@
-"""The pure core over a log in memory: what the store accepts, without a store."""
+"""The pure core over a log in memory, which accepts deliveries as the store does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from projector.projection.read_models import TABLES, Table
 from projector.webex.json_body import read_delivery
 from projector.webex.webhook import judge, read_event
 
-# These may differ between two stores that hold the same set of events, or are the code's own.
+# These may differ between two logs with the same set of events, or the oracle does not know them.
 OWN_FIELDS = {"settled", "anomalyCount"}
 OWN_LAST_EVENT_FIELDS = {"position", "recordedTime"}
 
@@ -21,14 +21,14 @@ Answers = dict[str, Any]  # of views and intervals by (organisation, id), and th
 
 
 class MemoryLog:
-    """Accepts deliveries as the store does: the first under a key stays."""
+    """Accepts deliveries as the store does: the first event with a key stays."""
 
     def __init__(self) -> None:
         self.events: dict[Any, Recorded] = {}
         self.request_position = 0
 
     def begin_request(self) -> None:
-        """What is delivered from here on is another publication."""
+        """Begin a request: what is delivered from here on belongs to it."""
         self.request_position = len(self.events) + 1
 
     def deliver(self, body: Any, recorded: int, origin: Origin = Origin.WEBHOOK) -> None:
@@ -64,41 +64,40 @@ class MemoryLog:
 
 
 def answers(log: MemoryLog, now: int) -> Answers:
-    """All views and intervals at a moment, as the HTTP contract spells them."""
-    told: Answers = {"anomalies": []}
+    """All views, intervals and anomalies at a time (epoch ms), as the API shows them."""
+    result: Answers = {"anomalies": []}
     for table in TABLES:
-        stories = {
+        folds = {
             key: fold(table.fresh(), events).advance_to(now)
             for key, events in log.of(table).items()
         }
-        told[table.name] = {
-            key: comparable(table.view(*key, story.state, settled=False).model_dump(by_alias=True))
-            for key, story in stories.items()
+        result[table.name] = {
+            key: comparable(table.view(*key, it.state, settled=False).model_dump(by_alias=True))
+            for key, it in folds.items()
         }
-        told[table.intervals] = {
+        result[table.intervals] = {
             key: [
-                row.model_dump(by_alias=True)
-                for row in interval_rows(table.interval, story.intervals)
+                row.model_dump(by_alias=True) for row in interval_rows(table.interval, it.intervals)
             ]
-            for key, story in stories.items()
+            for key, it in folds.items()
         }
-        told["anomalies"] += [
+        result["anomalies"] += [
             (anomaly.kind.value, f"{table.column[:-3]}:{id_}", org_id, anomaly.event_id)
-            for (org_id, id_), story in stories.items()
-            for anomaly in (*story.anomalies, story.state.deadline_anomaly())
+            for (org_id, id_), it in folds.items()
+            for anomaly in (*it.anomalies, it.state.deadline_anomaly())
             if anomaly is not None
         ]
-    told["anomalies"] = decided(told["anomalies"])
-    return told
+    result["anomalies"] = decided(result["anomalies"])
+    return result
 
 
 def decided(anomalies: Iterable[tuple[str, str, str, str | None]]) -> list[str]:
-    """Those that the page itself decides; what is unexpected is the code's own table."""
+    """Those that the vendor's page decides; which transition is unexpected is our own table."""
     return sorted(str(it) for it in anomalies if it[0] != "unexpected-transition")
 
 
 def comparable(view: dict[str, Any]) -> dict[str, Any]:
-    """A view without what is not a function of the set of events."""
+    """A view without the fields that do not follow from the set of events."""
     last = {k: v for k, v in view["lastEvent"].items() if k not in OWN_LAST_EVENT_FIELDS}
     return {k: v for k, v in view.items() if k not in OWN_FIELDS} | {"lastEvent": last}
 
@@ -121,8 +120,8 @@ def line(body: Any) -> str:
     """An event in one line, so that a counterexample can be read at a glance."""
     data = body["data"] if isinstance(body.get("data"), dict) else {}
     rest = {k: v for k, v in data.items() if k not in ("createdTime", "agentId", "taskId")}
-    told = [data.get("createdTime"), body.get("id"), body.get("type"), data.get("agentId")]
-    return " ".join(map(repr, [*told, data.get("taskId"), rest]))
+    fields = [data.get("createdTime"), body.get("id"), body.get("type"), data.get("agentId")]
+    return " ".join(map(repr, [*fields, data.get("taskId"), rest]))
 
 
 def deliver_all(log: Any, bodies: Sequence[Any], recorded: int) -> Any:

@@ -1,4 +1,4 @@
-"""The laws of repair: folded page by page, with late events, as if all had been there at once."""
+"""The laws of repair: batches with late events give what one fold of all events gives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from projector.domain.late_events.corrections import ShownInterval
 from projector.projection.read_models import TABLES, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line
-from tests.laws.paged import Kept
+from tests.laws.subject_tables import SubjectTables
 from tests.strategies import believable_deliveries, noisy_deliveries
 
 BELIEVABLE = believable_deliveries()
@@ -28,81 +28,86 @@ any_data = given(data=st.data())
 
 @pytest.fixture(autouse=True)
 def _usual_spacing(monkeypatch):
-    """Whatever a test makes of it, the next one finds it as it is."""
+    """A test may change it; the next test has the usual one."""
     monkeypatch.setattr(
         projector.domain.events, "EVENTS_PER_SNAPSHOT", projector.domain.events.EVENTS_PER_SNAPSHOT
     )
 
 
 def arrived(data: Any, lives: Any) -> MemoryLog:
-    """Some lives in any order of arrival, in requests of any size, told by any origin.
+    """Some lives in any order of arrival, in requests of any size, from any origin.
 
-    Snapshots stand at each moment, at about each second one, or as they do.
+    Snapshots are at every event, at about every second one, or at few.
     """
     projector.domain.events.EVENTS_PER_SNAPSHOT = data.draw(st.sampled_from([1, 2, 32]))
     bodies = data.draw(st.permutations(data.draw(lives)))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
     log = MemoryLog()
-    for place, body in enumerate(bodies):
-        if place == 0 or data.draw(st.booleans()):
+    for index, body in enumerate(bodies):
+        if index == 0 or data.draw(st.booleans()):
             log.begin_request()
-        log.deliver(body, RECORDED + place, data.draw(origins))
+        log.deliver(body, RECORDED + index, data.draw(origins))
     note("\n".join(line(body) for body in bodies))
     return log
 
 
 def requests(events: list[Recorded]) -> list[list[Recorded]]:
     arrival = sorted(events, key=lambda it: it.position)
-    return [list(told) for _, told in groupby(arrival, key=lambda it: it.request_position)]
+    return [list(request) for _, request in groupby(arrival, key=lambda it: it.request_position)]
 
 
-def kept(table: Table[Any], pages: list[list[list[Recorded]]], chunk: int) -> Kept:
-    subject = Kept(table, chunk)
-    for page in pages:
-        subject.take([recorded for request in page for recorded in request])
+def projected(
+    table: Table[Any], batches: list[list[list[Recorded]]], read_size: int
+) -> SubjectTables:
+    subject = SubjectTables(table, read_size)
+    for batch in batches:
+        subject.project([recorded for request in batch for recorded in request])
     return subject
 
 
-def paged(data: Any, told: list[list[Recorded]]) -> list[list[list[Recorded]]]:
-    pages: list[list[list[Recorded]]] = []
-    for request in told:
-        if not pages or data.draw(st.booleans()):
-            pages.append([])
-        pages[-1].append(request)
-    return pages
+def in_batches(data: Any, requests_: list[list[Recorded]]) -> list[list[list[Recorded]]]:
+    batches: list[list[list[Recorded]]] = []
+    for request in requests_:
+        if not batches or data.draw(st.booleans()):
+            batches.append([])
+        batches[-1].append(request)
+    return batches
 
 
 @both
 @any_data
-def test_pages_tell_what_one_fold_tells(lives, data):
-    """State, counters, intervals and anomalies of any pages are those of all events at once."""
+def test_batches_give_what_one_fold_gives(lives, data):
+    """State, counters, intervals and anomalies of any batches are those of all events at once."""
     log = arrived(data, lives)
     for table in TABLES:
         for events in log.of(table).values():
-            subject = kept(table, paged(data, requests(events)), data.draw(st.integers(1, 4)))
-            told = fold(table.fresh(), events)
-            assert table.dump(told.state) == subject.state
-            assert told.state.counters.counts() == subject.counters.counts()
-            assert told.intervals == subject.standing()
-            assert told.anomalies == [subject.anomalies[it.position] for it in told.anomalies]
-            assert len(told.anomalies) == len(subject.anomalies)
+            subject = projected(
+                table, in_batches(data, requests(events)), data.draw(st.integers(1, 4))
+            )
+            whole = fold(table.fresh(), events)
+            assert table.dump(whole.state) == subject.state
+            assert whole.state.counters.counts() == subject.counters.counts()
+            assert whole.intervals == subject.current_intervals()
+            assert whole.anomalies == [subject.anomalies[it.position] for it in whole.anomalies]
+            assert len(whole.anomalies) == len(subject.anomalies)
 
 
 @both
 @any_data
-def test_pages_leave_no_trace(lives, data):
-    """Rows that were superseded, snapshots and corrections depend on the log alone."""
+def test_batches_leave_no_trace(lives, data):
+    """Superseded rows, snapshots and corrections depend on the log alone."""
     log = arrived(data, lives)
     for table in TABLES:
         for events in log.of(table).values():
-            told = requests(events)
-            one, other = kept(table, [told], 3), kept(table, paged(data, told), 1)
+            all_requests = requests(events)
+            one = projected(table, [all_requests], 3)
+            other = projected(table, in_batches(data, all_requests), 1)
             assert sorted(map(str, one.rows)) == sorted(map(str, other.rows))
-            assert told_of(one) == told_of(other)
+            assert snapshots_of(one) == snapshots_of(other)
             assert one.corrections == other.corrections
 
 
-def told_of(subject: Kept) -> list[Any]:
+def snapshots_of(subject: SubjectTables) -> list[Any]:
     return sorted(map(str, [*subject.snapshots, *subject.late_counts]))
 
 
@@ -113,51 +118,60 @@ def test_a_snapshot_is_the_fold_up_to_its_time(lives, data):
     log = arrived(data, lives)
     for table in TABLES:
         for events in log.of(table).values():
-            subject = kept(table, paged(data, requests(events)), 2)
-            known = data.draw(st.sampled_from([told[-1].position for told in requests(events)]))
+            subject = projected(table, in_batches(data, requests(events)), 2)
+            known = data.draw(
+                st.sampled_from([request[-1].position for request in requests(events)])
+            )
             for time in {it.time for it in events}:
-                found = subject.snapshot(time, known)
-                if found is not None:
-                    expected = folded(table, [it for it in events if it.position <= known], found)
-                    assert expected == (found.state, found.counters.counts())
+                snapshot = subject.snapshot(time, known)
+                if snapshot is not None:
+                    recorded = [it for it in events if it.position <= known]
+                    expected = folded(table, recorded, snapshot)
+                    assert expected == (snapshot.state, snapshot.counters.counts())
 
 
 def folded(table: Table[Any], events: list[Recorded], snapshot: Snapshot) -> tuple[str, Any]:
-    """All events up to the snapshot, without those that repeat what any of them states."""
+    """All events up to the snapshot, without those that restate a fact of any event."""
     repeats = restatements(events)
-    told = [it for it in events if it.time <= snapshot.time and it.position not in repeats]
-    state = fold(table.fresh(), told).state
+    unique = [it for it in events if it.time <= snapshot.time and it.position not in repeats]
+    state = fold(table.fresh(), unique).state
     return table.dump(state), state.counters.counts()
 
 
 @both
 @any_data
 def test_corrections_are_what_each_request_changed(lives, data):
-    """As told by comparing, instant by instant, what was shown before and after it."""
+    """A comparison, instant by instant, of what was shown before and after it gives the same."""
     log = arrived(data, lives)
     for table in TABLES:
         for events in log.of(table).values():
-            told = requests(events)
-            subject = kept(table, paged(data, told), 2)
-            expected = [it for place in range(1, len(told)) for it in changes(table, told, place)]
-            found = [
+            all_requests = requests(events)
+            subject = projected(table, in_batches(data, all_requests), 2)
+            expected = [
+                it
+                for index in range(1, len(all_requests))
+                for it in changes(table, all_requests, index)
+            ]
+            actual = [
                 (it.start, it.end, list(it.before), list(it.after), [e.position for e in it.late])
                 for it in subject.corrections
             ]
-            assert expected == found, "\n".join(map(str, [*expected, "--", *found]))
+            assert expected == actual, "\n".join(map(str, [*expected, "--", *actual]))
 
 
-def changes(table: Table[Any], told: list[list[Recorded]], place: int) -> list[Any]:
-    """What the request at a place changed, from two folds of everything."""
-    known = sorted((it for request in told[:place] for it in request), key=lambda it: it.order)
-    request = sorted(told[place], key=lambda it: it.order)
-    late = [it for it in request if it.order < known[-1].order]
+def changes(table: Table[Any], all_requests: list[list[Recorded]], index: int) -> list[Any]:
+    """What the request at an index changed, from two folds of everything."""
+    earlier = sorted(
+        (it for request in all_requests[:index] for it in request), key=lambda it: it.order
+    )
+    request = sorted(all_requests[index], key=lambda it: it.order)
+    late = [it for it in request if it.order < earlier[-1].order]
     if not late:
         return []
-    moment = late[0].recorded_time
+    shown_at = late[0].recorded_time
     before, after = (
-        with_ends(fold(table.fresh(), events).advance_to(moment).intervals)
-        for events in (known, sorted([*known, *request], key=lambda it: it.order))
+        with_ends(fold(table.fresh(), events).advance_to(shown_at).intervals)
+        for events in (earlier, sorted([*earlier, *request], key=lambda it: it.order))
     )
     edges = sorted(
         {edge for it in (*before, *after) for edge in (it.interval.start, it.end)} - {None}
@@ -165,7 +179,7 @@ def changes(table: Table[Any], told: list[list[Recorded]], place: int) -> list[A
     stretches: list[list[Any]] = []
     for edge in edges:
         old, new = at(before, edge), at(after, edge)
-        # Nothing is shown any more where a webhook took the place of a reconciled beginning.
+        # Nothing is shown any more where a later webhook replaced the reconciled first event.
         if old is not None and (new is None or old.interval.display != new.interval.display):
             if not stretches or stretches[-1][1] is not None:
                 stretches.append([edge, None])

@@ -1,4 +1,4 @@
-"""One subject kept as the projection keeps it, in memory: pages of requests in, rows out."""
+"""The tables of one subject in memory, written in batches as the projection writes them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from projector.projection.read_models import Table
 V = TypeVar("V")
 
 
-class Kept:
-    """What is stored of one subject; ``chunk`` is how many events are read at a time."""
+class SubjectTables:
+    """What is stored of one subject; ``read_size`` is the number of events read at a time."""
 
-    def __init__(self, table: Table[Any], chunk: int) -> None:
+    def __init__(self, table: Table[Any], read_size: int) -> None:
         self.table = table
-        self.chunk = chunk
+        self.read_size = read_size
         self.state: str | None = None
         self.counters = Counters()
         self.events: list[Recorded] = []
@@ -32,34 +32,34 @@ class Kept:
         self.late_counts: list[LateCount] = []
         self.corrections: list[Correction] = []
 
-    def take(self, page: Sequence[Recorded]) -> None:
-        """A page of the log as far as it tells of this subject, by position."""
-        in_order = sorted(page, key=lambda it: it.order)
+    def project(self, batch: Sequence[Recorded]) -> None:
+        """Project the subject's events of a batch, in the order of positions."""
+        in_order = sorted(batch, key=lambda it: it.order)
         base: Snapshot | None = None
         if self.state is None or self.table.load(self.state).can_append(in_order):
             repair = SubjectRepair(
-                self.table, self.state, counters=self.counters, stored=Stored(self, None)
+                self.table, self.state, counters=self.counters, stored=StoredInTables(self, None)
             )
         else:
-            safe = in_order[0].time - RECONCILIATION_TOLERANCE_MS
-            base = self.snapshot(safe - 1, max(it.position for it in self.events))
+            safe_time = in_order[0].time - RECONCILIATION_TOLERANCE_MS
+            base = self.snapshot(safe_time - 1, max(it.position for it in self.events))
             since = base.time if base else -1
             repair = SubjectRepair(
                 self.table,
                 base.state if base else None,
                 counters=base.counters if base else {},
-                stored=Stored(self, since),
+                stored=StoredInTables(self, since),
                 context=[
                     it
                     for it in self.events
                     if since - RECONCILIATION_TOLERANCE_MS <= it.time <= since
                 ],
             )
-        repair.apply(by_request(page))
-        self._keep(repair, page)
+        repair.apply(by_request(batch))
+        self._write(repair, batch)
 
     def snapshot(self, time: int, known: int) -> Snapshot | None:
-        """The last one up to a time, as it was known at a position."""
+        """The last snapshot up to a time, as it was known at a position."""
         rows = (
             row
             for row in self.snapshots
@@ -76,52 +76,53 @@ class Kept:
                 counters.add(late.added)
         return Snapshot(time=row.value.time, state=row.value.state, counters=counters)
 
-    def _keep(self, repair: SubjectRepair[Any], page: Sequence[Recorded]) -> None:
+    def _write(self, repair: SubjectRepair[Any], batch: Sequence[Recorded]) -> None:
         state = repair.state()
         if state is not None:
             self.state = self.table.dump(state)
         self.counters.add(repair.changes.added)
-        self.events = sorted([*self.events, *page], key=lambda it: it.order)
+        self.events = sorted([*self.events, *batch], key=lambda it: it.order)
         _version(self.rows, repair.changes.intervals, lambda interval: interval.start)
-        _version(self.snapshots, repair.changes.snapshots, lambda kept: kept.time)
+        _version(self.snapshots, repair.changes.snapshots, lambda snapshot: snapshot.time)
         self.late_counts += repair.changes.late_counts
         for position in repair.changes.withdrawn:
             del self.anomalies[position]
         self.anomalies |= repair.changes.anomalies
         self.corrections += repair.changes.corrections
 
-    def standing(self) -> list[Interval]:
+    def current_intervals(self) -> list[Interval]:
+        """The intervals that no later request superseded."""
         rows = [row.value for row in self.rows if row.known_to is None]
         return sorted(rows, key=lambda it: it.start)
 
 
 def _version(
-    rows: list[VersionedRow[V]], fresh: RowChanges[V], time_of: Callable[[V], int]
+    rows: list[VersionedRow[V]], changes: RowChanges[V], time_of: Callable[[V], int]
 ) -> None:
     for row in rows:
-        if row.known_to is None and time_of(row.value) in fresh.ended:
-            row.known_to = fresh.ended[time_of(row.value)]
-    rows += fresh.new
+        if row.known_to is None and time_of(row.value) in changes.ended:
+            row.known_to = changes.ended[time_of(row.value)]
+    rows += changes.new
 
 
-class Stored:
-    """What the database would answer; ``since`` is the base's time, null where all is in it."""
+class StoredInTables:
+    """What the database answers about events after ``since``; None: the base has all events."""
 
-    def __init__(self, kept: Kept, since: int | None) -> None:
-        self._events = [] if since is None else [it for it in kept.events if it.time > since]
-        self._intervals = kept.standing()
-        self._chunk = kept.chunk
+    def __init__(self, tables: SubjectTables, since: int | None) -> None:
+        self._events = [] if since is None else [it for it in tables.events if it.time > since]
+        self._intervals = tables.current_intervals()
+        self._read_size = tables.read_size
         self._since = since
 
     def events_after(self, after: int) -> Sequence[Recorded]:
         rest = [it for it in self._events if it.time > after]
-        return [it for it in rest if it.time <= rest[: self._chunk][-1].time] if rest else []
+        return [it for it in rest if it.time <= rest[: self._read_size][-1].time] if rest else []
 
     def interval_at_start(self) -> Interval | None:
         if self._since is None:
             return self._intervals[-1] if self._intervals else None
-        place = bisect_right(self._intervals, self._since, key=lambda it: it.start)
-        return self._intervals[place - 1] if place else None
+        count = bisect_right(self._intervals, self._since, key=lambda it: it.start)
+        return self._intervals[count - 1] if count else None
 
     def next_interval_start(self, after: int) -> int | None:
         return next((it.start for it in self._intervals if it.start > after), None)
