@@ -1,4 +1,4 @@
-"""One subject's life, told in a few bodies and folded in memory."""
+"""The life of one subject, given by a few bodies and folded in memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tests.laws.memory import MemoryLog
 
 
 def ordered(table: Table[Any], *bodies: Body, fetched: Sequence[Body] = ()) -> list[Recorded]:
-    """The events of the one subject; ``fetched`` are those that reconciliation told, last."""
+    """The events of the one subject; ``fetched`` are bodies that reconciliation brings, last."""
     log = MemoryLog()
-    for place, body in enumerate(story(*bodies, *fetched)):
-        told = Origin.WEBHOOK if place < len(bodies) else Origin.RECONCILIATION
-        log.deliver(body, RECORDED, told)
+    for index, body in enumerate(story(*bodies, *fetched)):
+        origin = Origin.WEBHOOK if index < len(bodies) else Origin.RECONCILIATION
+        log.deliver(body, RECORDED, origin)
     (events,) = log.of(table).values()
     return events
 
@@ -25,17 +25,17 @@ def ordered(table: Table[Any], *bodies: Body, fetched: Sequence[Body] = ()) -> l
 def folded(
     table: Table[Any], *bodies: Body, fetched: Sequence[Body] = (), until: int = 0
 ) -> Fold[Any]:
-    """What the fold tells of it ``until`` milliseconds after dawn."""
+    """The fold of it as of ``until`` milliseconds after dawn."""
     return fold(table.fresh(), ordered(table, *bodies, fetched=fetched)).advance_to(at(until))
 
 
-def kinds(told: Fold[Any]) -> list[AnomalyKind]:
-    """What was not expected, in order; last what time alone has shown to be missing."""
-    found = [*told.anomalies, told.state.deadline_anomaly()]
-    return [anomaly.kind for anomaly in found if anomaly is not None]
+def kinds(result: Fold[Any]) -> list[AnomalyKind]:
+    """The kinds of the anomalies, in order; that of a passed deadline is last."""
+    anomalies = [*result.anomalies, result.state.deadline_anomaly()]
+    return [anomaly.kind for anomaly in anomalies if anomaly is not None]
 
 
-def view(table: Table[Any], told: Fold[Any]) -> dict[str, Any]:
-    """What a reader gets."""
-    shape = table.view(ORG, "it", told.state, settled=False)
-    return dict(shape.model_dump(by_alias=True))
+def view(table: Table[Any], result: Fold[Any]) -> dict[str, Any]:
+    """The view as the API shows it."""
+    schema = table.view(ORG, "it", result.state, settled=False)
+    return dict(schema.model_dump(by_alias=True))

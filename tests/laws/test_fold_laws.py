@@ -53,11 +53,11 @@ def folded(bodies: list[Any]) -> Any:
 
 
 def counts(bodies: list[Any]) -> dict[Any, int]:
-    told = folded(bodies)
+    result = folded(bodies)
     return {
         (table.name, key): view["eventCount"]
         for table in TABLES
-        for key, view in told[table.name].items()
+        for key, view in result[table.name].items()
     }
 
 
@@ -118,9 +118,9 @@ def test_what_was_lost_and_comes_later_makes_the_whole(lives, data):
     """Some events are lost, answers are given without them, then they come after all."""
     bodies = draw(data, lives)
     lost = data.draw(st.sets(st.sampled_from(range(len(bodies))))) if bodies else set()
-    log = logged([body for place, body in enumerate(bodies) if place not in lost])
+    log = logged([body for index, body in enumerate(bodies) if index not in lost])
     answers(log, NOW)
-    deliver_all(log, [bodies[place] for place in lost], RECORDED)
+    deliver_all(log, [bodies[index] for index in lost], RECORDED)
     assert folded(bodies) == answers(log, NOW)
 
 
@@ -130,8 +130,8 @@ def test_a_second_subscription_changes_nothing(lives, data):
     """It tells each fact again under an id of its own, with other words beside the fact."""
     bodies = draw(data, lives)
     again = [data.draw(restated(body)) for body in bodies if data.draw(st.booleans())]
-    told = data.draw(st.permutations([*bodies, *again]))
-    assert folded(bodies) == folded(told)
+    together = data.draw(st.permutations([*bodies, *again]))
+    assert folded(bodies) == folded(together)
 
 
 @both
@@ -139,8 +139,8 @@ def test_a_second_subscription_changes_nothing(lives, data):
 def test_a_conflict_changes_nothing(lives, data):
     """Something else under a key that is known never changes state."""
     bodies = draw(data, lives)
-    known = [body for body in bodies if logged([body]).events]  # what is unusable takes no key
-    disputes = [data.draw(disputed(body)) for body in known if data.draw(st.booleans())]
+    usable = [body for body in bodies if logged([body]).events]  # what is unusable takes no key
+    disputes = [data.draw(disputed(body)) for body in usable if data.draw(st.booleans())]
     assert folded(bodies) == folded([*bodies, *disputes])
 
 
@@ -166,8 +166,8 @@ def test_a_prefix_and_then_the_rest_is_the_whole(lives, data):
             cut = data.draw(st.sampled_from([recorded.time for recorded in events]))
             whole = fold(table.fresh(), events)
             first = fold(table.fresh(), [it for it in events if it.time <= cut])
-            kept = table.load(table.dump(first.state))
-            rest = fold(kept, [it for it in events if it.time > cut])
+            saved = table.load(table.dump(first.state))
+            rest = fold(saved, [it for it in events if it.time > cut])
             assert whole.state == rest.state, key
             assert whole.intervals == [*first.intervals, *rest.intervals]
             assert whole.anomalies == [*first.anomalies, *rest.anomalies]
@@ -183,9 +183,9 @@ def test_folding_goes_on_only_where_nothing_belongs_before(lives, data):
     for table in TABLES:
         for events in log.of(table).values():
             cut = data.draw(st.integers(1, len(events)))
-            kept = fold(table.fresh(), events[:cut]).state
-            if events[cut:] and kept.can_append(events[cut:]):
-                assert fold(table.fresh(), events).state == fold(kept, events[cut:]).state
+            saved = fold(table.fresh(), events[:cut]).state
+            if events[cut:] and saved.can_append(events[cut:]):
+                assert fold(table.fresh(), events).state == fold(saved, events[cut:]).state
 
 
 # --- what is shown --------------------------------------------------------------------------------
@@ -198,15 +198,15 @@ def test_intervals_tile_time(lives, data):
     log = logged(draw(data, lives))
     for table in TABLES:
         for events in log.of(table).values():
-            story = fold(table.fresh(), events).advance_to(NOW)
-            rows = interval_rows(table.interval, story.intervals, NOW)
+            result = fold(table.fresh(), events).advance_to(NOW)
+            rows = interval_rows(table.interval, result.intervals, NOW)
             assert events[0].time == rows[0].from_
             assert all(row.duration_ms > 0 for row in rows)
             assert all(one.to == other.from_ for one, other in pairwise(rows))
             assert NOW - events[0].time == sum(row.duration_ms for row in rows)
-            shown = [interval.display for interval in story.intervals]
+            shown = [interval.display for interval in result.intervals]
             assert not any(
-                story.state.is_same_interval(one, other) for one, other in pairwise(shown)
+                result.state.is_same_interval(one, other) for one, other in pairwise(shown)
             )
 
 
@@ -223,13 +223,13 @@ DURATIONS = {
 def test_each_duration_is_the_sum_of_its_stretches(lives, data):
     """Of finished ones: up to where the running one began, and for wrap-up agent by agent."""
     for events in logged(draw(data, lives)).of(TASKS).values():
-        story = fold(TASKS.fresh(), events)
-        state, ends = story.state, [it.start for it in story.intervals[1:]]
+        result = fold(TASKS.fresh(), events)
+        state, ends = result.state, [it.start for it in result.intervals[1:]]
         running = events[0].time if state.state_since is None else state.state_since
         for name, words in DURATIONS.items():
             stretches = [
                 min(end, running) - interval.start
-                for interval, end in zip(story.intervals, [*ends, running], strict=True)
+                for interval, end in zip(result.intervals, [*ends, running], strict=True)
                 if interval.display.current_state in words and interval.start < running
             ]
             assert sum(stretches) == state.counters[name], name
@@ -256,9 +256,9 @@ def wrapped_up(events: list[Recorded]) -> int:
 def test_an_agent_on_a_call_is_never_shown_available(lives, data):
     """At no moment of the life: with a connected leg the status is connected or busier."""
     for events in logged(draw(data, lives)).of(AGENTS).values():
-        story = Fold(AGENTS.fresh())
-        for time, moment in groupby(events, key=lambda recorded: recorded.time):
-            story.apply(time, tuple(moment))
-            if any(leg.state == "connected" for leg in story.state.legs.values()):
-                status = story.state.display_state().status
+        result = Fold(AGENTS.fresh())
+        for time, same_time in groupby(events, key=lambda recorded: recorded.time):
+            result.apply(time, tuple(same_time))
+            if any(leg.state == "connected" for leg in result.state.legs.values()):
+                status = result.state.display_state().status
                 assert status in ("conferencing", "consulting", "connected")

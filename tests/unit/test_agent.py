@@ -1,4 +1,4 @@
-"""The agent's own turns: what is not expected of one, and what closes a leg."""
+"""The agent: what is not expected of one, and what closes a leg."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def legs(*bodies):
     ids=range(14),
 )
 def test_of_what_was_not_expected_the_first_is_told(bodies, expected):
-    """A lost login or logout stands before an unknown word, and one event raises one anomaly."""
+    """A lost login or logout comes before an unknown word; one event raises one anomaly."""
     assert expected == kinds(folded(AGENTS, *bodies))
 
 
@@ -65,8 +65,8 @@ def test_of_what_was_not_expected_the_first_is_told(bodies, expected):
     ],
 )
 def test_a_word_without_a_task_follows_the_last_word(before, word, expected):
-    """From idle, as the login says, or from the word before."""
-    life = [v1(place, "ann", told) for place, told in enumerate([*before, word], 1)]
+    """It is compared with idle, the word of the login, or with the word before."""
+    life = [v1(time, "ann", earlier) for time, earlier in enumerate([*before, word], 1)]
     assert expected == kinds(folded(AGENTS, login(0, "ann"), *life))
 
 
@@ -82,23 +82,23 @@ def test_a_word_without_a_task_follows_the_last_word(before, word, expected):
     ],
 )
 def test_a_word_with_a_task_follows_that_tasks_leg(before, word, expected):
-    """What the agent said of another task in between does not matter."""
-    life = [v1(place, "ann", told, "t") for place, told in enumerate(before, 1)]
+    """Events of another task in between do not matter."""
+    life = [v1(time, "ann", earlier, "t") for time, earlier in enumerate(before, 1)]
     other = v1(50, "ann", "connected", "other")
-    told = folded(AGENTS, login(0, "ann"), *life, other, v1(99, "ann", word, "t"))
-    assert expected == kinds(told)
+    result = folded(AGENTS, login(0, "ann"), *life, other, v1(99, "ann", word, "t"))
+    assert expected == kinds(result)
 
 
 @pytest.mark.parametrize("word", ["wrapup-done", "not-responding"])
 def test_both_versions_of_a_step_are_one_step(word):
-    """The second finds no leg any more, and that is no wonder."""
+    """The second one has no leg any more, and that is expected."""
     begun = v1(1, "ann", "ringing" if word == "not-responding" else "wrapup", "t", id="a")
     rung = v1(0, "ann", "connected", "t", id="0")
     twins = [v1(9, "ann", word, "t", id="b"), v2(9, "ann", word, "t", on=PHONE, id="c")]
-    told = folded(
+    result = folded(
         AGENTS, login(0, "ann"), *([] if word != "wrapup-done" else [rung]), begun, *twins
     )
-    assert [] == kinds(told)
+    assert [] == kinds(result)
 
 
 # --- sessions and words ---
@@ -106,18 +106,18 @@ def test_both_versions_of_a_step_are_one_step(word):
 
 def test_a_hold_that_is_over_reads_as_connected_without_a_leg_too():
     """The status of one with no leg is the last word, mapped as legs are."""
-    it = shown(login(0, "ann"), v1(5, "ann", "hold-done"))
-    assert ("connected", "hold-done") == (it["status"], it["currentState"])
+    agent = shown(login(0, "ann"), v1(5, "ann", "hold-done"))
+    assert ("connected", "hold-done") == (agent["status"], agent["currentState"])
 
 
 def test_a_logged_out_word_does_not_say_who():
     """Only a logout event does."""
-    it = shown(login(0, "ann"), v1(5, "ann", "logged-out", loggedOutBy="AGENT"))
-    assert (at(5), None) == (it["session"]["logoutTime"], it["session"]["loggedOutBy"])
+    agent = shown(login(0, "ann"), v1(5, "ann", "logged-out", loggedOutBy="AGENT"))
+    assert (at(5), None) == (agent["session"]["logoutTime"], agent["session"]["loggedOutBy"])
 
 
 def test_the_word_and_task_of_a_login_are_the_last_word():
-    """To say the same of the same task again does not restart it."""
+    """The same word for the same task does not restart the state."""
     begun = login(0, "ann", "Connected", taskId="t")
     assert at(0) == shown(begun, v1(5, "ann", "connected", "t"))["stateSince"]
     assert at(5) == shown(begun, v1(5, "ann", "connected", "u"))["stateSince"]
@@ -127,7 +127,7 @@ def test_the_word_and_task_of_a_login_are_the_last_word():
 
 
 def test_ready_on_a_channel_closes_all_on_it():
-    """Whatever state they are in, and nothing on another channel."""
+    """In whatever state they are; legs on other channels stay open."""
     talks = [
         v2(1, "ann", "connected", "call", on=PHONE),
         v2(2, "ann", "connected", "chat-1", on=CHAT),
@@ -174,14 +174,14 @@ def test_a_channel_is_its_id_or_else_its_type(leg, event, closed):
 
 @pytest.mark.parametrize("word", ["idle", "available"])
 def test_the_newer_version_ends_no_conversation_for_the_whole_agent(word):
-    """Without a channel it closes what rings or wraps up; it would name the channel otherwise."""
+    """Without a channel it closes what rings or wraps up; for a conversation it names one."""
     talks = [v2(1, "ann", "connected", "t"), v2(2, "ann", "ringing", "u")]
     assert ["t"] == legs(*talks, v2(9, "ann", word))
 
 
 @pytest.mark.parametrize("word", ["idle", "available"])
 def test_the_older_version_ends_what_has_no_channel(word):
-    """Legs that have one are spoken for by the newer version, unless they ring or wrap up."""
+    """Legs with a channel are closed by the newer version, unless they ring or wrap up."""
     talks = [
         v1(1, "ann", "connected", "t"),
         v2(2, "ann", "connected", "call", on=PHONE),
@@ -191,13 +191,13 @@ def test_the_older_version_ends_what_has_no_channel(word):
 
 
 def test_the_older_version_with_a_list_ends_what_is_not_listed():
-    """The list says more than the word."""
+    """The list is more exact than the word."""
     talks = [v1(1, "ann", "connected", "t"), v1(2, "ann", "connected", "u")]
     assert ["u"] == legs(*talks, v1(9, "ann", "idle", connectedChannels=["u"]))
 
 
 def test_a_slot_that_rings_for_a_new_task_is_done_with_the_old_one():
-    """Also where the new task was told without its channel first."""
+    """Even if the new task came without its channel first."""
     old = v2(1, "ann", "wrapup", "old", on=PHONE)
     assert ["new"] == legs(old, v2(5, "ann", "ringing", "new", on=PHONE))
     first = v1(5, "ann", "ringing", "new")
@@ -205,7 +205,7 @@ def test_a_slot_that_rings_for_a_new_task_is_done_with_the_old_one():
 
 
 def test_a_slot_goes_on_with_a_task_that_it_has():
-    """What the older task does there ends nothing that rings beside it."""
+    """An event of the older task closes nothing that rings beside it."""
     talks = [
         v2(1, "ann", "connected", "old", on=PHONE),
         v2(5, "ann", "ringing", "new", on=PHONE),
@@ -216,8 +216,8 @@ def test_a_slot_goes_on_with_a_task_that_it_has():
 
 def test_an_odd_word_in_another_spelling_is_the_same_word():
     """A second login with it goes on in one interval and one run of status, shown as it came."""
-    told = folded(AGENTS, login(0, "ann", "pondering"), login(5, "ann", "Pon-Dering"))
-    assert [at(0)] == [interval.start for interval in told.intervals]
-    shows = view(AGENTS, told)
+    result = folded(AGENTS, login(0, "ann", "pondering"), login(5, "ann", "Pon-Dering"))
+    assert [at(0)] == [interval.start for interval in result.intervals]
+    agent = view(AGENTS, result)
     fields = ("status", "currentState", "statusSince", "stateSince")
-    assert ("Pon-Dering", "Pon-Dering", at(0), at(5)) == tuple(shows[name] for name in fields)
+    assert ("Pon-Dering", "Pon-Dering", at(0), at(5)) == tuple(agent[name] for name in fields)

@@ -1,4 +1,4 @@
-"""The shapes of agents and tasks: what is null, what is hidden, and in which order lists come."""
+"""The views of agents and tasks: what is null, what is hidden, and the order of lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.folds import folded, ordered, view
 
 
 def test_one_who_never_had_a_session_has_an_empty_one():
-    """The session is an object at all times, its fields null where nothing is known."""
+    """The session is always an object; its fields are null where nothing is known."""
     it = view(AGENTS, folded(AGENTS, channel(0, "ann", "chat", "LoggedOut")))
     names = ("loginTime", "logoutTime", "loggedOutBy", "profileType", "destination")
     assert dict.fromkeys(names) == it["session"]

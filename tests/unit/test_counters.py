@@ -1,4 +1,4 @@
-"""What is counted over a task's life, where it happens more than once."""
+"""What is counted over the life of a task, when it happens more than once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def counted(*bodies):
 
 
 def steps(*words):
-    return [task(1_000 * place, "t", word) for place, word in enumerate(words)]
+    return [task(1_000 * index, "t", word) for index, word in enumerate(words)]
 
 
 @pytest.mark.parametrize(
@@ -38,21 +38,21 @@ def steps(*words):
     ],
 )  # fmt: skip
 def test_each_time_is_counted(words, expected):
-    """Also the second time."""
+    """The second time too."""
     assert expected == counted(*steps(*words.split()))
 
 
 def test_each_refusal_is_counted_once():
-    """By its agent and millisecond: both versions of the event tell of one refusal."""
-    told = [v1(1, "ann", "not-responding", "t"), v2(1, "ann", "not-responding", "t")]
-    assert {"rona": 1} == counted(*told)
-    assert {"rona": 2} == counted(*told, v1(9, "ann", "not-responding", "t"))
-    assert {"rona": 2} == counted(*told, v1(1, "bob", "not-responding", "t"))
+    """Both versions of the event report one refusal of an agent in a millisecond."""
+    refusals = [v1(1, "ann", "not-responding", "t"), v2(1, "ann", "not-responding", "t")]
+    assert {"rona": 1} == counted(*refusals)
+    assert {"rona": 2} == counted(*refusals, v1(9, "ann", "not-responding", "t"))
+    assert {"rona": 2} == counted(*refusals, v1(1, "bob", "not-responding", "t"))
 
 
 def test_the_systems_word_counts_where_the_agents_is_lost():
-    """The two tell one story, so the greater number is right."""
-    ends = [ended(place, "t", "System", "RONA Timer Expired") for place in (5, 9)]
+    """Both report the same refusals, so the greater number is right."""
+    ends = [ended(time, "t", "System", "RONA Timer Expired") for time in (5, 9)]
     assert {"rona": 2} == counted(*ends)
     assert {"rona": 2} == counted(v1(4, "ann", "not-responding", "t"), *ends)
 
@@ -62,14 +62,16 @@ def test_the_systems_word_counts_where_the_agents_is_lost():
 )
 def test_any_other_end_is_an_end(party, reason):
     """Only the system ends an offer, and only for RONA."""
-    told = task(5, "t", "ended", terminatingParty=party, reason=reason)
-    assert "ended" == folded(TASKS, told).state.current_state
+    event = task(5, "t", "ended", terminatingParty=party, reason=reason)
+    assert "ended" == folded(TASKS, event).state.current_state
 
 
 def test_the_first_time_of_a_word_stays():
     """A task that is new, queued or offered again keeps its first times."""
-    it = view(TASKS, folded(TASKS, *steps("new", "parked", "connect", "new", "parked", "connect")))
-    times = [it[name] for name in ("createdTime", "queuedTime", "offeredTime")]
+    view_of_task = view(
+        TASKS, folded(TASKS, *steps("new", "parked", "connect", "new", "parked", "connect"))
+    )
+    times = [view_of_task[name] for name in ("createdTime", "queuedTime", "offeredTime")]
     assert [at(0), at(1_000), at(2_000)] == times
 
 
@@ -85,6 +87,6 @@ def test_the_first_time_of_a_word_stays():
     ],
 )
 def test_a_word_that_leads_nowhere_is_never_unexpected(words, expected):
-    """Nor is a first one; from the second on a word must follow the state."""
-    told = folded(TASKS, *steps(*words.split()))
-    assert [AnomalyKind.UNEXPECTED_TRANSITION] * expected == kinds(told)
+    """Nor is a first word. From the second on a word is compared with the state."""
+    result = folded(TASKS, *steps(*words.split()))
+    assert [AnomalyKind.UNEXPECTED_TRANSITION] * expected == kinds(result)

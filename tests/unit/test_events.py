@@ -1,4 +1,4 @@
-"""Events: keys and prints that are stored, and which event only says again what was said."""
+"""Events: the keys and fingerprints that are stored, and restatements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.folds import folded, ordered
 
 
 def repeated(table, *bodies, fetched=()):
-    """The ids that say nothing new, each with the id that says it."""
+    """The id of each restatement, with the id of the event that is folded instead."""
     events = ordered(table, *bodies, fetched=fetched)
     named = {recorded.position: recorded.event.id for recorded in events}
     return {named[again]: named[first] for again, first in restatements(events).items()}
@@ -31,18 +31,18 @@ def repeated(table, *bodies, fetched=()):
     ],
 )
 def test_a_key_is_for_ever(discriminators, expected):
-    """The log holds keys, so that an event that comes again in a year is known again."""
+    """The log holds keys, and an event that comes again in a year must be recognized."""
     assert UUID(expected) == event_key("acme", "task:new", "e1", *discriminators)
 
 
 def test_a_fingerprint_is_for_ever():
-    """The log holds them, so that a duplicate in a year is no conflict; 16 bytes each."""
+    """The log holds them, and a duplicate in a year must be no conflict; 16 bytes each."""
     expected = "fee3b36b79785a95356e7205700de4f5"
     assert expected == fingerprint({"b": [1, "é", None], "a": {}}).hex()
 
 
 def test_a_bucket_is_for_ever():
-    """A subject's share of the work is stored with its events; without a subject there is none."""
+    """The bucket of a subject is stored with its events; without a subject there is none."""
     assert [223, 7, 69, 236, None] == [
         bucket("agent", "acme", "ann"),
         bucket("task", "acme", "ann"),
@@ -56,29 +56,29 @@ def test_a_bucket_is_for_ever():
 
 
 def test_the_first_in_order_says_it():
-    """Of events with one fact the smallest id is folded, and the others name it."""
+    """Of events with one fact the one with the smallest id is folded; the others restate it."""
     again = [v1(0, "ann", "idle", id=name) for name in ("c", "a", "b")]
     assert {"b": "a", "c": "a"} == repeated(AGENTS, *again)
 
 
 def test_a_path_makes_two_facts_of_captures_alone():
-    """Two recordings of a moment are two; of other events the path tells nothing."""
+    """Two recordings of one millisecond are two facts; of other events the path is no part."""
     captures = [capture(0, "t", "/a"), capture(0, "t", "/b"), capture(0, "t", "/a")]
     assert {"e3": "e1"} == repeated(TASKS, *captures)
-    told = [v1(0, "ann", "idle", filePath=path) for path in ("/a", "/b")]
-    assert {"e2": "e1"} == repeated(AGENTS, *told)
+    bodies = [v1(0, "ann", "idle", filePath=path) for path in ("/a", "/b")]
+    assert {"e2": "e1"} == repeated(AGENTS, *bodies)
 
 
 @pytest.mark.parametrize(
-    ("moment", "expected"), [(0, 1), (2_999, 2), (3_000, 1), (7_000, 1), (7_001, 2)]
+    ("time", "expected"), [(0, 1), (2_999, 2), (3_000, 1), (7_000, 1), (7_001, 2)]
 )
-def test_reconciliation_gives_way_within_two_seconds(moment, expected):
-    """Either way, 2,000 ms included."""
-    webhook, fetched = v1(5_000, "ann", "idle"), v1(moment, "ann", "idle")
-    if moment == 0:
+def test_reconciliation_gives_way_within_two_seconds(time, expected):
+    """Before and after the webhook, up to 2,000 ms and no more."""
+    webhook, fetched = v1(5_000, "ann", "idle"), v1(time, "ann", "idle")
+    if time == 0:
         fetched = v2(5_000, "ann", "idle")  # the other version says the same
-    told = folded(AGENTS, webhook, fetched=[fetched])
-    assert expected == told.state.event_count
+    result = folded(AGENTS, webhook, fetched=[fetched])
+    assert expected == result.state.event_count
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_reconciliation_gives_way_within_two_seconds(moment, expected):
     ids=["word", "task", "channel-type", "kind", "type"],
 )
 def test_reconciliation_that_says_something_else_is_folded(table, webhook, fetched):
-    """Near in time is not enough."""
+    """To be close in time is not enough."""
     assert 2 == folded(table, webhook, fetched=[fetched]).state.event_count
 
 
@@ -117,11 +117,11 @@ def test_reconciliation_that_says_something_else_is_folded(table, webhook, fetch
     ids=["state", "task", "capture", "another path", "no path"],
 )
 def test_reconciliation_may_know_less(table, webhook, fetched):
-    """Subject, task and word are enough to tell that it is the webhook's fact."""
+    """Subject, task and word are enough to recognize the webhook's fact."""
     assert 1 == folded(table, webhook, fetched=[fetched]).state.event_count
 
 
 def test_reconciliation_does_not_give_way_to_reconciliation():
-    """Two rows that it fetched, a second apart, are two facts."""
+    """Two reconciled events, one second apart, are two facts."""
     fetched = [v1(0, "ann", "idle"), v1(1_000, "ann", "idle")]
     assert 2 == folded(AGENTS, fetched=fetched).state.event_count

@@ -71,11 +71,11 @@ AT_WORK = {
 @pytest.mark.parametrize("word", sorted({*AGENT_WORDS, "Odd_Word"}))
 def test_an_ended_task_is_complete_where_nobody_is_at_work(word):
     """Each agent word of semantics 5, said before the end and after it."""
-    for told in (
+    for bodies in (
         [v1(1, "ann", word, "t"), ended(2, "t")],
         [ended(2, "t"), v1(3, "ann", word, "t")],
     ):
-        (events,) = deliver_all(MemoryLog(), story(*told), RECORDED).of(TASKS).values()
+        (events,) = deliver_all(MemoryLog(), story(*bodies), RECORDED).of(TASKS).values()
         assert (word not in AT_WORK) is fold(TASKS.fresh(), events).state.complete
 
 
@@ -90,8 +90,8 @@ def test_an_ended_task_is_complete_where_nobody_is_at_work(word):
 )
 def test_a_task_once_connected_is_completed_else_abandoned(word, status):
     """The words that count as a connection, each alone before the end."""
-    told = story(step(0, "t", word), ended(9, "t"))
-    (events,) = deliver_all(MemoryLog(), told, RECORDED).of(TASKS).values()
+    bodies = story(step(0, "t", word), ended(9, "t"))
+    (events,) = deliver_all(MemoryLog(), bodies, RECORDED).of(TASKS).values()
     assert status == fold(TASKS.fresh(), events).state.status()
 
 
@@ -172,9 +172,11 @@ SHOWN = {
 
 def test_every_example_of_the_guide_is_folded_as_it_tells():
     """Each is some agent's or task's event, twelve digits, misspelt names and headings included."""
-    bodies = [one | {"id": f"{place:02}-{one['id']}"} for place, one in enumerate(GUIDE)]
-    told = answers(deliver_all(MemoryLog(), bodies, GUIDE_RECORDED), GUIDE_RECORDED)
-    views = [*told["agents"].values(), *told["tasks"].values()]
+    bodies = [
+        example | {"id": f"{index:02}-{example['id']}"} for index, example in enumerate(GUIDE)
+    ]
+    result = answers(deliver_all(MemoryLog(), bodies, GUIDE_RECORDED), GUIDE_RECORDED)
+    views = [*result["agents"].values(), *result["tasks"].values()]
     assert len(SHOWN) == len(views)
     for view in views:
         name = view.get("agentId") or view["taskId"]

@@ -1,4 +1,4 @@
-"""The fold: where it may go on, what an hour does to it, and the gaps that it reports."""
+"""The fold: when it may go on, what the hour after a task's end changes, and its anomalies."""
 
 from __future__ import annotations
 
@@ -14,44 +14,48 @@ HOUR = 3_600_000
 AT_WORK = (task(0, "t", "connected"), v1(10, "ann", "connected", "t"), ended(1_000, "t"))
 
 
-# --- where folding may go on ---
+# --- when a fold may go on ---
 
 
-def goes_on(kept, kept_fetched, new, new_fetched):
-    """Whether a state of idle words at these moments lets others be added."""
-    state = folded(AGENTS, *told(kept), fetched=told(kept_fetched)).state
-    return state.can_append(ordered(AGENTS, *told(new), fetched=told(new_fetched)))
+def goes_on(folded_times, folded_fetched_times, new_times, new_fetched_times):
+    """Whether a state after idle events at some times lets events at other times be appended."""
+    state = folded(
+        AGENTS, *idle_events(folded_times), fetched=idle_events(folded_fetched_times)
+    ).state
+    return state.can_append(
+        ordered(AGENTS, *idle_events(new_times), fetched=idle_events(new_fetched_times))
+    )
 
 
-def told(moments):
-    return [v1(moment, "ann", "idle") for moment in moments]
+def idle_events(times):
+    return [v1(time, "ann", "idle") for time in times]
 
 
 def test_a_fresh_state_takes_anything():
-    """Where nothing is folded, nothing can belong among it."""
+    """Nothing is folded, so every event comes after it."""
     assert AGENTS.fresh().can_append(ordered(AGENTS, login(0, "ann")))
 
 
-@pytest.mark.parametrize(("moment", "expected"), [(4_999, False), (5_000, False), (5_001, True)])
-def test_webhooks_go_on_after_the_last_millisecond(moment, expected):
-    """Events of one millisecond are ordered together, so an equal one is too early."""
-    assert expected is goes_on([0, 5_000], [], [moment, 9_000], [])
+@pytest.mark.parametrize(("time", "expected"), [(4_999, False), (5_000, False), (5_001, True)])
+def test_webhooks_go_on_after_the_last_millisecond(time, expected):
+    """Events of one millisecond are ordered together, so an equal time is too early."""
+    assert expected is goes_on([0, 5_000], [], [time, 9_000], [])
 
 
-@pytest.mark.parametrize(("moment", "expected"), [(6_999, False), (7_000, False), (7_001, True)])
-def test_webhooks_near_a_reconciled_event_are_weighed_with_it(moment, expected):
-    """What was fetched gives way to a webhook within two seconds, so it must be folded again."""
-    assert expected is goes_on([0], [5_000], [moment], [])
+@pytest.mark.parametrize(("time", "expected"), [(6_999, False), (7_000, False), (7_001, True)])
+def test_webhooks_near_a_reconciled_event_are_weighed_with_it(time, expected):
+    """The reconciled event gives way to a webhook within two seconds, so it is folded again."""
+    assert expected is goes_on([0], [5_000], [time], [])
 
 
-@pytest.mark.parametrize(("moment", "expected"), [(6_999, False), (7_000, False), (7_001, True)])
-def test_what_is_fetched_near_a_webhook_is_weighed_with_it(moment, expected):
-    """The fetched one gives way, so the webhook must be at hand."""
-    assert expected is goes_on([0, 5_000], [], [20_000], [moment])
+@pytest.mark.parametrize(("time", "expected"), [(6_999, False), (7_000, False), (7_001, True)])
+def test_what_is_fetched_near_a_webhook_is_weighed_with_it(time, expected):
+    """The reconciled event gives way, so it is compared with the webhook."""
+    assert expected is goes_on([0, 5_000], [], [20_000], [time])
 
 
 def test_only_the_last_reconciled_event_is_near():
-    """One fetched long ago keeps no webhook waiting."""
+    """An earlier reconciled event does not matter."""
     assert goes_on([60_000], [5_000], [60_001], [])
 
 
@@ -64,37 +68,37 @@ def rows(*bodies, until):
 
 
 def test_the_hour_completes_what_nobody_finished():
-    """At that millisecond and not before; no event began the interval."""
+    """In that millisecond and not before; no event began the interval."""
     assert [(0, "assigned", "e1")] == rows(*AT_WORK, until=HOUR + 999)[:1]
     assert "assigned" == rows(*AT_WORK, until=HOUR + 999)[-1][1]
     assert (HOUR + 1_000, "completed", None) == rows(*AT_WORK, until=HOUR + 1_000)[-1]
 
 
 def test_the_hour_is_over_after_all_events_of_its_millisecond():
-    """Who finishes in it has finished in time: no anomaly, and the event began the interval."""
-    told = folded(TASKS, *AT_WORK, v1(HOUR + 1_000, "ann", "wrapup-done", "t"), until=2 * HOUR)
-    assert [] == kinds(told)
-    assert at(HOUR + 1_000) == told.state.completed_time
-    assert "e4" == told.intervals[-1].event_id
+    """Whoever finishes in it is in time: there is no anomaly, and the event begins the interval."""
+    result = folded(TASKS, *AT_WORK, v1(HOUR + 1_000, "ann", "wrapup-done", "t"), until=2 * HOUR)
+    assert [] == kinds(result)
+    assert at(HOUR + 1_000) == result.state.completed_time
+    assert "e4" == result.intervals[-1].event_id
 
 
 def test_an_event_that_shows_nothing_does_not_begin_the_hours_interval():
-    """The hour began it, though an event fell in its millisecond."""
+    """The passing of time began it, though an event is in the same millisecond."""
     note = task(HOUR + 1_000, "t", "customer-note")
     assert (HOUR + 1_000, "completed", None) == rows(*AT_WORK, note, until=2 * HOUR)[-1]
 
 
 def test_a_second_end_in_the_hours_millisecond_moves_the_hour():
     """All events of it come first, and the hour is counted from the last end."""
-    told = folded(TASKS, *AT_WORK, ended(HOUR + 1_000, "t", "Agent"), until=HOUR + 1_000)
-    assert (False, at(2 * HOUR + 1_000)) == (told.state.complete, told.state.deadline())
+    result = folded(TASKS, *AT_WORK, ended(HOUR + 1_000, "t", "Agent"), until=HOUR + 1_000)
+    assert (False, at(2 * HOUR + 1_000)) == (result.state.complete, result.state.deadline())
 
 
 def test_a_reopening_just_before_the_hour_is_in_time():
-    """The hour passes up to the event's own millisecond only."""
+    """Time passes only up to the millisecond before the event."""
     reopened = (*AT_WORK, task(HOUR + 999, "t", "connect"))
-    told = folded(TASKS, *reopened, until=2 * HOUR)
-    assert [] == kinds(told)
+    result = folded(TASKS, *reopened, until=2 * HOUR)
+    assert [] == kinds(result)
     assert [(HOUR + 999, "offered", "e4")] == rows(*reopened, until=2 * HOUR)[2:]
 
 
@@ -106,7 +110,7 @@ def test_a_reopening_just_after_the_hour_is_late():
 
 
 def test_once_the_hour_has_passed_nothing_is_due():
-    """And no later word of an agent changes completion."""
+    """And no later event of an agent changes the completion."""
     passed = folded(TASKS, *AT_WORK, until=HOUR + 1_000)
     assert None is passed.state.deadline()
     late = folded(TASKS, *AT_WORK, v1(HOUR + 5_000, "bob", "connected", "t"), until=2 * HOUR)
@@ -114,58 +118,58 @@ def test_once_the_hour_has_passed_nothing_is_due():
 
 
 def test_the_hour_of_a_finished_task_is_no_anomaly():
-    """It passes unseen."""
+    """The deadline passes and changes nothing."""
     done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
-    told = folded(TASKS, *done, until=2 * HOUR)
-    assert ([], None) == (kinds(told), told.state.deadline())
-    assert at(2_000) == told.state.completed_time
+    result = folded(TASKS, *done, until=2 * HOUR)
+    assert ([], None) == (kinds(result), result.state.deadline())
+    assert at(2_000) == result.state.completed_time
 
 
 # --- anomalies ---
 
 
 def test_an_anomaly_names_its_event_and_the_gap_before_it():
-    """From the last event that was folded to the one that was not expected."""
-    told = folded(TASKS, task(0, "t", "new"), task(5_000, "t", "on-hold"))
+    """The gap is from the last folded event to the one that was not expected."""
+    result = folded(TASKS, task(0, "t", "new"), task(5_000, "t", "on-hold"))
     event = {"event_id": "e2", "position": 2}
     gap = {"gap_from": at(0), "gap_to": at(5_000)}
     expected = Anomaly(kind=AnomalyKind.UNEXPECTED_TRANSITION, **event, **gap)
-    assert [expected] == told.anomalies
+    assert [expected] == result.anomalies
 
 
 def test_before_the_first_event_nothing_is_known():
-    """The gap of a first event is open."""
-    told = folded(AGENTS, v1(0, "ann", "idle"))
+    """The gap of a first event has no start."""
+    result = folded(AGENTS, v1(0, "ann", "idle"))
     event, gap = {"event_id": "e1", "position": 1}, {"gap_from": None, "gap_to": at(0)}
-    assert [Anomaly(kind=AnomalyKind.MISSING_LOGIN, **event, **gap)] == told.anomalies
+    assert [Anomaly(kind=AnomalyKind.MISSING_LOGIN, **event, **gap)] == result.anomalies
 
 
 def test_a_missing_wrapup_is_looked_for_in_the_hour():
-    """No event raised it; the gap is from the end to the hour's, and it stands in the state."""
-    told = folded(TASKS, *AT_WORK, until=2 * HOUR)
+    """No event raised it. The gap is the hour after the end, and the state has the anomaly."""
+    result = folded(TASKS, *AT_WORK, until=2 * HOUR)
     event = {"event_id": None, "position": None}
     gap = {"gap_from": at(1_000), "gap_to": at(HOUR + 1_000)}
     expected = Anomaly(kind=AnomalyKind.WRAPUP_MISSING, **event, **gap)
-    assert ([], expected) == (told.anomalies, told.state.deadline_anomaly())
-    assert 1 == view(TASKS, told)["anomalyCount"]
+    assert ([], expected) == (result.anomalies, result.state.deadline_anomaly())
+    assert 1 == view(TASKS, result)["anomalyCount"]
 
 
 def test_a_second_end_leaves_the_gap_of_the_first_hour():
-    """The hour that passed is what showed the wrap-up to be missing."""
+    """The anomaly was raised by the first hour, and that is over."""
     first = folded(TASKS, *AT_WORK, until=2 * HOUR).state.deadline_anomaly()
     again = ended(HOUR + 5_000, "t", "Agent")
     assert first == folded(TASKS, *AT_WORK, again, until=4 * HOUR).state.deadline_anomaly()
 
 
 def test_where_nothing_is_missing_time_has_shown_nothing():
-    """Neither of agents nor of tasks that were finished."""
+    """Agents and finished tasks have no such anomaly."""
     assert None is folded(AGENTS, login(0, "ann"), until=2 * HOUR).state.deadline_anomaly()
     done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
     assert None is folded(TASKS, *done, until=2 * HOUR).state.deadline_anomaly()
 
 
 def test_what_time_has_shown_counts_beside_what_events_have():
-    """And is withdrawn alone, when the task is reopened."""
+    """When the task is reopened, that anomaly alone is withdrawn."""
     life = (task(-9, "t", "new"), *AT_WORK)  # nobody offered it
     assert 2 == folded(TASKS, *life, until=2 * HOUR).state.anomaly_count
     again = task(HOUR + 9_000, "t", "connect")
@@ -173,7 +177,7 @@ def test_what_time_has_shown_counts_beside_what_events_have():
 
 
 def test_anomalies_are_counted():
-    """Each of them, over folds that go on."""
+    """The count goes on when the fold does."""
     first = folded(AGENTS, login(0, "ann"), login(1, "ann"), channel(2, "ann", "chat", "Odd"))
     assert 2 == view(AGENTS, first)["anomalyCount"]
     more = ordered(AGENTS, login(5, "ann"))

@@ -1,4 +1,4 @@
-"""Figures: what one task adds to them, and the formulas over what was counted."""
+"""Metrics: what one task adds to their totals, and the formulas over these."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ OUTBOUND = {"direction": "OUTBOUND"}
 
 
 def added(*bodies: Any, until: int = 0) -> dict[str, Any]:
-    """What the figures count of a task that is not nothing."""
-    found = asdict(kpi_facts(folded(TASKS, *bodies, until=until).state))
-    assert NOTHING.keys() == found.keys()
-    return {name: value for name, value in found.items() if value != NOTHING[name]}
+    """The KPI facts of a task, without those that are 0 or None."""
+    facts = asdict(kpi_facts(folded(TASKS, *bodies, until=until).state))
+    assert NOTHING.keys() == facts.keys()
+    return {name: value for name, value in facts.items() if value != NOTHING[name]}
 
 
 # --- waits ---
 
 
 def test_a_task_that_is_only_there_is_not_counted():
-    """It is with a flow, and nobody is asked for yet; so is one that ends there."""
+    """It is in a flow, and waits for nobody yet; it may also end there."""
     assert {} == added(task(0, "t", "new"))
     assert {"over": at(5)} == added(task(0, "t", "new"), ended(5, "t"))
 
@@ -51,40 +51,40 @@ def test_a_task_that_is_only_there_is_not_counted():
 @pytest.mark.parametrize("more", [{}, OUTBOUND])
 def test_a_queued_task_waits_until_somebody_takes_it(more):
     """Being offered does not end its wait, nor does going back to the queue."""
-    told = [task(1_000, "t", "parked", **more)]
-    assert {"waits_since": at(1_000)} == added(*told)
-    told += [task(4_000, "t", "connect", **more), task(9_000, "t", "parked", **more)]
+    bodies = [task(1_000, "t", "parked", **more)]
+    assert {"waits_since": at(1_000)} == added(*bodies)
+    bodies += [task(4_000, "t", "connect", **more), task(9_000, "t", "parked", **more)]
     offer = {"offered": at(4_000), "offers": 1}
-    assert {"waits_since": at(1_000)} | offer == added(*told)
-    told.append(task(16_000, "t", "connected", **more))
+    assert {"waits_since": at(1_000)} | offer == added(*bodies)
+    bodies.append(task(16_000, "t", "connected", **more))
     answer = {"answered": at(16_000), "answered_after_ms": 15_000}
-    assert answer | offer == added(*told)
+    assert answer | offer == added(*bodies)
 
 
 def test_a_task_that_is_offered_at_once_waits_for_the_answer():
     """Its wait begins with the offer: nobody queued it."""
-    told = [task(0, "t", "new"), task(1_000, "t", "connect"), task(9_000, "t", "parked")]
-    assert {"waits_since": at(1_000), "offered": at(1_000), "offers": 1} == added(*told)
-    told.append(v1(11_000, "ann", "connected", "t"))
-    assert 10_000 == added(*told)["answered_after_ms"]
+    bodies = [task(0, "t", "new"), task(1_000, "t", "connect"), task(9_000, "t", "parked")]
+    assert {"waits_since": at(1_000), "offered": at(1_000), "offers": 1} == added(*bodies)
+    bodies.append(v1(11_000, "ann", "connected", "t"))
+    assert 10_000 == added(*bodies)["answered_after_ms"]
 
 
 def test_who_is_answered_at_once_waited_for_nothing():
-    """That is a wait too, the best there is."""
-    told = [task(0, "t", "parked"), task(0, "t", "connected")]
-    assert {"answered": at(0), "answered_after_ms": 0} == added(*told)
+    """That is a wait of 0 ms."""
+    bodies = [task(0, "t", "parked"), task(0, "t", "connected")]
+    assert {"answered": at(0), "answered_after_ms": 0} == added(*bodies)
 
 
 def test_who_is_called_does_not_wait():
-    """The agent made the call: that the other side is long in answering is no wait in a queue."""
-    told = [task(0, "t", "connect", **OUTBOUND)]
-    assert {"offered": at(0), "offers": 1} == added(*told)
-    told.append(task(9_000, "t", "connected", **OUTBOUND))
-    assert {"offered": at(0), "offers": 1} == added(*told)
+    """The agent made the call, and the time until the answer is no wait in a queue."""
+    bodies = [task(0, "t", "connect", **OUTBOUND)]
+    assert {"offered": at(0), "offers": 1} == added(*bodies)
+    bodies.append(task(9_000, "t", "connected", **OUTBOUND))
+    assert {"offered": at(0), "offers": 1} == added(*bodies)
 
 
 def test_a_customer_who_leaves_the_queue_has_abandoned():
-    """When the wait ends; whoever had been in a conversation has not."""
+    """At the end of the wait; a customer who was in a conversation has not."""
     queued = [task(1_000, "t", "parked"), ended(7_000, "t")]
     assert {"abandoned": at(7_000), "over": at(7_000)} == added(*queued)
     talked = [task(0, "t", "connected"), *queued]
@@ -92,25 +92,25 @@ def test_a_customer_who_leaves_the_queue_has_abandoned():
 
 
 def test_a_failed_task_was_neither_answered_nor_abandoned():
-    """Nobody gave up: what it says is said by its status."""
+    """Nobody gave up; its status says that it failed."""
     assert {} == added(task(1_000, "t", "parked"), task(2_000, "t", "failed"))
 
 
 def test_an_abandoned_task_that_is_taken_up_again_is_answered():
-    """As if its end had not been told."""
-    told = [task(1_000, "t", "parked"), ended(2_000, "t"), task(5_000, "t", "connected")]
-    assert {"answered": at(5_000), "answered_after_ms": 4_000} == added(*told)
+    """As if it had not ended."""
+    bodies = [task(1_000, "t", "parked"), ended(2_000, "t"), task(5_000, "t", "connected")]
+    assert {"answered": at(5_000), "answered_after_ms": 4_000} == added(*bodies)
 
 
 def test_a_task_that_goes_back_to_a_queue_waits_again():
-    """Since it came there; for speed of answer its first wait alone counts."""
-    told = [
+    """The wait begins there; the speed of answer counts the first wait alone."""
+    bodies = [
         task(0, "t", "parked"),
         task(3_000, "t", "connected"),
         task(60_000, "t", "parked"),
     ]
-    found = added(*told)
-    assert (at(60_000), 3_000) == (found["waits_since"], found["answered_after_ms"])
+    facts = added(*bodies)
+    assert (at(60_000), 3_000) == (facts["waits_since"], facts["answered_after_ms"])
 
 
 # --- what it took ---
@@ -118,7 +118,7 @@ def test_a_task_that_goes_back_to_a_queue_waits_again():
 
 def test_a_task_is_handled_once_it_is_complete():
     """All the work on it counts: talk 10 + 20 s, hold 5 s, consult 7 s, wrap-up 30 s."""
-    told = [
+    bodies = [
         task(0, "t", "connected"),
         v1(0, "ann", "connected", "t"),
         task(10_000, "t", "on-hold"),
@@ -129,18 +129,18 @@ def test_a_task_is_handled_once_it_is_complete():
     ]
     due = {"over": at(42_000 + HOUR), "handled": at(42_000 + HOUR)}
     spent = {"talk_ms": 30_000, "hold_ms": 5_000, "consult_ms": 7_000}
-    assert due | spent == added(*told)
-    told.append(v1(72_000, "ann", "wrapup-done", "t"))
+    assert due | spent == added(*bodies)
+    bodies.append(v1(72_000, "ann", "wrapup-done", "t"))
     done = {"over": at(72_000), "handled": at(72_000), "wrap_up_ms": 30_000}
-    assert done | spent == added(*told)
-    assert done | spent == added(*told, capture(90_000, "t", "/r.wav"))
+    assert done | spent == added(*bodies)
+    assert done | spent == added(*bodies, capture(90_000, "t", "/r.wav"))
 
 
 def test_one_whose_wrap_up_never_ends_is_handled_after_an_hour():
-    """That is told beforehand, and stays so once the hour has passed."""
-    told = [task(0, "t", "connected"), v1(1, "ann", "wrapup", "t"), ended(2, "t")]
-    assert at(2 + HOUR) == added(*told)["handled"]
-    assert at(2 + HOUR) == added(*told, until=2 + HOUR)["handled"]
+    """The facts say so before the hour has passed, and after it."""
+    bodies = [task(0, "t", "connected"), v1(1, "ann", "wrapup", "t"), ended(2, "t")]
+    assert at(2 + HOUR) == added(*bodies)["handled"]
+    assert at(2 + HOUR) == added(*bodies, until=2 + HOUR)["handled"]
 
 
 # --- offers ---
@@ -157,10 +157,10 @@ def test_offers_and_those_that_were_refused():
             ended(start + 9_000, "t", "System", "RONA Timer Expired"),
         )
     ]
-    found = added(*refusals, task(40_000, "t", "connect"))
-    assert (at(1_000), 3, 2) == (found["offered"], found["offers"], found["refused"])
-    found = added(v1(9_000, "ann", "not-responding", "t"))
-    assert {"offers": 1, "refused": 1} == found
+    facts = added(*refusals, task(40_000, "t", "connect"))
+    assert (at(1_000), 3, 2) == (facts["offered"], facts["offers"], facts["refused"])
+    facts = added(v1(9_000, "ann", "not-responding", "t"))
+    assert {"offers": 1, "refused": 1} == facts
 
 
 def test_as_the_database_writes_it():
@@ -203,15 +203,15 @@ def reckoned(name: str, provisional: frozenset[str] = frozenset(), **totals: int
 )  # fmt: skip
 def test_a_formula(name, totals, value, count):
     """Worked out by hand."""
-    figure = reckoned(name, **totals)
-    assert (value, count) == (figure.value, figure.count)
+    metric = reckoned(name, **totals)
+    assert (value, count) == (metric.value, metric.count)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_nothing_counted_has_no_value(name):
     """That nothing was there to be counted is no zero."""
-    figure = reckoned(name)
-    assert (None, 0, True) == (figure.value, figure.count, figure.settled)
+    metric = reckoned(name)
+    assert (None, 0, True) == (metric.value, metric.count, metric.settled)
 
 
 @pytest.mark.parametrize(
@@ -226,5 +226,5 @@ def test_nothing_counted_has_no_value(name):
 )
 def test_a_figure_is_as_settled_as_what_it_counts(provisional, expected):
     """One count of it that may change is enough."""
-    found = metrics(Counter(), {provisional})
-    assert expected == {name for name, figure in found.items() if not figure.settled}
+    computed = metrics(Counter(), {provisional})
+    assert expected == {name for name, metric in computed.items() if not metric.settled}

@@ -1,4 +1,4 @@
-"""How words are spelt when they are shown, and in which order they stand."""
+"""The spelling of state words, and their order within one millisecond."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from projector.domain.state_names import rank, spelling
     ],
 )
 def test_a_known_word_is_shown_as_the_vendor_spells_it(kind, came, expected):
-    """Without regard to case, ``-`` and ``_``; one that is not known stays as it came."""
+    """In whatever case, with or without ``-`` and ``_``; an unknown word stays as it came."""
     assert expected == spelling(kind, came)
 
 
@@ -45,7 +45,7 @@ KINDS = {
 
 
 def test_words_of_one_millisecond_stand_in_the_pages_order():
-    """Each before the next: a task's, then those of its agents."""
+    """Each word before the next one: first those of tasks, then those of agents."""
     places = [KINDS.get(word, (Kind.TASK, word)) for word in TASK_RANKS.split()]
     places += [KINDS.get(word, (Kind.STATE, word)) for word in AGENT_RANKS.split()]
     ranks = [rank(kind, word) for kind, word in places]

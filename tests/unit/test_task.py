@@ -1,4 +1,4 @@
-"""The task's own turns that no worked life tells."""
+"""The task: what no worked life shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HOUR = 3_600_000
 
 
 def anomalies(bodies: list, until: int) -> int:
-    """How many stand when a reader looks."""
+    """The number of anomalies for a reader ``until`` milliseconds after dawn."""
     log = deliver_all(MemoryLog(), story(*bodies), DAWN + 10 * HOUR)
     (events,) = log.of(TASKS).values()
     return fold(TASKS.fresh(), events).advance_to(DAWN + until).state.anomaly_count
@@ -21,7 +21,7 @@ def anomalies(bodies: list, until: int) -> int:
 
 @pytest.mark.parametrize("word", ["connect", "failed"])
 def test_a_missing_wrapup_is_withdrawn(word):
-    """It stands once the hour has passed, and no more after a reopening or a failure."""
+    """It is raised when the hour passes, and withdrawn by a reopening or a failure."""
     life = [
         task(0, "t", "new"),
         task(1, "t", "connect"),

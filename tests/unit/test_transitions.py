@@ -1,4 +1,4 @@
-"""The tables that say what is expected, held against what real contact centres did."""
+"""The transition tables, compared with what real contact centres did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from projector.domain.fold import is_expected
 from projector.domain.leg import LEG_TRANSITIONS, NO_LEG
 from projector.domain.task import TASK_TRANSITIONS
 
-# What was seen next in the vendor's own rows and pages, agent by agent.
+# What came next in the vendor's own rows and pages, for each agent.
 SEEN_IN_A_LEG = {
     NO_LEG: "ringing connected consulting",
     "ringing": "connected consulting not-responding available idle",
@@ -39,7 +39,7 @@ SEEN_OF_A_TASK = {
     "ended": "ended hold-done new parked connect connected on-hold consulting conferencing",
     "failed": "new parked connect",
 }
-# Where one of these follows, something in between was lost.
+# Where one of these comes next, an event in between was lost.
 NEVER_IN_A_LEG = {
     NO_LEG: "hold-done consult-done conference-done wrapup wrapup-done on-hold",
     "ringing": "on-hold hold-done wrapup wrapup-done conferencing consult-done",
@@ -83,5 +83,5 @@ def cells(table, rows, *, expected):
     ],
 )
 def test_a_step_is_expected_where_it_was_seen(table, state, word, expected):
-    """What was seen raises nothing; what has no way without a lost event is a gap."""
+    """A transition that was seen is expected; one that needs a lost event is not."""
     assert expected is is_expected(table, state, word)

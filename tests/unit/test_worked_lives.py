@@ -13,14 +13,14 @@ from tests.examples import LIVES, NOW, ORG, RECORDED, Life, look_up
 from tests.laws.memory import MemoryLog, deliver_all
 
 
-def told(log: MemoryLog, table: Table[Any]) -> dict[str, tuple[dict[str, Any], list[Any]]]:
-    """The view and the history of each subject, as a reader gets them."""
+def read_subjects(log: MemoryLog, table: Table[Any]) -> dict[str, tuple[dict[str, Any], list[Any]]]:
+    """The view and the history of each subject, as the API shows them."""
     read = {}
     for (org, subject), events in log.of(table).items():
         assert org == ORG
-        story = fold(table.fresh(), events).advance_to(NOW)
-        view = table.view(org, subject, story.state, settled=False)
-        rows = interval_rows(table.interval, story.intervals)
+        result = fold(table.fresh(), events).advance_to(NOW)
+        view = table.view(org, subject, result.state, settled=False)
+        rows = interval_rows(table.interval, result.intervals)
         read[subject] = (
             view.model_dump(by_alias=True),
             [row.model_dump(by_alias=True) for row in rows],
@@ -36,7 +36,7 @@ def test_a_worked_life_folds_as_worked_out(life: Life):
         (AGENTS, life.agents, life.agent_intervals),
         (TASKS, life.tasks, life.task_intervals),
     ):
-        read = told(log, table)
+        read = read_subjects(log, table)
         for subject, expected in views.items():
             assert expected == {path: look_up(read[subject][0], path) for path in expected}
         for subject, rows in histories.items():
