@@ -220,18 +220,8 @@ class EventStore(LogReader, PostgresApplicationRecorder):
     ) -> tuple[Sequence[AppendOutcome], int]:
         if not rows:
             return (), self.head_of(cursor)
-        outcomes, _, head = self._call_append(cursor, rows)
+        outcomes, _, head = _call_append(cursor, rows, self._clock())
         return outcomes, head
-
-    def _call_append(
-        self, cursor: Cursor[TupleRow], rows: Sequence[OfferedRow]
-    ) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
-        """The outcome and the position of each event, and the head of the log afterwards."""
-        parameters = {**_OFFERED.parameters(rows), "now_ms": self._clock()}
-        row = cursor.execute(_APPEND, parameters, prepare=True).fetchone()
-        assert row is not None  # noqa: S101 - the function always answers one row
-        outcomes, positions, head = row
-        return outcomes, positions, head
 
     def _quarantine(self, cursor: Cursor[TupleRow], requests: Sequence[Request]) -> None:
         # Equal bodies are counted here, since a request may repeat one some hundred thousand times.
@@ -293,10 +283,22 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         rows = [_stored_event_row(event) for event in stored_events]
         with self.datastore.get_connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
-            outcomes, positions, _head = self._call_append(cursor, rows)
+            outcomes, positions, _head = _call_append(cursor, rows, self._clock())
             if set(outcomes) != {"appended"}:
                 raise IntegrityError("an event with this originator and version is stored already")
             return list(positions)
+
+
+def _call_append(
+    cursor: Cursor[TupleRow], rows: Sequence[OfferedRow], now: int
+) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
+    """The outcome and the position of each event, and the head of the log afterwards."""
+    row = cursor.execute(
+        _APPEND, {**_OFFERED.parameters(rows), "now_ms": now}, prepare=True
+    ).fetchone()
+    assert row is not None  # noqa: S101 - the function always answers one row
+    outcomes, positions, head = row
+    return outcomes, positions, head
 
 
 def _notification(row: TupleRow) -> LogNotification:

@@ -45,7 +45,7 @@ def test_silence_is_judged_by_what_was_to_be_expected(hours, silent_ms, state):
     assert math.exp(-EXPECTED_AT_LEAST) < 0.001
 
 
-def test_what_was_never_heard_says_nothing():
+def test_a_subscription_without_deliveries_is_never_heard():
     """Neither silent nor quiet."""
     assert ("never", None, 0.0) == ((it := silence("s", {}, None, NOW)).state, it.last_time,
                                     it.expected)  # fmt: skip
@@ -74,8 +74,8 @@ def test_the_longer_the_silence_the_more_was_to_be_expected(hours, spans):
     assert 0.0 <= shorter <= longer <= (spans[1] / HOUR_MS) * max([*hours.values(), 0]) + 1e-6
 
 
-def test_what_is_heard_is_counted_over_restarts(database_url, tmp_path):
-    """By the hour, for all processes; what is not written yet counts too."""
+def test_deliveries_are_counted_over_restarts(database_url, tmp_path):
+    """By the hour, of all processes; deliveries that are not written yet count too."""
     clock, pools = Clock(), []
     clock.now = NOW
     for number in range(3):
@@ -83,8 +83,8 @@ def test_what_is_heard_is_counted_over_restarts(database_url, tmp_path):
             body = v2(0, "ann", "idle") | {"source": "/com/cisco/wxcc/s"}
             for _ in range(2):
                 assert 202 == site.post(body | {"id": f"{number}"}).status_code
-            told = {it["id"]: it for it in site.get("/api/v1/status").json["subscriptions"]}
-            assert ("heard", clock.now) == (told["s"]["state"], told["s"]["lastHeardTime"])
+            by_id = {it["id"]: it for it in site.get("/api/v1/status").json["subscriptions"]}
+            assert ("heard", clock.now) == (by_id["s"]["state"], by_id["s"]["lastHeardTime"])
             pools.append(site.service.pool)
         clock.now += HOUR_MS
     with open_site(database_url, tmp_path, clock=clock) as site:
@@ -94,8 +94,8 @@ def test_what_is_heard_is_counted_over_restarts(database_url, tmp_path):
         ]
 
 
-def test_no_data_is_told_in_status_readiness_and_metrics(database_url, tmp_path):
-    """Differently from nothing happening; the service stays ready, for traffic would not help."""
+def test_no_data_shows_in_status_readiness_and_metrics(database_url, tmp_path):
+    """It differs from a quiet hour. The service stays ready: to stop traffic would not help."""
     clock = Clock()
     clock.now = NOW
     with open_site(database_url, tmp_path, clock=clock) as site:
@@ -108,9 +108,9 @@ def test_no_data_is_told_in_status_readiness_and_metrics(database_url, tmp_path)
         clock.now = NOW
         monitor.count(["busy", "calm"])
         clock.now = NOW + HOUR_MS
-        told = {it["id"]: it for it in site.get("/api/v1/status").json["subscriptions"]}
-        assert {"busy": "no-data", "calm": "quiet"} == {it: told[it]["state"] for it in told}
-        assert HOUR_MS == told["busy"]["silentMs"]
+        by_id = {it["id"]: it for it in site.get("/api/v1/status").json["subscriptions"]}
+        assert {"busy": "no-data", "calm": "quiet"} == {it: by_id[it]["state"] for it in by_id}
+        assert HOUR_MS == by_id["busy"]["silentMs"]
         ready = site.client.get("/readyz")
         assert (200, "ready") == (ready.status_code, ready.json["status"])
         assert ["the subscription busy is silent, though 20 deliveries were expected"] == (

@@ -1,4 +1,4 @@
-"""Poison: an event that cannot be folded parks its subject, and loses nothing."""
+"""Parking: an event that cannot be folded parks its subject, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIFE = story(
 
 @pytest.fixture
 def poisoned(site, monkeypatch):
-    """A service whose fold raises at one word; gives what puts that right."""
+    """A service whose fold fails at one word; gives a function that repairs the fold."""
     step = AgentState.step
 
     def raising(state: AgentState, recorded: Any) -> Any:
@@ -64,14 +64,14 @@ def ask(site: Site, verb: str, **body: Any) -> Any:
 @pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
 @pytest.mark.parametrize("batch_events", [1, 2, 100])
 def test_a_fold_that_fails_parks_its_subject_alone(site, poisoned, batch_events, together):
-    """The others flow, the position moves on, and nothing counts as skipped."""
+    """The other subjects go on, the position moves, and no event counts as skipped."""
     deliver(site, together=together)
     site.project(batch_events)
     assert 3 == view(site, "bob")["eventCount"]
     assert site.service.views.position() == site.service.store.head() == len(LIFE)
     (row,) = site.get("/api/v1/parked").json["data"]
-    told = {name: row[name] for name in ("kind", "orgId", "id", "eventId", "eventPosition")}
-    assert told == {"kind": "agent", "orgId": ORG, "id": "ann", "eventId": "e3",
+    event = {name: row[name] for name in ("kind", "orgId", "id", "eventId", "eventPosition")}
+    assert event == {"kind": "agent", "orgId": ORG, "id": "ann", "eventId": "e3",
                     "eventPosition": 3}  # fmt: skip
     assert row["cause"] == "ZeroDivisionError: no such word"
     waiting = 4 if together else 3
@@ -84,23 +84,23 @@ def test_a_fold_that_fails_parks_its_subject_alone(site, poisoned, batch_events,
 
 @pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
 def test_a_retry_folds_what_waited(site, poisoned, together):
-    """As if nothing had been wrong: the tables are those of a replay."""
+    """Afterwards the tables are those of a replay."""
     deliver(site, together=together)
     site.project()
     assert ask(site, "retry", orgId=ORG, agentId="ann").json == {"folded": 0, "parked": True}
     poisoned()
     done = ask(site, "retry", orgId=ORG, agentId="ann").json
     assert done == {"folded": 4 if together else 3, "parked": False}
-    kept = tables(site.url)
+    before = tables(site.url)
     assert (0, 0, 0) == tuple(status(site)[name] for name in ("skipped", "parked", "waiting"))
     forget(site.url)
     site.project()
-    assert tables(site.url) == kept
+    assert tables(site.url) == before
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["a request each", "one request"])
 def test_a_skip_leaves_the_event_out_for_good(site, poisoned, together):
-    """The rest is folded, also by a replay and by late events; the log keeps the event."""
+    """The rest is folded, also by a replay and with late events; the event stays in the log."""
     deliver(site, together=together)
     site.project()
     done = ask(site, "skip", orgId=ORG, agentId="ann").json
@@ -110,16 +110,16 @@ def test_a_skip_leaves_the_event_out_for_good(site, poisoned, together):
     site.post(v1(2_500, "ann", "idle") | {"id": "late"})
     site.project()
     assert 4 == view(site, "ann")["eventCount"]
-    kept = tables(site.url)
+    before = tables(site.url)
     forget(site.url)
     site.project()
-    assert tables(site.url) == kept
+    assert tables(site.url) == before
     assert 8 == site.service.store.head()
     assert 0 == status(site)["skipped"]
 
 
 def test_a_write_that_fails_parks_its_subject_alone(site):
-    """What the database refuses of one subject's rows is not refused of the others'."""
+    """The database refuses rows of one subject; the rows of the others are written."""
     with connect(site.url) as connection:
         connection.execute("ALTER TABLE agent_intervals ADD CHECK (status <> 'poison')")
     deliver(site)
@@ -136,7 +136,7 @@ def test_a_write_that_fails_parks_its_subject_alone(site):
 
 
 def test_a_body_that_cannot_be_read_again_parks_its_subjects(site):
-    """Whatever became of it: who needs it waits, the others flow."""
+    """Its subjects wait, and the others go on."""
     with connect(site.url) as connection:
         connection.execute("ALTER TABLE events DISABLE TRIGGER immutable")
         deliver(site)
@@ -149,8 +149,8 @@ def test_a_body_that_cannot_be_read_again_parks_its_subjects(site):
     assert 3 == view(site, "bob")["eventCount"]
 
 
-def test_trouble_that_no_event_brought_parks_nobody(site):
-    """A table that is not there is nobody's poison: the page waits as a whole."""
+def test_a_fault_of_the_database_parks_nobody(site):
+    """Where a table is missing, no event is at fault: the whole batch waits."""
     deliver(site)
     with connect(site.url) as connection:
         connection.execute("ALTER TABLE agent_corrections RENAME TO elsewhere")
@@ -166,7 +166,7 @@ def test_trouble_that_no_event_brought_parks_nobody(site):
 
 @pytest.mark.parametrize("verb", ["retry", "skip"])
 def test_bad_requests_say_what_is_wrong(site, verb):
-    """Who is not parked, and bodies that name nobody, or two."""
+    """Subjects that are not parked, and bodies that name no subject or two."""
     assert 404 == ask(site, verb, orgId=ORG, agentId="ann").status_code
     assert 400 == ask(site, verb, orgId=ORG).status_code
     assert 400 == ask(site, verb, orgId=ORG, agentId="ann", taskId="t").status_code
@@ -178,14 +178,14 @@ def test_bad_requests_say_what_is_wrong(site, verb):
 
 
 def test_the_command_lists_retries_and_skips(site, poisoned, monkeypatch):
-    """`projector parked` asks the running service and says what came of it."""
+    """`projector parked` asks the running service and prints the result."""
     deliver(site)
     site.project()
 
-    def request(method: str, url: str, **given: Any) -> Any:
+    def request(method: str, url: str, **options: Any) -> Any:
         answer = site.client.open(
             url.removeprefix("http://127.0.0.1:8080"),
-            method=method, json=given.get("json"), headers=site.headers,
+            method=method, json=options.get("json"), headers=site.headers,
         )  # fmt: skip
         return type("Answer", (), {"is_success": answer.status_code < 400, "json": answer.get_json,
                                    "status_code": answer.status_code})()  # fmt: skip
@@ -196,8 +196,11 @@ def test_the_command_lists_retries_and_skips(site, poisoned, monkeypatch):
         result = CliRunner().invoke(main, ["parked", *words])
         return result.exit_code, result.output
 
-    code, told = parked("list")
-    assert (0, True) == (code, told.startswith(f"agent:ann of {ORG}: 3 events wait from position"))
+    code, output = parked("list")
+    assert (0, True) == (
+        code,
+        output.startswith(f"agent:ann of {ORG}: 3 events wait from position"),
+    )
     assert (3, "0 events folded, parked again\n") == parked("retry", "agent:ann")
     assert (0, "2 events folded\n") == parked("skip", "agent:ann")
     assert (0, "Nothing is parked.\n") == parked("list")
@@ -205,36 +208,36 @@ def test_the_command_lists_retries_and_skips(site, poisoned, monkeypatch):
     assert 2 == parked("retry", "ann")[0]
 
 
-def test_a_page_of_many_subjects_keeps_its_runner_alive(site, poisoned):
-    """The page after the poisoned one is folded together again, without the parked subject."""
+def test_a_batch_after_a_parked_subject_is_folded_together(site, poisoned):
+    """Without the parked subject, whose new events wait."""
     deliver(site)
     runner = Runner(site.service.store, site.url)
     runner.catch_up()
-    site.post(story(*(v1(9_000 + place, f"c{place}", "idle") for place in range(20))))
+    site.post(story(*(v1(9_000 + number, f"c{number}", "idle") for number in range(20))))
     site.post(v1(9_000, "ann", "idle") | {"id": "after"})
     runner.catch_up()
     assert (0, 4) == (status(site)["skipped"], status(site)["waiting"])
 
 
-def test_a_retry_folds_whole_publications(site, poisoned, monkeypatch):
-    """However many events are read at a time: corrections and rows are those of a replay."""
+def test_a_retry_folds_whole_requests(site, poisoned, monkeypatch):
+    """However few events are read at a time, corrections and rows are those of a replay."""
     monkeypatch.setattr(parking, "WAITING_EVENTS_READ", 3)
     site.post(LIFE[2])
     site.post(
-        [v1(9_000 - place, "ann", "idle" if place % 2 else "available") | {"id": f"w{place}"}
-         for place in range(20)]
+        [v1(9_000 - number, "ann", "idle" if number % 2 else "available") | {"id": f"w{number}"}
+         for number in range(20)]
     )  # fmt: skip
     site.project()
     poisoned()
     assert ask(site, "retry", orgId=ORG, agentId="ann").json == {"folded": 21, "parked": False}
-    kept = tables(site.url)
+    before = tables(site.url)
     forget(site.url)
     site.project()
-    assert tables(site.url) == kept
+    assert tables(site.url) == before
 
 
-def test_who_is_parked_is_told_by_organisation_team_and_page(make_site, monkeypatch):
-    """As views are: a token's teams and organisations, and pages."""
+def test_parked_subjects_are_listed_by_organisation_team_and_page(make_site, monkeypatch):
+    """As views are: those of the token's teams and organisations, page by page."""
     step = AgentState.step
 
     def raising(state: AgentState, recorded: Any) -> Any:
@@ -249,10 +252,10 @@ def test_who_is_parked_is_told_by_organisation_team_and_page(make_site, monkeypa
         {"token": "else", "role": "operator", "orgIds": ["elsewhere"]},
     ]
     site = make_site(PROJECTOR_TOKENS=json.dumps(tokens))
-    for place, team in enumerate(("team-1", "team-2")):
-        agent = f"a{place}"
-        told = story(v1(1_000, agent, "idle", teamId=team), v1(2_000, agent, "poison"))
-        for body in told:
+    for number, team in enumerate(("team-1", "team-2")):
+        agent = f"a{number}"
+        bodies = story(v1(1_000, agent, "idle", teamId=team), v1(2_000, agent, "poison"))
+        for body in bodies:
             site.post(body | {"id": f"{body['id']}-{agent}"})
     site.project()
 

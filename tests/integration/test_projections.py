@@ -1,4 +1,4 @@
-"""The projection over a real database: rivals, restarts, wake-ups and reconciled facts."""
+"""The projection in a database: restarts, wake-ups and reconciled facts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def simulated(number: int) -> list[Any]:
     return list(islice(Simulation(12, 3, start_ms=RECORDED - 8 * 3_600_000), number))
 
 
-def test_a_restarted_runner_goes_on_where_it_stood(site):
-    """Only what came since is folded; the rest is not read again."""
+def test_a_restarted_runner_goes_on_from_its_position(site):
+    """Only later events are folded; earlier ones are not read again."""
     bodies = simulated(400)
     site.post(bodies[:200])
     site.project()
     with connect(site.url) as connection:
-        # What a second reading of the first half would rewrite is marked.
+        # Marks that a second fold of the first half would overwrite.
         connection.execute("UPDATE agents SET facets_after_deadline = '{\"mark\": []}'")
     site.post([body for body in bodies[200:] if not body["type"].startswith("agent:")])
     site.project()
@@ -43,7 +43,7 @@ def test_a_restarted_runner_goes_on_where_it_stood(site):
 
 
 def test_a_runner_wakes_when_events_come(site):
-    """A commit is followed at once, long before the next poll."""
+    """It folds a commit at once, long before it would look without a notification."""
     stop = threading.Event()
     runner = follow(site, stop)
     site.post(simulated(1))
@@ -52,27 +52,27 @@ def test_a_runner_wakes_when_events_come(site):
     for body in simulated(11)[1:]:
         began = time.monotonic()
         position = int(site.post(body).headers["X-Position"])
-        eventually(lambda wanted=position: site.service.views.position() >= wanted)
+        eventually(lambda position=position: site.service.views.position() >= position)
         times.append(time.monotonic() - began)
     stop.set()
     runner.join()
-    assert sorted(times)[len(times) // 2] < 0.5  # a poll would take a second
+    assert sorted(times)[len(times) // 2] < 0.5  # without a notification: a second
 
 
-def test_the_simulated_centre_is_believable(site):
-    """A simulated morning folds to what the oracle says, without one anomaly."""
+def test_a_simulated_morning_has_no_anomaly(site):
+    """And it folds to what the oracle says."""
     bodies = simulated(2_000)
     oracle = deliver_all(Oracle(), bodies, RECORDED)
     log = deliver_all(MemoryLog(), bodies, RECORDED)
     assert oracle_answers(oracle, NOW) == answers(log, NOW)
     site.post(bodies)
     site.project()
-    found = [site.get(f"/api/v1/{table.name}?limit=1000").json["data"] for table in TABLES]
-    assert sum(view["anomalyCount"] for views in found for view in views) == 0
+    lists = [site.get(f"/api/v1/{table.name}?limit=1000").json["data"] for table in TABLES]
+    assert sum(view["anomalyCount"] for views in lists for view in views) == 0
 
 
-def test_a_webhook_near_a_reconciled_fact_is_weighed_with_it(site):
-    """Page by page as all at once: the webhook is folded, whichever came first."""
+def test_a_webhook_close_to_a_reconciled_fact_restates_it(site):
+    """Also in another batch: the webhook is folded, whichever of both came first."""
     for first, second in ((Origin.RECONCILIATION, Origin.WEBHOOK), tuple(Origin)[:2]):
         agent = f"agent-{first}"
         for moment, origin in ((5_000, first), (6_000, second)):

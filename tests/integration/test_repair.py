@@ -1,4 +1,4 @@
-"""Repair over a real database: any arrival, pages, rivals and deaths leave what a replay leaves."""
+"""Repair in a database: arrival order, batches, rivals and crashes do not change the tables."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import Cursor
+from psycopg.rows import tuple_row
 
-from projector.event_log.store import _APPEND, _OFFERED, Request, _offered_rows
+from projector.event_log.store import Request, _call_append, _offered_rows
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import become_service, connect
-from projector.projection import batch as projections
-from projector.projection import runner as running
+from projector.projection import batch, partitions
 from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
 from projector.webex.simulator import Simulation
@@ -33,68 +33,66 @@ from tests.strategies import believable_deliveries, noisy_deliveries
 
 
 class Killed(BaseException):
-    """The process is gone: nothing of it may run any more."""
+    """The process is gone, and no code of it runs any more."""
 
 
 class MortalCursor(Cursor[Any]):
-    """Dies before a statement of the test's choice."""
+    """Dies before a statement that the test chooses."""
 
-    left: int | None = None
+    remaining: int | None = None
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
-        if MortalCursor.left is not None:
-            MortalCursor.left -= 1
-            if MortalCursor.left < 0:
+        if MortalCursor.remaining is not None:
+            MortalCursor.remaining -= 1
+            if MortalCursor.remaining < 0:
                 raise Killed
         return super().execute(*args, **kwargs)
 
 
 @pytest.fixture(scope="module")
 def emptied(template, tmp_path_factory):
-    """One site for many examples; each begins by emptying its log, as its owner may here."""
+    """One site for many examples; each example empties its log first, as the owner may here."""
     with erasable(template, tmp_path_factory.mktemp("emptied")) as site:
         yield site
 
 
 @pytest.fixture(autouse=True)
 def _usual_reads(monkeypatch):
-    """Whatever a test makes of them, the next one finds them as they are."""
+    """A test may change these; the next test has the usual values."""
     for name in ("FIRST_EVENTS_READ", "MOST_EVENTS_READ"):
-        monkeypatch.setattr(projections, name, getattr(projections, name))
+        monkeypatch.setattr(batch, name, getattr(batch, name))
 
 
-def take_a_page(site: Site, runner: Runner, *, dies_before: int) -> None:
-    """Fold the next page, or die before one of its statements."""
-    MortalCursor.left = None
+def take_a_batch(site: Site, runner: Runner, *, dies_before: int) -> None:
+    """Fold the next batch, or die before one of its statements."""
+    MortalCursor.remaining = None
     with suppress(Killed), connect(site.url, cursor_factory=MortalCursor) as connection:
         become_service(connection)
-        MortalCursor.left = dies_before
+        MortalCursor.remaining = dies_before
         runner.process_batch(connection)
-    MortalCursor.left = None
+    MortalCursor.remaining = None
 
 
 @pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
                          ids=["believable", "noise"])  # fmt: skip
 @settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())
-def test_any_history_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, data):
-    """Row for row, superseded rows and corrections too; runners die between any two statements."""
+def test_any_order_of_arrival_leaves_the_tables_of_a_replay(emptied, lives, data):
+    """Row for row, with superseded rows and corrections; runners die between any two statements."""
     erase(emptied.url)
-    # Read in small parts, so that the ends of what was read lie anywhere.
-    projections.FIRST_EVENTS_READ = data.draw(st.integers(1, 3))
-    projections.MOST_EVENTS_READ = data.draw(st.integers(4, 9))
+    # Small reads, so that a read can end at any event.
+    batch.FIRST_EVENTS_READ = data.draw(st.integers(1, 3))
+    batch.MOST_EVENTS_READ = data.draw(st.integers(4, 9))
     bodies = data.draw(st.permutations(data.draw(lives)))
     while bodies:
         size = data.draw(st.integers(1, 5))
         emptied.post(bodies[:size])
         bodies = bodies[size:]
         runner = Runner(emptied.service.store, emptied.url, batch_events=size)
-        runner._partition_count, runner._runners_counted_at = (
-            data.draw(st.integers(1, 16)),
-            float("inf"),
-        )
+        runner._partition_count = data.draw(st.integers(1, 16))
+        runner._runners_counted_at = float("inf")
         if data.draw(st.booleans()):
-            take_a_page(emptied, runner, dies_before=data.draw(st.integers(0, 60)))
+            take_a_batch(emptied, runner, dies_before=data.draw(st.integers(0, 60)))
     emptied.project()
     arrived = tables(emptied.url)
     forget(emptied.url)
@@ -116,9 +114,11 @@ def test_any_number_of_runners_is_exact(site, runners):
     rivals = [follow(site, stop, batch_events=13 + 8 * number) for number in range(runners)]
     bodies = list(islice(Simulation(12, 3, start_ms=RECORDED - 8 * 3_600_000), 2_000))
     late = bodies[::10]
-    told = [body for place, body in enumerate(bodies) if place % 10]
-    for start in range(0, len(told), 50):
-        site.post([*told[start : start + 50], *late[start // 9 - 20 : start // 9 - 10 or None][:5]])
+    on_time = [body for number, body in enumerate(bodies) if number % 10]
+    for start in range(0, len(on_time), 50):
+        site.post(
+            [*on_time[start : start + 50], *late[start // 9 - 20 : start // 9 - 10 or None][:5]]
+        )
     site.post(late)
     eventually(lambda: site.service.views.position() == 2_000)
     stop.set()
@@ -132,16 +132,16 @@ def test_any_number_of_runners_is_exact(site, runners):
 
 
 def test_rivals_share_the_partitions(site, monkeypatch):
-    """Two runners that are both at work hold half of the partitions each, and one alone all."""
+    """Each of two runners takes half of the partitions; a runner alone takes all."""
     with connect(site.url) as one, connect(site.url) as other:
-        running.register_runner(one)
-        assert running.fair_partition_count(one) == 16
-        running.register_runner(other)
-        assert running.fair_partition_count(one) == 8
+        partitions.register_runner(one)
+        assert partitions.fair_partition_count(one) == 16
+        partitions.register_runner(other)
+        assert partitions.fair_partition_count(one) == 8
         site.post(story(*(v1(1, f"a{number}", "idle") for number in range(64))))
         with one.transaction(), one.cursor() as cursor:
-            cursor.row_factory = psycopg.rows.tuple_row
-            first = running.begin_batch(cursor, 8, 100, fold=FOLD_VERSION)
+            cursor.row_factory = tuple_row
+            first = partitions.begin_batch(cursor, 8, 100, fold=FOLD_VERSION)
             Runner(site.service.store, site.url).process_batch(other)
             with connect(site.url) as third:
                 rows = third.execute(
@@ -153,12 +153,12 @@ def test_rivals_share_the_partitions(site, monkeypatch):
     assert skipped(site) == 0
 
 
-def test_a_position_moved_by_hand_is_a_skip_that_shows(site):
-    """The status says how many events of which buckets nobody folded."""
-    told = story(*(v1(1_000 * place, "ann", "available", "t") for place in range(8)))
-    site.post(told[:5])
+def test_a_position_moved_by_hand_shows_as_a_skip(site):
+    """The status says how many events were not folded, and of which buckets."""
+    bodies = story(*(v1(1_000 * number, "ann", "available", "t") for number in range(8)))
+    site.post(bodies[:5])
     site.project()
-    site.post(told[5:])
+    site.post(bodies[5:])
     with connect(site.url) as connection:
         connection.execute("UPDATE projections SET position = 6")
     site.project()
@@ -168,7 +168,7 @@ def test_a_position_moved_by_hand_is_a_skip_that_shows(site):
 
 
 def test_a_hole_in_the_log_is_not_passed(site):
-    """A writer past the lock leaves a position open: the runner waits and says so."""
+    """A writer without the lock leaves out a position: the runner waits and says so."""
     first, second = story(v1(1, "ann", "idle"), v1(5, "bob", "idle"))
     site.post(first)
     site.project()
@@ -182,16 +182,16 @@ def test_a_hole_in_the_log_is_not_passed(site):
         connection.execute(
             f"INSERT INTO events ({', '.join(names)}) SELECT {values} FROM events".encode()
         )
-    with pytest.raises(running.HoleInLog, match="from 2 to 3"):
+    with pytest.raises(partitions.HoleInLog, match="from 2 to 3"):
         site.project()
     assert 1 == site.service.views.position()
-    site.post(second)  # gets position 4: whoever writes by the lock leaves no hole
-    with pytest.raises(running.HoleInLog):
+    site.post(second)  # it gets position 4: a writer with the lock leaves no hole
+    with pytest.raises(partitions.HoleInLog):
         site.project()
 
 
 def test_a_killed_runners_work_is_taken_over(site):
-    """Three processes; two are killed outright while they work, one after the other."""
+    """Of three processes two are killed while they work, one after the other."""
     environment = {**os.environ, "DATABASE_URL": site.url}
     command = [sys.executable, "-m", "projector", "follow"]
     processes = [subprocess.Popen(command, env=environment) for _ in range(3)]
@@ -215,27 +215,27 @@ def test_a_killed_runners_work_is_taken_over(site):
 
 @pytest.mark.parametrize("gap", [20, 300])
 def test_a_late_event_beside_a_live_one_costs_no_history(site, gap, monkeypatch):
-    """What lies between them is not read: the late one is folded in, the live one goes on."""
+    """Events between the two are not read: the late one is repaired, the live one goes on."""
     steps = ("idle", "available", "ringing", "connected", "wrapup")
-    told = story(
+    bodies = story(
         *(
-            v1(10_000 * place, "ann", steps[place % 5], f"t{place // 5}")
-            for place in range(gap + 20)
+            v1(10_000 * number, "ann", steps[number % 5], f"t{number // 5}")
+            for number in range(gap + 20)
         )
     )
-    site.post(told[:10] + told[11:-1])
+    site.post(bodies[:10] + bodies[11:-1])
     site.project()
     read: list[int] = []
     later = site.service.store.later
 
     def counting(*args: Any, **kwargs: Any) -> Any:
-        found = later(*args, **kwargs)
-        read.extend(len(events) for events in found)
-        return found
+        events_by_subject = later(*args, **kwargs)
+        read.extend(map(len, events_by_subject))
+        return events_by_subject
 
     monkeypatch.setattr(site.service.store, "later", counting)
-    site.post(told[10])
-    site.post(told[-1])
+    site.post(bodies[10])
+    site.post(bodies[-1])
     site.project()
     assert sum(read) < 150
     folded = tables(site.url)
@@ -245,17 +245,19 @@ def test_a_late_event_beside_a_live_one_costs_no_history(site, gap, monkeypatch)
 
 
 def test_a_long_way_between_a_snapshot_and_the_end_is_read_to_its_end(site):
-    """Many events just before a snapshot, and more than is read at a time after it."""
-    projections.MOST_EVENTS_READ = 64
+    """Many events just before a snapshot, and after it more than one read takes."""
+    batch.MOST_EVENTS_READ = 64
     dense = [
-        v1(2_000 + place, "ann", "ringing" if place % 2 else "idle", "t") for place in range(99)
+        v1(2_000 + number, "ann", "ringing" if number % 2 else "idle", "t") for number in range(99)
     ]
-    quiet = [v1(9_000 + place, "ann", "idle" if place % 2 else "available") for place in range(300)]
-    told = story(*dense, *quiet, v1(1_000, "ann", "idle"), v1(5_000, "ann", "available"))
-    site.post(told[:-2])
+    quiet = [
+        v1(9_000 + number, "ann", "idle" if number % 2 else "available") for number in range(300)
+    ]
+    bodies = story(*dense, *quiet, v1(1_000, "ann", "idle"), v1(5_000, "ann", "available"))
+    site.post(bodies[:-2])
     site.project()
-    site.post([told[-1], v1(90_000, "ann", "idle") | {"id": "live"}])
-    site.post(told[-2])
+    site.post([bodies[-1], v1(90_000, "ann", "idle") | {"id": "live"}])
+    site.post(bodies[-2])
     site.project()
     folded = tables(site.url)
     forget(site.url)
@@ -264,21 +266,21 @@ def test_a_long_way_between_a_snapshot_and_the_end_is_read_to_its_end(site):
 
 
 def test_slow_and_aborted_appenders_leave_no_skip(site):
-    """Two runners follow while many append slowly, and some take it back: the check shows none."""
+    """Two runners follow while many append slowly, and some roll back."""
     stop = threading.Event()
     runners = [follow(site, stop, batch_events=5), follow(site, stop, batch_events=11)]
 
     def append(number: int) -> None:
-        for place in range(6):
-            body = v1(1_000 * place + number, f"a{number}", "idle") | {"id": f"{number}-{place}"}
+        for turn in range(6):
+            body = v1(1_000 * turn + number, f"a{number}", "idle") | {"id": f"{number}-{turn}"}
             offered = judge(json.dumps(body).encode(), body, now=now_ms(), default_org=None)
             with suppress(psycopg.Error), connect(site.url) as connection:
                 become_service(connection)
                 with connection.transaction():
-                    columns = _OFFERED.parameters(_offered_rows([Request(events=[offered])]))
-                    connection.execute(_APPEND, {**columns, "now_ms": now_ms()})
+                    rows = _offered_rows([Request(events=[offered])])
+                    _call_append(connection.cursor(row_factory=tuple_row), rows, now_ms())
                     connection.execute("SELECT pg_sleep(0.002)")
-                    if (place + number) % 4 == 0:
+                    if (turn + number) % 4 == 0:
                         raise psycopg.Rollback
 
     appenders = [threading.Thread(target=append, args=(number,)) for number in range(50)]

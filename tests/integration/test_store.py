@@ -1,4 +1,4 @@
-"""The log's guarantees, tested by trying to break them."""
+"""The log's guarantees, tested by attempts to break them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from psycopg.rows import tuple_row
 
 from projector.domain.events import PARTITIONS, Offered
-from projector.event_log.store import _APPEND, _OFFERED, EventStore, Request, _offered_rows
+from projector.event_log.store import EventStore, Request, _call_append, _offered_rows
 from projector.infrastructure.database import become_service, connect, open_pool
 from projector.projection.partitions import begin_batch, end_batch
 from projector.projection.read_models import FOLD_VERSION
@@ -74,7 +74,7 @@ def test_the_database_refuses_to_change_the_log(database_url, store, change, who
 
 @pytest.mark.parametrize("table", ["conflicts", "quarantine"])
 def test_evidence_is_not_changed_by_the_service(database_url, table):
-    """Of what is kept aside, the service may raise the delivery count and nothing else."""
+    """Of conflicts and quarantine the service may raise the delivery count and nothing else."""
     with connect(database_url) as connection:
         become_service(connection)
         connection.execute(f"UPDATE {table} SET deliveries = 2".encode())
@@ -108,7 +108,7 @@ class _Broken:
 
 
 def test_recorded_time_never_falls_along_the_log(database_url):
-    """A clock that is set back does not take the log with it."""
+    """Not even when the clock is set back."""
     clock = iter([NOW, NOW - 60_000, NOW + 5, NOW - 1])
     pool = open_pool(database_url, max_size=2)
     store = EventStore(pool, clock=lambda: next(clock))
@@ -123,8 +123,8 @@ def test_recorded_time_never_falls_along_the_log(database_url):
     ]
 
 
-def test_each_event_keeps_where_its_request_began(database_url, store):
-    """Requests committed together still have beginnings of their own, at their first new event."""
+def test_each_event_has_the_position_of_its_request(database_url, store):
+    """Requests that are committed together each begin at their own first new event."""
     store.append([request("a")])
     store.append([request("a", "b", "c"), request("d"), request("d", "e")])
     assert rows(
@@ -133,7 +133,7 @@ def test_each_event_keeps_where_its_request_began(database_url, store):
 
 
 def test_the_same_event_twice_in_one_request(database_url, store):
-    """The first is appended, the second counted, in the order they stand."""
+    """The first is appended, and the second is counted as a duplicate."""
     twin, rival = offer("a"), offer("a", destination="else")
     (receipt,) = store.append([Request(events=[twin, twin, rival, rival])])
     assert list(receipt.outcomes) == ["appended", "duplicate", "conflict", "conflict"]
@@ -147,7 +147,7 @@ def test_the_same_event_twice_in_one_request(database_url, store):
     }
 
 
-def test_an_empty_request_learns_the_head(store):
+def test_an_empty_request_gets_the_head(store):
     """A request that offers nothing is answered with the log's head."""
     store.append([request("a", "b")])
     assert [receipt.head for receipt in store.append([Request()])] == [2]
@@ -183,12 +183,14 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
             while True:
                 last = done.is_set()
                 with connection.transaction():
-                    held = begin_batch(cursor, PARTITIONS, 7, fold=FOLD_VERSION)
-                    if held is not None:
-                        page = store.batch(cursor, held.partitions, after=held.after, end=held.last)
-                        read.extend(entry.position for entry in page)
-                        end_batch(cursor, held, {})
-                if held is None and last:
+                    batch = begin_batch(cursor, PARTITIONS, 7, fold=FOLD_VERSION)
+                    if batch is not None:
+                        entries = store.batch(
+                            cursor, batch.partitions, after=batch.after, end=batch.last
+                        )
+                        read.extend(entry.position for entry in entries)
+                        end_batch(cursor, batch, {})
+                if batch is None and last:
                     return
 
     reader = threading.Thread(target=tail)
@@ -208,5 +210,4 @@ def test_a_tailing_reader_skips_nothing_under_slow_appenders(database_url):
 
 def _append_within(connection: Any, names: list[str]) -> None:
     """What ``EventStore.append`` does, inside a transaction that the caller ends."""
-    columns = _OFFERED.parameters(_offered_rows([request(*names)]))
-    connection.cursor(row_factory=tuple_row).execute(_APPEND, {**columns, "now_ms": NOW})
+    _call_append(connection.cursor(row_factory=tuple_row), _offered_rows([request(*names)]), NOW)

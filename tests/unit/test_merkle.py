@@ -1,4 +1,4 @@
-"""The tree: RFC 6962's, whatever the number of its leaves."""
+"""The Merkle tree is that of RFC 6962, for any number of leaves."""
 
 from hashlib import sha256
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from projector.event_log.seal.merkle import MerkleTree, leaf
 
 # The entries with which implementations of Certificate Transparency are tested, and the roots of
-# the first of them, the first two and so on.
+# trees of the first entry, the first two, and so on.
 ENTRIES = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657",
            "606162636465666768696a6b6c6d6e6f"]  # fmt: skip
 ROOTS = [

@@ -1,4 +1,4 @@
-"""By what a row of a view is found."""
+"""The facets by which lists find a view."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_a_busy_agent_is_found_by_legs_and_channels():
     } == AGENTS.facets(state)
 
 
-def test_what_is_not_known_finds_nothing():
-    """A facet without a value is an empty list."""
+def test_a_facet_without_a_value_is_an_empty_list():
+    """So no filter of that name finds the view."""
     state = folded(AGENTS, logout(0, "ann", "AGENT")).state
     assert {
         "status": ["logged-out"],
@@ -44,8 +44,8 @@ def test_what_is_not_known_finds_nothing():
 
 
 def test_a_task_is_found_by_its_agents_while_open_or_not():
-    """All who took part, in order."""
-    told = [
+    """By all agents that took part, in order."""
+    bodies = [
         task(0, "t", "new", queueId="q-1"),
         v1(5, "bob", "ringing", "t"),
         v1(6, "bob", "not-responding", "t"),
@@ -60,31 +60,31 @@ def test_a_task_is_found_by_its_agents_while_open_or_not():
         "agentId": ["ann", "bob"],
         "open": ["true"],
     }
-    assert open_task == TASKS.facets(folded(TASKS, *told).state)
+    assert open_task == TASKS.facets(folded(TASKS, *bodies).state)
     failed = {"status": ["failed"], "currentState": ["failed"], "open": ["false"]}
-    assert open_task | failed == TASKS.facets(folded(TASKS, *told, task(20, "t", "failed")).state)
+    assert open_task | failed == TASKS.facets(folded(TASKS, *bodies, task(20, "t", "failed")).state)
 
 
 def test_a_complete_task_is_not_open():
-    """Whoever ended it."""
+    """Whatever ended it."""
     facets = TASKS.facets(folded(TASKS, task(0, "t", "new"), ended(5, "t")).state)
     assert (["abandoned"], ["false"]) == (facets["status"], facets["open"])
 
 
-def test_an_hour_on_a_task_is_found_as_what_it_will_be_then():
-    """Its row tells both at once, and asking does not make the hour pass."""
+def test_a_task_is_also_found_as_it_will_be_after_its_deadline():
+    """An hour after its end. To compute that state does not change the present one."""
     state = folded(
         TASKS, task(0, "t", "connected"), v1(1, "ann", "connected", "t"), ended(5, "t")
     ).state
-    then = TASKS.facets(TASKS.state_at_deadline(state))
-    assert (["completed"], ["false"]) == (then["status"], then["open"])
+    after_deadline = TASKS.facets(TASKS.state_at_deadline(state))
+    assert (["completed"], ["false"]) == (after_deadline["status"], after_deadline["open"])
     now = TASKS.facets(state)
     assert (["assigned"], ["true"]) == (now["status"], now["open"])
     assert at(5) + HOUR == state.deadline()
     assert 0 == state.anomaly_count
 
 
-def test_where_nothing_is_due_there_is_no_then():
-    """Of agents never, of tasks unless they ended."""
+def test_without_a_deadline_there_is_no_state_after_it():
+    """Agents have none, and tasks that have not ended have none."""
     assert None is AGENTS.state_at_deadline(folded(AGENTS, login(0, "ann")).state)
     assert None is TASKS.state_at_deadline(folded(TASKS, task(0, "t", "new")).state)
