@@ -25,7 +25,7 @@ from projector.event_log.store import Datastore, EventStore, LogNotification
 from projector.infrastructure.database import open_pool
 from projector.infrastructure.errors import ProjectorError
 
-POOL_CONNECTIONS = 4  # of each pool; one listens, one reads, one writes
+CONNECTIONS_PER_POOL = 4  # of each pool; one listens, one reads, one writes
 
 
 class EventLogError(ProjectorError):
@@ -83,7 +83,7 @@ class LogFactory(PostgresFactory):
             connection_class=Connection[DictRow],
             kwargs={"row_factory": dict_row, "autocommit": True, "connect_timeout": 5},
             min_size=1,
-            max_size=POOL_CONNECTIONS,
+            max_size=CONNECTIONS_PER_POOL,
             open=False,  # the library opens it with the first connection
             configure=_do_not_wait_for_the_disk,
         )
@@ -91,7 +91,7 @@ class LogFactory(PostgresFactory):
 
     def application_recorder(self) -> EventStore:
         """The log's recorder; it works as the service's role where the user may."""
-        recorder = EventStore(open_pool(self._url, max_size=POOL_CONNECTIONS))
+        recorder = EventStore(open_pool(self._url, max_size=CONNECTIONS_PER_POOL))
         self.datastore = recorder.datastore  # so that the application closes it
         return recorder
 

@@ -81,7 +81,7 @@ _APPEND = (
     .as_bytes()
 )
 _UNUSABLE = Columns({"body": "bytea", "reason": "text", "request": "integer", "count": "bigint"})
-_QUARANTINE = (
+_QUARANTINE_BODIES = (
     sql.SQL("SELECT quarantine_bodies({unusable}, %(headers)s::jsonb[], %(now_ms)s)")
     .format(unusable=_UNUSABLE.arrays())
     .as_bytes()
@@ -235,7 +235,7 @@ class EventStore(LogReader, PostgresApplicationRecorder):
             rows = [(body, *first, deliveries[body]) for body, first in first_deliveries.items()]
             headers = [Jsonb(request.headers) for request in requests]
             parameters = {"headers": headers, "now_ms": self._clock()}
-            cursor.execute(_QUARANTINE, {**_UNUSABLE.parameters(rows), **parameters})
+            cursor.execute(_QUARANTINE_BODIES, {**_UNUSABLE.parameters(rows), **parameters})
 
     @retry((InterfaceError, OperationalError), max_attempts=10, wait=0.2)
     def select_notifications(

@@ -110,7 +110,7 @@ def progress(connection: Connection[DictRow]) -> tuple[FoldProgress, FoldProgres
 
 
 def _progress(connection: Connection[DictRow], schema: str) -> FoldProgress:
-    query = _PROGRESS.format(
+    query = _FOLD_PROGRESS.format(
         log=sql.Identifier(SCHEMA, "log"), projections=sql.Identifier(schema, "projections")
     )
     row = connection.execute(query, {"projection": PROJECTION}).fetchone()
@@ -131,7 +131,7 @@ _GRANTS = (
     sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
     sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
 )
-_PROGRESS = sql.SQL("""
+_FOLD_PROGRESS = sql.SQL("""
     SELECT max(fold_version) AS fold, min(position) AS position,
         (SELECT coalesce(max(position), 0) FROM {log}) AS head
     FROM {projections} WHERE name = %(projection)s

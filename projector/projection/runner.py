@@ -50,7 +50,7 @@ from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
 
 FOLD_BATCH_EVENTS = 5_000
 MISSED_NOTICE_SECONDS = 1.0  # after which the log is read without a notification
-REST_SECONDS = 0.5  # after an error
+REST_AFTER_ERROR_SECONDS = 0.5  # after an error
 COUNT_RUNNERS_SECONDS = 1.0
 COUNT_DELAYS_SECONDS = 2.0
 
@@ -94,7 +94,7 @@ class Runner:
     def _rest(self, stop: Event) -> None:
         # Whatever the error was, half a batch takes less time and memory.
         self._batch_events = max(1, self._batch_events // 2)
-        stop.wait(REST_SECONDS)
+        stop.wait(REST_AFTER_ERROR_SECONDS)
 
     def _follow(self, stop: Event) -> None:
         with (
