@@ -1,7 +1,7 @@
 -- The event log: every event once, in commit order, never changed.
 --
--- Positions have no holes and follow commit order, because each append holds one lock from reading
--- the head to the commit. A reader that follows positions therefore misses nothing. Recorded time
+-- Positions have no holes and follow commit order: each append takes one lock before it reads the
+-- head, and keeps it until the commit. A reader that follows positions therefore misses nothing. Recorded time
 -- never decreases along positions. Only organisation, type, event id, agent and task have a bounded
 -- length, so only they are indexed as they are.
 
@@ -100,13 +100,13 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON duplicates
 -- Promise: each offered event is in the log once; positions follow the arrays and leave no hole.
 --
 -- Each array has one element per event. requests[i] is the index, from 0, of the first event of the
--- same request. The answer has, per event, 'appended', 'duplicate' or 'conflict' and the position of
--- the event with this key; head is the last position of the log afterwards.
+-- same request. The answer has, per event, 'appended', 'duplicate' or 'conflict' and the position
+-- of the event with this key; head is the last position of the log afterwards.
 --
 -- Most batches have new events only, and take the short way: one plain INSERT. The other way judges
--- each event. Its statement is large, so it is planned once a session. Its look-up is a lateral join
--- without sequential scans: a plan made while the log was empty must still use the index when the
--- log is full.
+-- each event. Its statement is large, so it is planned once a session. Its look-up is a lateral
+-- join without sequential scans: a plan made while the log was empty must still use the index when
+-- the log is full.
 CREATE FUNCTION append_events(
     keys uuid[], org_ids text[], types text[], event_ids text[], bodies bytea[],
     agent_ids text[], task_ids text[], created_times bigint[], times bigint[],
@@ -283,7 +283,8 @@ BEGIN
 END $$;
 
 -- The service works as a role that can append to the log and read it, and nothing else, where the
--- migrating user may create roles. Elsewhere the triggers protect the log alone; the status says so.
+-- migrating user may create roles. Elsewhere the triggers protect the log alone; the status says
+-- so.
 
 DO $$
 BEGIN
@@ -303,7 +304,7 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        -- From PostgreSQL 16 on, whoever creates a role may take it only after a grant.
+        -- From PostgreSQL 16 on, the creator of a role may take it only after a grant.
         IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
             EXECUTE format('GRANT projector_service TO %I', current_user);
         END IF;

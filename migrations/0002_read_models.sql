@@ -1,9 +1,9 @@
 -- The read models: what the log means. All of it is derived, and can be made again from the log.
 --
--- Subjects are spread over 256 buckets, and 16 buckets are a partition. The transaction that locks a
--- partition's row folds its next batch. Rows that a late event replaces stay: known_from and known_to
--- are the positions of the requests between which a row was known. A null known_to means that the
--- row is still known.
+-- Subjects are spread over 256 buckets, and 16 buckets are a partition. The transaction that locks
+-- a partition's row folds its next batch. Rows that a late event replaces stay: known_from and
+-- known_to are the positions of the requests between which a row was known. A null known_to means
+-- that the row is still known.
 
 -- How far each partition has folded the log.
 CREATE TABLE projections (
@@ -34,7 +34,7 @@ INSERT INTO bucket_counts (name, kind, bucket)
     FROM unnest(ARRAY['agents', 'tasks']) AS kind, generate_series(0, 255) AS bucket;
 
 -- The folded state of each agent, and the facets by which lists find it. Where time alone will
--- change the view, deadline says when, and facets_after_deadline how it is found from then on.
+-- change the view, deadline says when, and lists find it by facets_after_deadline from then on.
 CREATE TABLE agents (
     org_id text COLLATE "C" NOT NULL,
     id text COLLATE "C" NOT NULL,
@@ -54,13 +54,13 @@ CREATE TABLE agents (
     kpi_facts bigint[],                  -- of a task: the fields of metrics.KpiFacts in their order
     PRIMARY KEY (org_id, id)
 );
-CREATE INDEX ON agents (id);  -- a subject may be asked for without its organisation
+CREATE INDEX ON agents (id);  -- for queries without an organisation
 CREATE INDEX ON agents (last_event_time DESC, org_id, id);
 CREATE INDEX ON agents (partition, position);  -- what changed since a position
 
 CREATE TABLE tasks (LIKE agents INCLUDING ALL);
 
--- jsonb_path_ops keeps hashes, so values of any length can be indexed.
+-- jsonb_path_ops stores hashes, so values of any length can be indexed.
 CREATE INDEX tasks_by_facet ON tasks USING gin (facets jsonb_path_ops);
 CREATE INDEX tasks_by_facet_after_deadline ON tasks
     USING gin (facets_after_deadline jsonb_path_ops) WHERE facets_after_deadline IS NOT NULL;
@@ -233,8 +233,8 @@ END $$;
 
 -- Promise: after the commit the partitions have the position of the end of the batch, bucket_counts
 -- has what was folded of each bucket, and listeners are notified. The log's events are counted from
--- where they were last counted, whatever the batch was. So a position that was moved without folding
--- shows as a difference of stored and projected.
+-- where they were last counted, whatever the batch was. So a position that was moved without
+-- folding shows as a difference of stored and projected.
 CREATE FUNCTION end_batch(
     projection text, locked smallint[], last bigint,
     kinds text[], buckets smallint[], folded bigint[]

@@ -1,13 +1,13 @@
--- What operators and the schedule ask for, and what is known of the vendor's side.
+-- Operations: the jobs of operators and of the schedule, and what we know of the vendor's side.
 
--- Jobs: who asked for what and why, how far it is and what came of it. Never deleted: this is the
--- history of operations. progress is where a job goes on after its worker was killed.
+-- Jobs: who wanted what and why, how far it is, and its result. Jobs are never deleted: they are
+-- the history of operations. After its worker was killed, a job goes on from progress.
 CREATE TABLE jobs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('replay', 'reconciliation')),
     status text NOT NULL DEFAULT 'queued'
         CHECK (status IN ('queued', 'running', 'completed', 'failed', 'cancelled')),
-    is_cancelled boolean NOT NULL DEFAULT false,  -- asked to stop while it still runs
+    is_cancelled boolean NOT NULL DEFAULT false,  -- it is to stop, and may still run
     parameters jsonb NOT NULL,
     who text NOT NULL,
     why text,
@@ -21,18 +21,18 @@ CREATE TABLE jobs (
 CREATE INDEX ON jobs (kind, id);
 CREATE INDEX ON jobs (id) WHERE status IN ('queued', 'running');
 
--- Time windows [start, finish) that a reconciliation has compared completely: the log has what the
--- vendor knows of them.
+-- Time windows [start, finish) that a reconciliation has compared completely: the log has all that
+-- the vendor knows of them.
 CREATE TABLE reconciled_windows (
     job bigint PRIMARY KEY,
     org_id text COLLATE "C" NOT NULL,
     start bigint NOT NULL,
     finish bigint NOT NULL CHECK (finish > start),
-    recorded_time bigint NOT NULL  -- when it was done
+    recorded_time bigint NOT NULL  -- at which it was completed
 );
 CREATE INDEX ON reconciled_windows (org_id, start);
 
--- Deliveries of each subscription by hour, so that silence can be told from a quiet hour.
+-- Deliveries of each subscription by hour: they show whether silence is a fault or a quiet hour.
 CREATE TABLE delivery_hours (
     subscription text COLLATE "C" NOT NULL,
     hour bigint NOT NULL,        -- since the epoch
@@ -41,7 +41,7 @@ CREATE TABLE delivery_hours (
     PRIMARY KEY (subscription, hour)
 );
 
--- Subscriptions as the vendor described them when last asked.
+-- Subscriptions as the vendor described them at checked_time.
 CREATE TABLE subscriptions (
     id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL,

@@ -77,13 +77,13 @@ _OFFERED = Columns(
 )
 _APPEND = (
     sql.SQL("SELECT outcomes, positions, head FROM append_events({offered}, %(now_ms)b::bigint)")
-    .format(offered=_OFFERED.arrays())
+    .format(offered=_OFFERED.arrays)
     .as_bytes()
 )
 _UNUSABLE = Columns({"body": "bytea", "reason": "text", "request": "integer", "count": "bigint"})
 _QUARANTINE_BODIES = (
     sql.SQL("SELECT quarantine_bodies({unusable}, %(headers)s::jsonb[], %(now_ms)s)")
-    .format(unusable=_UNUSABLE.arrays())
+    .format(unusable=_UNUSABLE.arrays)
     .as_bytes()
 )
 # The first three columns are the library's; the rest are those of an event as we read it.
@@ -176,7 +176,7 @@ class _LogSubscription(PostgresSubscription):
                 while not self._has_been_stopped and not self._thread_error:
                     for _ in connection.notifies(timeout=SUBSCRIPTION_STOP_SECONDS, stop_after=1):
                         self._has_been_notified.set()
-        except BaseException as error:  # noqa: BLE001 - whoever iterates raises it
+        except BaseException as error:  # noqa: BLE001 - the iterating thread raises it
             self._thread_error = self._thread_error or error
             self.stop()
 

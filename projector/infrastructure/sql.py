@@ -32,6 +32,7 @@ class Columns:
             for name, type_ in self.types.items()
         )
 
+    @property
     def arrays(self) -> sql.Composed:
         """A placeholder per column, cast to an array of the column's type."""
         return sql.SQL(", ").join(
@@ -48,7 +49,7 @@ class Columns:
         if ordinal:
             columns.append(sql.Identifier("ordinal"))
         return sql.SQL("unnest({}){} AS {}({})").format(
-            self.arrays(),
+            self.arrays,
             sql.SQL(" WITH ORDINALITY" if ordinal else ""),
             sql.Identifier(alias),
             sql.SQL(", ").join(columns),

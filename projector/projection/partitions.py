@@ -117,7 +117,7 @@ def end_batch(cur: Cursor[TupleRow], batch: LockedBatch, folded: Mapping[BucketK
 _FOLDED = Columns({"kind": "text", "bucket": "smallint", "folded": "bigint"})
 _END_BATCH = (
     sql.SQL("SELECT end_batch(%(projection)b, %(partitions)b::smallint[], %(last)b::bigint, {})")
-    .format(_FOLDED.arrays())
+    .format(_FOLDED.arrays)
     .as_bytes()
 )
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL keeps its rows and comes back, however it or its supervisor ended."""
+"""The embedded PostgreSQL: its rows stay, however it or its supervisor ended."""
 
 import os
 import shutil
@@ -28,15 +28,15 @@ time.sleep(60)
 """
 
 
-def keep(url, word):
+def insert_word(url, word):
     with psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS kept (word text)")
-        connection.execute("INSERT INTO kept VALUES (%s)", [word])
+        connection.execute("CREATE TABLE IF NOT EXISTS words (word text)")
+        connection.execute("INSERT INTO words VALUES (%s)", [word])
 
 
-def kept(url):
+def words(url):
     with psycopg.connect(url) as connection:
-        return [word for (word,) in connection.execute("SELECT word FROM kept")]
+        return [word for (word,) in connection.execute("SELECT word FROM words")]
 
 
 def setting(url, name):
@@ -45,7 +45,7 @@ def setting(url, name):
 
 
 def runs(pid):
-    """Whether the process lives; one that is dead but unburied has no command line."""
+    """Whether the process lives; a zombie has no command line."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def runs(pid):
 
 @pytest.fixture(scope="module")
 def empty_cluster(tmp_path_factory):
-    """A stopped server's data folder, to copy: making one takes longer than the tests do."""
+    """A stopped server's data folder, to be copied: to make one takes longer than a test."""
     folder = tmp_path_factory.mktemp("embedded") / "data"
     with EmbeddedPostgres(folder):
         pass
@@ -93,11 +93,11 @@ def stranger():
 def test_rows_outlive_a_stop(server):
     """Start, stop and start again: the rows are there and the address is the same."""
     before = server.start()
-    keep(before, "kept")
+    insert_word(before, "kept")
     server.stop()
     assert server.pid() is None
     assert server.start() == before
-    assert kept(before) == ["kept"]
+    assert words(before) == ["kept"]
 
 
 def test_a_context_manager_starts_and_stops(data_dir):
@@ -119,7 +119,7 @@ def test_the_server_is_ours_alone_and_sorts_by_code_point(server):
 
 
 def test_durability_can_be_traded_for_speed(data_dir):
-    """`durable=False` turns off what only a power cut makes necessary."""
+    """`durable=False` turns off all that helps only after a power cut."""
     with EmbeddedPostgres(data_dir, durable=False) as server:
         names = ("fsync", "synchronous_commit", "full_page_writes")
         assert [setting(server.url, name) for name in names] == ["off", "off", "off"]
@@ -142,23 +142,23 @@ def test_ctrl_c_does_not_reach_the_server(server):
 def test_a_killed_server_recovers(server):
     """kill -9 of the server: the next start finds every committed row."""
     url = server.start()
-    keep(url, "committed")
+    insert_word(url, "committed")
     killed = server.pid()
     os.kill(killed, signal.SIGKILL)
     assert server.start() == url
     assert server.pid() != killed
-    assert kept(url) == ["committed"]
+    assert words(url) == ["committed"]
 
 
-def test_a_stale_pid_file_that_names_a_live_stranger(server, data_dir, stranger):
-    """The recorded process id now belongs to another program: the start is not held up."""
-    keep(server.start(), "kept")
+def test_a_stale_pid_file_that_names_another_program(server, data_dir, stranger):
+    """Another program has the recorded process id now: the server starts all the same."""
+    insert_word(server.start(), "kept")
     killed = server.pid()
     os.kill(killed, signal.SIGKILL)
     server._child.wait()
     for lock in (data_dir / "postgres/postmaster.pid", server._sockets / ".s.PGSQL.5432.lock"):
         lock.write_text(lock.read_text().replace(str(killed), str(stranger), 1))
-    assert kept(server.start()) == ["kept"]
+    assert words(server.start()) == ["kept"]
     assert runs(stranger)
 
 
@@ -174,7 +174,7 @@ def test_a_server_without_its_supervisor_is_adopted(server, other):
 
 
 def test_an_orphan_that_lost_its_socket_is_replaced(server, other, data_dir):
-    """The temp folder was swept: the unreachable server is stopped and another one started."""
+    """The temporary folder was removed: the server is stopped and a new one starts."""
     process, running = other
     process.kill()
     process.wait()
@@ -184,7 +184,7 @@ def test_an_orphan_that_lost_its_socket_is_replaced(server, other, data_dir):
 
 
 def test_a_second_supervisor_is_refused(server, other, data_dir):
-    """One sentence names the data folder; its server runs on, for the next."""
+    """One sentence names the data folder; the server runs on, for the next supervisor."""
     process, running = other
     with pytest.raises(EmbeddedError, match="already runs on") as refused:
         server.start()
@@ -197,22 +197,22 @@ def test_a_second_supervisor_is_refused(server, other, data_dir):
 
 
 def test_a_copied_data_folder_is_another_cluster(server, data_dir, tmp_path):
-    """A copy taken while the server runs gets a server of its own, not the original's."""
-    keep(server.start(), "original")
+    """A copy that was made while the server runs gets a server of its own."""
+    insert_word(server.start(), "original")
     copy = Path(shutil.copytree(data_dir, tmp_path / "copy", ignore=shutil.ignore_patterns("run")))
     with EmbeddedPostgres(copy) as copied:
         assert copied.pid() != server.pid()
 
 
 def test_another_version_is_refused(server, data_dir):
-    """A cluster of another PostgreSQL release is left alone, and the sentence names both."""
+    """A cluster of another PostgreSQL release is not touched; the sentence names both."""
     (data_dir / "postgres" / "PG_VERSION").write_text("17\n")
     with pytest.raises(EmbeddedError, match="made by PostgreSQL 17 and this release brings 18"):
         server.start()
 
 
-def test_a_foreign_socket_folder_is_not_entered(data_dir, tmp_path, monkeypatch):
-    """Somebody else could listen in a folder that is open to others: another one is taken."""
+def test_a_socket_folder_of_others_is_not_used(data_dir, tmp_path, monkeypatch):
+    """Others could listen in a folder that is open to them: another folder is used."""
     monkeypatch.setattr(embedded.tempfile, "gettempdir", lambda: str(tmp_path))
     squatted = postgres_user.as_current_user(data_dir).sockets[0]
     squatted.mkdir()
@@ -241,7 +241,7 @@ def small_disk(tmp_path):
 
 
 def test_a_full_disk_is_reported(small_disk):
-    """The sentence gives PostgreSQL's own reason and asks for space; nothing half made is left."""
+    """The sentence has PostgreSQL's reason and asks for space; no half cluster stays."""
     with pytest.raises(EmbeddedError, match=r"No space left on device.*free some space"):
         EmbeddedPostgres(small_disk / "data").start()
     assert [path.name for path in (small_disk / "data").iterdir()] == ["lock"]
@@ -249,7 +249,7 @@ def test_a_full_disk_is_reported(small_disk):
 
 @pytest.fixture
 def moved_home(tmp_path):
-    """Removes the folder that the other user's cluster lives in."""
+    """A data folder; the folder of the cluster of `nobody` is removed afterwards."""
     data_dir = tmp_path / "data"
     yield data_dir
     if (data_dir / "postgres").is_symlink():
@@ -258,20 +258,20 @@ def moved_home(tmp_path):
 
 @as_root
 def test_root_without_user_namespaces(moved_home):
-    """The server runs as nobody from a folder of its own, and survives a kill there too."""
+    """The server runs as `nobody` in a folder of its own, and survives a kill there too."""
     server = EmbeddedPostgres(moved_home, choose_user=postgres_user.as_nobody)
     url = server.start()
-    keep(url, "kept")
+    insert_word(url, "kept")
     assert Path(f"/proc/{server.pid()}").stat().st_uid == postgres_user.NOBODY
     os.kill(server.pid(), signal.SIGKILL)
-    assert kept(server.start()) == ["kept"]
+    assert words(server.start()) == ["kept"]
     server.stop()
     with EmbeddedPostgres(moved_home) as chosen:
-        assert kept(chosen.url) == ["kept"]
+        assert words(chosen.url) == ["kept"]
 
 
 @as_root
 def test_roots_cluster_is_not_abandoned(data_dir):
-    """Where namespaces are refused later on, the sentence says so instead of starting empty."""
+    """If namespaces are refused later, a sentence says so, and no empty cluster starts."""
     with pytest.raises(EmbeddedError, match="belongs to root"):
         EmbeddedPostgres(data_dir, choose_user=postgres_user.as_nobody).start()

@@ -127,7 +127,7 @@ def test_many_at_once_apply_each_file_once(empty):
 
 
 def test_two_databases_of_one_server_at_once(server):
-    """The role belongs to the whole server: those who meet in making it do not fail."""
+    """The role belongs to the whole server: two that make it at once do not fail."""
     urls = []
     with psycopg.connect(server, autocommit=True) as connection:
         for number in range(4):
@@ -190,7 +190,7 @@ def test_a_bad_name_is_refused(folder, name):
     ["SELECT 1 / 0;", "CREATE TABEL three (n integer);", "INSERT INTO one VALUES ('x');"],
 )
 def test_a_failing_migration_leaves_nothing_half_done(empty, folder, fault):
-    """The sentence names the file and the reason; those before it stay, of it nothing does."""
+    """The sentence names the file and the reason; earlier files stay applied."""
     (folder / "0003_three.sql").write_text(f"CREATE TABLE three (n integer); {fault}")
     with pytest.raises(MigrationError, match=r"^0003_three cannot be applied.*: put that right"):
         migrate(empty, folder)
@@ -201,7 +201,7 @@ def test_a_failing_migration_leaves_nothing_half_done(empty, folder, fault):
 
 
 def test_percent_signs_are_only_text(empty, folder):
-    """A migration is sent as it stands, without parameters."""
+    """A migration is sent as it is, without parameters."""
     (folder / "0003_three.sql").write_text("INSERT INTO one SELECT 7 % 4 WHERE 'a%s' LIKE 'a%';")
     migrate(empty, folder)
     assert [(3,)] == execute(empty, "SELECT n FROM one")
@@ -218,12 +218,12 @@ def test_a_command_that_fails_says_one_sentence(empty, folder, monkeypatch):
 
 
 def test_a_database_that_is_gone(server):
-    """What cannot be reached may be tried again, and says so."""
+    """The error says that the database does not answer: trying again may help."""
     with pytest.raises((StoreUnavailable, DatabaseRefused), match="never_made"):
         migrate(on_database(server, "never_made"))
 
 
-def test_a_file_is_found_changed_by_its_bytes_only(empty, folder, tmp_path):
+def test_a_file_is_changed_by_its_bytes_only(empty, folder, tmp_path):
     """Another folder with the same files is the same."""
     migrate(empty, folder)
     assert [] == migrate(empty, shutil.copytree(folder, tmp_path / "copy"))
@@ -283,7 +283,7 @@ def assert_it_works(site):
     assert ("ann", True, 1) == tuple(view.json[f] for f in ("agentId", "loggedIn", "eventCount"))
 
 
-def test_an_owner_to_whom_the_role_is_not_given(of_plain_owner, template, tmp_path):
+def test_an_owner_without_the_role(of_plain_owner, template, tmp_path):
     """Another database made the role; the status says that here triggers alone protect."""
     assert_protected(of_plain_owner, tmp_path, ["trigger"])
 
@@ -328,8 +328,8 @@ def as_service(site, change):
         connection.execute(change.encode())
 
 
-def test_no_statement_at_all_where_the_service_is_a_role(empty, tmp_path):
-    """With the role, grants refuse before the triggers are asked, and the status says both."""
+def test_grants_refuse_every_change_to_the_role(empty, tmp_path):
+    """With the role, grants refuse before triggers do, and the status names both."""
     migrate(empty)
     with open_site(empty, tmp_path) as site:
         assert_it_works(site)
@@ -355,7 +355,7 @@ def test_the_service_cannot_take_the_protection_away(empty, tmp_path):
 
 
 def test_a_database_that_may_not_be_changed(of_plain_owner, server):
-    """Whoever may not make a schema is told so in one sentence."""
+    """A user that may not make a schema gets one sentence."""
     database = of_plain_owner.partition("?")[0].rpartition("/")[2]
     with psycopg.connect(server, autocommit=True) as connection:
         statement = sql.SQL("ALTER DATABASE {} OWNER TO postgres")

@@ -1,4 +1,4 @@
-"""Seals: whatever a superuser does to a sealed row is found, and nothing else is."""
+"""Seals: a comparison shows every change of a sealed row, and nothing else."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _small_segments(monkeypatch):
 
 
 class Log:
-    """A log, and a superuser who may do anything to it."""
+    """A log, and the connection of a superuser to it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -62,20 +62,20 @@ class Log:
         self.cur = self.connection.cursor(row_factory=tuple_row)
 
     def append(self, *events: Offered, unusable: bytes | None = None) -> None:
-        """One request, a second after the one before."""
+        """Append one request, a second after the one before."""
         bad = [] if unusable is None else [Unusable(body=unusable, reason="no object")]
         self.now += 1_000
         self._store.append([Request(events=events, unusable=bad, headers={"X": "1"})])
 
     def tamper(self, *statements: str) -> None:
-        """Change what is there; no trigger fires."""
+        """Change rows; no trigger fires."""
         with self.connection.transaction():
             self.cur.execute("SET LOCAL session_replication_role = replica")
             for statement in statements:
                 assert self.cur.execute(statement.encode()).rowcount != 0
 
     def seal(self, **options: Any) -> Seal:
-        """As it is after it was written and read."""
+        """A seal of the log, as it is read back from its text."""
         made = make_seal(self.cur, now=NOW, **options)
         return read_seal(made.json_text().encode())
 
@@ -95,7 +95,7 @@ def offer(id_: str, **data: Any) -> Offered:
 
 
 def fill(log: Log) -> None:
-    """Ten events in three segments, and rows of each ledger between them."""
+    """Append ten events, three segments, and rows of each ledger between them."""
     log.append(offer("a"), offer("b"))
     log.append(offer("a"), offer("a", destination="else"), unusable=b"[]")
     log.append(offer("c"), offer("d", taskId="t"), offer("e"))
@@ -105,7 +105,7 @@ def fill(log: Log) -> None:
 
 @pytest.fixture(scope="module")
 def filled(template: str) -> str:
-    """The name of a database with such a log, to be cloned."""
+    """The name of a database with a filled log, to be cloned."""
     with closing(Log(clone(template))) as log:
         fill(log)
     return database_of(log.url)
@@ -119,14 +119,14 @@ def shared(template: str, filled: str) -> Iterator[Log]:
 
 @pytest.fixture
 def log(shared: Log) -> Iterator[Log]:
-    """Such a log; whatever is done to it is undone."""
+    """A filled log; after the test its changes are rolled back."""
     with shared.connection.transaction(force_rollback=True):
         yield shared
 
 
 @pytest.fixture
 def own(template: str, filled: str) -> Iterator[Log]:
-    """Such a log, to which is appended, or at which others look."""
+    """A filled log of the test's own, with committed changes."""
     with closing(Log(clone(template, filled))) as log:
         log.now = NOW + 60_000
         yield log
@@ -143,17 +143,17 @@ def empty(database_url: str) -> Iterator[Log]:
         yield log
 
 
-# --- what is covered ---
+# --- what is sealed ---
 
 
-def test_every_column_is_covered(log):
-    """All of the log; of the ledgers all but what each delivery counts up."""
-    found = {(table, name) for table, name, _ in columns_of(log)}
-    assert found == {*COLUMNS} | {(t, c) for t in ("conflicts", "quarantine") for c in COUNTERS}
+def test_every_column_is_sealed(log):
+    """All columns of the log; of the ledgers all but those that count deliveries."""
+    columns = {(table, name) for table, name, _ in columns_of(log)}
+    assert columns == {*COLUMNS} | {(t, c) for t in ("conflicts", "quarantine") for c in COUNTERS}
 
 
 def columns_of(log: Log) -> list[TupleRow]:
-    """Of the covered tables: table, column, type."""
+    """Table, column and type, of the sealed tables."""
     query = """
         SELECT table_name::text, column_name::text, data_type::text
         FROM information_schema.columns
@@ -163,14 +163,14 @@ def columns_of(log: Log) -> list[TupleRow]:
 
 
 def test_the_sealed_log_has_all_kinds_of_rows(seal):
-    """Three segments, and of each ledger a row in at least one of them."""
+    """It has three segments, and a row of each ledger in at least one of them."""
     assert [4, 4, 2] == [segment.tables[EVENTS_TABLE].rows for segment in seal.segments]
     counts = {name: sum(it.tables[name].rows for it in seal.segments) for name in LEDGERS}
     assert {"duplicates": 2, "conflicts": 2, "quarantine": 2} == counts
 
 
 def test_segments_are_those_of_the_logs_column(log, monkeypatch):
-    """The log keeps each event's segment; ours are the same."""
+    """The log stores each event's segment; the seal has the same segments."""
     monkeypatch.undo()
     (expression,) = log.cur.execute(
         "SELECT generation_expression::text FROM information_schema.columns"
@@ -183,8 +183,8 @@ def test_segments_are_those_of_the_logs_column(log, monkeypatch):
         assert first_position(segment) <= position < first_position(segment + 1)
 
 
-def test_the_format_can_be_made_without_us(log, seal):
-    """By what the docs say: the leaves of the events from their values alone; and the chain."""
+def test_the_format_can_be_computed_by_others(log, seal):
+    """As the docs say: the leaves of the events from their values alone, and the chain."""
     columns = SEALED_COLUMNS[EVENTS_TABLE].columns
     types = {name: type_ for table, name, type_ in columns_of(log) if table == EVENTS_TABLE}
     query = f"SELECT {', '.join(columns)} FROM events ORDER BY notification_id"
@@ -212,7 +212,7 @@ def test_the_format_can_be_made_without_us(log, seal):
     assert seal.chain == chain
 
 
-# --- what is found ---
+# --- what a comparison shows ---
 
 OTHER = {
     "bigint": "coalesce({}, 0) + 1000",
@@ -231,16 +231,16 @@ LOOSEN = {
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
 def test_a_changed_column_is_found(log, seal, table, column):
-    """Of whatever sealed table and column."""
+    """In any sealed table and column."""
     (type_,) = [kind for name, it, kind in columns_of(log) if (name, it) == (table, column)]
     other = OTHER_WORD.get(column) or OTHER[type_].format(column)
     last = f"SELECT ctid FROM {table} ORDER BY {SEALED_COLUMNS[table].order[0]} LIMIT 1"
     if column in LOOSEN:
         log.tamper(LOOSEN[column])
     log.tamper(f"UPDATE {table} SET {column} = {other} WHERE ctid = ({last})")
-    found = log.differences(seal)
-    assert {table} == {name for _, name, _ in found}
-    assert [[1]] == [positions for _, _, positions in found] or table in LEDGERS
+    differences = log.differences(seal)
+    assert {table} == {name for _, name, _ in differences}
+    assert [[1]] == [positions for _, _, positions in differences] or table in LEDGERS
 
 
 SWAP = [
@@ -288,13 +288,13 @@ def inserted(position: int, **others: str) -> str:
     ],
 )
 def test_rows_that_are_not_the_sealed_ones(log, seal, statements, expected):
-    """Removed, inserted, swapped, cut off at the end, replaced: found, and where."""
+    """Removed, inserted, swapped, cut off at the end or replaced: the comparison says where."""
     log.tamper(*statements)
     assert [(segment, EVENTS_TABLE, at) for segment, at in expected] == log.differences(seal)
 
 
-def test_without_leaves_the_segment_is_told(log):
-    """And those positions that have no row or several."""
+def test_without_leaves_the_comparison_names_the_segment(log):
+    """And the positions that have no row or several."""
     seal = log.seal()
     log.tamper("UPDATE events SET topic = 'x' WHERE notification_id = 2", *SWAP)
     log.tamper("DELETE FROM events WHERE notification_id = 9")
@@ -314,7 +314,7 @@ COPIES = {
 @pytest.mark.parametrize("ledger", LEDGERS)
 @pytest.mark.parametrize("removes", [True, False])
 def test_rows_of_ledgers(log, seal, ledger, removes):
-    """Removed or inserted, in the time that is sealed."""
+    """Removed or inserted, within the sealed time."""
     log.tamper(f"DELETE FROM {ledger}" if removes else COPIES[ledger])
     assert {ledger} == {table for _, table, _ in log.differences(seal)}
 
@@ -322,8 +322,8 @@ def test_rows_of_ledgers(log, seal, ledger, removes):
 # --- what is no difference ---
 
 
-def test_what_comes_later_is_no_difference(own):
-    """Events, and rows of ledgers about sealed events, even when the clock is set back."""
+def test_later_rows_are_no_difference(own):
+    """Events, and ledger rows about sealed events, even when the clock is set back."""
     seal = own.seal()
     for now in (NOW + 90_000, 0):
         own.now = now
@@ -334,8 +334,8 @@ def test_what_comes_later_is_no_difference(own):
     assert 12 == own.seal().position
 
 
-def test_a_body_is_set_aside_in_turn(own):
-    """While an append is under way it waits, and then is not of a time before that append's."""
+def test_quarantine_waits_for_an_append(own):
+    """A body that is quarantined during an append has no time before that of the append."""
     late = NOW + 90_000
     with own.connection.transaction():
         own.cur.execute("SELECT pg_advisory_xact_lock(hashtextextended('projector.events', 0))")
@@ -350,14 +350,14 @@ def test_a_body_is_set_aside_in_turn(own):
 
 
 def test_deliveries_that_are_counted_are_no_difference(own):
-    """Bodies that were set aside and come again change no sealed column."""
+    """Quarantined bodies that come again change no sealed column."""
     seal = own.seal()
     own.append(offer("a", destination="else"), unusable=b"[]")
     assert [] == own.differences(seal)
 
 
 def test_a_seal_is_of_one_moment(own):
-    """What is committed while it is made is not in it."""
+    """Rows that are committed while it is made are not in it."""
     with own.connection.transaction():
         own.cur.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         own.cur.execute("SELECT FROM events LIMIT 1")
@@ -367,15 +367,15 @@ def test_a_seal_is_of_one_moment(own):
 
 
 def test_an_empty_log(empty):
-    """Has a seal too, from which a later one goes on."""
+    """It has a seal too, from which a later one goes on."""
     seal = empty.seal()
     fill(empty)
     assert (0, [], []) == (seal.position, seal.segments, empty.differences(seal))
     assert empty.seal().chain == empty.seal(earlier=seal).chain
 
 
-def test_who_may_only_read(log):
-    """A role with SELECT on the four tables is enough."""
+def test_the_right_to_read_is_enough(log):
+    """SELECT on the four tables."""
     log.tamper(
         "CREATE ROLE reader",
         "GRANT USAGE ON SCHEMA projector TO reader",
@@ -389,8 +389,8 @@ def test_who_may_only_read(log):
 
 
 @pytest.mark.parametrize("more", ["", "k", "kl", "klm", "klmnopqrst"])
-def test_a_later_seal_is_the_one_made_anew(own, more):
-    """Going on from an earlier seal or beginning anew: the same segments, the same chain."""
+def test_a_later_seal_equals_a_new_one(own, more):
+    """From an earlier seal or from the beginning: the same segments, the same chain."""
     earlier = own.seal()
     for id_ in more:
         own.append(offer(id_), offer("a"))
@@ -401,14 +401,14 @@ def test_a_later_seal_is_the_one_made_anew(own, more):
 
 
 def test_a_later_seal_believes_the_earlier(log, seal):
-    """Its full segments are not read again; the check reads all of them."""
+    """Its full segments are not read again; a comparison reads all of them."""
     log.tamper("UPDATE events SET topic = 'x' WHERE notification_id = 2")
     assert [(0, EVENTS_TABLE, [2])] == log.differences(log.seal(earlier=seal))
 
 
 @pytest.mark.parametrize("position", [9, 10])
 def test_a_later_seal_reads_the_last_segment_again(log, seal, position):
-    """So what was changed in it since is not sealed as if it had been so."""
+    """So later changes of it are not sealed."""
     log.tamper(f"UPDATE events SET topic = 'x' WHERE notification_id = {position}")
     with pytest.raises(SealError, match=f"does not go on .* at {position}"):
         log.seal(earlier=seal)
@@ -416,7 +416,7 @@ def test_a_later_seal_reads_the_last_segment_again(log, seal, position):
 
 @pytest.mark.parametrize("head", [0, 4, 7])
 def test_a_later_seal_refuses_a_shorter_log(empty, head):
-    """Though the log that is left may end with a full segment."""
+    """Even if the remaining log ends with a full segment."""
     empty.append(*map(offer, "abcdefgh"))
     seal = empty.seal()
     empty.tamper(f"DELETE FROM events WHERE notification_id > {head}")
@@ -434,7 +434,7 @@ def test_a_later_seal_refuses_a_shorter_log(empty, head):
     ],
 )
 def test_a_log_with_holes_is_not_sealed(log, statement):
-    """Nor one with a position twice: appending makes neither."""
+    """Nor is one with a position twice: appending causes neither."""
     log.tamper(statement)
     with pytest.raises(SealError, match="not sealed"):
         log.seal()
@@ -444,7 +444,7 @@ def test_a_log_with_holes_is_not_sealed(log, statement):
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where the plain values of a JSON document stand."""
+    """The paths of the plain values of a JSON document."""
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for key, it in items:
@@ -454,7 +454,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def test_a_changed_seal_is_refused(seal):
-    """Whichever value: all but the time, the versions and what was believed hang together."""
+    """Any value: all but the time, the versions and `believed` depend on each other."""
     text = seal.json_text()
     places = [it for it in _places(json.loads(text)) if it[0] not in {"time", "versions"}]
     assert 4 + 3 * (3 + 2 * 4) + 10 == len(places)  # of the seal, the segments, the leaves
@@ -490,14 +490,14 @@ def test_a_cut_seal_is_refused(seal, cut):
         ({"segments": None}, "segments"),
     ],
 )
-def test_what_is_no_seal_is_refused(seal, change, sentence):
-    """In a sentence that names what cannot be read."""
+def test_another_json_document_is_refused(seal, change, sentence):
+    """With a sentence that names the field that cannot be read."""
     with pytest.raises(SealError, match=sentence):
         read_seal(json.dumps(json.loads(seal.json_text()) | change).encode())
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff"])
-def test_what_is_no_json_is_refused(text):
+def test_other_text_is_refused(text):
     """Without a traceback."""
     with pytest.raises(SealError, match="no seal that can be read"):
         read_seal(text)
@@ -516,12 +516,12 @@ def run(own, monkeypatch, tmp_path):
 
 
 def compare(*more):
-    """The log beside the seal that was made."""
+    """Compare the log with the seal file."""
     return CliRunner().invoke(main, ["verify", "--seal", "seal.json", *more])
 
 
 def test_seal_and_check(run, own):
-    """0 and the seal's chain; 0 and nothing that differs; 4 and what does."""
+    """Exit codes 0 with the chain, 0 without a difference, 4 with differences."""
     made = run("--out", "seal.json", "--leaves")
     chain = own.seal().chain.hex()
     assert (0, f"Sealed up to position 10, chain {chain}.\n") == (made.exit_code, made.stdout)
@@ -536,7 +536,7 @@ def test_seal_and_check(run, own):
 
 
 def test_seal_in_json(run, own):
-    """One object: how far, from where on it was read, and the chain."""
+    """One object: the position, up to which it was believed, and the chain."""
     run("--out", "first.json")
     own.append(offer("k"))
     result = run("--since", "first.json", "--out", "later.json", "--json")
@@ -571,8 +571,8 @@ def test_seal_to_the_output(run, own):
     assert [10, 11] == [read_seal(text.encode()).position for text in (first, later)]
 
 
-def test_a_seal_is_written_over_nothing(run):
-    """Exit code 1, and what was there is as it was."""
+def test_a_seal_overwrites_no_file(run):
+    """Exit code 1, and the file is as it was."""
     Path("seal.json").write_text("kept")
     result = run("--out", "seal.json")
     assert (1, "", True) == (result.exit_code, result.stdout, "is there already" in result.stderr)
@@ -586,14 +586,14 @@ def test_a_seal_is_written_over_nothing(run):
         (["--since", "no.json"], "no seal that can be read"),
     ],
 )
-def test_seal_where_it_cannot(run, arguments, word):
+def test_bad_arguments_of_seal(run, arguments, word):
     """Exit code 1 and a sentence."""
     Path("no.json").touch()
     result = run(*arguments)
     assert (1, "", True) == (result.exit_code, result.stdout, word in result.stderr)
 
 
-def test_what_is_no_seal_is_compared_with_nothing(run):
+def test_the_log_is_not_compared_with_another_file(run):
     """Exit code 1 and a sentence."""
     Path("seal.json").write_text("{}")
     result = compare()
