@@ -32,15 +32,15 @@ LIFE = story(
 @pytest.fixture
 def poisoned(site, monkeypatch):
     """A service whose fold fails at one word; gives a function that repairs the fold."""
-    step = AgentState.step
+    apply_event = AgentState.apply_event
 
     def raising(state: AgentState, recorded: Any) -> Any:
         if recorded.event.word == "poison":
             raise ZeroDivisionError("no such word")
-        return step(state, recorded)
+        return apply_event(state, recorded)
 
-    monkeypatch.setattr(AgentState, "step", raising)
-    return lambda: monkeypatch.setattr(AgentState, "step", step)
+    monkeypatch.setattr(AgentState, "apply_event", raising)
+    return lambda: monkeypatch.setattr(AgentState, "apply_event", apply_event)
 
 
 def deliver(site: Site, *, together: bool = False) -> None:
@@ -238,14 +238,14 @@ def test_a_retry_folds_whole_requests(site, poisoned, monkeypatch):
 
 def test_parked_subjects_are_listed_by_organisation_team_and_page(make_site, monkeypatch):
     """As views are: those of the token's teams and organisations, page by page."""
-    step = AgentState.step
+    apply_event = AgentState.apply_event
 
     def raising(state: AgentState, recorded: Any) -> Any:
         if recorded.event.word == "poison":
             raise ZeroDivisionError
-        return step(state, recorded)
+        return apply_event(state, recorded)
 
-    monkeypatch.setattr(AgentState, "step", raising)
+    monkeypatch.setattr(AgentState, "apply_event", raising)
     tokens = [
         {"token": "all", "role": "operator"},
         {"token": "one", "role": "operator", "teamIds": ["team-1"]},

@@ -72,7 +72,7 @@ def test_another_fold_is_compared_switched_and_switched_back(site):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "FOLD_VERSION", 2)
         patch.setattr(rebuild, "FOLD_VERSION", 2)
-        patch.setattr(AgentState, "step", _held_step(AgentState.step))
+        patch.setattr(AgentState, "apply_event", _held_step(AgentState.apply_event))
         rebuild.begin(site.url)
         shadow_runner(site).catch_up()
     (difference,) = rebuild.compare(site.url).first

@@ -152,16 +152,16 @@ def test_only_what_the_scope_names_is_replayed(site, asked, replayed):
 
 def test_parked_subjects_are_tried_again(site, monkeypatch):
     """Where the cause is gone they flow, else they are parked again; the counts hold."""
-    step = AgentState.step
+    apply_event = AgentState.apply_event
 
     def raising(state: AgentState, recorded: Any) -> Any:
         if recorded.event.word == "connected":
             raise ZeroDivisionError("no such word")
-        return step(state, recorded)
+        return apply_event(state, recorded)
 
     sound = clone_of(site)
     with monkeypatch.context() as patch:
-        patch.setattr(AgentState, "step", raising)
+        patch.setattr(AgentState, "apply_event", raising)
         told(site)
         parked = tables(site.url), counted(site)
         assert 1 == len(site.get("/api/v1/parked").json["data"])
