@@ -241,7 +241,7 @@ def test_several_processes_leave_what_one_leaves(site, monkeypatch):
     held = jobs.hold(jobs.take(), lambda: False)
     replayer.run(held)
     assert job.id == held.job.id
-    assert 2 == held.progress["shares"]
+    assert 2 == held.progress["workers"]
     assert sound == (tables(site.url), counted(site))
     with connect(site.url) as connection:
         row = connection.execute(

@@ -301,13 +301,13 @@ _KPI_FACTS = sql.SQL(", ").join(
     for number, field in enumerate(fields(KpiFacts), start=1)
 )
 # Qualified: within a subquery of the log, `position` alone would be that of an event.
-_STANDS = sql.SQL("(v.position <= %(known)s AND v.last_event_time <= %(upto)s)")
+_STANDS = sql.SQL("(v.position <= %(known_position)s AND v.last_event_time <= %(upto)s)")
 _ALL, _NONE = sql.SQL("TRUE"), sql.SQL("FALSE")
 _MEMBERS = sql.SQL("(SELECT * FROM unnest(%(member_orgs)s::text[], %(member_ids)s::text[]))")
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN {}").format(_MEMBERS)
 _RECONCILED_AGENTS = sql.SQL("""(
     SELECT org_id, agent_id FROM log
-    WHERE time > %(upto)s - {tolerance} AND time <= %(upto)s AND position <= %(known)s
+    WHERE time > %(upto)s - {tolerance} AND time <= %(upto)s AND position <= %(known_position)s
         AND origin = {origin} AND agent_bucket IS NOT NULL
 )""").format(tolerance=RECONCILIATION_TOLERANCE_MS, origin=Origin.RECONCILIATION.value)
 _IS_RECONCILED = sql.SQL(
