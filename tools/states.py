@@ -1,4 +1,4 @@
-"""Draw docs/states.md from the transition tables: `.venv/bin/python tools/states.py` writes it."""
+"""Writes docs/states.md from the transition tables: `.venv/bin/python tools/states.py`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ HEAD = """\
 
 Drawn from the tables in `projector/domain/agent.py`, `leg.py` and `task.py` by
 `.venv/bin/python tools/states.py`; a test fails when it is stale. An arrow is a word that may come
-next. Another of these words is taken all the same, changes the state as it says, and raises the
-anomaly `unexpected-transition`; a word that nobody knows raises `unknown-state` instead where an
-agent says it, and nothing where it is a task's.
+next. Any other known word also changes the state, and raises the anomaly `unexpected-transition`.
+An unknown word raises the anomaly `unknown-state` if it is an agent's, and none if it is a task's.
 
-Expected without an arrow: the same word again while the leg or task is in that state, a subject's
-first event, and anything after a word that nobody knows. An end by the system that names RONA ends
-an offer and leaves the task as it is; it raises nothing. A leg is `none` again after `wrapup-done`,
-`not-responding`, `idle` and `available`; where a task's words lead elsewhere stands at the end.
+These need no arrow: the same word again while the leg or task is in that state, the first event of
+a subject, and any word after an unknown word. A task's end by the system with the reason RONA ends
+the offer only: the task stays as it is, and there is no anomaly. A leg is `none` again after
+`wrapup-done`, `not-responding`, `idle` and `available`. The tables at the end list the words that
+lead to a state with another name.
 """
 TABLES: tuple[tuple[str, str, Transitions], ...] = (
     ("The agent", "Of state events that name no task.", AGENT_TRANSITIONS),
@@ -34,7 +34,7 @@ TABLES: tuple[tuple[str, str, Transitions], ...] = (
 def page() -> str:
     """The whole page."""
     sections = [f"## {title}\n\n{about}\n\n{diagram(table)}" for title, about, table in TABLES]
-    return "\n".join([HEAD, *sections, _mapped()])
+    return "\n".join([HEAD, *sections, _word_tables()])
 
 
 def diagram(table: Transitions) -> str:
@@ -45,7 +45,7 @@ def diagram(table: Transitions) -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *named, *arrows, "```", ""])
 
 
-def _mapped() -> str:
+def _word_tables() -> str:
     leads = [f"| {word} | {state} |" for word, state in STATE_AFTER_WORD.items() if word != state]
     shown = [f"| {word} | {status} |" for word, status in LEG_STATUS.items()]
     return "\n".join(

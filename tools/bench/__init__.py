@@ -1,1 +1,1 @@
-"""Measurements, always of several contenders in turn: run ``python -m tools.bench``."""
+"""Benchmarks; contenders always take turns. Run ``python -m tools.bench``."""

@@ -1,4 +1,4 @@
-"""`python -m tools.bench`: measure what docs/performance.md says, and print the ratios."""
+"""`python -m tools.bench`: measure what docs/performance.md reports, and print the ratios."""
 
 from __future__ import annotations
 
@@ -31,43 +31,50 @@ from tools.bench.measure import Comparison, table
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "bench"
 Options = dict[str, Any]
-Found = Comparison | CostComparison
-PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
-    "intake": lambda url, given: intake.measure(url, rounds=given["rounds"], scale=given["scale"]),
-    "committer": lambda url, given: committer.measure(
-        url, rounds=given["rounds"], threads=given["threads"], each=round(40 * given["scale"])
+Result = Comparison | CostComparison
+PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
+    "intake": lambda url, options: intake.measure(
+        url, rounds=options["rounds"], scale=options["scale"]
     ),
-    "http": lambda url, given: http.measure(
-        url, rounds=given["rounds"], connections=given["threads"], each=round(40 * given["scale"])
+    "committer": lambda url, options: committer.measure(
+        url, rounds=options["rounds"], threads=options["threads"], each=round(40 * options["scale"])
     ),
-    "replay": lambda url, given: replay.measure(
+    "http": lambda url, options: http.measure(
         url,
-        rounds=min(3, given["rounds"]),
-        events=given["replay_events"],
-        request=given["replay_request"],
+        rounds=options["rounds"],
+        connections=options["threads"],
+        each=round(40 * options["scale"]),
     ),
-    "replaying": lambda url, given: replaying.measure(
-        url, rounds=min(3, given["rounds"]), events=given["replay_events"]
-    ),
-    "late": lambda url, given: late.measure(url, rounds=given["rounds"], most=given["late_events"]),
-    "storm": lambda url, given: storm.measure(
-        url, rounds=min(3, given["rounds"]), events=given["storm_events"]
-    ),
-    "tail": lambda url, given: tail.measure(
-        url, rounds=min(3, given["rounds"]), seconds=given["tail_seconds"]
-    ),
-    "floor": lambda url, given: floor.measure(
-        url, rounds=given["rounds"], events=given["floor_events"]
-    ),
-    "past": lambda url, given: past.measure(
-        url, rounds=given["rounds"], events=given["past_events"]
-    ),
-    "seal": lambda url, given: seal.measure(
+    "replay": lambda url, options: replay.measure(
         url,
-        rounds=given["rounds"],
-        scale=given["scale"],
-        connections=given["threads"],
-        each=round(40 * given["scale"]),
+        rounds=min(3, options["rounds"]),
+        events=options["replay_events"],
+        request=options["replay_request"],
+    ),
+    "replaying": lambda url, options: replaying.measure(
+        url, rounds=min(3, options["rounds"]), events=options["replay_events"]
+    ),
+    "late": lambda url, options: late.measure(
+        url, rounds=options["rounds"], most=options["late_events"]
+    ),
+    "storm": lambda url, options: storm.measure(
+        url, rounds=min(3, options["rounds"]), events=options["storm_events"]
+    ),
+    "tail": lambda url, options: tail.measure(
+        url, rounds=min(3, options["rounds"]), seconds=options["tail_seconds"]
+    ),
+    "floor": lambda url, options: floor.measure(
+        url, rounds=options["rounds"], events=options["floor_events"]
+    ),
+    "past": lambda url, options: past.measure(
+        url, rounds=options["rounds"], events=options["past_events"]
+    ),
+    "seal": lambda url, options: seal.measure(
+        url,
+        rounds=options["rounds"],
+        scale=options["scale"],
+        connections=options["threads"],
+        each=round(40 * options["scale"]),
     ),
 }
 
@@ -75,54 +82,56 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Found]]] = {
 @click.command()
 @click.argument("parts", nargs=-1, type=click.Choice([*PARTS]))
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--scale", type=click.FloatRange(0.1), default=1.0, help="Events in a turn.")
+@click.option(
+    "--scale", type=click.FloatRange(0.1), default=1.0, help="Multiplies the events of a turn."
+)
 @click.option("--threads", type=click.IntRange(1), default=64, show_default=True)
 @click.option("--replay-events", type=click.IntRange(1_000), default=100_000, show_default=True)
-@click.option("--replay-request", type=click.IntRange(1), default=1, help="Events of a request.")
+@click.option("--replay-request", type=click.IntRange(1), default=1, help="Events per request.")
 @click.option("--late-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
-@click.option("--floor-events", type=click.IntRange(20_000), default=100_000, show_default=True)
+@click.option("--floor-events", type=click.IntRange(20_001), default=100_000, show_default=True)
 @click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
 def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
-    """Measure PARTS, all of them by default: ratios of contenders that take turns.
+    """Measure PARTS, all of them by default, and print ratios of contenders that take turns.
 
-    Nothing passes or fails here: on a shared machine a time means little, a ratio something.
+    No time limit fails a run: on a shared machine ratios are more reliable than times.
     """
     with durable_server() as server:
-        found: list[Found] = []
-        known = machine(server)
+        results: list[Result] = []
+        machine_facts = machine(server)
         for name in parts or PARTS:
             click.echo(f"{name} ...", err=True)
-            found += PARTS[name](new_database(server, f"bench_{name}"), options)
-    _print(found)
+            results += PARTS[name](new_database(server, f"bench_{name}"), options)
+    _print(results)
     if save:
-        about = {"options": {"parts": [*(parts or PARTS)], **options}, "machine": known}
-        _save(parts, about, found)
+        about = {"options": {"parts": [*(parts or PARTS)], **options}, "machine": machine_facts}
+        _save(parts, about, results)
 
 
-def _print(found: Sequence[Found]) -> None:
-    rates = [one.cells() for one in found if isinstance(one, Comparison)]
-    prices = [one.cells() for one in found if isinstance(one, CostComparison)]
-    for headings, rows in ((measure.HEADINGS, rates), (costs.HEADINGS, prices)):
+def _print(results: Sequence[Result]) -> None:
+    rate_cells = [it.cells() for it in results if isinstance(it, Comparison)]
+    cost_cells = [it.cells() for it in results if isinstance(it, CostComparison)]
+    for headings, rows in ((measure.HEADINGS, rate_cells), (costs.HEADINGS, cost_cells)):
         if rows:
             click.echo(f"{table(headings, rows)}\n")
 
 
-def _save(parts: Sequence[str], about: dict[str, Any], found: Sequence[Found]) -> None:
+def _save(parts: Sequence[str], about: dict[str, Any], results: Sequence[Result]) -> None:
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    result = {"date": today, **about, "comparisons": [one.as_dict() for one in found]}
-    _keep(f"{today}-{'-'.join(parts) or 'all'}.json", json.dumps(result, indent=2) + "\n")
-    curve = late.curve(one for one in found if isinstance(one, CostComparison))
+    result = {"date": today, **about, "comparisons": [it.as_dict() for it in results]}
+    _write(f"{today}-{'-'.join(parts) or 'all'}.json", json.dumps(result, indent=2) + "\n")
+    curve = late.curve(it for it in results if isinstance(it, CostComparison))
     if curve is not None:
-        _keep(f"{today}-late.svg", curve)
+        _write(f"{today}-late.svg", curve)
 
 
-def _keep(name: str, text: str) -> None:
+def _write(name: str, text: str) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / name).write_text(text)
-    click.echo(f"Kept in docs/bench/{name}.")
+    click.echo(f"Saved as docs/bench/{name}.")
 
 
 if __name__ == "__main__":

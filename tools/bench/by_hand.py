@@ -1,97 +1,151 @@
-"""The projection as one would write it for a log that is in order: a loop, the fold, four writes.
+"""A projection as one would write it by hand for a log that is in order: read, fold, write, repeat.
 
-Same fold, same pages, same rows of states, intervals and anomalies, position in the transaction.
-Left out is what a late event, a second runner or a poisonous event would need: no snapshots, no
-knowledge times, no partitions, no counts.
+It uses our fold and pages of the size of our batches. It writes the same rows of states, intervals
+and anomalies, with its position in the same transaction. It leaves out what late events, a second
+runner or an event that cannot be folded need: it has no snapshots, no known positions, no
+partitions and no counts.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import psycopg
-from psycopg import Cursor
+from psycopg import Cursor, sql
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.domain.events import Origin, Recorded, TimeSource
 from projector.domain.fold import Fold, fold
 from projector.infrastructure.gc_tuning import collecting_rarely
-from projector.projection.read_models import PASSING_TIME, TABLES, Table
+from projector.infrastructure.sql import Columns
+from projector.projection.read_models import (
+    PASSING_TIME,
+    TABLES,
+    Key,
+    Table,
+    interval_to_row,
+)
 from projector.projection.runner import FOLD_BATCH_EVENTS
 from projector.webex.webhook import read_event
 
 Row = tuple[Any, ...]
-Folded = dict[tuple[str, str], Fold[Any]]
+Folds = dict[Key, Fold[Any]]
 
-_CREATE = """
+_CREATE_SCHEMA = sql.SQL("""
+    CREATE SCHEMA {schema};
+    CREATE TABLE {schema}.position AS SELECT 0::bigint AS value;
+""")
+_CREATE_TABLES = sql.SQL("""
     CREATE TABLE {schema}.{states} (LIKE projector.{states} INCLUDING ALL);
     ALTER TABLE {schema}.{states} DROP COLUMN partition, DROP COLUMN position,
-        DROP COLUMN began, DROP COLUMN arrived, DROP COLUMN ahead, DROP COLUMN behind,
-        DROP COLUMN newest, DROP COLUMN contact;
+        DROP COLUMN first_event_time, DROP COLUMN last_recorded_time, DROP COLUMN last_event_type,
+        DROP COLUMN max_clock_lead_ms, DROP COLUMN max_lateness_ms, DROP COLUMN kpi_facts;
     CREATE TABLE {schema}.{intervals} (LIKE projector.{intervals} INCLUDING DEFAULTS);
     ALTER TABLE {schema}.{intervals} DROP COLUMN known_from, DROP COLUMN known_to,
         ADD PRIMARY KEY (org_id, id, start);
     CREATE TABLE {schema}.{anomalies} (LIKE projector.{anomalies} INCLUDING ALL);
+""")
+_EMPTY_TABLES = sql.SQL("TRUNCATE {schema}.{states}, {schema}.{intervals}, {schema}.{anomalies}")
+_RESET_POSITION = sql.SQL("UPDATE {schema}.position SET value = 0")
+_LOCK_POSITION = sql.SQL("SELECT value FROM {schema}.position FOR UPDATE")
+_SET_POSITION = sql.SQL("UPDATE {schema}.position SET value = %(position)s")
+_PAGE = b"""
+    SELECT position, org_id, body, created_time, time, recorded_time, origin
+    FROM projector.log WHERE position > %(after)s ORDER BY position LIMIT %(limit)s
 """
-_PAGE = """
-    SELECT notification_id, org_id, state, created_time, time, recorded_time, origin
-    FROM projector.events WHERE notification_id > %b ORDER BY notification_id LIMIT %b
-"""
-_LOAD = """
+_SUBJECT_COLUMNS = Columns({"org_id": "text", "id": "text"})
+_LOAD = sql.SQL("""
     SELECT v.org_id, v.id, v.state, v.counters FROM {schema}.{states} AS v
-    JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id) USING (org_id, id)
-"""
-_STATES = """
-    INSERT INTO {schema}.{states} (org_id, id, state, counters, facets, deadline, facets_after_deadline, last_event_time)
-    SELECT * FROM unnest(%b::text[], %b::text[], %b::text[], %b::jsonb[], %b::jsonb[],
-        %b::bigint[], %b::jsonb[], %b::bigint[])
+    JOIN {rows} USING (org_id, id)
+""")
+_STATE_COLUMNS = Columns(
+    {
+        "org_id": "text",
+        "id": "text",
+        "state": "text",
+        "counters": "jsonb",
+        "facets": "jsonb",
+        "deadline": "bigint",
+        "facets_after_deadline": "jsonb",
+        "last_event_time": "bigint",
+    }
+)
+_SAVE_STATES = sql.SQL("""
+    INSERT INTO {schema}.{states} ({columns}) SELECT * FROM {rows}
     ON CONFLICT (org_id, id) DO UPDATE SET state = excluded.state, counters = excluded.counters,
-        facets = excluded.facets, due = excluded.deadline, facets_after_deadline = excluded.facets_after_deadline,
-        changed = excluded.changed
-"""
-_INTERVALS = """
-    INSERT INTO {schema}.{intervals} (org_id, id, start, event_id, status, current_state, task_id,
-        queue_id, idle_code_id)
-    SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[],
-        %b::text[], %b::text[], %b::text[], %b::text[])
+        facets = excluded.facets, deadline = excluded.deadline,
+        facets_after_deadline = excluded.facets_after_deadline,
+        last_event_time = excluded.last_event_time
+""")
+_INTERVAL_ROW_COLUMNS = Columns(
+    {
+        "org_id": "text",
+        "id": "text",
+        "start": "bigint",
+        "status": "text",
+        "current_state": "text",
+        "task_id": "text",
+        "queue_id": "text",
+        "idle_code_id": "text",
+        "event_id": "text",
+    }
+)
+_SAVE_INTERVALS = sql.SQL("""
+    INSERT INTO {schema}.{intervals} ({columns}) SELECT * FROM {rows}
     ON CONFLICT (org_id, id, start) DO UPDATE SET event_id = excluded.event_id,
         status = excluded.status, current_state = excluded.current_state,
         task_id = excluded.task_id, queue_id = excluded.queue_id,
         idle_code_id = excluded.idle_code_id
-"""
-_NOT_LEFT_BY_TIME = """
-    DELETE FROM {schema}.{anomalies} AS a USING unnest(%b::text[], %b::text[]) AS k(org_id, id)
+""")
+_DELETE_DEADLINE_ANOMALIES = sql.SQL("""
+    DELETE FROM {schema}.{anomalies} AS a USING {rows}
     WHERE a.org_id = k.org_id AND a.id = k.id AND a.position = 0
-"""
-_ANOMALIES = """
-    INSERT INTO {schema}.{anomalies} (org_id, id, position, kind, event_id, gap_from, gap_to)
-    SELECT * FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::text[], %b::text[],
-        %b::bigint[], %b::bigint[])
-"""
+""")
+_ANOMALY_COLUMNS = Columns(
+    {
+        "org_id": "text",
+        "id": "text",
+        "position": "bigint",
+        "kind": "text",
+        "event_id": "text",
+        "gap_from": "bigint",
+        "gap_to": "bigint",
+    }
+)
+_INSERT_ANOMALIES = sql.SQL("INSERT INTO {schema}.{anomalies} ({columns}) SELECT * FROM {rows}")
+_SUMMARIZE = sql.SQL("""
+    SELECT count(*), sum(hashtextextended(r::text, 0)::numeric)
+    FROM (SELECT {columns} FROM {schema}.{table} WHERE {condition}) AS r
+""")
+_ALL_ROWS, _CURRENT_ROWS = sql.SQL("true"), sql.SQL("known_to IS NULL")
 
 
 def create(url: str, schema: str) -> None:
-    """Tables of the same columns as ours but for what is left out."""
+    """Make a schema whose tables have our columns, apart from those of what is left out."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}".encode())
-        connection.execute(f"CREATE TABLE {schema}.position AS SELECT 0::bigint AS value".encode())
+        connection.execute(_CREATE_SCHEMA.format(schema=sql.Identifier(schema)))
         for table in TABLES:
-            for statement in _named(_CREATE, schema, table).split(";"):
-                connection.execute(statement.encode())
+            connection.execute(_composed(_CREATE_TABLES, schema, table))
 
 
 def forget(url: str, schema: str) -> None:
-    names = [f"{schema}.{name}" for it in TABLES for name in (it.name, it.intervals, it.anomalies)]
+    """Empty the tables, so that the loop begins with the first event again."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"TRUNCATE {', '.join(names)}".encode())
-        connection.execute(f"UPDATE {schema}.position SET value = 0".encode())
+        for table in TABLES:
+            connection.execute(_composed(_EMPTY_TABLES, schema, table))
+        connection.execute(_RESET_POSITION.format(schema=sql.Identifier(schema)))
 
 
 def catch_up(url: str, schema: str) -> None:
-    """The loop; like ours, it does not wait for the disk, and collects garbage rarely."""
+    """Fold the log up to its end. Like our runner, it does not wait for the disk."""
+    lock, set_position = (
+        statement.format(schema=sql.Identifier(schema)).as_bytes()
+        for statement in (_LOCK_POSITION, _SET_POSITION)
+    )
     with collecting_rarely(), psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
         while True:
@@ -99,20 +153,18 @@ def catch_up(url: str, schema: str) -> None:
                 connection.transaction(),
                 connection.cursor(row_factory=tuple_row, binary=True) as cur,
             ):
-                cur.execute(f"SELECT value FROM {schema}.position FOR UPDATE".encode())
-                (position,) = cur.fetchone() or (0,)
-                rows = cur.execute(_PAGE, (position, FOLD_BATCH_EVENTS), prepare=True).fetchall()
+                (position,) = cur.execute(lock).fetchone() or (0,)
+                page = {"after": position, "limit": FOLD_BATCH_EVENTS}
+                rows = cur.execute(_PAGE, page, prepare=True).fetchall()
                 if not rows:
                     return
-                events = [_recorded(row) for row in _whole_moments(rows)]
+                events = [_recorded(row) for row in _whole_ticks(rows)]
                 apply(cur, schema, events)
-                cur.execute(
-                    f"UPDATE {schema}.position SET value = %s".encode(), (events[-1].position,)
-                )
+                cur.execute(set_position, {"position": events[-1].position})
 
 
-def _whole_moments(rows: Sequence[Row]) -> Sequence[Row]:
-    """What happened in one millisecond is folded at once, so a full page ends before its last."""
+def _whole_ticks(rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows without the last millisecond of a full page, which the next page may continue."""
     if len(rows) < FOLD_BATCH_EVENTS:
         return rows
     return [row for row in rows if row[4] < rows[-1][4]]
@@ -132,50 +184,47 @@ def _recorded(row: Row) -> Recorded:
 
 
 def apply(cur: Cursor[Row], schema: str, events: Iterable[Recorded]) -> None:
-    """Fold events, in order, into the stored states of their subjects, and write what comes of it.
+    """Fold events into the stored states of their subjects, and write the result.
 
-    The cursor is binary.
+    The cursor is binary. No event is earlier than those that were folded before.
     """
-    events = sorted(events, key=lambda recorded: recorded.order)
+    in_order = sorted(events, key=lambda recorded: recorded.order)
     for table in TABLES:
-        subjects: dict[tuple[str, str], list[Recorded]] = defaultdict(list)
-        for recorded in events:
+        subjects: dict[Key, list[Recorded]] = defaultdict(list)
+        for recorded in in_order:
             subject = table.subject_of(recorded.event)
             if subject is not None:
                 subjects[recorded.event.org_id, subject].append(recorded)
         if subjects:
-            found = cur.execute(
-                _named(_LOAD, schema, table).encode(), _columns(subjects), prepare=True
+            load = _composed(_LOAD, schema, table, _SUBJECT_COLUMNS)
+            rows = cur.execute(load, _SUBJECT_COLUMNS.parameters(subjects), prepare=True)
+            states = {(org, id_): table.load(text, counters) for org, id_, text, counters in rows}
+            _write(
+                cur,
+                schema,
+                table,
+                {key: fold(states.get(key) or table.fresh(), own) for key, own in subjects.items()},
             )
-            states = {(org, id_): table.load(text, counters) for org, id_, text, counters in found}
-            folded = {
-                key: fold(states.get(key) or table.fresh(), own) for key, own in subjects.items()
-            }
-            _write(cur, schema, table, folded)
 
 
-def _write(cur: Cursor[Row], schema: str, table: Table[Any], folded: Folded) -> None:
-    later = {key: table.state_at_deadline(story.state) for key, story in folded.items()}
-    states = [_state(table, key, story.state, later[key]) for key, story in folded.items()]
-    intervals = [(*key, *_interval(one)) for key, it in folded.items() for one in it.intervals]
-    left = {key: (later[key] or story.state).deadline_anomaly() for key, story in folded.items()}
-    anomalies = [
-        (*key, one.position or PASSING_TIME, one.kind, one.event_id, one.gap_from, one.gap_to)
-        for key, story in folded.items()
-        for one in (*story.anomalies, left[key])
-        if one is not None
+def _write(cur: Cursor[Row], schema: str, table: Table[Any], folds: Folds) -> None:
+    later = {key: table.state_at_deadline(it.state) for key, it in folds.items()}
+    states = [_state_row(table, key, it.state, later[key]) for key, it in folds.items()]
+    intervals = [
+        (*key, *interval_to_row(interval)) for key, it in folds.items() for interval in it.intervals
     ]
-    for statement, rows in (
-        (_STATES, states),
-        (_INTERVALS, intervals),
-        (_NOT_LEFT_BY_TIME, [*folded] if table.has_deadlines else []),
-        (_ANOMALIES, anomalies),
+    for statement, columns, rows in (
+        (_SAVE_STATES, _STATE_COLUMNS, states),
+        (_SAVE_INTERVALS, _INTERVAL_ROW_COLUMNS, intervals),
+        (_DELETE_DEADLINE_ANOMALIES, _SUBJECT_COLUMNS, [*folds] if table.has_deadlines else []),
+        (_INSERT_ANOMALIES, _ANOMALY_COLUMNS, [*_anomaly_rows(folds, later)]),
     ):
         if rows:
-            cur.execute(_named(statement, schema, table).encode(), _columns(rows), prepare=True)
+            query = _composed(statement, schema, table, columns)
+            cur.execute(query, columns.parameters(rows), prepare=True)
 
 
-def _state(table: Table[Any], key: tuple[str, str], state: Any, later: Any) -> Row:
+def _state_row(table: Table[Any], key: Key, state: Any, later: Any) -> Row:
     return (
         *key,
         table.dump(state),
@@ -187,52 +236,60 @@ def _state(table: Table[Any], key: tuple[str, str], state: Any, later: Any) -> R
     )
 
 
-def _interval(one: Any) -> Row:
-    it = one.display
-    return (
-        *(one.start, one.event_id, it.status, it.current_state, it.task_id, it.queue_id),
-        it.idle_code_id,
-    )
-
-
-def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _named(statement: str, schema: str, table: Table[Any]) -> str:
-    return statement.format(
-        schema=schema, states=table.name, intervals=table.intervals, anomalies=table.anomalies
-    )
-
-
-_SHOWN = (
-    (
-        "{states}",
-        "org_id, id, state, counters, facets, deadline, facets_after_deadline, last_event_time",
-        "true",
-    ),
-    (
-        "{intervals}",
-        "org_id, id, start, event_id, status, current_state, task_id, queue_id, idle_code_id",
-        "known_to IS NULL",
-    ),
-)
+def _anomaly_rows(folds: Folds, later: dict[Key, Any]) -> Iterator[Row]:
+    """The anomalies of the events, and the one that each subject's deadline will bring."""
+    for key, it in folds.items():
+        for anomaly in (*it.anomalies, (later[key] or it.state).deadline_anomaly()):
+            if anomaly is not None:
+                yield (
+                    *key,
+                    anomaly.position or PASSING_TIME,
+                    anomaly.kind,
+                    anomaly.event_id,
+                    anomaly.gap_from,
+                    anomaly.gap_to,
+                )
 
 
 def assert_equal(url: str, schema: str) -> None:
-    """Both hold the same states and the same intervals as they are known now."""
+    """Both projections have the same states and the same current intervals, by count and hash."""
     with psycopg.connect(url) as connection:
         for table in TABLES:
-            for name, columns, is_current in _SHOWN:
+            for name, columns, current in (
+                (table.name, _STATE_COLUMNS.names, _ALL_ROWS),
+                (table.intervals, _INTERVAL_ROW_COLUMNS.names, _CURRENT_ROWS),
+            ):
                 ours, theirs = (
                     connection.execute(
-                        _named(
-                            "SELECT count(*), sum(hashtextextended(r::text, 0)::numeric)"
-                            f" FROM (SELECT {columns} FROM {place}.{name} WHERE {which}) AS r",
-                            schema,
-                            table,
-                        ).encode()
+                        _SUMMARIZE.format(
+                            columns=columns,
+                            schema=sql.Identifier(of_schema),
+                            table=sql.Identifier(name),
+                            condition=condition,
+                        )
                     ).fetchone()
-                    for place, which in (("projector", is_current), (schema, "true"))
+                    for of_schema, condition in (("projector", current), (schema, _ALL_ROWS))
                 )
-                assert ours == theirs, f"{table.name} {name}: {ours} is not {theirs}"
+                assert ours == theirs, f"{name}: {ours} is not {theirs}"
+
+
+def _composed(
+    statement: sql.SQL, schema: str, table: Table[Any], columns: Columns | None = None
+) -> bytes:
+    names = (table.name, table.intervals, table.anomalies)
+    return _compose(statement, schema, names, columns)
+
+
+@cache
+def _compose(
+    statement: sql.SQL, schema: str, names: tuple[str, str, str], columns: Columns | None
+) -> bytes:
+    states, intervals, anomalies = names
+    return statement.format(
+        schema=sql.Identifier(schema),
+        states=sql.Identifier(states),
+        intervals=sql.Identifier(intervals),
+        anomalies=sql.Identifier(anomalies),
+        columns=columns.names if columns else sql.SQL(""),
+        rows=columns.unnest("k") if columns else sql.SQL(""),
+    ).as_bytes()

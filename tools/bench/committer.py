@@ -1,4 +1,4 @@
-"""Intake from many threads: against the same without the append, and without grouping."""
+"""Intake from many threads, beside intake without the append and intake without grouping."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator, Sequence
 
 from projector.bootstrap.service import POOL_CONNECTIONS
+from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import open_pool
-from projector.infrastructure.settings import Settings, read_settings
+from projector.infrastructure.settings import read_settings
+from projector.webex.webhook_secrets import WebhookSecrets
 from tools.bench.ground import Bodies
 from tools.bench.measure import Case, Comparison, Sample
 from tools.bench.stubs import NoAppend, NoGroup
@@ -22,12 +24,12 @@ SECRET = "bench"
 
 
 def measure(url: str, *, rounds: int, threads: int, each: int) -> Iterator[Comparison]:
-    settings = signed_settings()
     pool = open_pool(url, max_size=POOL_CONNECTIONS)
+    monitor = DeliveryMonitor(pool, lambda: {SECRET})
     intakes = {
-        GROUPED: Intake(EventStore(pool), settings),
-        NOTHING: Intake(NoAppend(), settings),
-        ALONE: _without_groups(EventStore(pool), settings),
+        GROUPED: _intake(EventStore(pool), monitor),
+        NOTHING: _intake(NoAppend(), monitor),
+        ALONE: _intake_without_groups(EventStore(pool), monitor),
     }
     bodies = Bodies()
     case = Case(part=PART, name=f"{threads} threads", pairs=[(GROUPED, NOTHING), (GROUPED, ALONE)])
@@ -38,20 +40,22 @@ def measure(url: str, *, rounds: int, threads: int, each: int) -> Iterator[Compa
             case.add(name, _run(intake, bodies, threads, each))
     for intake in intakes.values():
         intake.close()
+    monitor.close()
     pool.close()
     yield from case.comparisons()
-
-
-def signed_settings() -> Settings:
-    return read_settings({"PROJECTOR_WEBHOOK_SECRETS": f'{{"*": ["{SECRET}"]}}'})
 
 
 def sign(body: bytes) -> str:
     return hmac.digest(SECRET.encode(), body, "sha256").hex()
 
 
-def _without_groups(store: EventStore, settings: Settings) -> Intake:
-    intake = Intake(store, settings)
+def _intake(store: EventStore, monitor: DeliveryMonitor) -> Intake:
+    settings = read_settings({"PROJECTOR_WEBHOOK_SECRETS": f'{{"*": ["{SECRET}"]}}'})
+    return Intake(store, settings, WebhookSecrets(settings), monitor)
+
+
+def _intake_without_groups(store: EventStore, monitor: DeliveryMonitor) -> Intake:
+    intake = _intake(store, monitor)
     intake._committer.close()
     intake._committer = NoGroup(store)
     return intake
@@ -60,15 +64,15 @@ def _without_groups(store: EventStore, settings: Settings) -> Intake:
 def _run(intake: Intake, bodies: Bodies, threads: int, each: int) -> Sample:
     signed = [[(body, sign(body)) for body in bodies.take(each)] for _ in range(threads)]
     ready, appended = threading.Barrier(threads + 1), [0] * threads
-    crew = [
-        threading.Thread(target=_post, args=(intake, own, ready, appended, number))
-        for number, own in enumerate(signed)
+    workers = [
+        threading.Thread(target=_post, args=(intake, of_thread, ready, appended, number))
+        for number, of_thread in enumerate(signed)
     ]
-    for thread in crew:
+    for thread in workers:
         thread.start()
     ready.wait()
     begin = time.monotonic()
-    for thread in crew:
+    for thread in workers:
         thread.join()
     seconds = time.monotonic() - begin
     assert sum(appended) == threads * each

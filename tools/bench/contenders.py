@@ -1,9 +1,8 @@
-"""Three ways to append the same events durably: ours, the library's own, and the driver by hand.
+"""Three ways to append the same events durably: our store, the eventsourcing library, raw psycopg.
 
-Each parses the bodies with the same functions, so that what differs is the store. The driver by
-hand holds the same lock and wakes readers too, into a table of the same columns and indexes: it
-promises what ours promises of positions, but not that they have no holes, and it tells no
-duplicate from a conflict.
+All parse the bodies with the same functions, so only the store differs. Raw psycopg takes the same
+lock, notifies readers too, and writes into a table with the same columns and indexes. Its positions
+follow commit order like ours, but may have holes, and it does not tell a duplicate from a conflict.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow
 
@@ -24,55 +23,60 @@ from projector.domain.events import Offered, bucket
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import open_pool
+from projector.infrastructure.sql import Columns
 from tools.bench.ground import cpu_seconds, parse
 
 SCHEMA = "bench"
-BATCH = 50  # events of a call that is not small
+BATCH = 50  # events; calls of fewer are sent as a pipeline
 OURS, OURS_EACH, RAW, STOCK = "ours", "ours, a request each", "raw psycopg", "stock library"
 PARSE = "parse only"
 
-_CREATE = f"""
-    CREATE SCHEMA {SCHEMA};
-    CREATE TABLE {SCHEMA}.raw_events (LIKE projector.events INCLUDING ALL);
-    ALTER TABLE {SCHEMA}.raw_events ALTER notification_id ADD GENERATED ALWAYS AS IDENTITY;
-"""
-_ARRAYS = (
-    ("org_id", "text"),
-    ("originator_id", "uuid"),
-    ("topic", "text"),
-    ("state", "bytea"),
-    ("event_id", "text"),
-    ("agent_id", "text"),
-    ("task_id", "text"),
-    ("created_time", "bigint"),
-    ("time", "bigint"),
-    ("time_source", "text"),
-    ("agent_bucket", "smallint"),
-    ("task_bucket", "smallint"),
-    ("fingerprint", "bytea"),
+_CREATE = sql.SQL("""
+    CREATE SCHEMA {schema};
+    CREATE TABLE {schema}.raw_events (LIKE projector.events INCLUDING ALL);
+    ALTER TABLE {schema}.raw_events ALTER notification_id ADD GENERATED ALWAYS AS IDENTITY;
+""").format(schema=sql.Identifier(SCHEMA))
+_COLUMNS = Columns(
+    {
+        "org_id": "text",
+        "originator_id": "uuid",
+        "topic": "text",
+        "state": "bytea",
+        "event_id": "text",
+        "agent_id": "text",
+        "task_id": "text",
+        "created_time": "bigint",
+        "time": "bigint",
+        "time_source": "text",
+        "agent_bucket": "smallint",
+        "task_bucket": "smallint",
+        "fingerprint": "bytea",
+    }
 )
-_NAMES = ", ".join(name for name, _ in _ARRAYS)
-_INSERT = f"""
-    INSERT INTO {SCHEMA}.raw_events ({_NAMES}, origin, recorded_time, request_position)
-    SELECT {_NAMES}, 'webhook', %s, 0
-    FROM unnest({", ".join(f"%b::{type_}[]" for _, type_ in _ARRAYS)}) AS u({_NAMES})
+_INSERT = (
+    sql.SQL("""
+    INSERT INTO {schema}.raw_events ({columns}, origin, recorded_time, request_position)
+    SELECT {columns}, 'webhook', %(now)s, 0 FROM {rows}
     ON CONFLICT (originator_id, originator_version, org_id) DO NOTHING
     RETURNING notification_id, originator_id
-"""
+    """)
+    .format(schema=sql.Identifier(SCHEMA), columns=_COLUMNS.names, rows=_COLUMNS.unnest("u"))
+    .as_bytes()
+)
 
 
 class Contender(Protocol):
     """Appends bodies; each call is durable when it returns."""
 
     def append(self, bodies: Sequence[bytes]) -> int:
-        """How many of them were new."""
+        """Append bodies of one event each; answer how many of the events were new."""
 
     def server_cpu(self) -> float | None:
-        """Seconds that the server's process for this contender has worked so far."""
+        """Processor time (s) of the server's process for this contender so far, None if unknown."""
 
 
 class Ours:
-    """EventStore.append, with the events as one request or each as its own."""
+    """EventStore.append, with all events as one request or a request for each event."""
 
     def __init__(self, url: str, *, each: bool = False) -> None:
         self._each = each
@@ -83,7 +87,7 @@ class Ours:
 
     def append(self, bodies: Sequence[bytes]) -> int:
         offered = parse(bodies)
-        requests = [Request(events=[one]) for one in offered] if self._each else None
+        requests = [Request(events=[event]) for event in offered] if self._each else None
         receipts = self._store.append(requests or [Request(events=offered)])
         return sum(receipt.outcomes.count("appended") for receipt in receipts)
 
@@ -92,20 +96,20 @@ class Ours:
 
 
 class Raw:
-    """One INSERT written by hand, in a pipeline with lock and notification."""
+    """One INSERT written by hand, in a transaction with the lock and the notification."""
 
     def __init__(self, url: str) -> None:
         self._connection: Connection[tuple[Any, ...]] = psycopg.connect(url, autocommit=True)
 
     def append(self, bodies: Sequence[bytes]) -> int:
-        columns = [*zip(*map(_row, parse(bodies)), strict=True)]
+        parameters = _COLUMNS.parameters(map(_row, parse(bodies)))
         connection = self._connection
         cursor = connection.cursor()
-        # Saved round trips are much of a single append, and nothing of a batch (see _Recorder).
-        together = connection.pipeline() if len(bodies) < BATCH else nullcontext()
-        with together, connection.transaction():
+        # Saved round trips matter for a single append and not for a batch (see _Recorder).
+        pipeline = connection.pipeline() if len(bodies) < BATCH else nullcontext()
+        with pipeline, connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(1)", prepare=True)
-            cursor.execute(_INSERT, (now_ms(), *map(list, columns)), prepare=True)
+            cursor.execute(_INSERT, {**parameters, "now": now_ms()}, prepare=True)
             connection.execute("SELECT pg_notify('raw_events', '')", prepare=True)
         return len(cursor.fetchall())
 
@@ -139,7 +143,7 @@ def _row(offered: Offered) -> tuple[object, ...]:
 
 
 class Stock:
-    """The library's recorder as it comes: a stream for each event, the body as its state."""
+    """The library's recorder without changes: one stream per event, the body as its state."""
 
     def __init__(self, url: str) -> None:
         self._recorder = _stock_recorder(url)
@@ -164,7 +168,7 @@ class Stock:
 
 
 class Parse:
-    """Stores nothing: what the three have in common."""
+    """Stores nothing; it does what the other three have in common."""
 
     def append(self, bodies: Sequence[bytes]) -> int:
         return len(parse(bodies))
@@ -174,10 +178,10 @@ class Parse:
 
 
 class _Recorder(PostgresApplicationRecorder):
-    """The library's recorder, kept from waiting for ever.
+    """The library's recorder, with more flushes, since without them it may wait without end.
 
-    The driver's pipeline (3.3.9) flushes once after the last command, whether or not all went
-    out; over a Unix socket the rest of a batch of a few hundred events then stays behind.
+    The pipeline of psycopg 3.3.9 flushes once after the last command, even if not all bytes could
+    be sent. Over a Unix socket the rest of a batch of a few hundred events then stays unsent.
     """
 
     def _insert_stored_events(
@@ -196,22 +200,22 @@ def _flush(connection: Connection[Any]) -> Callable[[], None]:
 
 
 def _stock_recorder(url: str) -> PostgresApplicationRecorder:
-    given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     datastore = PostgresDatastore(
-        given["dbname"], given["host"], given["port"], given["user"], "", schema=SCHEMA
+        parts["dbname"], parts["host"], parts["port"], parts["user"], "", schema=SCHEMA
     )
     return _Recorder(datastore, events_table_name="stock_events")
 
 
 def prepare(url: str) -> None:
-    """Make the tables of the contenders that bring their own."""
+    """Make the tables of the contenders that have their own."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_CREATE)
     _stock_recorder(url).create_table()
 
 
 def contenders(url: str) -> dict[str, Contender]:
-    """All of them, each with one connection of its own that is open already."""
+    """All contenders by name, each with an open connection of its own."""
     return {
         OURS: Ours(url),
         OURS_EACH: Ours(url, each=True),
@@ -224,12 +228,15 @@ def contenders(url: str) -> dict[str, Contender]:
 def timed(
     contender: Contender, batches: Sequence[Sequence[bytes]]
 ) -> tuple[float, float, float | None, int]:
-    """Begin, end, processor time of both sides, and how many events were new."""
+    """Append batches; answer begin and end (monotonic s), processor time (s) and the new events.
+
+    Processor time is that of this process and of the server's process, None if unknown.
+    """
     server, client = contender.server_cpu(), time.process_time()
     begin = time.monotonic()
     new = sum(contender.append(batch) for batch in batches)
     end = time.monotonic()
-    client_worked, after = time.process_time() - client, contender.server_cpu()
-    if server is None or after is None:
+    client_seconds, server_end = time.process_time() - client, contender.server_cpu()
+    if server is None or server_end is None:
         return begin, end, None, new
-    return begin, end, client_worked + after - server, new
+    return begin, end, client_seconds + server_end - server, new

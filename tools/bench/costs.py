@@ -1,4 +1,4 @@
-"""What things cost in time or memory: ratios of contenders that took turns, as in measure.py."""
+"""Costs in time or memory, as ratios of contenders that took turns, as in measure.py."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ HEADINGS = ("part", "case", "ratio of", "to", "ratio", "p50", "p99", "of")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostComparison:
-    """What a contender costs beside another: ratio of their medians, above 1 it costs more."""
+    """The cost of a contender beside a baseline: above a ratio of 1 the contender costs more.
+
+    A round's ratio is that of its two medians; p50 and p99 are over all rounds.
+    """
 
     part: str
     case: str
@@ -47,7 +50,7 @@ class CostComparison:
 
 @dataclass(slots=True, kw_only=True)
 class CostCase:
-    """One situation; each turn of a contender gives one or many measurements."""
+    """One situation; each turn of a contender has one or more measurements."""
 
     part: str
     name: str
@@ -83,6 +86,6 @@ class CostCase:
 
 
 def percentile(values: Sequence[float], rank: float) -> float:
-    """The smallest value that so many percent do not exceed."""
+    """The smallest value that at least ``rank`` percent of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -int(-len(ordered) * rank // 100) - 1)]

@@ -1,7 +1,7 @@
-"""Reads of a large floor with a long history, beside the same floor with hardly any.
+"""Reads of a large floor with a long history, beside the same floor with a short one.
 
-Through the routes as they are, in this process: no web server and no network is in the figures.
-The same requests go to both in turn, and now is when the last event happens.
+They go through the routes in this process, so the figures have no web server and no network in
+them. Both floors get the same requests in turn. Their clock stands at the time of the last event.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.gc_tuning import collecting_rarely
@@ -26,10 +27,10 @@ from tools.bench.ground import FILL_EVENTS, Bodies, drop_database, fill, new_dat
 
 PART = "floor"
 AGENTS = 2_000
-SHORT = 20_000  # events of the floor with hardly any history
+SHORT = 20_000  # events of the short history
 PAGE = 1_000
 LISTS, SINGLES = 10, 100  # requests of a turn
-Ask = Callable[[Site, Random], Sequence[float]]
+Read = Callable[[Site, Random], Sequence[float]]  # its measurements, ms
 
 
 def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
@@ -40,11 +41,11 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
             name: stack.enter_context(_site(url, f"bench_floor_{count}", count))
             for name, count in ((short, SHORT), (long, events))
         }
-        cases = [CostCase(part=PART, name=name, unit="ms", pairs=[(long, short)]) for name in ASKED]
+        cases = [CostCase(part=PART, name=name, unit="ms", pairs=[(long, short)]) for name in READS]
         for number in range(-1, rounds):
-            for case, ask in zip(cases, ASKED.values(), strict=True):
+            for case, read in zip(cases, READS.values(), strict=True):
                 for name, site in sites.items():
-                    measured = ask(site, Random(number))
+                    measured = read(site, Random(number))
                     if number >= 0:  # the round before the first warms up
                         case.add(name, measured)
     for case in cases:
@@ -53,13 +54,16 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
 
 @contextmanager
 def _site(url: str, name: str, events: int) -> Iterator[Site]:
-    """A service over so many events, all of them folded."""
-    own, clock = new_database(url, name), Clock()
+    """A service over a log of so many events, all of them folded."""
+    own_url, clock = new_database(url, name), Clock()
     clock.now = now_ms()
-    with tempfile.TemporaryDirectory() as folder, open_site(own, Path(folder), clock=clock) as site:
-        fill(site.service.store, Bodies(AGENTS).tell(events), request=FILL_EVENTS)
-        Runner(site.service.store, own).catch_up()
-        with psycopg.connect(own, autocommit=True) as connection:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_site(own_url, Path(folder), clock=clock) as site,
+    ):
+        fill(site.service.store, Bodies(AGENTS).iterate(events), request=FILL_EVENTS)
+        Runner(site.service.store, own_url).catch_up()
+        with psycopg.connect(own_url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
         _, clock.now = _span(site)
         yield site
@@ -67,31 +71,31 @@ def _site(url: str, name: str, events: int) -> Iterator[Site]:
 
 
 def _list_agents(site: Site, _chance: Random) -> Sequence[float]:
-    """The floor in two pages, each a measurement."""
+    """The floor in two pages; each page is a measurement."""
     return [ms for _ in range(LISTS) for ms in _whole_floor(site, "")]
 
 
 def _list_agents_at(site: Site, chance: Random) -> Sequence[float]:
-    """The same as of moments of the last half of what happened, as known now and then."""
-    return [ms for at in _moments(site, chance) for ms in _whole_floor(site, f"&at={at}")]
+    """The same as of times in the second half of the history."""
+    return [ms for at in _times(site, chance) for ms in _whole_floor(site, f"&at={at}")]
 
 
-def _moments(site: Site, chance: Random) -> Sequence[int]:
+def _times(site: Site, chance: Random) -> Sequence[int]:
     first, last = _span(site)
     return [chance.randrange((first + last) // 2, last) for _ in range(LISTS)]
 
 
 def _span(site: Site) -> tuple[int, int]:
-    """When the first and the last event happened."""
+    """The times of the first and the last event (epoch ms)."""
     with psycopg.connect(site.url) as connection:
-        row = connection.execute("SELECT min(time), max(time) FROM projector.events").fetchone()
+        row = connection.execute("SELECT min(time), max(time) FROM projector.log").fetchone()
     return row or (0, 0)
 
 
-def _whole_floor(site: Site, asked: str) -> Iterator[float]:
+def _whole_floor(site: Site, parameters: str) -> Iterator[float]:
     seen, cursor = set[str](), ""
     for _ in range(AGENTS // PAGE):
-        ms, page = _timed(site, f"/api/v1/agents?limit={PAGE}{asked}{cursor}")
+        ms, page = _timed(site, f"/api/v1/agents?limit={PAGE}{parameters}{cursor}")
         seen |= {view["agentId"] for view in page["data"]}
         cursor = f"&cursor={page['meta']['nextCursor']}"
         yield ms
@@ -99,33 +103,34 @@ def _whole_floor(site: Site, asked: str) -> Iterator[float]:
 
 
 def _summarize(site: Site, _chance: Random) -> Sequence[float]:
-    """The floor and its figures of the last half an hour."""
+    """The summary of the floor, with its metrics of the last half an hour."""
     return [_timed(site, "/api/v1/summary")[0] for _ in range(LISTS)]
 
 
 def _summarize_at(site: Site, chance: Random) -> Sequence[float]:
-    """The same as of moments of the last half of what happened."""
-    return [_timed(site, f"/api/v1/summary?at={at}")[0] for at in _moments(site, chance)]
+    """The same as of times in the second half of the history."""
+    return [_timed(site, f"/api/v1/summary?at={at}")[0] for at in _times(site, chance)]
 
 
-def _find(table: str) -> Ask:
-    def ask(site: Site, chance: Random) -> Sequence[float]:
+def _view(table: str) -> Read:
+    def read(site: Site, chance: Random) -> Sequence[float]:
         with psycopg.connect(site.url) as connection:
-            rows = connection.execute(f"SELECT id FROM projector.{table} ORDER BY id".encode())
+            query = sql.SQL("SELECT id FROM projector.{} ORDER BY id")
+            rows = connection.execute(query.format(sql.Identifier(table)))
             ids = [id_ for (id_,) in rows]
-        some = chance.choices(ids, k=SINGLES)
-        return [_timed(site, f"/api/v1/{table}/{id_}")[0] for id_ in some]
+        paths = [f"/api/v1/{table}/{id_}" for id_ in chance.choices(ids, k=SINGLES)]
+        return [_timed(site, path)[0] for path in paths]
 
-    return ask
+    return read
 
 
-ASKED: Mapping[str, Ask] = {
+READS: Mapping[str, Read] = {
     f"agents, a page of {PAGE:,} of {AGENTS:,}": _list_agents,
     f"agents at a moment, a page of {PAGE:,} of {AGENTS:,}": _list_agents_at,
     "summary": _summarize,
     "summary at a moment": _summarize_at,
-    "one agent": _find("agents"),
-    "one task": _find("tasks"),
+    "one agent": _view("agents"),
+    "one task": _view("tasks"),
 }
 
 

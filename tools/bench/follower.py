@@ -1,4 +1,4 @@
-"""Runners in processes of their own, to see what several do together and what memory one takes."""
+"""Runners in their own processes: the speed of several together, and the memory of one."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from projector.infrastructure.database import open_pool
 from projector.projection.runner import FOLD_BATCH_EVENTS, Runner
 from tools.bench.measure import Sample
 
-LOOK_SECONDS = 0.02
-_BEHIND = "SELECT min(position) < %s FROM projector.projections"
+POLL_SECONDS = 0.02
+_IS_BEHIND = "SELECT min(position) < %(head)s FROM projector.projections"
 _spawn = multiprocessing.get_context("spawn")
 
 
 def follow_together(url: str, events: int, count: int) -> Sample:
-    """So many followers, as `projector follow` runs them, from an empty floor to the head."""
+    """Fold the whole log by ``count`` processes that work as `projector follow` does."""
     pipes = [_spawn.Pipe() for _ in range(count)]
     crew = [_spawn.Process(target=_follow, args=(url, theirs)) for _, theirs in pipes]
     for process in crew:
@@ -35,9 +35,9 @@ def follow_together(url: str, events: int, count: int) -> Sample:
     for ours, _ in pipes:
         ours.send("go")
     with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(_BEHIND, (events,)).fetchone() == (True,):
+        while connection.execute(_IS_BEHIND, {"head": events}).fetchone() == (True,):
             assert all(process.is_alive() for process in crew)
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     seconds = time.monotonic() - begin
     for ours, _ in pipes:
         ours.send("stop")
@@ -60,35 +60,35 @@ def _follow(url: str, pipe: Pipe) -> None:
 
 
 def peaks_mb(url: str, marks: Sequence[int]) -> Sequence[float]:
-    """The most memory that a process has held (MB) when so many events were folded."""
+    """The peak memory (MB) of one process by the time that it has folded so many events."""
     ours, theirs = _spawn.Pipe()
-    process = _spawn.Process(target=_watch, args=(url, theirs))
+    process = _spawn.Process(target=_follow_and_measure, args=(url, theirs))
     process.start()
     peaks: list[float] = ours.recv()
     process.join(30)
     return [peaks[min(len(peaks), -(-mark // FOLD_BATCH_EVENTS)) - 1] for mark in marks]
 
 
-class _Watched(Runner):
-    """Notes its process's greatest size after each page."""
+class _MeasuredRunner(Runner):
+    """Notes the peak memory (MB) of its process after each batch."""
 
     peaks: list[float]
 
     def process_batch(self, connection: Connection[DictRow]) -> bool:
-        taken = super().process_batch(connection)
+        has_worked = super().process_batch(connection)
         self.peaks.append(_peak_mb())
-        return taken
+        return has_worked
 
 
 def _peak_mb() -> float:
-    # Not getrusage, which also knows the size of the process that started this one.
+    # getrusage would also count the process that started this one.
     [line] = [it for it in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in it]
     return int(line.split()[1]) / 1024
 
 
-def _watch(url: str, pipe: Pipe) -> None:
+def _follow_and_measure(url: str, pipe: Pipe) -> None:
     pool = open_pool(url, max_size=1)
-    runner = _Watched(EventStore(pool), url)
+    runner = _MeasuredRunner(EventStore(pool), url)
     runner.peaks = []
     runner.catch_up()
     pipe.send(runner.peaks)

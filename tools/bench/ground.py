@@ -1,4 +1,4 @@
-"""What is measured on: a durable server of our own, a database for each part, made-up webhooks."""
+"""What the parts share: a durable server, a database for each part, and simulated webhooks."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from projector.webex.simulator import Simulation
 from projector.webex.webhook import judge
 
 AGENTS = 200
-# The made-up time runs ahead of the clock, and what lies in the future would be refused.
+# Simulated time runs ahead of the clock, and events of the future would be refused.
 HEAD_START_MS = 30 * 86_400_000
-FILL_EVENTS = 1_000  # of a transaction when only the result matters
+FILL_EVENTS = 1_000  # in one transaction, where the append is not measured
 
 
 @contextmanager
 def durable_server() -> Iterator[str]:
-    """The address of a server with fsync on, in a temporary folder."""
+    """A server with fsync on in a temporary folder; its URL."""
     with (
         tempfile.TemporaryDirectory(prefix="projector-bench-") as folder,
         EmbeddedPostgres(Path(folder)) as embedded,
@@ -43,7 +43,7 @@ def durable_server() -> Iterator[str]:
 
 
 def new_database(server: str, name: str) -> str:
-    """A migrated database; its address."""
+    """Create and migrate a database; answer its URL."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
@@ -57,16 +57,16 @@ def drop_database(server: str, name: str) -> None:
 
 
 class Bodies:
-    """Bodies of webhooks as the vendor would send them, one event each, none of them twice."""
+    """Simulated bodies of webhooks, one event each. No body comes twice."""
 
     def __init__(self, agents: int = AGENTS) -> None:
         self._simulation = iter(Simulation(agents, start_ms=now_ms() - HEAD_START_MS))
 
     def take(self, count: int) -> list[bytes]:
-        return [*self.tell(count)]
+        return [*self.iterate(count)]
 
-    def tell(self, count: int) -> Iterator[bytes]:
-        """As ``take``, one by one."""
+    def iterate(self, count: int) -> Iterator[bytes]:
+        """As ``take``, but each body is made when it is needed."""
         return map(compact, islice(self._simulation, count))
 
     def batches(self, count: int, size: int) -> list[list[bytes]]:
@@ -78,11 +78,11 @@ def compact(body: Mapping[str, Any]) -> bytes:
 
 
 def fill(store: EventStore, bodies: Iterable[bytes], *, request: int = 1) -> None:
-    """Append bodies quickly, in requests of so many events."""
-    left = iter(bodies)
-    while some := parse([*islice(left, FILL_EVENTS)]):
+    """Append bodies quickly, ``request`` events in each request."""
+    remaining = iter(bodies)
+    while events := parse([*islice(remaining, FILL_EVENTS)]):
         store.append(
-            [Request(events=some[at : at + request]) for at in range(0, len(some), request)]
+            [Request(events=events[at : at + request]) for at in range(0, len(events), request)]
         )
 
 
@@ -90,17 +90,17 @@ def parse(bodies: Sequence[bytes]) -> list[Offered]:
     """Read and judge bodies as intake does; the same for all contenders."""
     now = now_ms()
     judged = [
-        judge(own, element, now=now, default_org=None)
+        judge(names, element, now=now, default_org=None)
         for body in bodies
-        for own, element in read_delivery(body).elements
+        for names, element in read_delivery(body).elements
     ]
-    offered = [one for one in judged if isinstance(one, Offered)]
+    offered = [it for it in judged if isinstance(it, Offered)]
     assert len(offered) == len(bodies)
     return offered
 
 
 def cpu_seconds(pid: int) -> float | None:
-    """The processor time of another process; None where the kernel does not say."""
+    """The processor time (s) of another process so far; None where the kernel does not say."""
     try:
         on_cpu, *_ = Path(f"/proc/{pid}/schedstat").read_text().split()
     except OSError:
@@ -109,7 +109,7 @@ def cpu_seconds(pid: int) -> float | None:
 
 
 def machine(server: str) -> dict[str, Any]:
-    """What the figures depend on, without names."""
+    """The facts of the machine on which the figures depend."""
     with psycopg.connect(server) as connection:
         names = ("server_version", "fsync", "synchronous_commit", "shared_buffers")
         settings = {name: connection.execute(f"SHOW {name}").fetchone() for name in names}

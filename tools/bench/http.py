@@ -1,7 +1,7 @@
-"""Durable intake over HTTP: the real web server, beside the same one that appends nothing.
+"""Durable intake over HTTP: the real web server beside one that appends nothing.
 
-The projection follows the same log in its own process; it is held (SIGSTOP) except in the turns
-that are measured with it, and has always caught up before a turn begins.
+The projection follows the same log in its own process. It is paused (SIGSTOP) except in the turns
+that are measured with it, and it has caught up before each turn.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tools.bench.servers import (
     await_projection,
     environment_of,
     free_port,
-    held,
+    paused,
     process_of,
     server_of,
 )
@@ -50,7 +50,7 @@ def measure(url: str, *, rounds: int, connections: int, each: int) -> Iterator[C
         for port in (real, stub):
             _turn(bodies, port, connections, 10)
         for _ in range(rounds):
-            with held(url, follower):
+            with paused(url, follower):
                 case.add(SERVED, _turn(bodies, real, connections, each))
                 case.add(NOTHING, _turn(bodies, stub, connections, each))
             await_projection(url)
@@ -67,7 +67,7 @@ def signed_requests(bodies: Bodies, connections: int, each: int) -> Requests:
 
 
 def post(port: int, requests: Requests) -> Sample:
-    """One turn: what each connection sends."""
+    """Send the requests of each connection, all connections at once."""
     seconds = asyncio.run(asyncio.wait_for(_post_all(port, requests), TURN_SECONDS))
     return Sample(events=sum(map(len, requests)), seconds=seconds)
 
@@ -82,27 +82,30 @@ def signed_request(body: bytes) -> bytes:
 
 async def _post_all(port: int, requests: Requests) -> float:
     loop = asyncio.get_running_loop()
-    opened = [
-        (await loop.create_connection(partial(_Client, own), "127.0.0.1", port))[1]
-        for own in requests
+    clients = [
+        (await loop.create_connection(partial(_Client, of_client), "127.0.0.1", port))[1]
+        for of_client in requests
     ]
     begin = time.monotonic()
-    for client in opened:
-        client.go_on()
-    await asyncio.gather(*(client.done for client in opened))
+    for client in clients:
+        client.send_next()
+    await asyncio.gather(*(client.done for client in clients))
     seconds = time.monotonic() - begin
-    for client in opened:
+    for client in clients:
         client.transport.close()
     return seconds
 
 
 class _Client(asyncio.Protocol):
-    """One connection: the next request follows the answer. Cheap, since it shares the cores."""
+    """One connection, which sends a request after each answer.
+
+    It does little work per request, since it shares the cores with the server.
+    """
 
     transport: asyncio.Transport
 
     def __init__(self, requests: Sequence[bytes]) -> None:
-        self._left = iter(requests)
+        self._remaining = iter(requests)
         self._answer = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -110,8 +113,8 @@ class _Client(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
-    def go_on(self) -> None:
-        request = next(self._left, None)
+    def send_next(self) -> None:
+        request = next(self._remaining, None)
         if request is not None:
             self.transport.write(request)
         elif not self.done.done():
@@ -127,7 +130,7 @@ class _Client(asyncio.Protocol):
             self._fail(AssertionError(head.decode(errors="replace")))
             return
         self._answer = b""
-        self.go_on()
+        self.send_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(exc or ConnectionError("the server closed a connection"))

@@ -1,4 +1,4 @@
-"""Durable append: calls of one event, and of many, from one process and from two at a time."""
+"""Durable append: calls of one event and of many, from one process and from two at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Batches = list[list[bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """How many calls of how many events a process makes in one turn."""
+    """The calls that each process makes in one turn, and the events in each call."""
 
     name: str
     size: int
@@ -62,18 +62,18 @@ def _measure(crew: Crew, bodies: Bodies, load: Load, rounds: int) -> Sequence[Ca
         new.pairs = [*new.pairs, (OURS_EACH, RAW), (RAW, PARSE)]
     _warm_up(crew, bodies, load)
     for _ in range(rounds):
-        # Ours in its two forms fills one table, so the second needs events of its own.
-        lot, other = (
+        # Both forms of ours fill one table, so the second form needs other events.
+        lots, other_lots = (
             [bodies.batches(load.calls, load.size) for _ in range(crew.count)] for _ in range(2)
         )
-        new.add(OURS, crew.run(OURS, lot, new=True))
-        new.add(RAW, crew.run(RAW, lot, new=True))
-        new.add(STOCK, crew.run(STOCK, lot, new=True))
+        new.add(OURS, crew.run(OURS, lots, new=True))
+        new.add(RAW, crew.run(RAW, lots, new=True))
+        new.add(STOCK, crew.run(STOCK, lots, new=True))
         if load.size > 1:
-            new.add(OURS_EACH, crew.run(OURS_EACH, other, new=True))
-            new.add(PARSE, crew.run(PARSE, lot))
-        again.add(OURS, crew.run(OURS, lot, new=False))
-        again.add(RAW, crew.run(RAW, lot, new=False))
+            new.add(OURS_EACH, crew.run(OURS_EACH, other_lots, new=True))
+            new.add(PARSE, crew.run(PARSE, lots))
+        again.add(OURS, crew.run(OURS, lots, new=False))
+        again.add(RAW, crew.run(RAW, lots, new=False))
     return (new, again)
 
 
@@ -83,24 +83,27 @@ def _warm_up(crew: Crew, bodies: Bodies, load: Load) -> None:
 
 
 class Crew:
-    """Processes that append at the same moment; each holds connections of its own."""
+    """Processes that begin to append at the same time, each with connections of its own."""
 
     def __init__(self, pipes: Sequence[Connection]) -> None:
         self._pipes = pipes
         self.count = len(pipes)
 
     def run(self, contender: str, lots: Sequence[Batches], *, new: bool | None = None) -> Sample:
-        """One turn: a lot for each process; ``new`` says whether all or none must be new."""
+        """One turn, with batches for each process.
+
+        ``new`` says that all events must be new (True) or none (False).
+        """
         for pipe, batches in zip(self._pipes, lots, strict=True):
             pipe.send((contender, batches))
         answers = [pipe.recv() for pipe in self._pipes]
-        begins, ends, worked, appended = zip(*answers, strict=True)
+        begins, ends, cpu_seconds, appended = zip(*answers, strict=True)
         events = sum(len(batch) for batches in lots for batch in batches)
         assert new is None or sum(appended) == (events if new else 0)
         return Sample(
             events=events,
             seconds=max(ends) - min(begins),
-            cpu_seconds=None if None in worked else sum(worked),
+            cpu_seconds=None if None in cpu_seconds else sum(cpu_seconds),
         )
 
 
@@ -126,9 +129,9 @@ def workers(url: str, count: int) -> Iterator[Crew]:
 
 
 def _work(url: str, pipe: Connection, barrier: Barrier) -> None:
-    known = contenders(url)
-    while (asked := pipe.recv()) is not None:
-        name, batches = asked
+    by_name = contenders(url)
+    while (message := pipe.recv()) is not None:
+        name, batches = message
         gc.collect()
         barrier.wait(60)
-        pipe.send(timed(known[name], batches))
+        pipe.send(timed(by_name[name], batches))

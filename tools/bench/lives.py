@@ -1,7 +1,7 @@
-"""One agent's life, as regular as a clock, so that any moment of it is known without looking.
+"""The life of one agent, so regular that the agent's state at any time is known beforehand.
 
-A cycle of a minute is a short break, free time and a chat, six events. 480 of them are a shift,
-and a shift begins each day. What is made ends in the middle of a shift and before now.
+A cycle takes a minute: free time, a chat and a short break, in six events. A shift has 480 cycles,
+and one shift begins each day. A history ends in the middle of a shift, before the present time.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tools.bench.ground import compact
 
 CYCLE_MS, SHIFT_CYCLES, DAY_MS = 60_000, 480, 86_400_000
 CYCLE_EVENTS, SHIFT_EVENTS = 6, 480 * 6 + 2
-MIDDLE = 240  # the cycle of its shift with which a history ends
+MIDDLE = 240  # a history ends with this cycle of a shift
 NAMES = UUID("0d6f4c0e-3f3b-4a53-9a1d-8f1f2f0a7c11")
 BREAK = "break"
-_CYCLE = (  # the last one is the word that says the agent is free again
+_CYCLE = (  # offset in ms, state word, and whether a task is named
     (20_000, "ringing", "chat"),
     (24_000, "connected", "chat"),
     (40_000, "wrapup", "chat"),
@@ -30,9 +30,9 @@ _CYCLE = (  # the last one is the word that says the agent is free again
 
 
 class Life:
-    """The events of an agent in an organisation of its own, first a history, then cycle by cycle.
+    """The events of an agent in its own organisation: first a history, then cycle by cycle.
 
-    A cycle ends with the word ``available``; the 13 seconds before it are a break.
+    A cycle ends with the state ``available``; the 13 seconds before it are a break.
     """
 
     def __init__(self, org_id: str, events: int) -> None:
@@ -42,42 +42,43 @@ class Life:
         shifts = (self._cycle + cycles) // SHIFT_CYCLES
         self._day_start = now_ms() - DAY_MS - shifts * DAY_MS - MIDDLE * CYCLE_MS
         self._numbers = count()
-        self.newest = self._day_start + self._cycle * CYCLE_MS
-        self._told = self._tell()
-        self._history = events
+        self.last_time = self._day_start + self._cycle * CYCLE_MS
+        self._cycles = self._make_cycles()
+        self._history_events = events
 
     def history(self) -> Iterator[bytes]:
-        """About so many events as were asked for, whole cycles."""
+        """At least as many events as were asked for, in whole cycles."""
         made = 0
-        while made < self._history:
-            cycle = self.cycle()
+        while made < self._history_events:
+            cycle = self.next_cycle()
             made += len(cycle)
             yield from cycle
 
-    def cycle(self) -> list[bytes]:
-        return next(self._told)
+    def next_cycle(self) -> list[bytes]:
+        """The events of the next minute."""
+        return next(self._cycles)
 
     def late(self, time: int) -> bytes:
-        """A break of a kind of its own, whatever the agent was thought to do."""
+        """An event that begins a break at a time (epoch ms), with an idle code of its own."""
         return self._state(time, "idle", None, f"{BREAK} {next(self._numbers)}")
 
-    def _tell(self) -> Iterator[list[bytes]]:
+    def _make_cycles(self) -> Iterator[list[bytes]]:
         while True:
             start = self._day_start + self._cycle * CYCLE_MS
             first = [self._session(start + 1, "login", "idle")] if self._cycle == 0 else []
             if first:
                 first.append(self._state(start + 2_000, "available", None))
             chat = str(uuid5(NAMES, f"{self.org_id} {start}"))
-            told = [
-                self._state(start + offset, word, named and chat, BREAK)
-                for offset, word, named in _CYCLE
+            events = [
+                self._state(start + offset, word, has_task and chat, BREAK)
+                for offset, word, has_task in _CYCLE
             ]
             self._cycle += 1
-            self.newest = start + CYCLE_MS
+            self.last_time = start + CYCLE_MS
             if self._cycle == SHIFT_CYCLES:
-                told.append(self._session(start + CYCLE_MS + 1_000, "logout", "logged-out"))
+                events.append(self._session(start + CYCLE_MS + 1_000, "logout", "logged-out"))
                 self._cycle, self._day_start = 0, self._day_start + DAY_MS
-            yield first + told
+            yield first + events
 
     def _session(self, time: int, event: str, word: str) -> bytes:
         return self._event(f"agent:{event}", {"currentState": word, "createdTime": time})
@@ -105,5 +106,5 @@ class Life:
 
 
 def one_agent(org_id: str, events: int) -> list[bytes]:
-    """So many events of one agent's life, in order."""
+    """The first ``events`` events of a life, in order."""
     return [*islice(Life(org_id, events).history(), events)]

@@ -1,4 +1,4 @@
-"""Ratios of contenders that took turns: on a shared machine only these can be compared."""
+"""Ratios of contenders that took turns; on a shared machine times alone cannot be compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Sample:
 
     events: int
     seconds: float
-    cpu_seconds: float | None = None  # on the processor, all that is known to have worked for it
+    cpu_seconds: float | None = None  # of all processes that are known to work for it
 
     @property
     def rate(self) -> float:
@@ -30,7 +30,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
-    """What several rounds gave."""
+    """The result of several rounds."""
 
     median: float
     least: float
@@ -46,14 +46,14 @@ def spread(values: Sequence[float]) -> Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """How a contender does beside another: ratio of their rates, round by round."""
+    """The rate of a contender beside that of a baseline, compared round by round."""
 
     part: str
     case: str
     contender: str
     baseline: str
     ratio: Spread
-    # How much less processor time an event takes; waits, for the disk too, do not count.
+    # Processor time of an event of the baseline to that of the contender; waits do not count.
     cpu_ratio: Spread | None
     events_per_second: tuple[float, float]
     cpu_us_per_event: tuple[float, float] | None
@@ -79,7 +79,7 @@ class Comparison:
 
 @dataclass(slots=True, kw_only=True)
 class Case:
-    """One situation, in which contenders take turns; ``pairs`` says who is compared with whom."""
+    """One situation, in which contenders take turns; ``pairs`` are contender and baseline."""
 
     part: str
     name: str
@@ -115,7 +115,7 @@ class Case:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown, which also reads well in a terminal."""
+    """A Markdown table whose columns are aligned."""
     lines = [headings, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = [

@@ -1,4 +1,4 @@
-"""A turn that opens and closes connections of its own: how long it took, on how much processor."""
+"""Time and processor time of a turn that opens and closes its own connections."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import psycopg
 
 from tools.bench.measure import Sample
 
-LET_GO_SECONDS = 0.2  # until the server has counted a process that ended
+SETTLE_SECONDS = 0.2  # until the server has counted a process that ended
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Meter:
-    """Counts our own processor time, that of children that ended, and that of the server's.
+    """Counts the processor time of this process, of its ended children, and of the server's.
 
-    The server starts a process for each connection, and its time is known when it has ended.
-    Others that end in a turn, for vacuum and analyze, are counted too: the turn made the work.
+    The server starts a process per connection, whose time is known when it has ended. Its processes
+    for vacuum and analyze that end in a turn are counted too, since the turn caused their work.
     """
 
     def __init__(self, url: str) -> None:
@@ -28,22 +28,22 @@ class Meter:
         with psycopg.connect(url) as connection:
             backend = connection.info.backend_pid
             self._server = int(_fields(backend)[1])  # the backend's parent
-        self._kept = self._connections()
+        self._others = self._connections()
 
     def timed(self, events: int, work: Callable[[], None]) -> Sample:
-        """A turn; the connections that were there when we began are left out of it."""
+        """Time a turn; connections that were open before this meter was made are left out."""
         self._settle()
-        worked, begin = self._worked(), time.monotonic()
+        cpu_before, begin = self._cpu_seconds(), time.monotonic()
         work()
         seconds = time.monotonic() - begin
         self._settle()
-        return Sample(events=events, seconds=seconds, cpu_seconds=self._worked() - worked)
+        return Sample(events=events, seconds=seconds, cpu_seconds=self._cpu_seconds() - cpu_before)
 
     def _settle(self) -> None:
-        """Wait until what a turn has opened is gone."""
-        while self._connections() - self._kept:
-            time.sleep(LET_GO_SECONDS)
-        time.sleep(LET_GO_SECONDS)
+        """Wait until the connections of a turn are closed."""
+        while self._connections() - self._others:
+            time.sleep(SETTLE_SECONDS)
+        time.sleep(SETTLE_SECONDS)
 
     def _connections(self) -> set[int]:
         with psycopg.connect(self._url) as connection:
@@ -53,12 +53,12 @@ class Meter:
             )
             return {pid for (pid,) in rows}
 
-    def _worked(self) -> float:
+    def _cpu_seconds(self) -> float:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         of_server = sum(map(int, _fields(self._server)[13:15])) / TICKS
         return time.process_time() + children.ru_utime + children.ru_stime + of_server
 
 
 def _fields(pid: int) -> list[str]:
-    """What the kernel says of a process, from its state on (proc(5), stat)."""
+    """The fields of /proc/PID/stat from the state on, as proc(5) lists them."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

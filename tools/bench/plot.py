@@ -1,4 +1,4 @@
-"""The cost curve of late repair as a picture: length of the history against time, by hand."""
+"""A small SVG chart, for the cost of a late event by the length of the history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def picture(title: str, below: str, unit: str, lines: Mapping[str, Points]) -> str:
-    """Lines over an axis in powers of ten; the other one begins at zero."""
+    """An SVG of named lines: the x axis is logarithmic, the y axis begins at zero."""
     xs = sorted({x for points in lines.values() for x, _ in points})
     top = 1.1 * max(y for points in lines.values() for _, y in points)
     first, last = log10(xs[0]), max(log10(xs[-1]), log10(xs[0]) + 1)
@@ -45,12 +45,12 @@ def picture(title: str, below: str, unit: str, lines: Mapping[str, Points]) -> s
     )
 
 
-def _line(colour: str, name: str, places: Points) -> Sequence[str]:
-    path = " ".join(f"{x},{y}" for x, y in places)
-    x, y = places[-1]
+def _line(colour: str, name: str, points: Points) -> Sequence[str]:
+    path = " ".join(f"{x},{y}" for x, y in points)
+    x, y = points[-1]
     return (
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
-        *(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places),
+        *(f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in points),
         f'<g fill="{colour}">{_text(x + 8, y + 4, name, "start")}</g>',
     )
 

@@ -1,8 +1,8 @@
-"""Replay: the whole log folded into all tables, beside the same written by hand for an easy log.
+"""Replay: the whole log folded into all tables, beside a loop written by hand for a log in order.
 
-The loop by hand must end with the same states and intervals, which is checked, but need not bear
-late events; the stock library's runner takes an event a time, so it is given fewer. The log is in
-order, each webhook a request of its own unless told otherwise, as most come.
+The loop by hand must end with the same states and intervals, which is checked, but it cannot handle
+late events. The library's runner takes one event at a time, so it folds only the first ones. The
+log is in order. A request has one event, as most webhooks have, unless ``request`` says otherwise.
 """
 
 from __future__ import annotations
@@ -37,39 +37,39 @@ def measure(
 ) -> Iterator[Comparison | CostComparison]:
     pool = open_pool(url, max_size=1)
     store = EventStore(pool)
-    fill(store, Bodies().tell(events), request=request)
-    held = store.head()
+    fill(store, Bodies().iterate(events), request=request)
+    head = store.head()
     by_hand.create(url, HAND_SCHEMA)
-    stock_events = min(STOCK_EVENTS, held)
+    stock_events = min(STOCK_EVENTS, head)
     stock_projection.create(url, stock_events)
     case = Case(
         part=PART,
-        name=f"{held:,} events, requests of {request}",
+        name=f"{head:,} events, requests of {request}",
         pairs=[(FOLDED, BY_HAND), (FOLDED, STOCK), (FOLDED, READ), (TWO, ONE)],
     )
     meter = Meter(url)
     _read(store, url)
     for _ in range(rounds):
         forget(url)
-        case.add(FOLDED, meter.timed(held, Runner(store, url).catch_up))
-        _assert_folded(url, held)
+        case.add(FOLDED, meter.timed(head, Runner(store, url).catch_up))
+        _assert_folded(url, head)
         by_hand.forget(url, HAND_SCHEMA)
-        case.add(BY_HAND, meter.timed(held, partial(by_hand.catch_up, url, HAND_SCHEMA)))
+        case.add(BY_HAND, meter.timed(head, partial(by_hand.catch_up, url, HAND_SCHEMA)))
         by_hand.assert_equal(url, HAND_SCHEMA)
         case.add(STOCK, stock_projection.timed(url, stock_events))
-        case.add(READ, meter.timed(held, lambda: _read(store, url)))
+        case.add(READ, meter.timed(head, lambda: _read(store, url)))
         for name, count in ((ONE, 1), (TWO, 2)):
             forget(url)
-            case.add(name, follow_together(url, held, count))
-            _assert_folded(url, held)
+            case.add(name, follow_together(url, head, count))
+            _assert_folded(url, head)
     pool.close()
     yield from case.comparisons()
-    yield from _memory(url, held).comparisons()
+    yield from _memory(url, head).comparisons()
 
 
 def _memory(url: str, events: int) -> CostCase:
-    """The most that one process held after a tenth, a half and all of the log."""
-    marks = {f"{share:,} events": share for share in (events // 10, events // 2, events)}
+    """The peak memory of one process after a tenth, a half and all of the log."""
+    marks = {f"{part:,} events": part for part in (events // 10, events // 2, events)}
     first, *others = marks
     case = CostCase(
         part=PART, name="memory of a process", unit="MB", pairs=[(it, first) for it in others]
@@ -81,7 +81,7 @@ def _memory(url: str, events: int) -> CostCase:
 
 
 def _read(store: EventStore, url: str) -> None:
-    """All that the projection does with the log, but folding and writing."""
+    """Read the log as the projection does, without folding and writing."""
     head = store.head()
     with connect(url) as connection:
         become_service(connection)

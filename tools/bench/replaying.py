@@ -1,7 +1,7 @@
-"""A replay of everything: by all cores beside one, and what it leaves to clients that post.
+"""A replay of everything: by all cores beside one process, and how far it slows intake.
 
-Clients post at half of the rate that they reach by themselves, once alone and once beside a replay;
-the ratio is that of the rates which they reached.
+Requests are appended at half of the rate that intake reaches without a replay, once alone and once
+beside replays. The ratio is that of the rates that were reached.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.database import open_pool
@@ -23,7 +24,14 @@ from tools.bench.measure import Case, Comparison, Sample
 PART = "replaying"
 ALL, ONE = "replay by all cores", "replay by one process"
 BESIDE, ALONE = "half of peak beside a replay", "half of peak alone"
-ASKED = {"orgIds": None, "agentIds": [], "taskIds": [], "from": None, "to": None, "parked": False}
+PARAMETERS: Mapping[str, Any] = {
+    "orgIds": None,
+    "agentIds": [],
+    "taskIds": [],
+    "from": None,
+    "to": None,
+    "parked": False,
+}
 REQUEST = 20
 SECONDS = 5.0
 
@@ -31,27 +39,27 @@ SECONDS = 5.0
 def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
     pool = open_pool(url, max_size=4)
     store, bodies = EventStore(pool), Bodies()
-    fill(store, bodies.tell(events), request=REQUEST)
+    fill(store, bodies.iterate(events), request=REQUEST)
     Runner(store, url).catch_up()
     head = store.head()
     case = Case(part=PART, name=f"{head:,} events", pairs=[(ALL, ONE), (BESIDE, ALONE)])
     for _ in range(rounds):
         for name, processes in ((ONE, 1), (ALL, os.cpu_count() or 1)):
             case.add(name, _replayed(url, processes))
-        peak = _posted(store, bodies, rate=None).rate
-        case.add(ALONE, _posted(store, bodies, rate=peak / 2))
-        with _going_on(url):
-            case.add(BESIDE, _posted(store, bodies, rate=peak / 2))
+        peak = _appended(store, bodies, rate=None).rate
+        case.add(ALONE, _appended(store, bodies, rate=peak / 2))
+        with _replays(url):
+            case.add(BESIDE, _appended(store, bodies, rate=peak / 2))
         Runner(store, url).catch_up()
     pool.close()
     yield from case.comparisons()
 
 
 def _replayed(url: str, processes: int) -> Sample:
-    """A replay of everything, to its end."""
+    """Run one replay of everything."""
     pool = open_pool(url, max_size=4)
     jobs, replayer = Jobs(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
-    jobs.ask("replay", ASKED | {"dryRun": False}, who="bench", why=None)
+    jobs.ask("replay", {**PARAMETERS, "dryRun": False}, who="bench", why=None)
     job = jobs.take()
     assert job is not None
     held = jobs.hold(job, lambda: False)
@@ -64,8 +72,8 @@ def _replayed(url: str, processes: int) -> Sample:
 
 
 @contextmanager
-def _going_on(url: str) -> Iterator[None]:
-    """Replays of everything, one after the other, and a runner, until the block ends."""
+def _replays(url: str) -> Iterator[None]:
+    """Run replays of everything, one after the other, until the block ends."""
     stop = threading.Event()
 
     def replay() -> None:
@@ -81,13 +89,13 @@ def _going_on(url: str) -> Iterator[None]:
         thread.join()
 
 
-def _posted(store: EventStore, bodies: Bodies, *, rate: float | None) -> Sample:
-    """Requests appended one after the other at a rate, or as fast as they go."""
+def _appended(store: EventStore, bodies: Bodies, *, rate: float | None) -> Sample:
+    """Append requests one after the other at a rate (events/s), or as fast as possible."""
     done, begun = 0, time.monotonic()
-    spent = 0.0  # on making them up
+    spent = 0.0  # seconds for the making of events
     while time.monotonic() - begun - spent < SECONDS:
         before = time.monotonic()
-        offered = parse([*bodies.tell(REQUEST)])
+        offered = parse([*bodies.iterate(REQUEST)])
         if rate is None:
             spent += time.monotonic() - before
         else:

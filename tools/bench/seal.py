@@ -1,4 +1,4 @@
-"""Sealing: what it costs intake beside it, and where rows are best hashed."""
+"""Sealing: how far it slows intake, and whether the server would hash rows faster than we do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 from multiprocessing.connection import Connection as Pipe
 from typing import TypeVar
 
-from psycopg import Cursor
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.event_log.seal.seal_file import EVENTS_TABLE, SEGMENT_EVENTS, Seal, rows_digest
@@ -27,15 +27,14 @@ from tools.bench.servers import environment_of, free_port, server_of
 
 PART = "seal"
 ALONE, BESIDE = "intake", "intake beside sealing"
-HERE, THERE = "hashed by us", "hashed by the server"
-CALLS, SIZE = 100, 100  # of a process in a turn
+BY_US, BY_SERVER = "hashed by us", "hashed by the server"
+CALLS, SIZE = 100, 100  # calls of a process in a turn, and events in a call
 T = TypeVar("T")
 
-_COLUMNS = ", ".join(SEALED_COLUMNS[EVENTS_TABLE].columns)
-_HASHES = f"""
-    SELECT notification_id, recorded_time, sha256(record_send(ROW({_COLUMNS}))) FROM events
-    WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id
-"""
+_HASHES = sql.SQL("""
+    SELECT notification_id, recorded_time, sha256(record_send(ROW({columns}))) FROM events
+    WHERE notification_id > %(after)s AND notification_id <= %(upto)s ORDER BY notification_id
+""").format(columns=sql.SQL(", ").join(map(sql.Identifier, SEALED_COLUMNS[EVENTS_TABLE].columns)))
 
 
 def measure(
@@ -47,7 +46,7 @@ def measure(
         pipe = stack.enter_context(_sealer(url))
         for count in (1, 2):
             crew = stack.enter_context(workers(url, count))
-            draw = partial(_lots, bodies, count, round(CALLS * scale))
+            draw = partial(_batches, bodies, count, round(CALLS * scale))
             append = partial(crew.run, OURS, new=True)
             yield from _beside(f"batches of {SIZE}, {count} at a time", draw, append, pipe, rounds)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="projector-bench-"))
@@ -55,38 +54,39 @@ def measure(
         stack.enter_context(
             server_of(["-m", "projector", "serve"], environment_of(url, folder), port)
         )
-        draw = partial(signed_requests, bodies, connections, each)
-        yield from _beside(f"{connections} connections", draw, partial(post, port), pipe, rounds)
+        draw_requests = partial(signed_requests, bodies, connections, each)
+        name = f"{connections} connections"
+        yield from _beside(name, draw_requests, partial(post, port), pipe, rounds)
     yield from _alone(url, rounds)
 
 
-def _lots(bodies: Bodies, count: int, calls: int) -> list[Batches]:
+def _batches(bodies: Bodies, count: int, calls: int) -> list[Batches]:
     return [bodies.batches(calls, SIZE) for _ in range(count)]
 
 
 def _beside(
-    name: str, draw: Callable[[], T], take_in: Callable[[T], Sample], pipe: Pipe, rounds: int
+    name: str, draw: Callable[[], T], append: Callable[[T], Sample], pipe: Pipe, rounds: int
 ) -> Iterator[Comparison]:
-    """Beside a turn the events of the turn before are sealed: as many as are taken in."""
+    """Beside a turn, the events of the turn before are sealed, which are as many."""
     case = Case(part=PART, name=name, pairs=[(BESIDE, ALONE)])
-    take_in(draw())
+    append(draw())
     for _ in range(rounds):
-        lot, other = draw(), draw()
+        alone, beside = draw(), draw()
         pipe.send("seal")
         pipe.recv()
-        case.add(ALONE, take_in(lot))
+        case.add(ALONE, append(alone))
         pipe.send("seal")
-        case.add(BESIDE, take_in(other))
+        case.add(BESIDE, append(beside))
         pipe.recv()
     yield from case.comparisons()
 
 
 @contextmanager
 def _sealer(url: str) -> Iterator[Pipe]:
-    """A process that seals when it is told to, each time since the time before."""
+    """A process that extends its seal up to the log's head at each message."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_seal_on, args=(url, theirs), daemon=True)
+    process = context.Process(target=_seal_at_messages, args=(url, theirs), daemon=True)
     process.start()
     try:
         yield ours
@@ -96,7 +96,7 @@ def _sealer(url: str) -> Iterator[Pipe]:
         process.kill()
 
 
-def _seal_on(url: str, pipe: Pipe) -> None:
+def _seal_at_messages(url: str, pipe: Pipe) -> None:
     seal: Seal | None = None
     with open_pool(url, max_size=1) as pool:
         while pipe.recv() is not None:
@@ -106,27 +106,27 @@ def _seal_on(url: str, pipe: Pipe) -> None:
 
 
 def _alone(url: str, rounds: int) -> Iterator[Comparison]:
-    """The whole log, when nothing else is going on."""
-    case = Case(part=PART, name="the whole log", pairs=[(HERE, THERE)])
+    """The whole log, with nothing else at work."""
+    case = Case(part=PART, name="the whole log", pairs=[(BY_US, BY_SERVER)])
     for _ in range(rounds):
-        case.add(HERE, _timed(url, lambda cur: make_seal(cur, now=now_ms())))
-        case.add(THERE, _timed(url, _hashed_there))
+        case.add(BY_US, _timed(url, lambda cur: make_seal(cur, now=now_ms())))
+        case.add(BY_SERVER, _timed(url, _hash_on_server))
     yield from case.comparisons()
 
 
 def _timed(url: str, read: Callable[[Cursor[TupleRow]], object]) -> Sample:
     with open_pool(url, max_size=1) as pool, consistent_read(pool) as cur:
         events, server = _head(cur), cur.connection.info.backend_pid
-        worked, begin = time.process_time() + (cpu_seconds(server) or 0), time.monotonic()
+        cpu, begin = time.process_time() + (cpu_seconds(server) or 0), time.monotonic()
         read(cur)
         seconds = time.monotonic() - begin
-        worked = time.process_time() + (cpu_seconds(server) or 0) - worked
-    return Sample(events=events, seconds=seconds, cpu_seconds=worked)
+        cpu = time.process_time() + (cpu_seconds(server) or 0) - cpu
+    return Sample(events=events, seconds=seconds, cpu_seconds=cpu)
 
 
-def _hashed_there(cur: Cursor[TupleRow]) -> None:
-    for first in range(0, _head(cur), SEGMENT_EVENTS):
-        rows = cur.execute(_HASHES, (first, first + SEGMENT_EVENTS), binary=True)
+def _hash_on_server(cur: Cursor[TupleRow]) -> None:
+    for after in range(0, _head(cur), SEGMENT_EVENTS):
+        rows = cur.execute(_HASHES, {"after": after, "upto": after + SEGMENT_EVENTS}, binary=True)
         rows_digest(leaf for _, _, leaf in rows)
 
 

@@ -1,4 +1,4 @@
-"""Sends deliveries when they are due, over connections that stay open, whatever the answers do."""
+"""Sends deliveries when they are due, over open connections, whether or not answers come."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A request, when it is due (monotonic seconds), and its events with their subjects."""
+    """A request, when it is due (monotonic s), and its events as ids with their subjects."""
 
-    due: float
+    due_time: float
     request: bytes
     events: Sequence[tuple[str, Sequence[Subject]]]
 
@@ -33,15 +33,15 @@ class Posted:
 
 
 async def post_all(port: int, deliveries: Sequence[Delivery]) -> Sequence[Posted]:
-    """Deliveries in the order in which they are due."""
+    """Send deliveries, which are in the order in which they are due."""
     idle: asyncio.LifoQueue[Streams] = asyncio.LifoQueue()
     for _ in range(CONNECTIONS):
         idle.put_nowait(await asyncio.open_connection("127.0.0.1", port))
-    under_way = []
+    tasks = []
     for delivery in deliveries:
-        await asyncio.sleep(max(0.0, delivery.deadline - time.monotonic()))
-        under_way.append(asyncio.create_task(_post(idle, delivery)))
-    posted = await asyncio.gather(*under_way)
+        await asyncio.sleep(max(0.0, delivery.due_time - time.monotonic()))
+        tasks.append(asyncio.create_task(_post(idle, delivery)))
+    posted = await asyncio.gather(*tasks)
     while not idle.empty():
         idle.get_nowait()[1].close()
     return posted

@@ -1,4 +1,4 @@
-"""Processes of the service, started as an operator would, on the loopback interface."""
+"""Processes of the service, started as an operator starts them, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ def free_port() -> int:
 
 
 def environment_of(url: str, folder: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PROJECTOR_")}
-    return kept | {
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("PROJECTOR_")
+    }
+    return inherited | {
         "DATABASE_URL": url,
         "HOST": "127.0.0.1",
         "PROJECTOR_DATA_DIR": folder,
@@ -49,7 +51,7 @@ def process_of(
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGCONT)  # a held process would not hear the next one
+        process.send_signal(signal.SIGCONT)  # a paused process would not get SIGTERM
         process.terminate()
         try:
             process.wait(10)
@@ -74,8 +76,8 @@ def server_of(arguments: Sequence[str], environment: dict[str, str], port: int) 
 
 
 @contextmanager
-def held(url: str, process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Once it has caught up, the process does not run."""
+def paused(url: str, process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Wait until the projection has caught up, then pause the process for the block."""
     await_projection(url)
     process.send_signal(signal.SIGSTOP)
     try:
@@ -85,10 +87,11 @@ def held(url: str, process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def await_projection(url: str) -> None:
-    behind = (
-        "SELECT (SELECT coalesce(max(notification_id), 0) FROM projector.events)"
+    """Wait until the projection has folded the whole log."""
+    is_behind = (
+        "SELECT (SELECT coalesce(max(position), 0) FROM projector.log)"
         " > (SELECT min(position) FROM projector.projections)"
     )
     with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(behind).fetchone() != (False,):
+        while connection.execute(is_behind).fetchone() != (False,):
             time.sleep(0.1)

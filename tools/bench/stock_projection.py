@@ -1,8 +1,8 @@
-"""The library's own ProjectionRunner, doing the writes of the loop by hand: an event a time.
+"""The ProjectionRunner of the eventsourcing library, with the writes of the loop by hand.
 
-It follows the library's recorder, into which the log's bodies are copied beforehand, and reads
-them with our reader instead of the library's JSON wrapping, which is in its favour. An event, what
-it changes, and the tracking row are one transaction.
+It takes one event at a time: the event's changes and its tracking row are one transaction. It
+follows the library's recorder, into which the log's bodies are copied beforehand. It reads them
+with our reader and not with the library's JSON mapper, which is in its favour.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from eventsourcing.application import Application
 from eventsourcing.persistence import Mapper, StoredEvent, Tracking
 from eventsourcing.postgres import PostgresTrackingRecorder
 from eventsourcing.projection import Projection, ProjectionRunner
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
@@ -28,12 +29,22 @@ from tools.bench import by_hand
 from tools.bench.measure import Sample
 
 SCHEMA = "stock"
-PATIENCE_SECONDS = 600.0
+MAX_SECONDS = 600.0
+_COPY = sql.SQL("""
+    INSERT INTO {schema}.log_events (
+        notification_id, originator_id, originator_version, topic, state
+    )
+    SELECT notification_id, originator_id, originator_version, topic || ' ' || created_time, state
+    FROM projector.events WHERE notification_id <= %(events)s ORDER BY notification_id
+""").format(schema=sql.Identifier(SCHEMA))
+_DROP_TRACKING = sql.SQL("DROP TABLE IF EXISTS {schema}.floor_tracking").format(
+    schema=sql.Identifier(SCHEMA)
+)
 
 
 @dataclass(frozen=True)
-class Told:
-    """What the library calls a domain event."""
+class WebhookEvent:
+    """A domain event of the library, made of a webhook."""
 
     originator_id: UUID
     originator_version: int
@@ -41,13 +52,13 @@ class Told:
     created: int
 
 
-class Bodies(Mapper[UUID]):
-    """The stored state is the body as received."""
+class BodyMapper(Mapper[UUID]):
+    """Reads the stored state, which is the body as received; the topic ends in the created time."""
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         topic, _, created = stored_event.topic.rpartition(" ")
         assert topic
-        return Told(
+        return WebhookEvent(
             originator_id=stored_event.originator_id,  # type: ignore[arg-type]
             originator_version=stored_event.originator_version,
             event=read_event(bytes(stored_event.state), ORGANISATION),
@@ -55,28 +66,28 @@ class Bodies(Mapper[UUID]):
         )
 
 
-class Log(Application[UUID]):
-    """The application that is followed."""
+class CopiedLog(Application[UUID]):
+    """The application that the projection follows."""
 
     name = "log"
 
 
-class View(PostgresTrackingRecorder):
-    """States and intervals, with the tracking row in the same transaction."""
+class FloorTables(PostgresTrackingRecorder):
+    """Writes states and intervals, with the tracking row in the same transaction."""
 
     def apply(self, recorded: Recorded, tracking: Tracking) -> None:
         with self.datastore.transaction(commit=True) as cursor:
             self._insert_tracking(cursor, tracking)
-            with cursor.connection.cursor(row_factory=tuple_row, binary=True) as own:
-                by_hand.apply(own, SCHEMA, [recorded])
+            with cursor.connection.cursor(row_factory=tuple_row, binary=True) as binary_cursor:
+                by_hand.apply(binary_cursor, SCHEMA, [recorded])
 
 
-class Floor(Projection[View]):
+class FloorProjection(Projection[FloorTables]):
     name = "floor"
     last = 0
     done = threading.Event()
 
-    def process_event(self, domain_event: Told, tracking: Tracking) -> None:
+    def process_event(self, domain_event: WebhookEvent, tracking: Tracking) -> None:
         recorded = Recorded(
             event=domain_event.event,
             position=tracking.notification_id,
@@ -92,30 +103,27 @@ class Floor(Projection[View]):
 
 
 def create(url: str, events: int) -> None:
-    """Tables of its own, and the first events of the log under the library's recorder."""
+    """Make its tables, and copy the first events of the log into the library's table."""
     by_hand.create(url, SCHEMA)
-    Log(env=_environment(url)).close()
+    CopiedLog(env=_environment(url)).close()
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            f"INSERT INTO {SCHEMA}.log_events (notification_id, originator_id, originator_version,"
-            " topic, state) SELECT notification_id, originator_id, originator_version,"
-            " topic || ' ' || created_time, state FROM projector.events"
-            " WHERE notification_id <= %s ORDER BY notification_id".encode(),
-            (events,),
-        )
+        connection.execute(_COPY, {"events": events})
 
 
 def timed(url: str, events: int) -> Sample:
-    """Fold the first events once more."""
+    """Fold the first ``events`` events anew."""
     _forget(url)
-    Floor.last, begin = events, time.monotonic()
-    Floor.done.clear()
+    FloorProjection.last, begin = events, time.monotonic()
+    FloorProjection.done.clear()
     with ProjectionRunner(
-        application_class=Log, projection_class=Floor, view_class=View, env=_environment(url)
+        application_class=CopiedLog,
+        projection_class=FloorProjection,
+        view_class=FloorTables,
+        env=_environment(url),
     ) as runner:
-        while not Floor.done.wait(1):
+        while not FloorProjection.done.wait(1):
             assert not runner.is_interrupted.is_set(), runner._thread_error
-            assert time.monotonic() < begin + PATIENCE_SECONDS
+            assert time.monotonic() < begin + MAX_SECONDS
         seconds = time.monotonic() - begin
     return Sample(events=events, seconds=seconds)
 
@@ -123,18 +131,18 @@ def timed(url: str, events: int) -> Sample:
 def _forget(url: str) -> None:
     by_hand.forget(url, SCHEMA)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.floor_tracking".encode())
+        connection.execute(_DROP_TRACKING)
 
 
 def _environment(url: str) -> dict[str, str]:
-    given = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "MAPPER_TOPIC": f"{__name__}:Bodies",
-        "POSTGRES_DBNAME": given["dbname"],
-        "POSTGRES_HOST": given["host"],
-        "POSTGRES_PORT": given.get("port", "5432"),
-        "POSTGRES_USER": given["user"],
-        "POSTGRES_PASSWORD": given.get("password", ""),
+        "MAPPER_TOPIC": f"{__name__}:BodyMapper",
+        "POSTGRES_DBNAME": parts["dbname"],
+        "POSTGRES_HOST": parts["host"],
+        "POSTGRES_PORT": parts.get("port", "5432"),
+        "POSTGRES_USER": parts["user"],
+        "POSTGRES_PASSWORD": parts.get("password", ""),
         "POSTGRES_SCHEMA": SCHEMA,
     }

@@ -1,7 +1,7 @@
-"""Storms: a whole log delivered late, in requests of 50, folded beside the same log in order.
+"""Storms: a whole log that arrives in another order, folded beside the same log in order.
 
-Each turn has a database of its own with equal events, so only the order of arrival differs. A
-storm's total work should grow as its events do: twice the events in twice the time.
+Each turn has its own database with the same events in requests of 50, so only the order of arrival
+differs. The work of a storm should be linear: twice the events in twice the time.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def reversed_(bodies: Sequence[bytes]) -> Sequence[bytes]:
 
 
 def shuffled(minutes: int, bodies: Sequence[bytes]) -> Sequence[bytes]:
-    """Each event is late by up to so much."""
+    """Delay each event by up to so many minutes, at random."""
     chance = Random(1)
     arrivals = [(it.created or 0) + chance.randrange(minutes * MINUTE_MS) for it in parse(bodies)]
     return [body for _, body in sorted(zip(arrivals, bodies, strict=True))]
 
 
-# 200 agents tell 10,000 events in about six minutes: an hour is beyond all that is measured here.
+# 200 agents make 10,000 events in about six minutes, so an hour is longer than any log here.
 FLOOR: dict[str, Order] = {
     "reversed": reversed_,
     "shuffled within an hour": partial(shuffled, 60),
@@ -59,30 +59,30 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison | Cost
 
 
 class _Cases:
-    """A turn counts twice: beside the same size in order, and beside the half of its own order."""
+    """A turn is compared with the same size in order, and with half the size in its order."""
 
     def __init__(self, name: str, orders: Sequence[str], sizes: Sequence[int]) -> None:
         late = [order for order in orders if order != IN_ORDER]
-        self._beside = {
+        self._to_in_order = {
             size: Case(
                 part=PART, name=f"{name}, {label(size)}", pairs=[(it, IN_ORDER) for it in late]
             )
             for size in sizes
         }
         doubled = [(label(2 * size), label(size)) for size in sizes[:-1]]
-        self._growing = {
+        self._to_half = {
             order: CostCase(part=PART, name=f"{name}, {order}", unit="s", pairs=doubled)
             for order in orders
         }
 
     def add(self, order: str, size: int, sample: Sample) -> None:
-        self._beside[size].add(order, sample)
-        self._growing[order].add(label(size), [sample.seconds])
+        self._to_in_order[size].add(order, sample)
+        self._to_half[order].add(label(size), [sample.seconds])
 
     def comparisons(self) -> Iterator[Comparison | CostComparison]:
-        for case in self._beside.values():
+        for case in self._to_in_order.values():
             yield from case.comparisons()
-        for growth in self._growing.values():
+        for growth in self._to_half.values():
             yield from growth.comparisons()
 
 
@@ -91,12 +91,12 @@ def label(events: int) -> str:
 
 
 def _turn(url: str, bodies: Sequence[bytes]) -> Sample:
-    """All is appended, then folded, and only that is timed."""
-    own = new_database(url, "bench_storm_turn")
-    pool = open_pool(own, max_size=1)
+    """Append all events, then fold them; only the fold is timed."""
+    own_url = new_database(url, "bench_storm_turn")
+    pool = open_pool(own_url, max_size=1)
     store = EventStore(pool)
     fill(store, bodies, request=REQUEST)
-    sample = Meter(own).timed(len(bodies), Runner(store, own).catch_up)
+    sample = Meter(own_url).timed(len(bodies), Runner(store, own_url).catch_up)
     pool.close()
     drop_database(url, "bench_storm_turn")
     return sample

@@ -1,4 +1,4 @@
-"""Stores and committers that leave something out, to tell what the rest costs."""
+"""A store and a committer that leave something out, to show what the rest costs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from projector.event_log.store import EventStore, Receipt, Request
 
 
 class NoAppend(EventStore):
-    """A store that keeps nothing and says that all was new."""
+    """A store that stores nothing and answers that all events were new."""
 
     def __init__(self) -> None:
-        """Without a pool, so nothing of the real one is set up."""
+        """It has no pool, so the real constructor is not called."""
 
     def append(self, requests: Sequence[Request]) -> list[Receipt]:
         return [
@@ -26,7 +26,7 @@ class NoAppend(EventStore):
 
 
 class NoGroup(GroupCommitter):
-    """Each request appends by itself, on its own thread."""
+    """Appends each request by itself, on the thread of the caller."""
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
@@ -36,4 +36,4 @@ class NoGroup(GroupCommitter):
         return receipt
 
     def close(self) -> None:
-        """Nothing waits here."""
+        """There is no thread to stop."""

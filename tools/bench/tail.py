@@ -1,8 +1,8 @@
-"""The tail: from commit to view, and from delivery to the stream's event, at fixed rates.
+"""Delays at fixed rates: from commit to view, and from delivery to the event of the live stream.
 
-Real processes on loopback. The sender keeps its rate whether or not answers come, and a delivery's
-delay counts from the moment it was due, so a slow service cannot hide by slowing the sender. What
-is compared with is a single event when nothing else is going on.
+The service runs in its own processes. The sender keeps its rate whether or not answers come, and a
+delay counts from the time at which its delivery was due, so a slow service cannot hide delays by
+slowing the sender. The baseline is a single event with nothing else at work.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ from tools.bench.witness import Positions, Screen
 
 PART = "tail"
 IDLE = "a single event"
-RATES = {IDLE: (10, 1), "100 events/s": (100, 1), "1,000 events/s": (1_000, 10)}  # rate, of a POST
-START_SECONDS = 0.5  # between the making of events and the first of them
+# Events per second, and events per POST.
+RATES = {IDLE: (10, 1), "100 events/s": (100, 1), "1,000 events/s": (1_000, 10)}
+START_SECONDS = 0.5  # from the making of events to the first of them
 
 
 def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison]:
@@ -40,8 +41,11 @@ def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison
         stack.enter_context(process_of(["-m", "projector", "follow"], environment))
         positions = stack.enter_context(Positions(url))
         screen = stack.enter_context(Screen(port))
-        if not screen.is_there:
-            click.echo("tail: no GET /api/v1/stream here, so no delivery to stream", err=True)
+        if not screen.is_available:
+            click.echo(
+                "tail: the service has no /api/v1/stream, so delivery to stream is not measured",
+                err=True,
+            )
         yield from _measure(port, positions, screen, rounds, seconds)
 
 
@@ -55,21 +59,21 @@ def _measure(
     _turn(port, positions, screen, _deliveries(world, *RATES["100 events/s"], 2))
     for _ in range(rounds):
         for name, (rate, size) in RATES.items():
-            lot = _deliveries(world, rate, size, seconds)
-            posted = _turn(port, positions, screen, lot)
+            deliveries = _deliveries(world, rate, size, seconds)
+            posted = _turn(port, positions, screen, deliveries)
             viewed.add(name, positions.delays_ms(posted))
-            if screen.is_there:
+            if screen.is_available:
                 shown.add(name, screen.delays_ms(posted))
     yield from viewed.comparisons()
-    if screen.is_there:
+    if screen.is_available:
         yield from shown.comparisons()
 
 
 def _turn(
-    port: int, positions: Positions, screen: Screen, lot: Sequence[Delivery]
+    port: int, positions: Positions, screen: Screen, deliveries: Sequence[Delivery]
 ) -> Sequence[Posted]:
-    posted = asyncio.run(post_all(port, lot))
-    positions.await_view(max(one.position for one in posted))
+    posted = asyncio.run(post_all(port, deliveries))
+    positions.await_view(max(it.position for it in posted))
     screen.await_quiet()
     return posted
 
@@ -77,7 +81,7 @@ def _turn(
 def _deliveries(
     world: Iterator[dict[str, Any]], rate: int, size: int, seconds: float
 ) -> Sequence[Delivery]:
-    """Events that happen at a steady rate from soon on, each array due when its last happened."""
+    """Events at a steady rate, in arrays; an array is due when its last event happens."""
     start, start_ms = time.monotonic() + START_SECONDS, now_ms() + START_SECONDS * 1_000
     events = []
     for number, body in enumerate(islice(world, max(size, round(rate * seconds)))):
@@ -85,9 +89,9 @@ def _deliveries(
         events.append({**body, "data": {**body["data"], "createdTime": created}})
     return [
         Delivery(
-            due=start + (at + size - 1) / rate,
+            due_time=start + (at + size - 1) / rate,
             request=signed_request(_body(events[at : at + size])),
-            events=[(one["id"], _subjects(one)) for one in events[at : at + size]],
+            events=[(event["id"], _subjects(event)) for event in events[at : at + size]],
         )
         for at in range(0, len(events), size)
     ]
@@ -100,8 +104,8 @@ def _body(events: Sequence[dict[str, Any]]) -> bytes:
 
 
 def _subjects(body: dict[str, Any]) -> Sequence[tuple[str, str]]:
-    """The views that the event changes: of agents, of tasks, or of both."""
-    data, is_channels = body["data"], body["type"] == "agent:channelType_state_change"
+    """The subjects whose views the event changes: an agent, a task, or both."""
+    data, is_availability = body["data"], body["type"] == "agent:channelType_state_change"
     agent = [("agent", data["agentId"])] if body["type"].startswith("agent:") else []
-    task = [("task", data["taskId"])] if "taskId" in data and not is_channels else []
+    task = [("task", data["taskId"])] if "taskId" in data and not is_availability else []
     return agent + task

@@ -1,6 +1,6 @@
-"""Witnesses of what the service does: positions as the database tells them, and the live stream.
+"""Observers of the service: one of positions, by the database's notifications, one of the stream.
 
-Each only notes what came and when, on a thread of its own; it is read when the turn is over.
+Each notes on its own thread what came and when. It is read when the turn is over.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from projector.infrastructure.database import EVENTS_CHANNEL, VIEWS_CHANNEL
 from tools.bench.sender import Posted, Subject
 from tools.bench.servers import TOKEN
 
-PATIENCE_SECONDS = 60.0
+MAX_SECONDS = 60.0
 QUIET_SECONDS = 1.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
 class Positions:
-    """When the log and the views reached which position, by the notifications of both."""
+    """When the log and the views reached each position, by their notifications."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._heard: dict[str, list[tuple[float, int]]] = {EVENTS_CHANNEL: [], VIEWS_CHANNEL: []}
+        self._notices: dict[str, list[tuple[float, int]]] = {EVENTS_CHANNEL: [], VIEWS_CHANNEL: []}
         self._stop, self._ready = Event(), Event()
         self._thread = Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(PATIENCE_SECONDS)
+        assert self._ready.wait(MAX_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -48,23 +48,23 @@ class Positions:
 
     def _listen(self) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
-            for channel in self._heard:
+            for channel in self._notices:
                 connection.execute(f"LISTEN {channel}".encode())
             self._ready.set()
             while not self._stop.is_set():
-                for notice in connection.notifies(timeout=LOOK_SECONDS):
-                    self._heard[notice.channel].append((time.monotonic(), int(notice.payload)))
+                for notice in connection.notifies(timeout=POLL_SECONDS):
+                    self._notices[notice.channel].append((time.monotonic(), int(notice.payload)))
 
     def await_view(self, position: int) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while max((it for _, it in self._heard[VIEWS_CHANNEL]), default=0) < position:
+        deadline = time.monotonic() + MAX_SECONDS
+        while max((it for _, it in self._notices[VIEWS_CHANNEL]), default=0) < position:
             assert time.monotonic() < deadline, "the views do not follow"
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def delays_ms(self, posted: Sequence[Posted]) -> list[float]:
-        """For each delivery, from its commit until the views held it; both as we heard of them."""
+        """The time of each delivery from the notification of its commit to that of its views."""
         committed, viewed = (
-            _times(self._heard[channel], [one.position for one in posted])
+            _times(self._notices[channel], [it.position for it in posted])
             for channel in (EVENTS_CHANNEL, VIEWS_CHANNEL)
         )
         return [
@@ -73,16 +73,16 @@ class Positions:
         ]
 
 
-def _times(heard: Sequence[tuple[float, int]], positions: Sequence[int]) -> list[float]:
-    reached = [*accumulate((position for _, position in heard), max)]
-    return [heard[bisect_left(reached, position)][0] for position in positions]
+def _times(notices: Sequence[tuple[float, int]], positions: Sequence[int]) -> list[float]:
+    reached = [*accumulate((position for _, position in notices), max)]
+    return [notices[bisect_left(reached, position)][0] for position in positions]
 
 
 class Screen:
-    """A reader of the live stream; ``is_there`` tells whether the service has one."""
+    """A reader of the live stream; ``is_available`` says whether the service has one."""
 
     def __init__(self, port: int) -> None:
-        self._connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+        self._connection = HTTPConnection("127.0.0.1", port, timeout=MAX_SECONDS)
         self._lines: list[tuple[float, bytes]] = []
         self._read = 0  # of the lines
         self._thread = Thread(target=self._listen, daemon=True)
@@ -92,14 +92,14 @@ class Screen:
         self._connection.request("GET", "/api/v1/stream", headers=headers)
         self._socket = self._connection.sock
         self._response = self._connection.getresponse()
-        self.is_there = self._response.status != 404
-        if self.is_there:
+        self.is_available = self._response.status != 404
+        if self.is_available:
             assert self._response.status == 200, self._response.read()
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.is_there:
+        if self.is_available:
             self._socket.shutdown(socket.SHUT_RDWR)
             self._thread.join()
         self._connection.close()
@@ -112,21 +112,21 @@ class Screen:
 
     def await_quiet(self) -> None:
         while self._lines and time.monotonic() - self._lines[-1][0] < QUIET_SECONDS:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def delays_ms(self, posted: Sequence[Posted]) -> list[float]:
-        """For each event and view, from when it was due until the view showed it or a later one."""
+        """For each event and view, the time from due until the view showed it or a later one."""
         waiting: dict[Subject, list[tuple[str, float]]] = defaultdict(list)
-        for one in posted:
-            for event_id, subjects in one.delivery.events:
+        for it in posted:
+            for event_id, subjects in it.delivery.events:
                 for subject in subjects:
-                    waiting[subject].append((event_id, one.delivery.deadline))
+                    waiting[subject].append((event_id, it.delivery.due_time))
         delays = []
         for shown_at, subject, last in self._views():
-            known = waiting[subject]
-            place = next((at for at, (event_id, _) in enumerate(known) if event_id == last), -1)
-            delays += [(shown_at - due) * 1_000 for _, due in known[: place + 1]]
-            del known[: place + 1]
+            events = waiting[subject]
+            index = next((at for at, (event_id, _) in enumerate(events) if event_id == last), -1)
+            delays += [(shown_at - due_time) * 1_000 for _, due_time in events[: index + 1]]
+            del events[: index + 1]
         missing = sum(map(len, waiting.values()))
         assert not missing, f"the stream has left out {missing} changes"
         return delays
