@@ -55,7 +55,7 @@ def times_of(query: AsOfQuery) -> AsOf:
 
     Raises Problem 503 where they still lack some of it.
     """
-    times = service().past.as_of(query.at, query.known_at)
+    times = service().as_of_views.resolve(query.at, query.known_at)
     if query.known_at is not None:
         wait_for(times.position)
     return times

@@ -25,7 +25,7 @@ from projector.contract.explanation import Explanation
 from projector.infrastructure.settings import Role, Token
 from projector.projection.read_models import Table
 from projector.query.as_of.reconstruct import AsOf
-from projector.query.as_of.views import Found
+from projector.query.as_of.views import FoundSubject
 from projector.query.current_views import Selection
 
 
@@ -117,7 +117,7 @@ class SubjectResource:
             views, last_key = service().views.list(self.table, scope, selection)
         else:
             times = times_of(query)
-            views, last_key = service().past.list(self.table, scope, selection, times)
+            views, last_key = service().as_of_views.list(self.table, scope, selection, times)
         return self.view_list.model_construct(**list_fields(views, last_key, query))
 
     def find_view(self, query: ViewQuery, token: Token, **path: str) -> BaseModel:
@@ -126,7 +126,7 @@ class SubjectResource:
     def list_intervals(self, query: HistoryQuery, token: Token, **path: str) -> BaseModel:
         id_, times = self._id(path), times_of(query)
         subject = self._find(query, token, id_, times)
-        intervals, last_key = service().past.history(
+        intervals, last_key = service().as_of_views.history(
             self.table,
             (subject.org_id, id_),
             times,
@@ -140,11 +140,11 @@ class SubjectResource:
     def explain(self, query: ViewQuery, token: Token, **path: str) -> BaseModel:
         id_, times = self._id(path), times_of(query)
         subject = self._find(query, token, id_, times)
-        return service().explain.explain(self.table, (subject.org_id, id_), times)
+        return service().explainer.explain(self.table, (subject.org_id, id_), times)
 
     def list_events(self, query: EventsQuery, token: Token, **path: str) -> BaseModel:
         id_ = self._id(path)
-        subject = self._find(query, token, id_, service().past.as_of(None, None))
+        subject = self._find(query, token, id_, service().as_of_views.resolve(None, None))
         rows, last_key = service().log.of_subject(
             self.table,
             subject.org_id,
@@ -158,9 +158,9 @@ class SubjectResource:
     def _id(self, path: dict[str, str]) -> str:
         return path[f"{self.noun}_id"]
 
-    def _find(self, query: OrganisationQuery, token: Token, id_: str, times: AsOf) -> Found:
+    def _find(self, query: OrganisationQuery, token: Token, id_: str, times: AsOf) -> FoundSubject:
         """The one subject of this id that the caller may see; Problem 404, 409 or 403."""
-        subjects = service().past.find(self.table, scope_of(token, query.org_id), id_, times)
+        subjects = service().as_of_views.find(self.table, scope_of(token, query.org_id), id_, times)
         if not subjects:
             raise Problem(404, f"No {self.noun} is known by the id {id_!r}.")
         if len(subjects) > 1:

@@ -18,9 +18,9 @@ from projector.operations.job_queue import Jobs
 from projector.operations.parked_subjects import Parking
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.query.as_of.explain import Explain
+from projector.query.as_of.explain import Explainer
 from projector.query.as_of.summary import Summaries
-from projector.query.as_of.views import Past
+from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import Log
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
@@ -46,8 +46,8 @@ class Service:
     monitor: DeliveryMonitor
     delays: ArrivalDelays
     views: Views
-    past: Past
-    explain: Explain
+    as_of_views: AsOfViews
+    explainer: Explainer
     summaries: Summaries
     log: Log
     ledgers: Ledgers
@@ -88,8 +88,8 @@ def build_service(
         monitor=monitor,
         delays=delays,
         views=views,
-        past=Past(pool, store, views, delays, clock=clock),
-        explain=Explain(pool, store, delays),
+        as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
+        explainer=Explainer(pool, store, delays),
         summaries=Summaries(pool, store, delays, service_level_ms=settings.service_level_ms),
         log=Log(pool, store),
         ledgers=Ledgers(pool, clock=clock),

@@ -28,6 +28,7 @@ from projector.webex.webhook import read_event
 
 SubjectColumn = Literal["agent_id", "task_id"]
 ReadOrder = Literal["created", "recorded"]
+ENDLESS = 2**62  # after every time and every position
 
 _EVENT_COLUMNS = sql.SQL(
     "position, org_id, body, created_time, time, time_source, recorded_time, origin,"

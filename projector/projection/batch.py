@@ -21,8 +21,13 @@ from projector.domain.fold import Interval, S, State
 from projector.domain.late_events.changeset import LateCount
 from projector.domain.late_events.repair import SubjectRepair, by_request
 from projector.event_log.store import EventStore
-from projector.infrastructure.sql import Columns
-from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, interval_from_row
+from projector.projection.read_models import (
+    INTERVAL_COLUMNS,
+    KEY_COLUMNS,
+    Key,
+    Table,
+    interval_from_row,
+)
 from projector.projection.snapshots import BEFORE_ALL, Base, bases
 from projector.projection.writer import SubjectChanges, write
 
@@ -149,7 +154,7 @@ class _BatchFold(Generic[S]):
 
     def _stored_states(self, keys: Iterable[Key]) -> dict[Key, _StoredState[S]]:
         rows = self._cur.execute(
-            _states_query(self._table.name), _KEYS.parameters(keys), prepare=True
+            _states_query(self._table.name), KEY_COLUMNS.parameters(keys), prepare=True
         )
         return {
             (org_id, id_): _StoredState(text, self._table.load(text), counters)
@@ -291,7 +296,6 @@ class _StoredSubject(Generic[S]):
         return None if row is None else interval_from_row(row)
 
 
-_KEYS = Columns({"org_id": "text", "id": "text"})
 _INTERVAL = sql.SQL(
     "SELECT {columns} FROM {intervals} WHERE org_id = %(org_id)s AND id = %(id)s"
     " AND known_to IS NULL AND start {which} LIMIT 1"
@@ -307,6 +311,6 @@ def _states_query(table: str) -> bytes:
             "SELECT v.org_id, v.id, v.state, v.counters FROM {views} AS v"
             " JOIN {keys} USING (org_id, id)"
         )
-        .format(views=sql.Identifier(table), keys=_KEYS.unnest("k"))
+        .format(views=sql.Identifier(table), keys=KEY_COLUMNS.unnest("k"))
         .as_bytes()
     )

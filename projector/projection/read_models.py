@@ -17,6 +17,7 @@ from projector.domain.fold import DisplayState, Fold, Interval, S
 from projector.domain.metrics import KpiFacts, kpi_facts
 from projector.domain.task import TaskState
 from projector.event_log.reader import SubjectColumn
+from projector.infrastructure.sql import Columns
 
 # To be raised when the same events make other rows. A runner of another version folds nothing.
 FOLD_VERSION = 1
@@ -25,6 +26,7 @@ PASSING_TIME = 0  # instead of an event's position, where time alone raised the 
 _COUNTERS = {"counters"}
 
 Key = tuple[str, str]  # organisation and id of a subject
+KEY_COLUMNS = Columns({"org_id": "text", "id": "text"})
 Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values it finds
 
 

@@ -12,9 +12,9 @@ from projector.domain.fold import S
 from projector.projection.read_models import Key, Table
 from projector.query.scope import names
 
-# No event that was known then has a later time.
+# The subject had its first event as of both times: no event that was known then has a later time.
 EXISTED = sql.SQL("first_event_time <= least(%(upto)s, %(recorded)s + max_clock_lead_ms)")
-# A task that was open is open still, or something of it happened or was learned since.
+# A task that was open then is open now, or something of it happened or became known since.
 MAY_BE_OPEN = sql.SQL(
     "(int8range(first_event_time, greatest(last_event_time, last_recorded_time), '[]')"
     " && int8range(%(since)s, %(upto)s, '[]')"
@@ -23,7 +23,7 @@ MAY_BE_OPEN = sql.SQL(
 
 
 def period_parameters(*, upto: int, recorded_time: int) -> dict[str, int]:
-    """What ``EXISTED`` and ``MAY_BE_OPEN`` ask with."""
+    """The parameters of ``EXISTED`` and ``MAY_BE_OPEN``: the two times, epoch ms."""
     return {
         "since": min(upto, recorded_time),
         "upto": upto,
@@ -31,18 +31,18 @@ def period_parameters(*, upto: int, recorded_time: int) -> dict[str, int]:
     }
 
 
-def fits(table: Table[S], state: S, wanted: Mapping[str, Sequence[str]]) -> bool:
-    """Whether a state is found by some facets."""
-    if not wanted:
+def matches_facets(table: Table[S], state: S, filters: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a state has one of the values of each filter."""
+    if not filters:
         return True
     facets = table.facets(state)
-    return all(not {*values}.isdisjoint(facets[name]) for name, values in wanted.items())
+    return all(not {*values}.isdisjoint(facets[name]) for name, values in filters.items())
 
 
 def among_ids(
     ids: Sequence[str] | None, after: Key | None
 ) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
-    """Conditions of rows with some ids, after a key, and their parameters."""
+    """Conditions of rows with one of some ids, after a key, and their parameters."""
     conditions, parameters = [], dict[str, Any]()
     if ids is not None:
         conditions.append(sql.SQL("id = ANY(%(ids)s)"))
@@ -56,7 +56,7 @@ def among_ids(
 def with_facets(
     facets: Mapping[str, Sequence[str]],
 ) -> tuple[Sequence[sql.Composable], dict[str, Any]]:
-    """Conditions of the facets at the moment ``now``, and their parameters."""
+    """Conditions of the facets at the time ``%(now)s``, and their parameters but for ``now``."""
     conditions, parameters = [], dict[str, Any]()
     for number, (name, values) in enumerate(facets.items()):
         conditions.append(_facet_condition(f"facet{number}", len(values)))
@@ -65,7 +65,7 @@ def with_facets(
 
 
 def _facet_condition(prefix: str, count: int) -> sql.Composed:
-    """Any of some values; written out, since the index serves no ANY."""
+    """One of some values. They are joined by OR, since no index serves ``@> ANY``."""
 
     def any_of(column: str) -> sql.Composed:
         each = [

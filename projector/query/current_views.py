@@ -1,4 +1,4 @@
-"""Read the views: lists of them as they are now, and how far the projection has come."""
+"""Lists of views as they are now, and how far the projection has come."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from projector.query.scope import Scope
 class Selection:
     """Which views of a list: by id and by facets.
 
-    In (organisation, id) order after a place, or the last changed first, without a place.
+    By organisation and id, after the key ``after``; or with ``newest`` the last changed first.
     """
 
     ids: Sequence[str] | None = None
@@ -34,7 +34,7 @@ class Selection:
 
 
 class Views:
-    """Queries over the tables of views; each answers from one database snapshot."""
+    """Queries over the tables of views; each answer is from one database snapshot."""
 
     def __init__(
         self, pool: Pool, delays: ArrivalDelays, *, clock: Callable[[], int] = now_ms
@@ -46,7 +46,7 @@ class Views:
     def list(
         self, table: Table[S], scope: Scope, selection: Selection
     ) -> tuple[Sequence[BaseModel], Key | None]:
-        """The views selected, and the place to go on from, null at the end."""
+        """The selected views, and the key after which to go on, null at the end."""
         now = self._clock()
         query, parameters = _list_query(table, scope, selection, now)
         with consistent_read(self._pool) as cur:
@@ -58,8 +58,8 @@ class Views:
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
         """How many views show each value of a facet that has one value."""
         query = sql.SQL(
-            "SELECT (CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END)->%(facet)s->>0,"
-            " count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
+            "SELECT (CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END)"
+            "->%(facet)s->>0, count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
         ).format(sql.Identifier(table.name), scope.organisations(), scope.teams(table))
         parameters = scope.parameters | {"now": self._clock(), "facet": facet}
         with consistent_read(self._pool) as cur:
@@ -67,18 +67,18 @@ class Views:
 
     def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:
         org_id, id_, text, counters = row
-        state = current(table, text, counters, now)
+        state = current_state(table, text, counters, now)
         return table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
 
     def position(self) -> int:
         """The log position up to which the views are folded."""
         with translated(), self._pool.connection() as connection:
-            row = connection.execute("SELECT min(position) AS it FROM projections").fetchone()
-            return (row and row["it"]) or 0
+            row = connection.execute("SELECT min(position) AS position FROM projections").fetchone()
+            return (row and row["position"]) or 0
 
 
-def current(table: Table[S], text: str, counters: Mapping[str, int], now: int) -> S:
-    """A stored state as it is now, with what the passing of time alone has changed since."""
+def current_state(table: Table[S], text: str, counters: Mapping[str, int], now: int) -> S:
+    """A stored state, and what the passing of time has changed in it up to ``now`` (epoch ms)."""
     return Fold(table.load(text, counters)).advance_to(now).state
 
 

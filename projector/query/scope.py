@@ -1,6 +1,6 @@
 """What a caller may see, as conditions of queries over the tables of views.
 
-A query that uses them names the table of views ``v`` and passes ``parameters`` on.
+A query that uses them names the table of views ``v`` and takes ``parameters``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from projector.projection.read_models import AGENTS, TASKS, Table
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The organisations and teams that a caller may see and asks for; null means all."""
+    """The organisations and teams that a caller may see and asks for; null is all of them."""
 
     org_ids: frozenset[str] | None = None
     team_ids: frozenset[str] | None = None
@@ -27,12 +27,12 @@ class Scope:
         return {"orgs": names(self.org_ids), "teams": names(self.team_ids)}
 
     def narrowed(self, team_ids: Iterable[str]) -> Scope:
-        """Of these teams only, where the caller may see them."""
-        asked = frozenset(team_ids)
-        return replace(self, team_ids=asked if self.team_ids is None else asked & self.team_ids)
+        """The same scope with these teams alone, as far as the caller may see them."""
+        teams = frozenset(team_ids)
+        return replace(self, team_ids=teams if self.team_ids is None else teams & self.team_ids)
 
     def covers(self, org_id: str, teams: frozenset[str]) -> bool:
-        """Whether a subject with ``teams_of`` it may be seen: the same, of one that was read."""
+        """The same for a subject that was read: whether it may be seen, by its teams."""
         return (self.org_ids is None or org_id in self.org_ids) and (
             self.team_ids is None or bool(self.team_ids & teams)
         )
@@ -41,7 +41,7 @@ class Scope:
         return sql.SQL("TRUE" if self.org_ids is None else "org_id = ANY(%(orgs)s)")
 
     def teams(self, table: Table[S]) -> sql.SQL:
-        """Agents of the caller's teams, and tasks in which one of these takes part."""
+        """The condition of agents of the scope's teams, and of tasks in which one takes part."""
         if self.team_ids is None:
             return sql.SQL("TRUE")
         of_team = "facets->'teamId' ?| %(teams)s"
@@ -53,10 +53,7 @@ class Scope:
         return sql.SQL(of_team)
 
     def events(self) -> sql.Composable:
-        """Events that name an agent of the caller's teams, or a task in which one takes part.
-
-        The table of events is ``e``.
-        """
+        """The condition of events ``e`` that name an agent of the scope's teams, or its task."""
         if self.team_ids is None:
             return sql.SQL("TRUE")
         return sql.SQL(
@@ -67,7 +64,7 @@ class Scope:
 
 
 def teams_of(table: Table[S]) -> sql.SQL:
-    """The teams of an agent, or of those who take part in a task, as an array."""
+    """The expression for the teams of an agent, or of a task's agents, as an array."""
     query = "SELECT jsonb_array_elements_text(v.facets->'teamId')"
     if table.name == "tasks":
         query = (
@@ -78,6 +75,6 @@ def teams_of(table: Table[S]) -> sql.SQL:
     return sql.SQL(f"ARRAY({query})")
 
 
-def names(given: Iterable[str] | None) -> list[str] | None:
-    """Names to look for; one with NUL is nobody's, and the database would not take it."""
-    return None if given is None else sorted(name for name in given if "\0" not in name)
+def names(values: Iterable[str] | None) -> list[str] | None:
+    """Names for a query. One with NUL names nobody, and PostgreSQL would refuse it."""
+    return None if values is None else sorted(name for name in values if "\0" not in name)

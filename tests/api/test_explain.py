@@ -90,7 +90,7 @@ def test_the_passing_of_time_sets_fields_too(site):
 
 def test_of_a_long_life_only_so_much_is_looked_at(site, monkeypatch):
     """What was set before has no event, and the answer says since when it looked."""
-    monkeypatch.setattr("projector.query.as_of.explain.LOOKS", (2,))
+    monkeypatch.setattr("projector.query.as_of.explain.SNAPSHOTS_BACK", (2,))
     words = ("idle", "available")
     arrive(site, [LOGIN, *story(*(v1(1_000 * n, "ann", words[n % 2]) for n in range(1, 100)))[1:]])
     told = explain(site, "agents/ann")

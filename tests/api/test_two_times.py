@@ -176,8 +176,8 @@ def test_what_a_parked_subject_waits_for_is_in_no_answer(told, clock):
 
 def test_a_small_page_of_a_rare_filter_goes_on(told, clock, monkeypatch):
     """Where few fit, a page is what was found among so many, and the next goes on from there."""
-    monkeypatch.setattr("projector.query.as_of.views.MANY", 3)
-    monkeypatch.setattr("projector.query.as_of.views.RECALLED_FOR_A_PAGE", 6)
+    monkeypatch.setattr("projector.query.as_of.views.CANDIDATES_TOGETHER", 3)
+    monkeypatch.setattr("projector.query.as_of.views.CANDIDATES_PER_PAGE", 6)
     told.post(
         story(*(v1(1_000, f"b{n:02}", "idle" if n == 19 else "available") for n in range(20)))
     )

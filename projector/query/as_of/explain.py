@@ -1,7 +1,7 @@
 """Explain: for each field of a view the event that set it, and what was odd around it.
 
-The rule of this file: the explanation is the fold that the view is, looked at step by step. It
-begins at ever earlier snapshots until each field has changed on the way, or enough was looked at.
+Rule: an explanation comes from the same fold as the view, one event at a time. The fold starts at
+ever earlier snapshots, until each field was set on the way or enough events were folded.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from projector.domain.events import Recorded, restatements
 from projector.domain.fold import Fold, Interval, S
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
+from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
 from projector.projection.snapshots import BEFORE_ALL
 from projector.query.as_of.reconstruct import (
     AsOf,
-    Beginning,
-    Recalled,
-    beginning,
-    intervals_known,
-    recall,
+    FoldStart,
+    Reconstructed,
+    fold_start,
+    intervals_as_of,
+    reconstruct,
 )
 
-# Snapshots that a look goes back; an event in four has one.
-LOOKS = (16, 64, 256)
-MOST_AROUND = 1_000
-Values = Mapping[str, Any]  # of a view's fields
+SNAPSHOTS_BACK = (16, 64, 256)  # to go back, try by try; about one event in four has a snapshot
+MAX_AROUND = 1_000  # rows
+FieldValues = Mapping[str, Any]  # of a view
 
 
 @dataclass(frozen=True, slots=True)
 class Setter:
-    """What set a field: an event, or the passing of time alone (epoch ms)."""
+    """What set a field, and when (epoch ms); no event where the passing of time did."""
 
     event: Recorded | None
     time: int
 
 
-class Explain:
-    """Explains views as of two times; each from one database snapshot."""
+class Explainer:
+    """Explains views as of two times, each from one database snapshot."""
 
     def __init__(self, pool: Pool, store: EventStore, delays: ArrivalDelays) -> None:
         self._pool = pool
@@ -54,101 +54,104 @@ class Explain:
         self._store = store
 
     def explain(self, table: Table[S], key: Key, as_of: AsOf) -> Explanation:
-        """What set each field of the view of a subject that existed then."""
+        """What set each field of the view of a subject that existed as of both times."""
         with consistent_read(self._pool) as cur:
-            recalled = recall(cur, self._store, table, [key], as_of)[key]
-            begin, setters = self._setters(cur, table, key, as_of)
-            shown_since = _in_force(cur, table, key, as_of, recalled).start
-            around = _around(cur, table, key, as_of, since=shown_since, events=begin.events)
-        settled = self._delays.settled(key[0], recalled.state, as_of.known_time)
-        view = table.view(*key, recalled.state, settled=settled)
+            subject = reconstruct(cur, self._store, table, [key], as_of)[key]
+            start, setters = self._setters(cur, table, key, as_of)
+            shown_since = _last_interval(cur, table, key, as_of, subject).start
+            around = _around(cur, table, key, as_of, since=shown_since, events=start.events)
+        settled = self._delays.settled(key[0], subject.state, as_of.known_time)
+        view = table.view(*key, subject.state, settled=settled)
         values = view.model_dump(mode="json", by_alias=True)
         return Explanation(
             fields={name: _field(value, setters.get(name)) for name, value in values.items()},
             around=around,
-            looked_from=None if begin.since == BEFORE_ALL else begin.since,
+            looked_from=None if start.since == BEFORE_ALL else start.since,
         )
 
     def _setters(
         self, cur: Cursor[TupleRow], table: Table[S], key: Key, as_of: AsOf
-    ) -> tuple[Beginning[S], Mapping[str, Setter]]:
-        """Where the look began, and what set each field since."""
-        for snapshots in LOOKS:
-            begin = beginning(cur, self._store, table, key, as_of, snapshots=snapshots)
-            steps = _Steps(table, key, begin)
-            steps.take_all(as_of)
-            if begin.since == BEFORE_ALL or steps.have_set_all():
+    ) -> tuple[FoldStart[S], Mapping[str, Setter]]:
+        """Where the fold started, and what set each field since."""
+        for snapshots in SNAPSHOTS_BACK:
+            start = fold_start(cur, self._store, table, key, as_of, snapshots=snapshots)
+            steps = _StepwiseFold(table, key, start)
+            steps.apply_all(as_of)
+            if start.since == BEFORE_ALL or steps.have_set_all():
                 break
-        return begin, steps.setters
+        return start, steps.setters
 
 
-def _in_force(
-    cur: Cursor[TupleRow], table: Table[S], key: Key, as_of: AsOf, recalled: Recalled[S]
+def _last_interval(
+    cur: Cursor[TupleRow], table: Table[S], key: Key, as_of: AsOf, subject: Reconstructed[S]
 ) -> Interval:
     """The interval in which the view was shown."""
-    begun = recalled.story.intervals
-    if begun:
-        return begun[-1]
-    (known,) = intervals_known(cur, table, key, as_of, recalled, first=recalled.since + 1, limit=1)
-    return known
+    if subject.fold.intervals:
+        return subject.fold.intervals[-1]
+    (last,) = intervals_as_of(cur, table, key, as_of, subject, first=subject.since + 1, limit=1)
+    return last
 
 
-class _Steps(Generic[S]):
-    """A fold, and what changed with each event of it."""
+class _StepwiseFold(Generic[S]):
+    """A fold of one subject, and what each event of it changed in the view."""
 
-    def __init__(self, table: Table[S], key: Key, begin: Beginning[S]) -> None:
+    def __init__(self, table: Table[S], key: Key, start: FoldStart[S]) -> None:
         self._table = table
         self._key = key
-        self._begin = begin
-        self._story = Fold(begin.state)
-        self._shown = self._values(begin.state)
-        if begin.since == BEFORE_ALL:
-            self._shown = {**self._shown, "orgId": None, f"{table.subject}Id": None}
+        self._start = start
+        self._fold = Fold(start.state)
+        self._values = self._values_of(start.state)
+        if start.since == BEFORE_ALL:
+            self._values = {**self._values, "orgId": None, f"{table.subject}Id": None}
         self.setters: dict[str, Setter] = {}
 
     def have_set_all(self) -> bool:
-        # No event sets whose view it is, and whether it is settled.
-        own = {"orgId", f"{self._table.subject}Id", "settled"}
-        return self._shown.keys() - own <= self.setters.keys()
+        # No event sets whose view it is, nor whether it is settled.
+        without_setter = {"orgId", f"{self._table.subject}Id", "settled"}
+        return self._values.keys() - without_setter <= self.setters.keys()
 
-    def take_all(self, as_of: AsOf) -> None:
-        repeats = restatements(self._begin.events)
-        told = [
+    def apply_all(self, as_of: AsOf) -> None:
+        repeats = restatements(self._start.events)
+        folded = [
             it
-            for it in self._begin.events
-            if it.time > self._begin.since and it.position not in repeats
+            for it in self._start.events
+            if it.time > self._start.since and it.position not in repeats
         ]
-        for time, events in groupby(told, key=lambda it: it.time):
-            self._pass(time - 1)
-            self._take(time, [*events])
-        self._pass(as_of.now)
+        for time, events in groupby(folded, key=lambda it: it.time):
+            self._advance_to(time - 1)
+            self._apply_tick(time, [*events])
+        self._advance_to(as_of.now)
 
-    def _pass(self, moment: int) -> None:
-        due = self._story.state.deadline()
-        if due is not None and due <= moment:
-            self._story.advance_to(moment)
-            self._note(self._values(self._story.state), Setter(None, due))
+    def _advance_to(self, time: int) -> None:
+        deadline = self._fold.state.deadline()
+        if deadline is not None and deadline <= time:
+            self._fold.advance_to(time)
+            self._note_changes(self._fold.state, Setter(None, deadline))
 
-    def _take(self, time: int, events: Sequence[Recorded]) -> None:
-        """Take a millisecond: each field was set by the event with which it came to stay."""
-        state = self._story.state
-        part = Fold(self._table.load(self._table.dump(state), state.counters))
-        part.apply(time, events[:1])
+    def _apply_tick(self, time: int, events: Sequence[Recorded]) -> None:
+        """Apply the events of one millisecond.
+
+        A field was set by the event after which it had the value that it has after the last one.
+        """
+        state = self._fold.state
+        partial = Fold(self._table.load(self._table.dump(state), state.counters))
+        partial.apply(time, events[:1])
         for before, event in pairwise(events):
-            self._note(self._values(part.state), Setter(before, time))
-            if not part.can_apply_more(time):  # its end changed something already
+            self._note_changes(partial.state, Setter(before, time))
+            if not partial.can_apply_more(time):  # the end of this tick changed something already
                 break
-            part.apply_more(time, [event])
-        self._story.apply(time, events)
-        self._note(self._values(self._story.state), Setter(events[-1], time))
+            partial.apply_more(time, [event])
+        self._fold.apply(time, events)
+        self._note_changes(self._fold.state, Setter(events[-1], time))
 
-    def _note(self, values: Values, setter: Setter) -> None:
+    def _note_changes(self, state: S, setter: Setter) -> None:
+        values = self._values_of(state)
         for name, value in values.items():
-            if value != self._shown[name]:
+            if value != self._values[name]:
                 self.setters[name] = setter
-        self._shown = values
+        self._values = values
 
-    def _values(self, state: S) -> Values:
+    def _values_of(self, state: S) -> FieldValues:
         view = self._table.view(*self._key, state, settled=False)
         return view.model_dump(mode="json", by_alias=True)
 
@@ -173,43 +176,46 @@ def _around(  # noqa: PLR0913 - a subject as of two times, and a part of its eve
     events: Sequence[Recorded],
 ) -> list[AroundShape]:
     """What was odd about a subject's events since a time, and corrections of what was shown."""
-    near = {it.position: it for it in events if it.time >= since}
+    recent = {it.position: it for it in events if it.time >= since}
     repeats = restatements(events)
     parameters = {
-        "org": key[0],
+        "org_id": key[0],
         "id": key[1],
         "since": since,
         "upto": as_of.upto,
-        "known": as_of.position,
+        "known_position": as_of.position,
         "known_time": as_of.known_time,
-        "positions": [*near],
-        "times": [it.time for it in near.values()],
-        "recorded_times": [it.recorded_time for it in near.values()],
+        "positions": [*recent],
+        **_RECENT.parameters((it.position, it.time, it.recorded_time) for it in recent.values()),
     }
 
-    def ask(query: str) -> list[TupleRow]:
-        named = sql.SQL(query).format(
+    def rows(query: sql.SQL) -> list[TupleRow]:
+        composed = query.format(
+            recent=_RECENT.unnest("k"),
             column=sql.Identifier(table.column),
             bucket=sql.Identifier(f"{table.subject}_bucket"),
             views=sql.Identifier(table.name),
             corrections=sql.Identifier(table.corrections),
         )
-        return cur.execute(named, parameters).fetchall()
+        return cur.execute(composed, parameters).fetchall()
 
-    found = [
-        *(_odd(near[position], Effect.RESTATEMENT) for position in near if position in repeats),
-        *(_odd(near[position], Effect.LATE) for (position,) in ask(_LATE)),
-        *(_odd(near[position], Effect.CONFLICT, time) for position, time in ask(_CONFLICTS)),
+    around = [
+        *(_event_row(recent[it], Effect.RESTATEMENT) for it in recent if it in repeats),
+        *(_event_row(recent[position], Effect.LATE) for (position,) in rows(_LATE_EVENTS)),
+        *(
+            _event_row(recent[position], Effect.CONFLICT, time)
+            for position, time in rows(_CONFLICTS_AROUND)
+        ),
         *(
             AroundShape(effect=Effect.CORRECTION, **late)
-            for (events,) in ask(_CORRECTIONS)
-            for late in events
+            for (late_events,) in rows(_CORRECTIONS_AROUND)
+            for late in late_events
         ),
     ]
-    return sorted(found, key=lambda it: (it.time, it.position, it.effect))[:MOST_AROUND]
+    return sorted(around, key=lambda it: (it.time, it.position, it.effect))[:MAX_AROUND]
 
 
-def _odd(recorded: Recorded, effect: Effect, recorded_time: int | None = None) -> AroundShape:
+def _event_row(recorded: Recorded, effect: Effect, recorded_time: int | None = None) -> AroundShape:
     return AroundShape(
         event_id=recorded.event.id,
         position=recorded.position,
@@ -219,26 +225,26 @@ def _odd(recorded: Recorded, effect: Effect, recorded_time: int | None = None) -
     )
 
 
-# Nothing that was known before an event has a time later than its own recording and the most that
-# an event of the subject was ahead.
-_LATE = """
-    SELECT k.position
-    FROM unnest(%(positions)s::bigint[], %(times)s::bigint[], %(recorded_times)s::bigint[])
-        AS k(position, time, recorded_time)
+_RECENT = Columns({"position": "bigint", "time": "bigint", "recorded_time": "bigint"})
+# An event is late where one with a later time has a lower position. Such a time is at most the
+# event's own recorded time and the subject's largest clock lead, which bounds what is read.
+_LATE_EVENTS = sql.SQL("""
+    SELECT k.position FROM {recent}
     WHERE EXISTS (
-        SELECT FROM log AS e WHERE e.org_id = %(org)s AND e.{column} = %(id)s
+        SELECT FROM log AS e WHERE e.org_id = %(org_id)s AND e.{column} = %(id)s
             AND e.{bucket} IS NOT NULL AND e.time > k.time AND e.position < k.position
             AND e.time <= k.recorded_time + (
-                SELECT max_clock_lead_ms FROM {views} AS v WHERE v.org_id = %(org)s AND v.id = %(id)s
+                SELECT max_clock_lead_ms FROM {views} AS v
+                WHERE v.org_id = %(org_id)s AND v.id = %(id)s
             )
     )
-"""
-_CONFLICTS = """
+""")
+_CONFLICTS_AROUND = sql.SQL("""
     SELECT position, first_time FROM conflicts
-    WHERE org_id = %(org)s AND position = ANY(%(positions)s) AND first_time <= %(known_time)s
-"""
-_CORRECTIONS = """
+    WHERE org_id = %(org_id)s AND position = ANY(%(positions)s) AND first_time <= %(known_time)s
+""")
+_CORRECTIONS_AROUND = sql.SQL("""
     SELECT events FROM {corrections}
-    WHERE org_id = %(org)s AND id = %(id)s AND position <= %(known)s
+    WHERE org_id = %(org_id)s AND id = %(id)s AND position <= %(known_position)s
         AND start <= %(upto)s AND (finish IS NULL OR finish > %(since)s)
-"""
+""")

@@ -1,14 +1,19 @@
-"""Recall: subjects as of two times, when it happened and when we knew.
+"""Subjects as of two times: when it happened, and when we knew.
 
-The rule of this file: nothing is folded from its beginning. A subject is the snapshot before the
-time asked for, as it was known then, and the few events since; where nothing came since, it is the
-state as it stands. What is asked of now is asked of the past, with nothing left out.
+Rule: no subject is folded from its first event. Where nothing happened or became known since both
+times, the stored state is the answer. Otherwise it is the last snapshot up to ``at`` that was known
+then, and the few events since. A question about now is one about the past that leaves nothing out.
+
+Why the snapshot lies 2,000 ms before ``at``: a reconciled event gives way to a webhook of the same
+fact up to 2,000 ms later. At ``at`` such a webhook may not have happened yet. Then the reconciled
+event counts, though the stored snapshots and intervals of that stretch go by the webhook.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Generic
 
 from psycopg import Cursor, sql
@@ -16,68 +21,79 @@ from psycopg.rows import TupleRow
 
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
 from projector.domain.fold import Fold, Interval, S, fold
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
-from projector.projection.read_models import AGENTS, INTERVAL_COLUMNS, Key, Table, interval_from_row
+from projector.projection.read_models import (
+    AGENTS,
+    INTERVAL_COLUMNS,
+    KEY_COLUMNS,
+    Key,
+    Table,
+    interval_from_row,
+)
 from projector.projection.snapshots import WAS_KNOWN, Base, bases, earlier_snapshot_time
-
-ENDLESS = 2**62  # after every time and every position
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AsOf:
-    """The two times of a question, resolved. Times are epoch ms.
+    """The two times of a question, resolved. Times are epoch ms, ``position`` is of the log.
 
-    Without ``at`` nothing that happened is left out; ``position`` is the last one that was known.
+    Without ``at``, all that happened counts. ``position`` is the last one that was known.
     """
 
     at: int | None = None
     position: int = ENDLESS
-    recorded_time: int = ENDLESS  # nothing known was recorded later
-    now: int  # the moment that what depends on the clock is asked of
-    known_time: int  # the moment whose knowledge it is
+    recorded_time: int = ENDLESS  # of ``position``; nothing known was recorded later
+    now: int  # up to here time passes for what depends on the clock
+    known_time: int  # at this time the answer was known
 
     @property
     def upto(self) -> int:
+        """The last time that counts."""
         return ENDLESS if self.at is None else self.at
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled(Generic[S]):
-    """A subject as of two times; of its intervals, those that began after ``since`` (epoch ms)."""
+class Reconstructed(Generic[S]):
+    """A subject as of two times.
+
+    ``fold`` has those of its intervals that began after ``since`` (epoch ms).
+    """
 
     since: int
-    story: Fold[S]
+    fold: Fold[S]
 
     @property
     def state(self) -> S:
-        return self.story.state
+        return self.fold.state
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning(Generic[S]):
-    """Where a fold begins: the state after all events up to ``since``, and the events after it.
+class FoldStart(Generic[S]):
+    """Where a fold starts: the state after all events up to ``since`` (epoch ms), and the events.
 
-    Among these may be some up to it, for what they state.
+    ``events`` are in order. They may begin before ``since``: an earlier webhook may state the same
+    fact as a reconciled event after ``since``.
     """
 
     since: int
     state: S
-    events: Sequence[Recorded]  # in order
+    events: Sequence[Recorded]
 
 
-def recall(
+def reconstruct(
     cur: Cursor[TupleRow], store: EventStore, table: Table[S], keys: Collection[Key], as_of: AsOf
-) -> dict[Key, Recalled[S]]:
-    """Those subjects that existed, each as it was."""
+) -> dict[Key, Reconstructed[S]]:
+    """The subjects as of both times; without those that did not exist then."""
     if not keys:
         return {}
-    recalled = _Reader(cur, store, table, as_of).recall(keys)
-    for it in recalled.values():
-        it.story.advance_to(as_of.now)
-    return recalled
+    subjects = _SubjectReader(cur, store, table, as_of).reconstruct(keys)
+    for subject in subjects.values():
+        subject.fold.advance_to(as_of.now)
+    return subjects
 
 
-def beginning(  # noqa: PLR0913 - a subject as of two times, and how far to go back
+def fold_start(  # noqa: PLR0913 - a subject as of two times, and how far to go back
     cur: Cursor[TupleRow],
     store: EventStore,
     table: Table[S],
@@ -85,55 +101,85 @@ def beginning(  # noqa: PLR0913 - a subject as of two times, and how far to go b
     as_of: AsOf,
     *,
     snapshots: int,
-) -> Beginning[S]:
-    """Where to begin a subject's fold, so many snapshots before its end."""
-    return _Reader(cur, store, table, as_of).begin(key, snapshots)
+) -> FoldStart[S]:
+    """Where to start the fold of a subject that exists, ``snapshots`` snapshots before its last."""
+    return _SubjectReader(cur, store, table, as_of).fold_start(key, snapshots)
 
 
-def intervals_known(  # noqa: PLR0913 - a subject as of two times, and a part of its intervals
+def intervals_as_of(  # noqa: PLR0913 - a subject as of two times, and a part of its intervals
     cur: Cursor[TupleRow],
     table: Table[S],
     key: Key,
     as_of: AsOf,
-    recalled: Recalled[S],
+    subject: Reconstructed[S],
     *,
     first: int,
-    limit: int,
+    limit: int = ENDLESS,
 ) -> list[Interval]:
-    """Intervals as they were known, by start, from the one in force before ``first`` on."""
-    query = sql.SQL(
-        "SELECT {interval} FROM {table} WHERE org_id = %(org)s AND id = %(id)s AND {known}"
-        " AND start <= %(since)s AND start >= coalesce((SELECT max(start) FROM {table}"
-        " WHERE org_id = %(org)s AND id = %(id)s AND {known} AND start < %(first)s), 0)"
-        " ORDER BY start LIMIT %(limit)s"
-    ).format(
-        interval=sql.SQL(INTERVAL_COLUMNS), table=sql.Identifier(table.intervals), known=WAS_KNOWN
-    )
+    """A subject's intervals as of both times, by start.
+
+    The first one is that in force before the time ``first`` (epoch ms). At least ``limit``
+    intervals, if there are as many.
+    """
     parameters = {
-        "org": key[0],
+        "org_id": key[0],
         "id": key[1],
         "known_position": as_of.position,
-        "since": recalled.since,
+        "since": subject.since,
+        "first": first,
+        "limit": limit,
     }
-    rows = cur.execute(query, parameters | {"first": first, "limit": limit}, prepare=True)
-    found = [interval_from_row(row) for row in rows]
-    # What came since the snapshot, and what the passing of time alone has begun.
-    return found if len(found) == limit else [*found, *recalled.story.intervals]
+    rows = cur.execute(_intervals_query(table.intervals), parameters, prepare=True)
+    stored = [interval_from_row(row) for row in rows]
+    # The fold has those that began after the snapshot, by an event or by the passing of time.
+    return stored if len(stored) == limit else [*stored, *subject.fold.intervals]
+
+
+def teams_as_of(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[S],
+    subjects: Mapping[Key, Reconstructed[S]],
+    as_of: AsOf,
+) -> dict[Key, frozenset[str]]:
+    """The team of each agent, or the teams of each task's agents, as of the same two times."""
+    if table.name == "agents":
+        return {key: _facet(table, it.state, "teamId") for key, it in subjects.items()}
+    participants = {key: _facet(table, it.state, "agentId") for key, it in subjects.items()}
+    keys = {(org_id, agent) for (org_id, _), agents in participants.items() for agent in agents}
+    agents = reconstruct(cur, store, AGENTS, keys, as_of)
+    agent_teams = teams_as_of(cur, store, AGENTS, agents, as_of)
+    return {
+        (org_id, task): frozenset().union(
+            *(agent_teams.get((org_id, agent), frozenset()) for agent in agents_of_task)
+        )
+        for (org_id, task), agents_of_task in participants.items()
+    }
+
+
+def _facet(table: Table[S], state: S, name: str) -> frozenset[str]:
+    return frozenset(table.facets(state)[name])
 
 
 @dataclass(frozen=True, slots=True)
-class _Stored:
-    """What stands of a subject; its state only where that is the answer."""
+class _StoredView:
+    """What is stored of a subject; ``state`` is null where it is not the answer."""
 
-    position: int  # up to here its events are folded: those of a parked one wait
-    changed: int
-    ahead: int
+    position: int  # the last one to read; of a parked subject the events after it wait
+    last_event_time: int
+    max_clock_lead_ms: int
     state: str | None
     counters: Mapping[str, int]
 
 
-class _Reader(Generic[S]):
-    """Reads what subjects were from what is stored of them."""
+class _SubjectReader(Generic[S]):
+    """Reads subjects of one kind as of two times.
+
+    Late repair (``projection.batch``) starts from the same snapshots, by ``snapshots.bases``. The
+    reads of events since are not the same, so they are not shared. A repair reads forward from
+    late events without knowing where it ends, and stops at a position for the whole batch. Here
+    both ends are known, the position is each subject's own, and most subjects need no second read.
+    """
 
     def __init__(
         self, cur: Cursor[TupleRow], store: EventStore, table: Table[S], as_of: AsOf
@@ -143,136 +189,134 @@ class _Reader(Generic[S]):
         self._table = table
         self._as_of = as_of
 
-    def recall(self, keys: Collection[Key]) -> dict[Key, Recalled[S]]:
-        stored = self._stored(keys)
-        recalled = {
-            key: Recalled(row.changed, Fold(self._table.load(row.state, row.counters)))
-            for key, row in stored.items()
-            if row.state is not None
+    def reconstruct(self, keys: Collection[Key]) -> dict[Key, Reconstructed[S]]:
+        views = self._stored_views(keys)
+        unchanged = {
+            key: Reconstructed(
+                view.last_event_time, Fold(self._table.load(view.state, view.counters))
+            )
+            for key, view in views.items()
+            if view.state is not None
         }
-        return recalled | self._folded({key: stored[key] for key in stored if key not in recalled})
+        changed = {key: view for key, view in views.items() if view.state is None}
+        return unchanged | self._folded(changed)
 
-    def _stored(self, keys: Collection[Key]) -> dict[Key, _Stored]:
-        orgs, ids = zip(*keys, strict=True)
-        rows = self._cur.execute(
-            sql.SQL(_STORED).format(
-                views=sql.Identifier(self._table.name), kind=sql.Literal(self._table.name)
-            ),
-            {
-                "orgs": [*orgs],
-                "ids": [*ids],
-                "known_position": self._as_of.position,
-                "upto": self._as_of.upto,
-            },
-            prepare=True,
-        )
-        return {(org_id, id_): _Stored(*row) for org_id, id_, *row in rows}
-
-    def _folded(self, subjects: Mapping[Key, _Stored]) -> dict[Key, Recalled[S]]:
-        recalled = {}
-        for key, it in self.beginnings(subjects, ENDLESS).items():
-            story = fold(it.state, it.events, after=it.since)
-            if story.state.last_event is not None:
-                recalled[key] = Recalled(it.since, story)
-        return recalled
-
-    def begin(self, key: Key, snapshots: int) -> Beginning[S]:
-        """One subject's fold from so many snapshots before its last one on."""
-        subject = self._stored([key])
+    def fold_start(self, key: Key, snapshots: int) -> FoldStart[S]:
+        views = self._stored_views([key])
         time = earlier_snapshot_time(
             self._cur,
             self._table,
             key,
-            upto=self._last(subject[key]),
+            upto=self._last_time(views[key]),
             known_position=self._as_of.position,
             skip=snapshots,
         )
-        return self.beginnings(subject, time)[key]
+        return self._fold_starts(views, time)[key]
 
-    def beginnings(self, subjects: Mapping[Key, _Stored], upto: int) -> dict[Key, Beginning[S]]:
-        """From the last snapshot up to a time on; of what had happened and was known."""
-        # Before the tolerance: a webhook until then may state what reconciliation told there.
-        upto = min(upto, self._as_of.upto - RECONCILIATION_TOLERANCE_MS)
-        wanted = [(*key, min(self._last(row), upto)) for key, row in subjects.items()]
-        found = bases(self._cur, self._table, wanted, known_position=self._as_of.position)
-        since = self._since(
-            subjects, {key: it.time for key, it in zip(subjects, found, strict=True)}
+    def _stored_views(self, keys: Collection[Key]) -> dict[Key, _StoredView]:
+        parameters = {"known_position": self._as_of.position, "upto": self._as_of.upto}
+        rows = self._cur.execute(
+            _views_query(self._table.name), KEY_COLUMNS.parameters(keys) | parameters, prepare=True
         )
+        return {(org_id, id_): _StoredView(*row) for org_id, id_, *row in rows}
+
+    def _folded(self, views: Mapping[Key, _StoredView]) -> dict[Key, Reconstructed[S]]:
+        subjects = {
+            key: Reconstructed(start.since, fold(start.state, start.events, after=start.since))
+            for key, start in self._fold_starts(views, ENDLESS).items()
+        }
+        return {key: it for key, it in subjects.items() if it.state.last_event is not None}
+
+    def _fold_starts(self, views: Mapping[Key, _StoredView], upto: int) -> dict[Key, FoldStart[S]]:
+        """For each subject the last snapshot up to a time, and the events since."""
+        upto = min(upto, self._as_of.upto - RECONCILIATION_TOLERANCE_MS)
+        starts = bases(
+            self._cur,
+            self._table,
+            [(*key, min(self._last_time(view), upto)) for key, view in views.items()],
+            known_position=self._as_of.position,
+        )
+        since = {key: base.time for key, base in zip(views, starts, strict=True)}
+        events = self._events_since(views, since)
         return {
-            key: Beginning(it.time, self._loaded(it), since[key])
-            for key, it in zip(subjects, found, strict=True)
+            key: FoldStart(base.time, self._loaded(base), events[key])
+            for key, base in zip(views, starts, strict=True)
         }
 
     def _loaded(self, base: Base) -> S:
-        text, table = base.state, self._table
-        return table.fresh() if text is None else table.load(text, base.counters)
+        if base.state is None:
+            return self._table.fresh()
+        return self._table.load(base.state, base.counters)
 
-    def _last(self, row: _Stored) -> int:
-        """No event that was known then has a later time, so none of those since is looked at."""
-        return min(self._as_of.upto, self._as_of.recorded_time + row.ahead)
+    def _last_time(self, view: _StoredView) -> int:
+        """No event that was known then has a later time, so no later one is read."""
+        return min(self._as_of.upto, self._as_of.recorded_time + view.max_clock_lead_ms)
 
-    def _since(
-        self, subjects: Mapping[Key, _Stored], after: Mapping[Key, int]
-    ) -> dict[Key, list[Recorded]]:
-        """The events after some times, by subject.
+    def _events_since(
+        self, views: Mapping[Key, _StoredView], since: Mapping[Key, int]
+    ) -> dict[Key, Sequence[Recorded]]:
+        """The events after each subject's time.
 
-        Where reconciliation told one soon after, also those before that may state the same.
+        Where reconciliation brought one soon after it, also the events of the tolerance before
+        it: one of them may state the same fact.
         """
-        told = self._between(subjects, after)
-        near = {key: time + RECONCILIATION_TOLERANCE_MS for key, time in after.items()}
-        again = {
-            key: after[key] - RECONCILIATION_TOLERANCE_MS - 1
-            for key, events in told.items()
-            if any(it.origin is Origin.RECONCILIATION and it.time <= near[key] for it in events)
+        tolerance_ms = RECONCILIATION_TOLERANCE_MS
+        events = self._events_after(views, since)
+        earlier = {
+            key: since[key] - tolerance_ms - 1
+            for key, recorded in events.items()
+            if any(
+                it.origin is Origin.RECONCILIATION and it.time <= since[key] + tolerance_ms
+                for it in recorded
+            )
         }
-        return told | self._between(subjects, again)
+        return events | self._events_after(views, earlier)
 
-    def _between(
-        self, subjects: Mapping[Key, _Stored], after: Mapping[Key, int]
-    ) -> dict[Key, list[Recorded]]:
-        wanted = [
-            (*key, time, self._last(subjects[key]), subjects[key].position)
-            for key, time in after.items()
-        ]
-        told = self._store.between(
-            self._cur, self._table.column, wanted, condition=self._table.not_skipped
+    def _events_after(
+        self, views: Mapping[Key, _StoredView], after: Mapping[Key, int]
+    ) -> dict[Key, Sequence[Recorded]]:
+        events = self._store.between(
+            self._cur,
+            self._table.column,
+            [
+                (*key, time, self._last_time(views[key]), views[key].position)
+                for key, time in after.items()
+            ],
+            condition=self._table.not_skipped,
         )
-        return dict(zip(after, told, strict=True))
+        return dict(zip(after, events, strict=True))
 
 
-# All that a subject consists of was known, and had happened.
-_STORED = """
+# The state is given only where all events of the subject were known and had happened.
+_STORED_VIEWS = sql.SQL("""
     SELECT v.org_id, v.id, least(p.position - 1, %(known_position)s), v.last_event_time,
         v.max_clock_lead_ms,
         CASE WHEN v.position <= %(known_position)s AND v.last_event_time <= %(upto)s
             THEN v.state END,
         v.counters
-    FROM unnest(%(orgs)s::text[], %(ids)s::text[]) AS k(org_id, id)
-    JOIN {views} AS v USING (org_id, id)
+    FROM {keys} JOIN {views} AS v USING (org_id, id)
     LEFT JOIN parked AS p ON p.kind = {kind} AND p.org_id = v.org_id AND p.id = v.id
-"""
+""")
+_INTERVALS_AS_OF = sql.SQL("""
+    SELECT {columns} FROM {intervals}
+    WHERE org_id = %(org_id)s AND id = %(id)s AND {known} AND start <= %(since)s
+        AND start >= coalesce((
+            SELECT max(start) FROM {intervals}
+            WHERE org_id = %(org_id)s AND id = %(id)s AND {known} AND start < %(first)s
+        ), 0)
+    ORDER BY start LIMIT %(limit)s
+""")
 
 
-def teams(
-    cur: Cursor[TupleRow],
-    store: EventStore,
-    table: Table[S],
-    recalled: Mapping[Key, Recalled[S]],
-    as_of: AsOf,
-) -> dict[Key, frozenset[str]]:
-    """The teams of agents, or of those who take part in tasks, as of the same two times."""
-    if table.name == "agents":
-        return {key: _names(table, it.state, "teamId") for key, it in recalled.items()}
-    parts = {key: _names(table, it.state, "agentId") for key, it in recalled.items()}
-    agents = {(org_id, id_) for (org_id, _), ids in parts.items() for id_ in ids}
-    of_agents = teams(cur, store, AGENTS, recall(cur, store, AGENTS, agents, as_of), as_of)
-    return {
-        (org_id, id_): frozenset().union(
-            *(of_agents.get((org_id, agent), frozenset()) for agent in ids)
-        )
-        for (org_id, id_), ids in parts.items()
-    }
+@cache
+def _views_query(views: str) -> bytes:
+    return _STORED_VIEWS.format(
+        keys=KEY_COLUMNS.unnest("k"), views=sql.Identifier(views), kind=sql.Literal(views)
+    ).as_bytes()
 
 
-def _names(table: Table[S], state: S, facet: str) -> frozenset[str]:
-    return frozenset(table.facets(state)[facet])
+@cache
+def _intervals_query(intervals: str) -> bytes:
+    return _INTERVALS_AS_OF.format(
+        columns=sql.SQL(INTERVAL_COLUMNS), intervals=sql.Identifier(intervals), known=WAS_KNOWN
+    ).as_bytes()

@@ -1,9 +1,12 @@
 """The summary: a whole floor, counted as of two times.
 
-The rule of this file: nothing is recalled that stands as it was then. What figures count of a task
-is stored beside its state and summed where it lies; tasks to which something came since are
-recalled, and summed with the others. Agents are counted by their intervals, which are kept as they
-were known.
+Rule: no subject is reconstructed whose stored rows are right as of both times.
+
+- Tasks: what metrics count of a task is stored with its state and is summed in the database. Tasks
+  to which something came since are reconstructed, and summed with the others.
+- Agents are counted by their intervals, which are stored as they were known. Only agents with a
+  reconciled event just before ``at`` are reconstructed. The webhook that restates it may lie after
+  ``at``, and then the stored intervals are not what the view as of ``at`` shows (``reconstruct``).
 """
 
 from __future__ import annotations
@@ -33,33 +36,42 @@ from projector.domain.state_names import LOGGED_OUT
 from projector.domain.task import TaskState
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
+from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import AGENTS, TASKS, Key, Table, kpi_facts_to_array
+from projector.projection.read_models import (
+    AGENTS,
+    TASKS,
+    Key,
+    Table,
+    kpi_facts_to_array,
+)
 from projector.projection.snapshots import WAS_KNOWN
 from projector.query.as_of.reconstruct import (
-    ENDLESS,
     AsOf,
-    Recalled,
-    intervals_known,
-    recall,
-    teams,
+    Reconstructed,
+    intervals_as_of,
+    reconstruct,
+    teams_as_of,
 )
 from projector.query.conditions import (
     EXISTED,
     MAY_BE_OPEN,
-    fits,
+    matches_facets,
     period_parameters,
     with_facets,
 )
 from projector.query.scope import Scope
 
-RECALLED_TOGETHER = 1_000  # subjects
+RECONSTRUCTED_TOGETHER = 1_000  # subjects, so that memory is bounded
 
-Row = Mapping[str, Any]  # what was counted of some subjects of one status and last event's type
+Counts = Mapping[str, Any]  # of some subjects that have one status and one type of last event
 
 
 class Summaries:
-    """Summarizes floors; each from one database snapshot."""
+    """Summarizes floors, each from one database snapshot.
+
+    A wait of at most ``service_level_ms`` is answered in time.
+    """
 
     def __init__(
         self, pool: Pool, store: EventStore, delays: ArrivalDelays, *, service_level_ms: int
@@ -72,36 +84,36 @@ class Summaries:
     def summarize(
         self, scope: Scope, facets: Mapping[str, Sequence[str]], as_of: AsOf, *, window: int
     ) -> Summary:
-        """A scope's agents, and of its tasks those with some facets.
+        """The agents of a scope, and those of its tasks that have some facets.
 
-        Figures are of what happened in the last ``window`` ms, the moment itself included.
+        Metrics are of what happened in the last ``window`` ms up to ``as_of.now``, inclusive.
         """
         with consistent_read(self._pool) as cur:
-            floor = _Floor(cur, self._store, scope, as_of, as_of.now - window)
+            floor = _FloorReader(cur, self._store, scope, as_of, as_of.now - window)
             members = floor.members()
             agents = floor.agents(members)
             tasks = floor.tasks(members, facets, self._service_level_ms)
-        counted = [*agents, *tasks]
+        counts = [*agents, *tasks]
         return Summary.model_validate(
             {
                 "agents": _agents(agents),
                 "tasks": _tasks(tasks, as_of.now),
-                **metrics(_totals(counted), self._provisional(counted, as_of.known_time)),
+                **metrics(_totals(counts), self._provisional(counts, as_of.known_time)),
             }
         )
 
-    def _provisional(self, rows: Sequence[Row], moment: int) -> set[str]:
-        """What is counted of a view that later arrivals may well change."""
+    def _provisional(self, counts: Sequence[Counts], known_time: int) -> set[str]:
+        """The names of counts to which an unsettled view adds."""
         return {
             name
-            for row in rows
+            for row in counts
             for name in COUNTED_TOTALS
             if (time := row.get(f"{name}_newest")) is not None
-            and not self._delays.is_over(row["last_event_type"], time, moment)
+            and not self._delays.is_over(row["last_event_type"], time, known_time)
         }
 
 
-class _Floor:
+class _FloorReader:
     """Reads one floor as of two times, with what happened on it after ``start`` (epoch ms)."""
 
     def __init__(
@@ -111,6 +123,7 @@ class _Floor:
         self._store = store
         self._scope = scope
         self._as_of = as_of
+        self._start = start
         self._parameters = {
             **scope.parameters,
             **period_parameters(upto=as_of.upto, recorded_time=as_of.recorded_time),
@@ -121,66 +134,66 @@ class _Floor:
         }
 
     def members(self) -> Collection[Key] | None:
-        """The agents of the scope's teams, as of the same two times; null where all are."""
+        """The agents of the scope's teams, as of both times; null where all agents are."""
         if self._scope.team_ids is None:
             return None
-        found: list[Key] = []
-        for recalled in self._recalled(AGENTS, _ALL):
-            of_teams = teams(self._cur, self._store, AGENTS, recalled, self._as_of)
-            found += [key for key, its in of_teams.items() if self._scope.covers(key[0], its)]
-        return found
+        return {
+            key
+            for agents in self._reconstructed(AGENTS, _TRUE)
+            for key, teams in teams_as_of(
+                self._cur, self._store, AGENTS, agents, self._as_of
+            ).items()
+            if self._scope.covers(key[0], teams)
+        }
 
-    def agents(self, members: Collection[Key] | None) -> Sequence[Row]:
+    def agents(self, members: Collection[Key] | None) -> Sequence[Counts]:
         """Agents by status, and how long they were at work and ready."""
         reconciled = self._reconciled_agents(members)
-        query = sql.SQL(_AGENTS).format(
+        query = sql.SQL(_COUNT_AGENTS).format(
             known=WAS_KNOWN,
-            stands=_STANDS,
+            unchanged=_UNCHANGED,
             chosen=self._chosen(),
-            among=_ALL if members is None else _IS_MEMBER,
-            elsewhere=_IS_RECONCILED if reconciled else _NONE,
+            of_members=_TRUE if members is None else _IS_MEMBER,
+            reconstructed=_IS_RECONCILED if reconciled else _FALSE,
         )
-        counted = self._counted(
-            query,
-            _columns(members or ())
-            | {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
-            | {
-                "reconciled_orgs": [org_id for org_id, _ in reconciled],
-                "reconciled_ids": [id_ for _, id_ in reconciled],
-            },
-        )
-        return [*counted, *reconciled.values()]
+        parameters = {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
+        return [
+            *self._counted(
+                query,
+                parameters
+                | _MEMBERS.parameters(members or ())
+                | _RECONCILED.parameters(reconciled),
+            ),
+            *reconciled.values(),
+        ]
 
-    def _reconciled_agents(self, members: Collection[Key] | None) -> dict[Key, Row]:
-        """The agents whose stored intervals may not be what their view at ``at`` shows.
+    def _reconciled_agents(self, members: Collection[Key] | None) -> dict[Key, Counts]:
+        """Counts of agents whose stored intervals may differ from their view at ``at``.
 
         They have a reconciled event within the tolerance before ``at``. A webhook after ``at`` may
-        restate it: then the stored intervals go by the webhook, though at ``at`` only the
+        restate it. Then the stored intervals go by the webhook, though at ``at`` only the
         reconciled event had happened.
         """
         if self._as_of.at is None:
             return {}
-        among = None if members is None else {*members}
-        condition = sql.SQL("NOT {} AND (v.org_id, v.id) IN {}").format(_STANDS, _RECONCILED_AGENTS)
+        condition = sql.SQL("NOT {} AND {}").format(_UNCHANGED, _HAS_RECONCILED_EVENT)
         return {
-            key: self._agent(key, recalled)
-            for some in self._recalled(AGENTS, condition)
-            for key, recalled in some.items()
-            if among is None or key in among
+            key: self._agent(key, agent)
+            for agents in self._reconstructed(AGENTS, condition)
+            for key, agent in agents.items()
+            if members is None or key in members
         }
 
-    def _agent(self, key: Key, recalled: Recalled[AgentState]) -> Row:
-        """One agent, counted from its intervals as of both times."""
-        start, now, last = self._parameters["start"], self._as_of.now, recalled.state.last_event
-        intervals = intervals_known(
-            self._cur, AGENTS, key, self._as_of, recalled, first=start + 1, limit=ENDLESS
-        )
+    def _agent(self, key: Key, agent: Reconstructed[AgentState]) -> Counts:
+        """Counts of one agent, from its intervals as of both times."""
+        start, now = self._start, self._as_of.now
+        intervals = intervals_as_of(self._cur, AGENTS, key, self._as_of, agent, first=start + 1)
         spent: Counter[str] = Counter()
-        for interval, end in zip(
-            intervals, [*(it.start for it in intervals[1:]), now], strict=True
-        ):
+        ends = [*(it.start for it in intervals[1:]), now]
+        for interval, end in zip(intervals, ends, strict=True):
             spent[interval.display.status] += max(0, min(end, now) - max(interval.start, start))
         at_work, ready = sum(spent[status] for status in BUSY_STATUSES), spent[READY_STATUS]
+        last = agent.state.last_event
         return {
             "status": intervals[-1].display.status,
             "last_event_type": last.type if last else "",
@@ -196,141 +209,144 @@ class _Floor:
         members: Collection[Key] | None,
         facets: Mapping[str, Sequence[str]],
         service_level_ms: int,
-    ) -> Sequence[Row]:
-        """Tasks by status, and what the figures count of them."""
-        fitting, values = with_facets(facets)
-        query = sql.SQL(_TASKS).format(
+    ) -> Sequence[Counts]:
+        """Tasks by status, and what metrics count of them."""
+        conditions, parameters = with_facets(facets)
+        query = sql.SQL(_COUNT_TASKS).format(
             kpi_facts=_KPI_FACTS,
-            stands=_STANDS,
-            chosen=sql.SQL(" AND ").join([self._chosen(), MAY_BE_OPEN, *fitting]),
-            among=_ALL if members is None else _HAS_MEMBER,
+            unchanged=_UNCHANGED,
+            chosen=sql.SQL(" AND ").join([self._chosen(), MAY_BE_OPEN, *conditions]),
+            of_members=_TRUE if members is None else _HAS_MEMBER,
+            changed_tasks=_CHANGED_TASKS.unnest("c"),
         )
-        others = [*self._others(members, facets)]
+        changed = self._changed_tasks(members, facets)
         return self._counted(
             query,
-            {**_columns(members or ()), **values}
+            parameters
             | {"service_level": service_level_ms}
-            | {name: [row[name] for row in others] for name in _OTHERS},
+            | _MEMBERS.parameters(members or ())
+            | _CHANGED_TASKS.parameters(changed),
         )
 
-    def _others(
+    def _changed_tasks(
         self, members: Collection[Key] | None, facets: Mapping[str, Sequence[str]]
-    ) -> Iterator[Row]:
-        """The tasks that do not stand as they were, as they were."""
-        changed = sql.SQL("{} AND NOT {}").format(MAY_BE_OPEN, _STANDS)
-        among = None if members is None else {*members}
-        for recalled in self._recalled(TASKS, changed):
-            for key, it in recalled.items():
-                of_members = among is None or not among.isdisjoint(
-                    (key[0], agent) for agent in it.state.participants
+    ) -> Iterator[Sequence[Any]]:
+        """The tasks to which something came since, as they were: rows of ``_CHANGED_TASKS``."""
+        condition = sql.SQL("{} AND NOT {}").format(MAY_BE_OPEN, _UNCHANGED)
+        for tasks in self._reconstructed(TASKS, condition):
+            for key, task in tasks.items():
+                of_members = members is None or any(
+                    (key[0], agent) in members for agent in task.state.participants
                 )
-                if of_members and fits(TASKS, it.state, facets):
-                    yield _other(it.state)
+                if of_members and matches_facets(TASKS, task.state, facets):
+                    yield _task_row(task.state)
 
-    def _recalled(self, table: Table[S], condition: sql.Composable) -> Iterator[Any]:
-        """Subjects of the scope, some at a time."""
+    def _reconstructed(
+        self, table: Table[S], condition: sql.Composable
+    ) -> Iterator[dict[Key, Reconstructed[S]]]:
+        """The scope's subjects that fulfil a condition, some at a time."""
         query = sql.SQL("SELECT org_id, id FROM {} AS v WHERE {} AND {}").format(
             sql.Identifier(table.name), self._chosen(), condition
         )
         keys = self._cur.execute(query, self._parameters).fetchall()
-        for begin in range(0, len(keys), RECALLED_TOGETHER):
-            some = keys[begin : begin + RECALLED_TOGETHER]
-            yield recall(self._cur, self._store, table, some, self._as_of)
+        for begin in range(0, len(keys), RECONSTRUCTED_TOGETHER):
+            some = keys[begin : begin + RECONSTRUCTED_TOGETHER]
+            yield reconstruct(self._cur, self._store, table, some, self._as_of)
 
     def _chosen(self) -> sql.Composable:
         return sql.SQL("{} AND {}").format(self._scope.organisations(), EXISTED)
 
-    def _counted(self, query: sql.Composed, parameters: dict[str, Any]) -> Sequence[Row]:
+    def _counted(self, query: sql.Composed, parameters: dict[str, Any]) -> Sequence[Counts]:
         cur = self._cur.connection.cursor(row_factory=dict_row)
         return cur.execute(query, self._parameters | parameters).fetchall()
 
 
-def _other(state: TaskState) -> Row:
+def _task_row(state: TaskState) -> Sequence[Any]:
     last = state.last_event
-    return {
-        "others": kpi_facts_to_array(kpi_facts(state)),
-        "other_status": state.status(),
-        "other_open": state.is_open(),
-        "other_event_type": last.type if last else "",
-        "other_event_time": last.time if last else 0,
-    }
+    return (
+        kpi_facts_to_array(kpi_facts(state)),
+        last.type if last else "",
+        last.time if last else 0,
+        state.status(),
+        state.is_open(),
+    )
 
 
-def _columns(members: Collection[Key]) -> dict[str, list[str]]:
-    return {
-        "member_orgs": [org_id for org_id, _ in members],
-        "member_ids": [id_ for _, id_ in members],
-    }
-
-
-def _totals(rows: Sequence[Row]) -> Counter[str]:
+def _totals(counts: Sequence[Counts]) -> Counter[str]:
     totals: Counter[str] = Counter()
-    for row in rows:
+    for row in counts:
         totals.update({name: row[name] or 0 for name in ALL_TOTALS if name in row})
     return totals
 
 
-def _agents(rows: Sequence[Row]) -> AgentsShape:
-    by_status = _by_status(rows)
+def _agents(counts: Sequence[Counts]) -> AgentsShape:
+    by_status = _by_status(counts)
     total = sum(by_status.values())
     return AgentsShape(
         total=total, logged_in=total - by_status.get(LOGGED_OUT, 0), by_status=by_status
     )
 
 
-def _tasks(rows: Sequence[Row], moment: int) -> TasksShape:
-    since = [row["waits_since"] for row in rows if row["waits_since"] is not None]
+def _tasks(counts: Sequence[Counts], now: int) -> TasksShape:
+    waits_since = [row["waits_since"] for row in counts if row["waits_since"] is not None]
     return TasksShape(
-        open=sum(row["open"] for row in rows),
-        waiting=sum(row["waiting"] for row in rows),
-        by_status=_by_status(rows),
-        longest_wait_ms=max(0, moment - min(since)) if since else None,
+        open=sum(row["open"] for row in counts),
+        waiting=sum(row["waiting"] for row in counts),
+        by_status=_by_status(counts),
+        longest_wait_ms=max(0, now - min(waits_since)) if waits_since else None,
     )
 
 
-def _by_status(rows: Sequence[Row]) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for row in rows:
-        found[row["status"]] += row["total"]
-    return dict(sorted(found.items()))
+def _by_status(counts: Sequence[Counts]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for row in counts:
+        totals[row["status"]] += row["total"]
+    return dict(sorted(totals.items()))
 
 
-_OTHERS = ("others", "other_status", "other_open", "other_event_type", "other_event_time")
+_TRUE, _FALSE = sql.SQL("TRUE"), sql.SQL("FALSE")
 _KPI_FACTS = sql.SQL(", ").join(
     sql.SQL("kpi_facts[{}] AS {}").format(number, sql.Identifier(field.name))
     for number, field in enumerate(fields(KpiFacts), start=1)
 )
-# Qualified: within a subquery of the log, `position` alone would be that of an event.
-_STANDS = sql.SQL("(v.position <= %(known_position)s AND v.last_event_time <= %(upto)s)")
-_ALL, _NONE = sql.SQL("TRUE"), sql.SQL("FALSE")
-_MEMBERS = sql.SQL("(SELECT * FROM unnest(%(member_orgs)s::text[], %(member_ids)s::text[]))")
-_IS_MEMBER = sql.SQL("(v.org_id, v.id) IN {}").format(_MEMBERS)
-_RECONCILED_AGENTS = sql.SQL("""(
+# All of the subject was known and had happened, so its rows are right as of both times. Qualified:
+# within a subquery of the log, `position` alone would be that of an event.
+_UNCHANGED = sql.SQL("(v.position <= %(known_position)s AND v.last_event_time <= %(upto)s)")
+_HAS_RECONCILED_EVENT = sql.SQL("""(v.org_id, v.id) IN (
     SELECT org_id, agent_id FROM log
     WHERE time > %(upto)s - {tolerance} AND time <= %(upto)s AND position <= %(known_position)s
-        AND origin = {origin} AND agent_bucket IS NOT NULL
-)""").format(tolerance=RECONCILIATION_TOLERANCE_MS, origin=Origin.RECONCILIATION.value)
-_IS_RECONCILED = sql.SQL(
-    "(v.org_id, v.id) IN"
-    " (SELECT * FROM unnest(%(reconciled_orgs)s::text[], %(reconciled_ids)s::text[]))"
+        AND origin = {reconciliation} AND agent_bucket IS NOT NULL
+)""").format(tolerance=RECONCILIATION_TOLERANCE_MS, reconciliation=Origin.RECONCILIATION.value)
+_MEMBERS = Columns({"member_org": "text", "member_id": "text"})
+_RECONCILED = Columns({"reconciled_org": "text", "reconciled_id": "text"})
+_CHANGED_TASKS = Columns(
+    {
+        "kpi_facts": "text",
+        "last_event_type": "text",
+        "last_event_time": "bigint",
+        "status": "text",
+        "is_open": "boolean",
+    }
 )
+_IS_MEMBER = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
+_IS_RECONCILED = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_RECONCILED.unnest("r"))
 # In the list of a SELECT the members are hashed once.
 _HAS_MEMBER = sql.SQL(
-    "(SELECT bool_or((v.org_id, a.id) IN {})"
+    "(SELECT bool_or((v.org_id, a.id) IN (SELECT * FROM {}))"
     " FROM jsonb_array_elements_text(v.facets->'agentId') AS a(id))"
-).format(_MEMBERS)
+).format(_MEMBERS.unnest("m"))
 
 # Of each agent the intervals from the one in force when the window began, each up to the next.
-_AGENTS = """
+_COUNT_AGENTS = """
     SELECT status, last.type AS last_event_type, count(*) AS total,
         sum(at_work)::bigint AS at_work_ms, sum(ready)::bigint AS ready_ms,
         count(*) FILTER (WHERE at_work + ready > 0) AS agents,
         max(last.time) FILTER (WHERE at_work + ready > 0) AS agents_newest
     FROM agents AS v CROSS JOIN LATERAL (
-        SELECT v.last_event_type AS type, v.last_event_time AS time WHERE {stands}
+        SELECT v.last_event_type AS type, v.last_event_time AS time WHERE {unchanged}
         UNION ALL (
             SELECT type, time FROM log AS e
-            WHERE NOT {stands} AND e.org_id = v.org_id AND e.agent_id = v.id
+            WHERE NOT {unchanged} AND e.org_id = v.org_id AND e.agent_id = v.id
                 AND e.agent_bucket IS NOT NULL AND e.position <= %(known_position)s
                 AND e.time <= least(%(upto)s, %(recorded)s + v.max_clock_lead_ms)
             ORDER BY time DESC LIMIT 1
@@ -355,12 +371,12 @@ _AGENTS = """
             ) AS i
         ) AS i
     ) AS own
-    WHERE status IS NOT NULL AND {chosen} AND {among} AND NOT {elsewhere}
+    WHERE status IS NOT NULL AND {chosen} AND {of_members} AND NOT {reconstructed}
     GROUP BY status, last.type
 """
 
-# Those that stand as they were, as they are stored, and the others as they were recalled.
-_TASKS = """
+# The unchanged tasks as they are stored, and the changed ones as they were reconstructed.
+_COUNT_TASKS = """
     WITH facts AS (
         SELECT kpi_facts, last_event_type, last_event_time, shown->'status'->>0 AS status,
             shown @> '{{"open": ["true"]}}' AS is_open
@@ -368,14 +384,11 @@ _TASKS = """
         CROSS JOIN LATERAL (
             SELECT CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END AS shown
         ) AS s
-        WHERE {stands} AND {chosen} AND {among}
+        WHERE {unchanged} AND {chosen} AND {of_members}
         UNION ALL
         SELECT kpi_facts::bigint[], last_event_type, last_event_time, status, is_open
-        FROM unnest(
-            %(others)s::text[], %(other_event_type)s::text[], %(other_event_time)s::bigint[],
-            %(other_status)s::text[], %(other_open)s::boolean[]
-        ) AS o(kpi_facts, last_event_type, last_event_time, status, is_open)
-    ), told AS (
+        FROM {changed_tasks}
+    ), named AS (
         SELECT last_event_type, last_event_time, status, is_open, {kpi_facts} FROM facts
     ), counted AS (
         SELECT *,
@@ -383,7 +396,7 @@ _TASKS = """
             abandoned > %(start)s AND abandoned <= %(now)s AS is_abandoned,
             handled > %(start)s AND handled <= %(now)s AS is_handled,
             offered > %(start)s AND offered <= %(now)s AS is_offered
-        FROM told WHERE is_open OR last_event_time > %(start)s OR over > %(start)s
+        FROM named WHERE is_open OR last_event_time > %(start)s OR over > %(start)s
     )
     SELECT status, last_event_type, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
         count(waits_since) AS waiting, min(waits_since) AS waits_since,

@@ -1,4 +1,4 @@
-"""The past: single views, lists and histories as of two times; now is one of them."""
+"""Views as of two times: one subject, lists and histories. A question about now is one of them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,38 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
-from projector.query.as_of.reconstruct import AsOf, Recalled, intervals_known, recall, teams
-from projector.query.conditions import EXISTED, MAY_BE_OPEN, among_ids, fits, period_parameters
+from projector.query.as_of.reconstruct import (
+    AsOf,
+    Reconstructed,
+    intervals_as_of,
+    reconstruct,
+    teams_as_of,
+)
+from projector.query.conditions import (
+    EXISTED,
+    MAY_BE_OPEN,
+    among_ids,
+    matches_facets,
+    period_parameters,
+)
 from projector.query.current_views import Selection, Views
 from projector.query.scope import Scope, names
 
-MANY, RECALLED_FOR_A_PAGE = 500, 5_000  # subjects: at a time where few fit, and at most
+CANDIDATES_TOGETHER = 500  # subjects that are reconstructed at a time, where few match
+CANDIDATES_PER_PAGE = 5_000  # about as many at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One subject, its view, and whether the caller's teams take part in it."""
+class FoundSubject:
+    """One subject with its view, and whether the caller's teams take part in it."""
 
     org_id: str
     view: BaseModel
     in_scope: bool
 
 
-class Past:
-    """Questions as of two times; each answers from one database snapshot."""
+class AsOfViews:
+    """Reads views as of two times; each answer is from one database snapshot."""
 
     def __init__(
         self,
@@ -52,13 +65,16 @@ class Past:
         self._views = views
         self._clock = clock
 
-    def as_of(self, at: int | None, known_at: int | None) -> AsOf:
-        """The times of a question: null ``at`` leaves out nothing, null ``known_at`` is now."""
+    def resolve(self, at: int | None, known_at: int | None) -> AsOf:
+        """Two times (epoch ms) as an ``AsOf``.
+
+        Null ``at``: all that happened counts. Null ``known_at``: all that is known now.
+        """
         known_time = self._clock() if known_at is None else known_at
         now = known_time if at is None else at
         if at is None and known_at is None:
             return AsOf(now=now, known_time=known_time)
-        # Without ``known_at`` what all partitions have folded, so that one position holds for the floor.
+        # Without ``known_at`` it is the position up to which all partitions have folded.
         folded = self._views.position() if known_at is None else None
         position = self._store.position_at(known_time) if folded is None else folded
         return AsOf(
@@ -69,51 +85,53 @@ class Past:
             known_time=known_time,
         )
 
-    def find(self, table: Table[S], scope: Scope, id_: str, as_of: AsOf) -> Sequence[Found]:
+    def find(self, table: Table[S], scope: Scope, id_: str, as_of: AsOf) -> Sequence[FoundSubject]:
         """The subject of this id in each organisation that had it."""
         query = sql.SQL(
             "SELECT org_id, id FROM {} AS v WHERE id = ANY(%(ids)s) AND {} ORDER BY org_id"
         ).format(sql.Identifier(table.name), scope.organisations())
         with consistent_read(self._pool) as cur:
             keys = cur.execute(query, scope.parameters | {"ids": names([id_])}).fetchall()
-            recalled = recall(cur, self._store, table, keys, as_of)
-            seen = self._in_scope(cur, table, scope, recalled, as_of)
+            subjects = reconstruct(cur, self._store, table, keys, as_of)
+            in_scope = self._in_scope(cur, table, scope, subjects, as_of)
         return [
-            Found(
+            FoundSubject(
                 org_id=key[0],
-                view=self._view(table, key, recalled[key].state, as_of),
-                in_scope=key in seen,
+                view=self._view(table, key, subjects[key].state, as_of),
+                in_scope=key in in_scope,
             )
             for key in keys
-            if key in recalled
+            if key in subjects
         ]
 
     def list(
         self, table: Table[S], scope: Scope, selection: Selection, as_of: AsOf
     ) -> tuple[Sequence[BaseModel], Key | None]:
-        """The views selected, and the place to go on from, null at the end.
+        """The selected views, and the key after which to go on, null at the end.
 
-        A page may have less than what was asked for, and yet a place to go on from: where few fit,
-        only so many subjects are recalled for it.
+        A page that has less than ``limit`` views may still have such a key. Where few subjects
+        match, only so many are reconstructed for one page.
         """
-        found: list[BaseModel] = []
-        examined, last = 0, selection.after
+        views: list[BaseModel] = []
+        examined, last_key = 0, selection.after
         with consistent_read(self._pool) as cur:
             for keys in _candidates(cur, table, scope, selection, as_of):
-                if keys and examined >= RECALLED_FOR_A_PAGE:
-                    return found, last
-                recalled = recall(cur, self._store, table, keys, as_of)
-                seen = self._in_scope(cur, table, scope, recalled, as_of)
+                if keys and examined >= CANDIDATES_PER_PAGE:
+                    return views, last_key
+                subjects = reconstruct(cur, self._store, table, keys, as_of)
+                in_scope = self._in_scope(cur, table, scope, subjects, as_of)
                 for key in keys:
-                    if key in seen and fits(table, recalled[key].state, selection.facets):
-                        if len(found) == selection.limit:
-                            return found, last
-                        found.append(self._view(table, key, recalled[key].state, as_of))
-                    last = key
+                    if key in in_scope and matches_facets(
+                        table, subjects[key].state, selection.facets
+                    ):
+                        if len(views) == selection.limit:
+                            return views, last_key
+                        views.append(self._view(table, key, subjects[key].state, as_of))
+                    last_key = key
                 examined += len(keys)
-        return found, None
+        return views, None
 
-    def history(  # noqa: PLR0913 - a window and a place to go on from
+    def history(  # noqa: PLR0913 - a window, and where to go on
         self,
         table: Table[S],
         key: Key,
@@ -124,20 +142,26 @@ class Past:
         after: int | None,
         limit: int,
     ) -> tuple[Sequence[TaskInterval], int | None]:
-        """Intervals that overlap ``[start, end)``, oldest first, uncut; and where to go on."""
+        """Intervals that overlap ``[start, end)`` (epoch ms), oldest first, and where to go on.
+
+        Intervals are not cut to the window. ``after`` is the start of the last interval of the page
+        before; the second value is the next such start, null at the end.
+        """
         first = start if after is None else after + 1
         with consistent_read(self._pool) as cur:
-            recalled = recall(cur, self._store, table, [key], as_of)
-            known = intervals_known(
-                cur, table, key, as_of, recalled[key], first=first, limit=limit + 3
+            subject = reconstruct(cur, self._store, table, [key], as_of)[key]
+            # Three more than a page: the one before it, the one that shows that there is a next
+            # page, and the one at whose start that one ends.
+            intervals = intervals_as_of(
+                cur, table, key, as_of, subject, first=first, limit=limit + 3
             )
-        wanted = [
+        rows = [
             row
-            for row in interval_rows(table.interval, known)
+            for row in interval_rows(table.interval, intervals)
             if _overlaps(row, start, end) and (after is None or row.from_ > after)
         ]
-        page = wanted[:limit]
-        return page, page[-1].from_ if len(wanted) > len(page) else None
+        page = rows[:limit]
+        return page, page[-1].from_ if len(rows) > len(page) else None
 
     def _view(self, table: Table[S], key: Key, state: S, as_of: AsOf) -> BaseModel:
         return table.view(
@@ -149,20 +173,20 @@ class Past:
         cur: Cursor[TupleRow],
         table: Table[S],
         scope: Scope,
-        recalled: Mapping[Key, Recalled[S]],
+        subjects: Mapping[Key, Reconstructed[S]],
         as_of: AsOf,
     ) -> set[Key]:
-        """Those of which the caller's teams are a part, as of the same times."""
+        """The subjects in which the caller's teams take part, as of the same two times."""
         if scope.team_ids is None:
-            return {*recalled}
-        of_teams = teams(cur, self._store, table, recalled, as_of)
-        return {key for key, its in of_teams.items() if scope.covers(key[0], its)}
+            return {*subjects}
+        teams = teams_as_of(cur, self._store, table, subjects, as_of)
+        return {key for key, its in teams.items() if scope.covers(key[0], its)}
 
 
 def _candidates(
     cur: Cursor[TupleRow], table: Table[S], scope: Scope, selection: Selection, as_of: AsOf
 ) -> Iterator[Sequence[Key]]:
-    """Keys of subjects that may be among the views selected, in order, ever more at a time."""
+    """Keys of subjects that may match, in order: first about a page, then more at a time."""
     size = selection.limit + 1
     while True:
         query, parameters = _candidates_query(table, scope, selection, as_of)
@@ -170,7 +194,7 @@ def _candidates(
         yield keys
         if len(keys) < size:
             return
-        selection, size = replace(selection, after=keys[-1]), max(size, MANY)
+        selection, size = replace(selection, after=keys[-1]), max(size, CANDIDATES_TOGETHER)
 
 
 def _candidates_query(

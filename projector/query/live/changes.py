@@ -20,7 +20,7 @@ from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import TABLES, Table
 from projector.query.audit.ledgers import correction_row
-from projector.query.current_views import current
+from projector.query.current_views import current_state
 from projector.query.scope import Scope, teams_of
 
 CHANGES_READ = 500  # about as many are read, and told, at a time
@@ -106,7 +106,7 @@ class Changes:
 
     def _change(self, table: Table[Any], row: TupleRow, now: int) -> Change:
         position, partition, org_id, id_, text, counters, teams, *ledger = row
-        state = current(table, text, counters, now)
+        state = current_state(table, text, counters, now)
         view = table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
         model = correction_row(tuple(ledger)) if ledger else view
         facets = {f"{table.subject}Id": [id_], **table.facets(state)}
