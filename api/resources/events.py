@@ -27,7 +27,7 @@ from projector.contract.base import Shape
 from projector.contract.events import EventRow, EventWithBody, LogEvent
 from projector.domain.events import Origin
 from projector.infrastructure.settings import Role, Token
-from projector.query.audit.event_log import LogQuestion
+from projector.query.audit.event_log import EventLogQuery
 
 blueprint = Blueprint("events", __name__)
 
@@ -87,7 +87,7 @@ def _export(query: FilterQuery, token: Token) -> exports.Export:
     return exports.Export(
         name="events",
         model=EventWithBody if question.with_body else EventRow,
-        rows=service().log.rows(question),
+        rows=service().log_search.rows(question),
         query=query,
         recorded_to=recorded_to,
         position=position,
@@ -111,7 +111,7 @@ def list_events(query: LogQuery, token: Token) -> LogList:
     else:  # later pages are as of the first page's position
         position, recorded_to, time, row_position = query.cursor
         question = _question(query, token, position, (time, row_position))
-    rows, last_key = service().log.page(question, query.limit)
+    rows, last_key = service().log_search.page(question, query.limit)
     fields = list_fields(rows, last_key and (position, recorded_to, *last_key))
     meta = LogMeta(**fields["meta"].model_dump(), position=position, recorded_to=recorded_to)
     return LogList.model_construct(meta=meta, data=rows)
@@ -149,7 +149,7 @@ def digest(query: FilterQuery, token: Token) -> Digest:
     query=OrganisationQuery,
 )
 def find_event(query: OrganisationQuery, token: Token, position: int) -> LogEvent:
-    event = service().log.find(scope_of(token, query.org_id), position)
+    event = service().log_search.find(scope_of(token, query.org_id), position)
     if event is None:
         raise Problem(404, f"The log has no event at position {position} that the token may see.")
     return event
@@ -168,9 +168,9 @@ def _as_of(query: FilterQuery) -> tuple[int, int]:
 
 def _question(
     query: FilterQuery, token: Token, position: int, after: tuple[int, int] | None = None
-) -> LogQuestion:
+) -> EventLogQuery:
     first_time = query.recorded_from
-    return LogQuestion(
+    return EventLogQuery(
         scope=scope_of(token, query.org_id),
         position=position,
         after_position=service().store.position_at(first_time - 1) if first_time else 0,

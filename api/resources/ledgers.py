@@ -23,13 +23,13 @@ from api.service import service
 from projector.contract.base import Shape
 from projector.contract.ledgers import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
 from projector.infrastructure.settings import Role, Token
-from projector.query.audit.ledgers import LedgerQuestion, Place
+from projector.query.audit.ledgers import LedgerKey, LedgerSelection
 from projector.query.scope import Scope
 
 blueprint = Blueprint("ledgers", __name__)
 EXPORT_PAGE_ROWS = 1_000
 
-ReadPage = Callable[[Scope, LedgerQuestion], tuple[Sequence[Shape], Place | None]]
+ReadPage = Callable[[Scope, LedgerSelection], tuple[Sequence[Shape], LedgerKey | None]]
 
 
 class LedgerQuery(OrganisationQuery):
@@ -122,15 +122,15 @@ class LedgerResource:
         return getattr(service().ledgers, self.name)  # type: ignore[no-any-return]
 
 
-def _all_rows(read_page: ReadPage, scope: Scope, question: LedgerQuestion) -> Iterator[Shape]:
-    last_key: Place | None = ()
+def _all_rows(read_page: ReadPage, scope: Scope, question: LedgerSelection) -> Iterator[Shape]:
+    last_key: LedgerKey | None = ()
     while last_key is not None:
         rows, last_key = read_page(scope, replace(question, after=last_key or None))
         yield from rows
 
 
-def _question(query: LedgerQuery, *, limit: int) -> LedgerQuestion:
-    return LedgerQuestion(
+def _question(query: LedgerQuery, *, limit: int) -> LedgerSelection:
+    return LedgerSelection(
         agent_ids=query.agent_id,
         task_ids=query.task_id,
         start=query.from_,

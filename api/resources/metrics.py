@@ -12,7 +12,7 @@ from pydantic import RootModel
 
 from api.http.routing import Route
 from api.service import service
-from projector.query.status import StatusShape
+from projector.contract.status import StatusShape
 
 blueprint = Blueprint("metrics", __name__)
 

@@ -6,8 +6,8 @@ from flask import Blueprint
 
 from api.http.routing import Route
 from api.service import service
+from projector.contract.status import StatusShape
 from projector.infrastructure.settings import Role, Token
-from projector.query.status import StatusShape
 
 blueprint = Blueprint("status", __name__)
 

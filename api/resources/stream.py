@@ -20,7 +20,7 @@ from projector.contract.ledgers import CorrectionRow
 from projector.contract.views import AgentView, TaskView
 from projector.infrastructure.settings import Role, Token
 from projector.query.live.changes import Interest
-from projector.query.live.streams import Feed, Told, TooManyStreams
+from projector.query.live.streams import Feed, StreamMessage, TooManyStreams
 
 EVENT_STREAM = "text/event-stream"
 RECONNECT_MS = 1_000  # after this time a client that lost its stream asks for it again
@@ -75,11 +75,11 @@ def _open(feed: Feed, interest: Interest, since: int | None) -> Response:
     return response
 
 
-def _frames(changes: Iterable[Told]) -> Iterator[str]:
+def _frames(changes: Iterable[StreamMessage]) -> Iterator[str]:
     return chain([f"retry: {RECONNECT_MS}\n"], map(_frame, changes))
 
 
-def _frame(item: Told) -> str:
+def _frame(item: StreamMessage) -> str:
     """A change as one server-sent event, or a ping where none came for a while."""
     if item.change is None:
         return f": ping\nid: {item.position}\n\n"

@@ -145,7 +145,7 @@ class SubjectResource:
     def list_events(self, query: EventsQuery, token: Token, **path: str) -> BaseModel:
         id_ = self._id(path)
         subject = self._find(query, token, id_, service().as_of_views.resolve(None, None))
-        rows, last_key = service().log.of_subject(
+        rows, last_key = service().log_search.of_subject(
             self.table,
             subject.org_id,
             id_,

@@ -21,7 +21,7 @@ from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
 from projector.query.as_of.summary import Summaries
 from projector.query.as_of.views import AsOfViews
-from projector.query.audit.event_log import Log
+from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
 from projector.query.live.changes import Changes
@@ -49,7 +49,7 @@ class Service:
     as_of_views: AsOfViews
     explainer: Explainer
     summaries: Summaries
-    log: Log
+    log_search: LogSearch
     ledgers: Ledgers
     feed: Feed
     parking: Parking
@@ -91,7 +91,7 @@ def build_service(
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
         summaries=Summaries(pool, store, delays, service_level_ms=settings.service_level_ms),
-        log=Log(pool, store),
+        log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parking=Parking(pool, store),

@@ -12,10 +12,10 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from psycopg import sql
 
+from projector.contract.status import HeardState
 from projector.infrastructure.clock import HOUR_MS, now_ms
 from projector.infrastructure.database import Pool, StoreUnavailable, translated
 from projector.infrastructure.sql import Columns
@@ -28,7 +28,6 @@ HEARD_WITHIN_MS = 60_000
 EXPECTED_AT_LEAST = 7.0  # if so many independent ones are expected, none comes once in 1,000 times
 MOST_UNKNOWN_SUBSCRIPTIONS = 1_000
 
-HeardState = Literal["heard", "quiet", "no-data", "never"]
 log = logging.getLogger(__name__)
 
 

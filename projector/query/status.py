@@ -1,4 +1,4 @@
-"""What the service knows of itself: how far the projection is, what was refused, what protects."""
+"""The status: how far projections are, what subscriptions bring, and what protects the log."""
 
 from __future__ import annotations
 
@@ -6,71 +6,25 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
+from psycopg import sql
+from psycopg.abc import Query
 from psycopg.rows import DictRow
-from pydantic import Field
 
 from projector import __version__
-from projector.contract.base import Shape
+from projector.contract.status import (
+    HeadShape,
+    LedgersShape,
+    ProjectionShape,
+    StatusShape,
+    SubscriptionShape,
+)
 from projector.domain.events import BUCKETS_PER_PARTITION
-from projector.event_log.delivery_monitor import DeliveryMonitor, HeardState
+from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import SERVICE_ROLE, Pool, translated
 
 READY_WITHIN_SECONDS = 30.0
-
-
-class HeadShape(Shape):
-    position: int
-    recorded_time: int | None
-
-
-class ProjectionShape(Shape):
-    """How far a projection is behind the log."""
-
-    name: str
-    position: int
-    lag_events: int
-    lag_seconds: float
-    stored: int = Field(description="Events of agents and tasks in the log, up to the position.")
-    projected: int = Field(description="Of these, how many were folded.")
-    waiting: int = Field(description="Of these, how many wait for a subject that is parked.")
-    skipped: int = Field(description="Neither folded nor waiting: always 0, else a defect.")
-    skipped_buckets: list[str] = Field(description="Where they are missing.")
-    parked: int = Field(description="Subjects whose next event cannot be folded.")
-
-
-class SubscriptionShape(Shape):
-    """When a subscription was heard last, and what its silence means; null: never."""
-
-    id: str
-    last_heard_time: int | None
-    silent_ms: int | None
-    state: HeardState = Field(
-        description="`heard` within a minute; `quiet`: nothing happens; `no-data`: nothing comes."
-    )
-    expected: float = Field(description="Deliveries to be expected since it was heard last.")
-    vendor_status: str | None = Field(description="`active` or `inactive`, as last asked; or null.")
-
-
-class LedgersShape(Shape):
-    """Sizes: repeated deliveries, conflicting bodies, bodies in quarantine, odd events."""
-
-    duplicates: int
-    conflicts: int
-    quarantine: int
-    corrections: int
-    anomalies: int = Field(description="Without those that the passing of time raised.")
-
-
-class StatusShape(Shape):
-    head: HeadShape
-    projections: list[ProjectionShape]
-    subscriptions: list[SubscriptionShape]
-    ledgers: LedgersShape
-    refused: dict[str, int]
-    log_protected_by: list[str]
-    versions: dict[str, str]
 
 
 class Status:
@@ -90,20 +44,20 @@ class Status:
         self._clock = clock
 
     def read(self) -> StatusShape:
-        """The whole status; StoreUnavailable where the database does not answer."""
+        """The whole status. Raises StoreUnavailable where the database does not answer."""
         head, projections = self._progress()
         return StatusShape(
             head=head,
             projections=projections,
             subscriptions=self._subscriptions(),
-            ledgers=LedgersShape.model_validate(self._one(_LEDGERS)),
+            ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES)),
             refused=dict(self._intake.refused),
             log_protected_by=self._protections(),
             versions=self._versions(),
         )
 
     def unready(self) -> list[str]:
-        """Why the service should get no traffic; empty when it is ready."""
+        """Why the service should get no traffic, a sentence each; empty when it is ready."""
         _, projections = self._progress()
         return [
             f"the projection {projection.name} is {projection.lag_seconds:.0f} s behind the log"
@@ -132,7 +86,10 @@ class Status:
         ]
 
     def warnings(self) -> list[str]:
-        """What does not come though it should; the service can do nothing about it."""
+        """Which subscriptions bring nothing though they should, a sentence each.
+
+        The service itself can do nothing about it.
+        """
         return [
             f"the subscription {it.id} is silent, though {it.expected:.0f} deliveries were expected"
             for it in self._monitor.silences()
@@ -141,7 +98,8 @@ class Status:
 
     def _subscriptions(self) -> list[SubscriptionShape]:
         now = self._clock()
-        told = {row["id"]: row["status"] for row in self._all("SELECT * FROM subscriptions")}
+        rows = self._all("SELECT id, status FROM subscriptions")
+        vendor_status = {row["id"]: row["status"] for row in rows}
         return [
             SubscriptionShape(
                 id=it.id,
@@ -149,15 +107,15 @@ class Status:
                 silent_ms=None if it.last_time is None else now - it.last_time,
                 state=it.state,
                 expected=it.expected,
-                vendor_status=told.get(it.id),
+                vendor_status=vendor_status.get(it.id),
             )
             for it in self._monitor.silences()
         ]
 
     def _protections(self) -> list[str]:
         row = self._one(_PROTECTIONS)
-        found = ["grants"] if row["name"] == SERVICE_ROLE else []
-        return [*found, "trigger"] if row["triggers"] else found
+        grants = ["grants"] if row["name"] == SERVICE_ROLE else []
+        return [*grants, "trigger"] if row["triggers"] else grants
 
     def _versions(self) -> dict[str, str]:
         row = self._one("SHOW server_version")
@@ -168,16 +126,16 @@ class Status:
             "eventsourcing": version("eventsourcing"),
         }
 
-    def _all(self, query: str) -> list[DictRow]:
+    def _all(self, query: Query) -> list[DictRow]:
         with translated(), self._pool.connection() as connection:
-            return list(connection.execute(query.encode()).fetchall())
+            return connection.execute(query).fetchall()
 
-    def _one(self, query: str) -> DictRow:
+    def _one(self, query: Query) -> DictRow:
         return self._all(query)[0]
 
 
 # Positions have no holes, so the event that a projection waits for is the one after its position.
-_PROGRESS = f"""
+_PROGRESS = sql.SQL("""
     WITH head AS (
         SELECT position, recorded_time FROM log
         ORDER BY position DESC LIMIT 1
@@ -185,7 +143,7 @@ _PROGRESS = f"""
         SELECT name, min(position) AS position FROM projections GROUP BY name
     ), waiting AS (
         SELECT p.kind, p.bucket, sum(e.events)::bigint AS events
-        FROM parked p JOIN projections l ON l.partition = p.bucket / {BUCKETS_PER_PARTITION}
+        FROM parked p JOIN projections l ON l.partition = p.bucket / {width}
         CROSS JOIN LATERAL (
             SELECT count(*) AS events FROM log
             WHERE p.kind = 'agents' AND org_id = p.org_id AND agent_id = p.id
@@ -212,8 +170,8 @@ _PROGRESS = f"""
         (SELECT count(*) FROM parked) AS parked
     FROM furthest_behind p JOIN counts c ON c.name = p.name LEFT JOIN head h ON true
     ORDER BY p.name
-"""  # noqa: S608
-_LEDGERS = """
+""").format(width=BUCKETS_PER_PARTITION)
+_LEDGER_SIZES = sql.SQL("""
     SELECT l.*, c.*
     FROM (
         SELECT coalesce(sum(count) FILTER (WHERE ledger = 'duplicates'), 0)::bigint AS duplicates,
@@ -225,10 +183,10 @@ _LEDGERS = """
             coalesce(sum(corrections), 0)::bigint AS corrections
         FROM bucket_counts
     ) AS c
-"""
-_PROTECTIONS = """
+""")
+_PROTECTIONS = sql.SQL("""
     SELECT current_user AS name, EXISTS (
         SELECT FROM pg_trigger
         WHERE tgrelid = 'events'::regclass AND tgname = 'immutable' AND tgenabled = 'O'
     ) AS triggers
-"""
+""")

@@ -1,7 +1,7 @@
-"""The log, queried: which events there are, in either order, as of a position.
+"""Searches of the event log: events by filters, in either order, up to a position.
 
-The rule of this file: up to a position the log never changes, so what is asked as of one is the
-same at any time, however it is divided into pages. It is read in parts, each for itself.
+Rule: up to a position the log never changes. So a search up to it has the same answer at any time,
+however it is divided into pages, and each part may be read from a snapshot of its own.
 """
 
 from __future__ import annotations
@@ -32,19 +32,22 @@ from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
 from projector.webex.webhook import read_event
 
-LogPlace = tuple[int, int]  # time and position of the last row
+LogCursor = tuple[int, int]  # time (epoch ms) and position of the last row
 SUBJECT_COLUMNS: Sequence[SubjectColumn] = ("agent_id", "task_id")
-PART = 1_000  # rows that are read at a time
-EXAMINED_FOR_A_PAGE = 20_000  # rows, where few fit
+ROWS_TOGETHER = 1_000  # that are read at a time
+ROWS_PER_PAGE = 20_000  # that are examined at most, where few match
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogQuestion:
-    """Which events: any of each kind of value, and times in ``[start, end)`` (epoch ms)."""
+class EventLogQuery:
+    """Which events: one of the values of each filter, and times in ``[start, end)`` (epoch ms).
+
+    An empty filter leaves out nothing.
+    """
 
     scope: Scope
-    position: int  # the last one
-    after_position: int = 0  # recorded later than it
+    position: int  # the last one that counts
+    after_position: int = 0  # those up to it do not count
     types: Collection[str] = ()
     origins: Collection[str] = ()
     agent_ids: Collection[str] = ()
@@ -55,58 +58,60 @@ class LogQuestion:
     end: int | None = None
     order: ReadOrder = "created"
     with_body: bool = False
-    after: LogPlace | None = None
+    after: LogCursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A row of the log, and by what its subject's other events are found."""
+class _LogRow:
+    """An event, and the column and id by which its subject's other events are found."""
 
     shape: EventRow
     subject: tuple[SubjectColumn, str] | None
     body: bytes
 
 
-class Log:
-    """Queries over the log; each part of an answer is from one database snapshot."""
+class LogSearch:
+    """Searches the log; each part of an answer is from one database snapshot."""
 
     def __init__(self, pool: Pool, store: EventStore) -> None:
         self._pool = pool
         self._store = store
 
-    def page(self, asked: LogQuestion, limit: int) -> tuple[Sequence[EventRow], LogPlace | None]:
+    def page(self, query: EventLogQuery, limit: int) -> tuple[Sequence[EventRow], LogCursor | None]:
         """Some rows, and where to go on, null at the end.
 
-        Less than ``limit`` and yet a place, where few of those that were examined fit.
+        Where few of the examined rows match, a page may have fewer than ``limit`` rows and yet not
+        be the last one.
         """
-        found: list[EventRow] = []
-        for examined, (rows, place) in enumerate(self._parts(asked, limit + 1), start=1):
-            found += rows
-            if len(found) > limit:
-                last = found[limit - 1]
-                return found[:limit], (last.time, last.position)
-            if place is not None and examined * PART >= EXAMINED_FOR_A_PAGE:
-                return found, place
-        return found, None
+        page: list[EventRow] = []
+        for parts, (rows, cursor) in enumerate(self._parts(query, limit + 1), start=1):
+            page += rows
+            if len(page) > limit:
+                last = page[limit - 1]
+                return page[:limit], (last.time, last.position)
+            if cursor is not None and parts * ROWS_TOGETHER >= ROWS_PER_PAGE:
+                return page, cursor
+        return page, None
 
-    def rows(self, asked: LogQuestion) -> Iterator[EventRow]:
-        """All rows, however many."""
-        for rows, _ in self._parts(asked, PART):
+    def rows(self, query: EventLogQuery) -> Iterator[EventRow]:
+        """All rows, however many; a part of them in memory at a time."""
+        for rows, _ in self._parts(query, ROWS_TOGETHER):
             yield from rows
 
     def find(self, scope: Scope, position: int) -> LogEvent | None:
-        """One event with all that is kept of it."""
-        asked = LogQuestion(
+        """One event with its body, its duplicates and its conflicts; null where there is none."""
+        query = EventLogQuery(
             scope=scope, position=position, after_position=position - 1, with_body=True
         )
         with consistent_read(self._pool) as cur:
-            row = next(iter(_read(cur, asked, 1)), None)
+            row = next(iter(_read(cur, query, 1)), None)
             if row is None:
                 return None
             upto = self._store.head_of(cur)
             (shape,) = self._with_restates(cur, [row], upto)
-            duplicates = cur.execute(_DUPLICATES, (shape.org_id, position)).fetchall()
-            conflicts = cur.execute(_CONFLICTS, (shape.org_id, position)).fetchall()
+            parameters = {"org_id": shape.org_id, "position": position}
+            duplicates = cur.execute(_DUPLICATES_OF_EVENT, parameters).fetchall()
+            conflicts = cur.execute(_CONFLICTS_OF_EVENT, parameters).fetchall()
         return LogEvent(
             **shape.model_dump(exclude={"body"}),
             body=row.body,
@@ -116,7 +121,7 @@ class Log:
             conflicts=[_conflict(*conflict) for conflict in conflicts],
         )
 
-    def of_subject(  # noqa: PLR0913 - a subject, and a place in one of two orders
+    def of_subject(  # noqa: PLR0913 - a subject, and a part of its events
         self,
         table: Table[S],
         org_id: str,
@@ -128,40 +133,45 @@ class Log:
     ) -> tuple[Sequence[EventRow], int | None]:
         """A subject's events after a position (0: from the beginning), and where to go on."""
         with consistent_read(self._pool) as cur:
-            near = self._store.part_of_subject(
+            recorded = self._store.part_of_subject(
                 cur, table.column, org_id, id_, order=order, after=after, limit=limit + 1
             )
-        repeats = restatements(near)
+        # Beside the part these are events that may state the same facts as one of it.
+        repeats = restatements(recorded)
         if order == "recorded":
-            near.sort(key=lambda recorded: recorded.position)
-            found = [recorded for recorded in near if recorded.position > after]
+            recorded.sort(key=lambda it: it.position)
+            part = [it for it in recorded if it.position > after]
         else:
-            found = near[_place_after(near, after) :]
-        page = found[:limit]
-        rows = [event_row(recorded, repeats.get(recorded.position)) for recorded in page]
-        return rows, rows[-1].position if len(found) > limit else None
+            part = recorded[_index_after(recorded, after) :]
+        page = part[:limit]
+        rows = [event_row(it, repeats.get(it.position)) for it in page]
+        return rows, rows[-1].position if len(part) > limit else None
 
     def _parts(
-        self, asked: LogQuestion, size: int
-    ) -> Iterator[tuple[Sequence[EventRow], LogPlace | None]]:
-        """What fits of some rows at a time, and where to go on, null at the end."""
-        if asked.team_ids or asked.queue_ids:
-            size = PART
+        self, query: EventLogQuery, size: int
+    ) -> Iterator[tuple[Sequence[EventRow], LogCursor | None]]:
+        """The rows that match, of ``size`` examined ones at a time, and where to go on."""
+        if query.team_ids or query.queue_ids:
+            size = ROWS_TOGETHER
         while True:
             with consistent_read(self._pool) as cur:
-                read = _read(cur, asked, size)
-                fitting = [row for row in read if _names(row.body, asked)]
-                rows = self._with_restates(cur, fitting, asked.position)
-            place = (read[-1].shape.time, read[-1].shape.position) if len(read) == size else None
-            yield rows, place
-            if place is None:
+                examined = _read(cur, query, size)
+                matching = [row for row in examined if _body_matches(row.body, query)]
+                rows = self._with_restates(cur, matching, query.position)
+            if len(examined) < size:
+                yield rows, None
                 return
-            asked = replace(asked, after=place)
+            last = examined[-1].shape
+            query = replace(query, after=(last.time, last.position))
+            yield rows, query.after
 
     def _with_restates(
-        self, cur: Cursor[TupleRow], rows: Sequence[_Row], upto: int
+        self, cur: Cursor[TupleRow], rows: Sequence[_LogRow], upto: int
     ) -> list[EventRow]:
-        """Each with the position of the event whose fact it repeats, among all up to a position."""
+        """The rows, each with the position of the event that it restates, if it restates one.
+
+        Events up to the position ``upto`` count.
+        """
         repeats: dict[int, int] = {}
         for column in SUBJECT_COLUMNS:
             subjects = {
@@ -169,11 +179,11 @@ class Log:
                 for row in rows
                 if row.subject and row.subject[0] == column
             }
-            for time, near in self._store.around(
+            for time, around in self._store.around(
                 cur, column, sorted(subjects), known_position=upto
             ):
-                at = {recorded.position for recorded in near if recorded.time == time}
-                repeats |= {it: of for it, of in restatements(near).items() if it in at}
+                same_time = {it.position for it in around if it.time == time}
+                repeats |= {it: of for it, of in restatements(around).items() if it in same_time}
         return [
             row.shape.model_copy(update={"restates": repeats[row.shape.position]})
             if row.shape.position in repeats
@@ -182,65 +192,67 @@ class Log:
         ]
 
 
-def _read(cur: Cursor[TupleRow], asked: LogQuestion, size: int) -> list[_Row]:
-    """The next rows, whatever the body says."""
-    with_body = asked.with_body or asked.team_ids or asked.queue_ids
-    conditions, parameters = _conditions(asked)
-    order = "time, position" if asked.order == "created" else "position"
-    query = sql.SQL(_ROWS).format(
+def _read(cur: Cursor[TupleRow], query: EventLogQuery, size: int) -> list[_LogRow]:
+    """The next rows, before those are left out whose body does not match."""
+    with_body = query.with_body or query.team_ids or query.queue_ids
+    conditions, parameters = _log_conditions(query)
+    order = "time, position" if query.order == "created" else "position"
+    statement = sql.SQL(_ROWS).format(
         body=sql.SQL("body" if with_body else "''::bytea"),
         conditions=sql.SQL(" AND ").join(conditions),
         order=sql.SQL(order),
     )
-    rows = cur.execute(query, parameters | {"size": size}).fetchall()
-    return [_row(row, EventWithBody if asked.with_body else EventRow) for row in rows]
+    rows = cur.execute(statement, parameters | {"size": size}).fetchall()
+    return [_row(row, EventWithBody if query.with_body else EventRow) for row in rows]
 
 
-def _conditions(asked: LogQuestion) -> tuple[list[sql.Composable], dict[str, Any]]:
-    scope = asked.scope
+def _log_conditions(query: EventLogQuery) -> tuple[list[sql.Composable], dict[str, Any]]:
+    scope = query.scope
     conditions: list[sql.Composable] = [
         sql.SQL("position > %(after_position)s AND position <= %(position)s"),
         scope.organisations(),
         scope.events(),
     ]
-    for column, values in _columns(asked).items():
+    for column, values in _columns(query).items():
         if values:
             conditions.append(sql.SQL(f"{column} = ANY(%({column})s)"))
-    if asked.start:
+    if query.start:
         conditions.append(sql.SQL("time >= %(start)s"))
-    if asked.end is not None:
+    if query.end is not None:
         conditions.append(sql.SQL("time < %(end)s"))
-    time, position = asked.after or (0, 0)
-    if asked.after is not None and asked.order == "created":
-        conditions.append(sql.SQL("(time, position) > (%(time)s, %(place)s)"))
-    elif asked.after is not None:
-        conditions.append(sql.SQL("position > %(place)s"))
+    time, position = query.after or (0, 0)
+    if query.after is not None and query.order == "created":
+        conditions.append(sql.SQL("(time, position) > (%(last_time)s, %(last_position)s)"))
+    elif query.after is not None:
+        conditions.append(sql.SQL("position > %(last_position)s"))
     return conditions, scope.parameters | {
-        **{column: names(values) for column, values in _columns(asked).items()},
-        "position": asked.position,
-        "after_position": asked.after_position,
-        "start": asked.start,
-        "end": asked.end,
-        "time": time,
-        "place": position,
+        **{column: names(values) for column, values in _columns(query).items()},
+        "position": query.position,
+        "after_position": query.after_position,
+        "start": query.start,
+        "end": query.end,
+        "last_time": time,
+        "last_position": position,
     }
 
 
-def _columns(asked: LogQuestion) -> Mapping[str, Collection[str]]:
+def _columns(query: EventLogQuery) -> Mapping[str, Collection[str]]:
     return {
-        "type": asked.types,
-        "origin": asked.origins,
-        "agent_id": asked.agent_ids,
-        "task_id": asked.task_ids,
+        "type": query.types,
+        "origin": query.origins,
+        "agent_id": query.agent_ids,
+        "task_id": query.task_ids,
     }
 
 
-def _row(row: TupleRow, model: type[EventRow]) -> _Row:
-    *told, is_of_agent, is_of_task, body = row
-    position, id_, type_, org_id, agent_id, task_id, created, time, source, recorded, origin = told
-    kept: dict[str, Any] = {"body": bytes(body)} if model is EventWithBody else {}
+def _row(row: TupleRow, model: type[EventRow]) -> _LogRow:
+    *fields, is_of_agent, is_of_task, body = row
+    position, id_, type_, org_id, agent_id, task_id, created, time, source, recorded, origin = (
+        fields
+    )
+    with_body: dict[str, Any] = {"body": bytes(body)} if model is EventWithBody else {}
     shape = model.model_construct(
-        **kept,
+        **with_body,
         position=position,
         id=id_,
         type=type_,
@@ -255,25 +267,27 @@ def _row(row: TupleRow, model: type[EventRow]) -> _Row:
         restates=None,
     )
     subject: tuple[SubjectColumn, str] | None = ("agent_id", agent_id) if is_of_agent else None
-    return _Row(shape, ("task_id", task_id) if is_of_task and not subject else subject, bytes(body))
-
-
-def _names(body: bytes, asked: LogQuestion) -> bool:
-    """Whether a body names one of the teams and one of the queues."""
-    if not asked.team_ids and not asked.queue_ids:
-        return True
-    event = read_event(body, "")
-    return (not asked.team_ids or event.team_id in asked.team_ids) and (
-        not asked.queue_ids or event.queue_id in asked.queue_ids
+    return _LogRow(
+        shape, ("task_id", task_id) if is_of_task and not subject else subject, bytes(body)
     )
 
 
-def _place_after(ordered: Sequence[Recorded], position: int) -> int:
-    """Where the events after the one of a position begin; none is after one that is not there."""
+def _body_matches(body: bytes, query: EventLogQuery) -> bool:
+    """Whether a body names one of the teams and one of the queues."""
+    if not query.team_ids and not query.queue_ids:
+        return True
+    event = read_event(body, "")
+    return (not query.team_ids or event.team_id in query.team_ids) and (
+        not query.queue_ids or event.queue_id in query.queue_ids
+    )
+
+
+def _index_after(ordered: Sequence[Recorded], position: int) -> int:
+    """The index after the event of a position: 0 for position 0, the end where it is missing."""
     if position == 0:
         return 0
-    places = (place for place, it in enumerate(ordered, start=1) if it.position == position)
-    return next(places, len(ordered))
+    indexes = (index for index, it in enumerate(ordered, start=1) if it.position == position)
+    return next(indexes, len(ordered))
 
 
 def _conflict(sha256: bytes, body: bytes, deliveries: int, first: int, last: int) -> ConflictShape:
@@ -293,10 +307,11 @@ _ROWS = """
         {body}
     FROM log AS e WHERE {conditions} ORDER BY {order} LIMIT %(size)s
 """
-_DUPLICATES = """
-    SELECT recorded_time FROM duplicates WHERE org_id = %s AND position = %s ORDER BY recorded_time
+_DUPLICATES_OF_EVENT = """
+    SELECT recorded_time FROM duplicates
+    WHERE org_id = %(org_id)s AND position = %(position)s ORDER BY recorded_time
 """
-_CONFLICTS = """
+_CONFLICTS_OF_EVENT = """
     SELECT sha256, body, deliveries, first_time, last_time FROM conflicts
-    WHERE org_id = %s AND position = %s ORDER BY first_time, sha256
+    WHERE org_id = %(org_id)s AND position = %(position)s ORDER BY first_time, sha256
 """

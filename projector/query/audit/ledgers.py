@@ -1,4 +1,4 @@
-"""The ledgers: what was odd about the events, what late ones changed, what was refused."""
+"""The ledgers: anomalies, corrections by late events, conflicts and quarantine."""
 
 from __future__ import annotations
 
@@ -31,103 +31,113 @@ from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
 
 R = TypeVar("R")
-Place = tuple[Any, ...]  # by what rows are ordered
+LedgerKey = tuple[Any, ...]  # of a row: the values by which rows are ordered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerQuestion:
-    """Which rows of a ledger: of any of these subjects, overlapping ``[start, end)`` (epoch ms)."""
+class LedgerSelection:
+    """Which rows of a ledger: of these subjects, overlapping ``[start, end)`` (epoch ms).
+
+    Without agents and tasks, rows of every subject.
+    """
 
     agent_ids: Collection[str] = ()
     task_ids: Collection[str] = ()
     start: int = 0
     end: int | None = None
-    after: Place | None = None
+    after: LedgerKey | None = None
     limit: int = 100
 
 
 class Ledgers:
-    """Each answers some rows by time, and where to go on, from one database snapshot."""
+    """Each ledger answers some rows by time, and where to go on, from one database snapshot."""
 
     def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
         self._pool = pool
         self._clock = clock
 
     def anomalies(
-        self, scope: Scope, asked: LedgerQuestion
-    ) -> tuple[Sequence[AnomalyRow], Place | None]:
-        """By the end of their gaps."""
-        return self._ledger(_ANOMALIES, _anomaly_row, scope, asked)
+        self, scope: Scope, selection: LedgerSelection
+    ) -> tuple[Sequence[AnomalyRow], LedgerKey | None]:
+        """By the end of the gap in which something was lost."""
+        return self._ledger(_ANOMALY_ROWS, _anomaly_row, scope, selection)
 
     def corrections(
-        self, scope: Scope, asked: LedgerQuestion
-    ) -> tuple[Sequence[CorrectionRow], Place | None]:
-        """By the time that they change."""
-        return self._ledger(_CORRECTIONS, correction_row, scope, asked)
+        self, scope: Scope, selection: LedgerSelection
+    ) -> tuple[Sequence[CorrectionRow], LedgerKey | None]:
+        """By the start of what they changed."""
+        return self._ledger(_CORRECTION_ROWS, correction_row, scope, selection)
 
     def conflicts(
-        self, scope: Scope, asked: LedgerQuestion
-    ) -> tuple[Sequence[ConflictRow], Place | None]:
-        """By when such a body first came."""
-        query = sql.SQL(_CONFLICTS).format(
+        self, scope: Scope, selection: LedgerSelection
+    ) -> tuple[Sequence[ConflictRow], LedgerKey | None]:
+        """By the time at which the conflicting body first came."""
+        statement = sql.SQL(_CONFLICT_ROWS).format(
             organisations=scope.organisations(), events=scope.events()
         )
-        after = asked.after or (-1, "", 0, "")
-        return self._rows(query, _conflict_row, scope, asked, after)
+        after = selection.after or (-1, "", 0, "")
+        return self._rows(statement, _conflict_row, scope, selection, after)
 
     def quarantine(
-        self, scope: Scope, asked: LedgerQuestion
-    ) -> tuple[Sequence[QuarantineRow], Place | None]:
-        """By when a body first came; it is of no organisation, so only who sees all sees any."""
-        if scope != Scope() or asked.agent_ids or asked.task_ids:
+        self, scope: Scope, selection: LedgerSelection
+    ) -> tuple[Sequence[QuarantineRow], LedgerKey | None]:
+        """By the time at which a body first came.
+
+        Such a body belongs to no organisation, so only a caller who may see all of them gets any.
+        """
+        if scope != Scope() or selection.agent_ids or selection.task_ids:
             return [], None
         return self._rows(
-            sql.SQL(_QUARANTINE).format(), _quarantine_row, scope, asked, asked.after or (-1, 0)
+            sql.SQL(_QUARANTINE_ROWS).format(),
+            _quarantine_row,
+            scope,
+            selection,
+            selection.after or (-1, 0),
         )
 
     def _ledger(
-        self, query: str, shape: Callable[[TupleRow], R], scope: Scope, asked: LedgerQuestion
-    ) -> tuple[Sequence[R], Place | None]:
-        parts = [_of_kind(query, table, scope) for table in TABLES]
-        # Before the first place there is: no time is negative.
+        self, rows: str, shape: Callable[[TupleRow], R], scope: Scope, selection: LedgerSelection
+    ) -> tuple[Sequence[R], LedgerKey | None]:
+        parts = [_of_kind(rows, table, scope) for table in TABLES]
+        # Without a key, the one before all rows: no time is negative.
         return self._rows(
             sql.SQL("{} ORDER BY 1, 2, 3, 4, 5 LIMIT %(limit)s").format(
                 sql.SQL(" UNION ALL ").join(parts)
             ),
             shape,
             scope,
-            asked,
-            asked.after or (-1, "", "", "", 0),
+            selection,
+            selection.after or (-1, "", "", "", 0),
         )
 
     def _rows(
         self,
-        query: sql.Composed,
+        statement: sql.Composed,
         shape: Callable[[TupleRow], R],
         scope: Scope,
-        asked: LedgerQuestion,
-        after: Place,
-    ) -> tuple[Sequence[R], Place | None]:
-        """Rows that begin with their place."""
-        any_subject = not asked.agent_ids and not asked.task_ids
+        selection: LedgerSelection,
+        after: LedgerKey,
+    ) -> tuple[Sequence[R], LedgerKey | None]:
+        """The rows of a statement, whose first columns are their key."""
+        any_subject = not selection.agent_ids and not selection.task_ids
         parameters = scope.parameters | {f"a{number}": part for number, part in enumerate(after)}
         parameters |= {
-            AGENTS.name: None if any_subject else names(asked.agent_ids),
-            TASKS.name: None if any_subject else names(asked.task_ids),
-            "start": asked.start,
-            "end": asked.end,
+            AGENTS.name: None if any_subject else names(selection.agent_ids),
+            TASKS.name: None if any_subject else names(selection.task_ids),
+            "start": selection.start,
+            "end": selection.end,
             "now": self._clock(),
-            "limit": asked.limit + 1,
+            "limit": selection.limit + 1,
         }
         with consistent_read(self._pool) as cur:
-            found = cur.execute(query, parameters).fetchall()
-        page = found[: asked.limit]
-        place = page[-1][: len(after)] if len(found) > len(page) else None
-        return [shape(row) for row in page], place
+            rows = cur.execute(statement, parameters).fetchall()
+        page = rows[: selection.limit]
+        last_key = page[-1][: len(after)] if len(rows) > len(page) else None
+        return [shape(row) for row in page], last_key
 
 
-# What the passing of time will raise stands there already, and is not told before its moment.
-_ANOMALIES = """(
+# An anomaly that the passing of time will raise is stored beforehand. It shows from its time on.
+_ANOMALY_ROWS = """(
     SELECT gap_to, {subject} AS subject, org_id, id, l.position, kind, event_id, gap_from
     FROM {anomalies} AS l JOIN {views} AS v USING (org_id, id)
     WHERE {organisations} AND {teams} AND (%({ids})s::text[] IS NULL OR id = ANY(%({ids})s))
@@ -138,7 +148,7 @@ _ANOMALIES = """(
             > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)
     ORDER BY gap_to, org_id, id, l.position LIMIT %(limit)s
 )"""
-_CORRECTIONS = """(
+_CORRECTION_ROWS = """(
     SELECT start, {subject} AS subject, org_id, id, l.position, finish, event_id, recorded_time,
         before, after, events
     FROM {corrections} AS l JOIN {views} AS v USING (org_id, id)
@@ -150,7 +160,7 @@ _CORRECTIONS = """(
     ORDER BY start, org_id, id, l.position LIMIT %(limit)s
 )"""
 
-_CONFLICTS = """
+_CONFLICT_ROWS = """
     SELECT c.first_time, c.org_id, c.position, encode(c.sha256, 'hex'), c.last_time, c.body,
         c.deliveries, e.event_id, e.agent_id, e.task_id, e.agent_bucket IS NOT NULL,
         e.task_bucket IS NOT NULL
@@ -164,7 +174,7 @@ _CONFLICTS = """
             > (%(a0)s, %(a1)s, %(a2)s, %(a3)s)
     ORDER BY 1, 2, 3, 4 LIMIT %(limit)s
 """
-_QUARANTINE = """
+_QUARANTINE_ROWS = """
     SELECT first_time, id, last_time, sha256, body, reason, headers, deliveries FROM quarantine
     WHERE (first_time, id) > (%(a0)s, %(a1)s) AND last_time >= %(start)s
         AND (%(end)s::bigint IS NULL OR first_time < %(end)s)
@@ -172,8 +182,8 @@ _QUARANTINE = """
 """
 
 
-def _of_kind(query: str, table: Table[Any], scope: Scope) -> sql.Composed:
-    return sql.SQL(query).format(
+def _of_kind(rows: str, table: Table[Any], scope: Scope) -> sql.Composed:
+    return sql.SQL(rows).format(
         subject=table.subject,
         anomalies=sql.Identifier(table.anomalies),
         corrections=sql.Identifier(table.corrections),
@@ -189,7 +199,7 @@ def _anomaly_row(row: TupleRow) -> AnomalyRow:
     gap_to, subject, org_id, id_, position, kind, event_id, gap_from = row
     return AnomalyRow.model_validate(
         {
-            **_whose(subject, org_id, id_),
+            **_subject_fields(subject, org_id, id_),
             "kind": kind,
             "from": gap_from,
             "to": gap_to,
@@ -200,12 +210,12 @@ def _anomaly_row(row: TupleRow) -> AnomalyRow:
 
 
 def correction_row(row: TupleRow) -> CorrectionRow:
-    """A row of the ledger in the contract's shape."""
+    """The contract's row of a correction; ``row`` has the columns of ``_CORRECTION_ROWS``."""
     start, subject, org_id, id_, position, finish, event_id, recorded, before, after, events = row
     kind = next(table.interval for table in TABLES if table.subject == subject)
     return CorrectionRow.model_validate(
         {
-            **_whose(subject, org_id, id_),
+            **_subject_fields(subject, org_id, id_),
             "kind": "correction",
             "from": start,
             "to": finish,
@@ -220,8 +230,8 @@ def correction_row(row: TupleRow) -> CorrectionRow:
 
 
 def _conflict_row(row: TupleRow) -> ConflictRow:
-    first, org_id, position, sha256, last, body, deliveries, event_id, *whose = row
-    agent_id, task_id, is_of_agent, is_of_task = whose
+    first, org_id, position, sha256, last, body, deliveries, event_id, *subjects = row
+    agent_id, task_id, is_of_agent, is_of_task = subjects
     of_task = f"task:{task_id}" if is_of_task else None
     parsed = read_shown(bytes(body))
     return ConflictRow.model_validate(
@@ -256,7 +266,7 @@ def _quarantine_row(row: TupleRow) -> QuarantineRow:
     )
 
 
-def _whose(subject: str, org_id: str, id_: str) -> dict[str, str | None]:
+def _subject_fields(subject: str, org_id: str, id_: str) -> dict[str, str | None]:
     return {
         "org_id": org_id,
         "subject": f"{subject}:{id_}",

@@ -1,9 +1,11 @@
-"""The feed: what changes, told to many readers by one thread and one LISTEN of the process.
+"""Live streams: one thread and one LISTEN of the process give changes to many readers.
 
-The rule of this file: a reader misses nothing, and what is kept for it is bounded. It reads the
-tables by itself until it has caught up, takes part in what the feed reads from then on, and reads
-once more what changed in between. A reader that does not take what is offered is dropped: it can
-come again and go on from the last position that it was told.
+Rule: a reader misses nothing, and what waits for it is bounded.
+
+- A new stream first reads the tables itself until it has caught up. Then it joins the feed, and
+  reads once more what changed in between.
+- A stream whose reader takes too little is ended. The reader can open another one and go on after
+  the last position that it got.
 """
 
 from __future__ import annotations
@@ -26,14 +28,20 @@ from projector.infrastructure.listening import (
     keep_following,
     listening,
 )
-from projector.query.live.changes import Batch, Change, Changes, Interest, Place
+from projector.query.live.changes import (
+    Change,
+    ChangeBatch,
+    Changes,
+    Interest,
+    PartitionPositions,
+)
 
-WAITING_CHANGES = 10_000  # kept for a reader; the changes themselves are shared by all readers
+WAITING_CHANGES = 10_000  # for one reader; the changes themselves are shared by all readers
 PING_SECONDS = 15.0
-POLL_SECONDS = 1.0  # the safety net under a notification that was missed
-REST_SECONDS = 0.05  # between two looks, so that a burst of small pages makes few of them
-WAKE_SECONDS = 0.2  # within this time the thread knows that nobody needs it any more
-RETRY_SECONDS = 0.5
+FEED_POLL_SECONDS = 1.0  # where a notification was missed
+REST_SECONDS = 0.05  # between two reads, so that a burst of small batches makes few of them
+NEEDED_CHECK_SECONDS = 0.2  # within this time the thread ends when no reader is left
+FEED_RETRY_SECONDS = 0.5
 
 
 class TooManyStreams(ProjectorError):  # noqa: N818 - named for what callers say
@@ -41,15 +49,21 @@ class TooManyStreams(ProjectorError):  # noqa: N818 - named for what callers say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A change, or null where none came for a while; all up to a position was told by then."""
+class StreamMessage:
+    """A change, or null where none came for a while.
+
+    Whoever has this message has all changes up to ``position``.
+    """
 
     position: int
     change: Change | None = None
 
 
 class Feed:
-    """The streams of one process. Thread-safe; its thread runs only while somebody reads."""
+    """The streams of one process, at most ``streams``. Thread-safe.
+
+    Its thread runs only while there are readers. At most ``waiting`` changes wait for a reader.
+    """
 
     def __init__(
         self,
@@ -68,18 +82,19 @@ class Feed:
         self._lock = threading.Lock()
         self._open: set[Stream] = set()
         self._joined: set[Stream] = set()
-        self._place: Place = {}
+        self._positions: PartitionPositions = {}
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
     def open(self, interest: Interest, *, since: int | None = None) -> Stream:
-        """A stream of what changes from now on, or of all that did since a position.
+        """A stream of what changes from now on, or of all changes after the position ``since``.
 
-        TooManyStreams at the limit; StoreUnavailable where the database does not answer.
+        Raises TooManyStreams at the limit, StoreUnavailable where the database does not answer.
         """
-        place = self._changes.place()
-        begin = place if since is None else dict.fromkeys(place, since)
-        stream = Stream(self, self._changes, interest, begin)
+        positions = self._changes.positions()
+        if since is not None:
+            positions = dict.fromkeys(positions, since)
+        stream = Stream(self, self._changes, interest, positions)
         with self._lock:
             if self._is_closed or len(self._open) >= self._streams:
                 raise TooManyStreams(f"{self._streams} streams are open, and no more may be.")
@@ -87,14 +102,14 @@ class Feed:
         return stream
 
     def join(self, stream: Stream) -> None:
-        """Offer a stream all that changes from here on."""
-        place = self._changes.place()
+        """Offer a stream all changes from here on."""
+        positions = self._changes.positions()
         with self._lock:
             if stream not in self._open:
                 return
             self._joined.add(stream)
             if self._thread is None:
-                self._place = place
+                self._positions = positions
                 self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
                 self._thread.start()
 
@@ -121,11 +136,11 @@ class Feed:
             self._follow,
             who="the live feed",
             is_needed=self._is_needed,
-            rest=lambda: time.sleep(RETRY_SECONDS),
+            rest=lambda: time.sleep(FEED_RETRY_SECONDS),
         )
 
     def _is_needed(self) -> bool:
-        """Whether anybody reads; where nobody does, the next who joins starts another thread."""
+        """Whether there are readers. Without any, the next one to join starts another thread."""
         with self._lock:
             if not self._joined:
                 self._thread = None
@@ -134,67 +149,73 @@ class Feed:
     def _follow(self) -> None:
         with listening(self._url, VIEWS_CHANNEL) as connection:
             while self._joined:
-                self._look()
+                self._read()
                 self._await_notice(connection)
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         more = True
         while more and self._joined:
-            batch = self._changes.after(self._place)
+            batch = self._changes.after(self._positions)
             with self._lock:
-                self._place, more = batch.place, batch.more
+                self._positions, more = batch.positions, batch.more
                 joined = [*self._joined]
             for stream in joined:
                 stream.offer(batch)
 
     def _await_notice(self, connection: Connection[DictRow]) -> None:
         time.sleep(REST_SECONDS)
-        deadline = time.monotonic() + POLL_SECONDS
+        deadline = time.monotonic() + FEED_POLL_SECONDS
         while self._joined and time.monotonic() < deadline:
-            if await_notice(connection, WAKE_SECONDS):
+            if await_notice(connection, NEEDED_CHECK_SECONDS):
                 break
         drain_notices(connection)
 
 
 class Stream:
-    """What one reader is told, in order; iterated by the reader, offered to by the feed."""
+    """The messages for one reader, in order. The reader iterates it, the feed offers to it."""
 
-    def __init__(self, feed: Feed, changes: Changes, interest: Interest, begin: Place) -> None:
+    def __init__(
+        self, feed: Feed, changes: Changes, interest: Interest, positions: PartitionPositions
+    ) -> None:
         self._feed = feed
         self._changes = changes
         self._interest = interest
-        self._place = begin
-        self._position = _told_up_to(begin)
+        self._positions = positions
+        self._position = _complete_up_to(positions)
         self._ready = threading.Condition()
         self._waiting: deque[tuple[Sequence[Change], int]] = deque()
         self._offered_up_to = 0
         self._has_ended = False
 
-    def __iter__(self) -> Iterator[Told]:
-        """Begins at once with where it stands; ends when it is dropped, closed or out of reach."""
-        yield Told(position=self._position)
+    def __iter__(self) -> Iterator[StreamMessage]:
+        """The first message, at once, has the position from which the stream starts.
+
+        Ends where the stream was ended or closed, or the database does not answer.
+        """
+        yield StreamMessage(position=self._position)
         with suppress(StoreUnavailable):
             yield from self._catch_up()
             self._feed.join(self)
             yield from self._catch_up()
-            while (taken := self._take()) is not None:
-                yield from self._tell(*taken)
+            while (offered := self._next_offered()) is not None:
+                yield from self._messages(*offered)
 
-    def offer(self, batch: Batch) -> None:
-        """Keep what is of interest until it is taken; end where too much waits already."""
-        wanted = [change for change in batch.changes if self._interest.fits(change)]
+    def offer(self, batch: ChangeBatch) -> None:
+        """Let the changes that match wait for the reader; end where too many wait already."""
+        matching = [change for change in batch.changes if self._interest.matches(change)]
         with self._ready:
             if self._has_ended:
                 return
-            self._offered_up_to = _told_up_to(batch.place)
-            if sum(len(changes) for changes, _ in self._waiting) + len(wanted) > self._feed.waiting:
+            self._offered_up_to = _complete_up_to(batch.positions)
+            waiting = sum(len(changes) for changes, _ in self._waiting)
+            if waiting + len(matching) > self._feed.waiting:
                 self._end()
-            elif wanted:
-                self._waiting.append((wanted, self._offered_up_to))
+            elif matching:
+                self._waiting.append((matching, self._offered_up_to))
                 self._ready.notify()
 
     def close(self) -> None:
-        """End it, and make room for another."""
+        """End the stream, and make room for another."""
         with self._ready:
             self._end()
         self._feed.leave(self)
@@ -204,17 +225,20 @@ class Stream:
         self._waiting.clear()
         self._ready.notify()
 
-    def _catch_up(self) -> Iterator[Told]:
+    def _catch_up(self) -> Iterator[StreamMessage]:
         more = True
         while more and not self._has_ended:
-            batch = self._changes.after(self._place)
-            self._place, more = batch.place, batch.more
-            wanted = [change for change in batch.changes if self._interest.fits(change)]
-            if wanted or more:  # a sign of life, where a long way holds nothing of interest
-                yield from self._tell(wanted, _told_up_to(batch.place))
+            batch = self._changes.after(self._positions)
+            self._positions, more = batch.positions, batch.more
+            matching = [change for change in batch.changes if self._interest.matches(change)]
+            if matching or more:  # a sign of life, where many changes in a row do not match
+                yield from self._messages(matching, _complete_up_to(batch.positions))
 
-    def _take(self) -> tuple[Sequence[Change], int] | None:
-        """What was offered next; nothing, where that takes long; null at the end."""
+    def _next_offered(self) -> tuple[Sequence[Change], int] | None:
+        """The changes that were offered next, and the position that they complete.
+
+        No changes where none came for a while; null at the end.
+        """
         with self._ready:
             self._ready.wait_for(self._is_ready, self._feed.ping_seconds)
             if self._has_ended:
@@ -222,19 +246,19 @@ class Stream:
             if not self._waiting:
                 return (), self._offered_up_to
             offered, position = self._waiting.popleft()
-        # What was read while catching up is not told twice.
-        return [it for it in offered if it.position > self._place[it.partition]], position
+        # Without those that the stream read itself while it caught up.
+        return [it for it in offered if it.position > self._positions[it.partition]], position
 
     def _is_ready(self) -> bool:
         return self._has_ended or bool(self._waiting)
 
-    def _tell(self, changes: Sequence[Change], position: int) -> Iterator[Told]:
-        """The last of them says that all were told, those before it where to begin again."""
+    def _messages(self, changes: Sequence[Change], position: int) -> Iterator[StreamMessage]:
+        """Only the last message has the new position: until then, changes up to it are missing."""
         for change in changes[:-1]:
-            yield Told(position=self._position, change=change)
+            yield StreamMessage(position=self._position, change=change)
         self._position = max(self._position, position)
-        yield Told(position=self._position, change=changes[-1] if changes else None)
+        yield StreamMessage(position=self._position, change=changes[-1] if changes else None)
 
 
-def _told_up_to(place: Place) -> int:
-    return min(place.values(), default=0)
+def _complete_up_to(positions: PartitionPositions) -> int:
+    return min(positions.values(), default=0)
