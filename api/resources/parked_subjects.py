@@ -77,7 +77,7 @@ class ParkedQuery(OrganisationQuery):
     query=ParkedQuery,
 )
 def list_parked(query: ParkedQuery, token: Token) -> ParkedList:
-    subjects, last_key = service().parking.list(
+    subjects, last_key = service().parked_subjects.list(
         scope_of(token, query.org_id), after=query.cursor, limit=query.limit
     )
     rows = [ParkedRow.model_validate(subject) for subject in subjects]
@@ -111,7 +111,7 @@ def skip(body: ParkedSubject, token: Token) -> ResumedShape:
 
 
 def _resume(body: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
-    scope, parking = scope_of(token, [body.org_id]), service().parking
+    scope, parking = scope_of(token, [body.org_id]), service().parked_subjects
     kind, id_ = ("agent", body.agent_id) if body.agent_id else ("task", body.task_id or "")
     if parking.find(scope, kind, id_) is None:
         raise Problem(404, f"No {kind} {id_!r} of {body.org_id!r} is parked.")

@@ -145,7 +145,9 @@ class ReconciliationShape(ReconciliationRow):
     unknown: dict[str, dict[str, int]] = Field(
         description="States and events that no webhook has, by source."
     )
-    untold: list[str] = Field(description="Kinds of webhooks that no API of the vendor reports.")
+    untold: list[str] = Field(
+        description="JobHandlers of webhooks that no API of the vendor reports."
+    )
 
 
 class ReconciliationList(Shape):
@@ -210,7 +212,7 @@ def start_reconciliation(body: ReconciliationRequest, token: Token) -> Reconcili
         )
     window = body.model_dump(mode="json", by_alias=True, exclude={"why"})
     window["orgIds"] = None if org_id is None else [org_id]
-    job = service().jobs.ask("reconciliation", window, who=caller_name(token), why=body.why)
+    job = service().jobs.enqueue("reconciliation", window, who=caller_name(token), why=body.why)
     return _reconciliation(job)
 
 

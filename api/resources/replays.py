@@ -129,7 +129,7 @@ def start_replay(body: ReplayRequest, token: Token) -> ReplayShape:
     org_ids = scope_of(token, [body.org_id] if body.org_id else []).org_ids
     scope = body.model_dump(mode="json", by_alias=True, exclude={"org_id", "why"})
     scope["orgIds"] = None if org_ids is None else sorted(org_ids)
-    return _replay(service().jobs.ask("replay", scope, who=caller_name(token), why=body.why))
+    return _replay(service().jobs.enqueue("replay", scope, who=caller_name(token), why=body.why))
 
 
 RunResource(

@@ -14,8 +14,8 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings, Token
 from projector.infrastructure.tokens import local_tokens
-from projector.operations.job_queue import Jobs
-from projector.operations.parked_subjects import Parking
+from projector.operations.job_queue import JobQueue
+from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
@@ -29,7 +29,7 @@ from projector.query.live.streams import Feed
 from projector.query.status import Status
 from projector.webex.webhook_secrets import WebhookSecrets
 
-POOL_CONNECTIONS = 16
+SERVICE_CONNECTIONS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,8 @@ class Service:
     """All parts that answer a request, one of each for the process."""
 
     settings: Settings
-    tokens: dict[
-        bytes, Token
-    ]  # by SHA-256 of the token, so that the time of a look-up reveals nothing
+    # By SHA-256 of the token, so that the time of a look-up reveals nothing.
+    tokens: dict[bytes, Token]
     pool: Pool
     store: EventStore
     intake: Intake
@@ -52,8 +51,8 @@ class Service:
     log_search: LogSearch
     ledgers: Ledgers
     feed: Feed
-    parking: Parking
-    jobs: Jobs
+    parked_subjects: ParkedSubjects
+    jobs: JobQueue
     status: Status
 
     def token(self, text: str) -> Token | None:
@@ -71,7 +70,7 @@ def build_service(
     settings: Settings, database_url: str, *, clock: Callable[[], int] = now_ms
 ) -> Service:
     """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
-    pool = open_pool(database_url, max_size=POOL_CONNECTIONS)
+    pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     keyring = WebhookSecrets(settings)
     monitor = DeliveryMonitor(pool, keyring.ids, clock=clock)
@@ -94,7 +93,7 @@ def build_service(
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
-        parking=Parking(pool, store),
-        jobs=Jobs(pool, clock=clock),
+        parked_subjects=ParkedSubjects(pool, store),
+        jobs=JobQueue(pool, clock=clock),
         status=Status(pool, intake, monitor, clock=clock),
     )

@@ -8,13 +8,13 @@ from typing import Any
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
-from projector.operations.job_queue import Jobs
+from projector.operations.job_queue import JobQueue
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.operations.reconciliation.run import Reconciler
 from projector.operations.reconciliation.schedule import Schedule
 from projector.operations.reconciliation.subscription_watch import Watch
 from projector.operations.replay.run import Replayer
-from projector.operations.worker import Kinds, Worker
+from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.current_views import Views
 from projector.webex.api_client import SHORT_TIMEOUT, Vendor
@@ -23,21 +23,22 @@ from projector.webex.webhook_secrets import WebhookSecrets
 
 
 def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
-    """What does the jobs, and between them what the schedule asks for."""
-    kinds = kinds_of_jobs(settings, pool, EventStore(pool), database_url)
-    schedule = Schedule(Jobs(pool), pool, settings)
-    hasty = partial(_vendor, settings, tries=2, timeout=SHORT_TIMEOUT)  # no job waits for it
+    """What works on jobs, and between them enqueues what is due and watches subscriptions."""
+    handlers = job_handlers(settings, pool, EventStore(pool), database_url)
+    schedule = Schedule(JobQueue(pool), pool, settings)
+    # Jobs wait while the watch asks the vendor, so it gives up soon.
+    hasty = partial(_vendor, settings, tries=2, timeout=SHORT_TIMEOUT)
     watch = Watch(pool, hasty if settings.asks_vendor else None, WebhookSecrets(settings))
 
     def between() -> None:
         schedule.ask_if_due()
         watch.look_if_due()
 
-    return Worker(pool, database_url, kinds, between=between)
+    return Worker(pool, database_url, handlers, between=between)
 
 
-def kinds_of_jobs(settings: Settings, pool: Pool, store: EventStore, url: str) -> Kinds:
-    """What a worker can do, by kind of job."""
+def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) -> JobHandlers:
+    """What works on a job, by its kind."""
     views = Views(
         pool, ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     )

@@ -1,4 +1,4 @@
-"""Batches of subjects, so that whoever folds them has few events in memory at a time."""
+"""Batches of subjects, of bounded size, so that whoever folds them has few events in memory."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from psycopg.rows import DictRow
 
-# Of a batch; a subject with more events is a batch of its own.
-MOST_SUBJECTS, MOST_EVENTS = 100, 10_000
+# Of a batch. A subject with more events is a batch of its own.
+MAX_SUBJECTS, MAX_EVENTS = 100, 10_000
 
 
 def batches(subjects: Iterable[DictRow]) -> Iterator[Sequence[tuple[str, str]]]:
-    """The keys of some subjects with their counts of events, in batches."""
+    """The keys of subjects in batches, in their order; a row has ``org_id``, ``id``, ``events``."""
     keys: list[tuple[str, str]] = []
     events = 0
-    for one in subjects:
-        if keys and (len(keys) == MOST_SUBJECTS or events + one["events"] > MOST_EVENTS):
+    for subject in subjects:
+        if keys and (len(keys) == MAX_SUBJECTS or events + subject["events"] > MAX_EVENTS):
             yield keys
             keys, events = [], 0
-        keys.append((one["org_id"], one["id"]))
-        events += one["events"]
+        keys.append((subject["org_id"], subject["id"]))
+        events += subject["events"]
     if keys:
         yield keys

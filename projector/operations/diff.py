@@ -1,10 +1,14 @@
-"""Differences: what two sets of tables show otherwise of the same subjects, the first of each."""
+"""Differences of subjects: the first field in which a view, or else an interval, has changed.
+
+What is compared are the tables before and after a replay, or the serving and the shadow tables.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from psycopg import Cursor, sql
@@ -12,12 +16,23 @@ from psycopg.rows import TupleRow
 
 from projector.contract.intervals import interval_row
 from projector.domain.fold import Interval
-from projector.projection.read_models import INTERVAL_COLUMNS, Key, Table, interval_from_row
+from projector.projection.read_models import (
+    INTERVAL_COLUMNS,
+    KEY_COLUMNS,
+    Key,
+    Table,
+    interval_from_row,
+)
+
+MAX_LISTED = 100  # differing subjects in a report; its count says how many there are
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
-    """The first of what a replay shows otherwise of a subject."""
+class SubjectDifference:
+    """The first field of a subject that differs.
+
+    ``event_id`` is that of the event to which the value afterwards goes back, if one is known.
+    """
 
     kind: str
     org_id: str
@@ -28,6 +43,7 @@ class Changed:
     event_id: str | None
 
     def row(self) -> dict[str, Any]:
+        """The difference as reports list it, in the spelling of the API."""
         return {
             "subject": {"kind": self.kind, "orgId": self.org_id, "id": self.id},
             "field": self.field,
@@ -38,34 +54,34 @@ class Changed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShownSubject:
+class SubjectContent:
+    """The view of a subject, as JSON, and its current intervals by start."""
+
     view: Mapping[str, Any]
     intervals: Sequence[Interval]
 
 
-def shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> dict[Key, ShownSubject]:
-    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
+def read_subjects(
+    cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]
+) -> dict[Key, SubjectContent]:
+    """What the tables on the search path have of some subjects; without those that have no view."""
+    parameters = KEY_COLUMNS.parameters(keys)
     intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
-    for org_id, id_, *row in cur.execute(
-        sql.SQL(
-            "SELECT org_id, id, {} FROM {} JOIN unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-            " USING (org_id, id) WHERE known_to IS NULL ORDER BY start"
-        ).format(sql.SQL(INTERVAL_COLUMNS), sql.Identifier(table.intervals)),
-        columns,
-    ):
+    query = _INTERVALS_OF_SUBJECTS.format(
+        columns=sql.SQL(INTERVAL_COLUMNS),
+        intervals=sql.Identifier(table.intervals),
+        keys=KEY_COLUMNS.unnest("k"),
+    )
+    for org_id, id_, *row in cur.execute(query, parameters):
         intervals[org_id, id_].append(interval_from_row(row))
-    rows = cur.execute(
-        sql.SQL(
-            "SELECT org_id, id, state, counters FROM {} JOIN unnest(%b::text[], %b::text[])"
-            " AS k(org_id, id) USING (org_id, id)"
-        ).format(sql.Identifier(table.name)),
-        columns,
+    query = _STATES_OF_SUBJECTS.format(
+        views=sql.Identifier(table.name), keys=KEY_COLUMNS.unnest("k")
     )
     return {
-        (org_id, id_): ShownSubject(
+        (org_id, id_): SubjectContent(
             view=_view(table, (org_id, id_), state, counters), intervals=intervals[org_id, id_]
         )
-        for org_id, id_, state, counters in rows
+        for org_id, id_, state, counters in cur.execute(query, parameters)
     }
 
 
@@ -74,45 +90,52 @@ def _view(
 ) -> Mapping[str, Any]:
     try:
         view = table.view(*key, table.load(state, counters), settled=False)
-    except ValueError:  # another version of the fold, or another hand
+    except ValueError:  # of another version of the fold, or changed by hand
         return {"state": state}
     return dict(view.model_dump(mode="json", by_alias=True))
 
 
-def changed(
-    table: Table[Any], key: Key, before: ShownSubject | None, after: ShownSubject | None
-) -> Changed | None:
-    for field, old, new, event_id in _differences(table, before, after):
-        return Changed(
+def differences(
+    table: Table[Any],
+    keys: Sequence[Key],
+    before: Mapping[Key, SubjectContent],
+    after: Mapping[Key, SubjectContent],
+) -> list[SubjectDifference]:
+    """The first difference of each subject that differs."""
+    firsts = ((key, next(_fields(table, before.get(key), after.get(key)), None)) for key in keys)
+    return [
+        SubjectDifference(
             kind=table.subject,
             org_id=key[0],
             id=key[1],
-            field=field,
-            before=old,
-            after=new,
-            event_id=event_id,
+            field=first[0],
+            before=first[1],
+            after=first[2],
+            event_id=first[3],
         )
-    return None
+        for key, first in firsts
+        if first is not None
+    ]
 
 
-def _differences(
-    table: Table[Any], before: ShownSubject | None, after: ShownSubject | None
+def _fields(
+    table: Table[Any], before: SubjectContent | None, after: SubjectContent | None
 ) -> Iterator[tuple[str, Any, Any, str | None]]:
+    """Of each difference the field, both values and the id of the event."""
     old = before.view if before else {}
     new = after.view if after else {}
-    last = (new.get("lastEvent") or {}).get("id")
-    if before is None or after is None:  # a subject that was not there, or is no more
-        yield "status", old.get("status"), new.get("status"), last
+    last_event_id = (new.get("lastEvent") or {}).get("id")
+    if before is None or after is None:  # the subject is new, or is gone
+        yield "status", old.get("status"), new.get("status"), last_event_id
     for field in dict.fromkeys([*new, *old]):
         if old.get(field) != new.get(field):
-            yield field, old.get(field), new.get(field), last
-    rows = (before.intervals if before else [], after.intervals if after else [])
-    for place in range(max(map(len, rows))):
-        one, other = (row[place] if place < len(row) else None for row in rows)
-        if one != other:
-            told_by = other or one
-            shown, now = (it and _interval(table, it) for it in (one, other))
-            yield "intervals", shown, now, told_by.event_id if told_by else None
+            yield field, old.get(field), new.get(field), last_event_id
+    intervals = (before.intervals if before else [], after.intervals if after else [])
+    for old_interval, new_interval in zip_longest(*intervals):
+        if old_interval != new_interval:
+            source = new_interval or old_interval
+            old_row, new_row = (it and _interval(table, it) for it in (old_interval, new_interval))
+            yield "intervals", old_row, new_row, source.event_id if source else None
 
 
 def _interval(table: Table[Any], it: Interval) -> dict[str, Any]:
@@ -120,3 +143,12 @@ def _interval(table: Table[Any], it: Interval) -> dict[str, Any]:
         interval_row(table.interval, it, None).model_dump_json(by_alias=True)
     )
     return {name: row[name] for name in row if name not in {"to", "durationMs"}}
+
+
+_INTERVALS_OF_SUBJECTS = sql.SQL(
+    "SELECT org_id, id, {columns} FROM {intervals} JOIN {keys} USING (org_id, id)"
+    " WHERE known_to IS NULL ORDER BY start"
+)
+_STATES_OF_SUBJECTS = sql.SQL(
+    "SELECT org_id, id, state, counters FROM {views} JOIN {keys} USING (org_id, id)"
+)

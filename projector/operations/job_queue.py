@@ -1,7 +1,7 @@
-"""Jobs: replays and reconciliations that somebody asked for, and how far each of them is.
+"""The job queue: replays and reconciliations that were asked for, and how far each of them is.
 
-The rule of this file: a job is a row, so it outlives whoever asked and whoever works on it. Where
-its worker was killed, the next one goes on from the progress that was saved last.
+Rule: a job is a row, so it outlives whoever enqueued it and whoever works on it. Where a worker was
+killed, the next one goes on from the progress that was saved last.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, LiteralString
 
 from psycopg import Cursor, sql
-from psycopg.rows import TupleRow, class_row, tuple_row
+from psycopg.rows import TupleRow, class_row
 from psycopg.types.json import Jsonb
 
 from projector.infrastructure.clock import now_ms
@@ -20,7 +20,7 @@ from projector.infrastructure.errors import ProjectorError
 
 JOBS_CHANNEL = "projector_jobs"
 JobKind = Literal["replay", "reconciliation"]
-Kept = dict[str, Any]  # JSON
+OrgIds = Collection[str] | None  # organisations whose jobs count; null: all jobs
 
 
 class NotCancellable(ProjectorError):  # noqa: N818 - named for what callers say
@@ -28,20 +28,20 @@ class NotCancellable(ProjectorError):  # noqa: N818 - named for what callers say
 
 
 class JobFailed(ProjectorError):  # noqa: N818 - named for what happens to the job
-    """A job cannot be done; its sentence is kept with it."""
+    """A job cannot be done; its sentence is stored with the job."""
 
 
 class Cancelled(ProjectorError):  # noqa: N818 - named for what is noticed
-    """Somebody cancelled the job that is worked on."""
+    """The job that is worked on was cancelled."""
 
 
 class Interrupted(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The worker is to stop; the job stays, and the next start goes on with it."""
+    """The worker is to stop. The job stays, and the next worker goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What was asked for, by whom and why, and what became of it; times are epoch ms."""
+    """What was asked for, by whom and why, and what became of it. Times are epoch ms."""
 
     id: int
     kind: JobKind
@@ -57,83 +57,75 @@ class Job:
     error: str | None
 
 
-_COLUMNS = sql.SQL(
-    "id, kind, status, parameters, who, why, created_time, started_time, finished_time, progress,"
-    " report, error"
-)
-
-
-# Whoever may not see all organisations sees what was asked of theirs alone.
-_OF_ORGS = sql.SQL(
-    "(%(orgs)s::jsonb IS NULL"
-    " OR jsonb_typeof(parameters->'orgIds') = 'array' AND parameters->'orgIds' <@ %(orgs)s)"
-)
-Orgs = Collection[str] | None
-
-
-def _json(orgs: Orgs) -> Jsonb | None:
-    return None if orgs is None else Jsonb(sorted(orgs))
-
-
-class Jobs:
-    """Takes what is asked for, and tells of it."""
+class JobQueue:
+    """Takes jobs, lists them, and gives them to the worker."""
 
     def __init__(self, pool: Pool, *, clock: Callable[[], int] = now_ms) -> None:
         self._pool = pool
         self._clock = clock
 
-    def ask(
+    def enqueue(
         self, kind: JobKind, parameters: Mapping[str, Any], *, who: str, why: str | None
     ) -> Job:
-        """Queue a job; a worker that waits is woken."""
-        [job] = self._rows(
-            "WITH told AS (SELECT pg_notify(%s, '')) INSERT INTO jobs"
-            " (kind, parameters, who, why, created_time) SELECT %s, %s, %s, %s, %s FROM told"
-            " RETURNING {}",
-            (JOBS_CHANNEL, kind, Jsonb(dict(parameters)), who, why, self._clock()),
+        """Add a job, and wake the worker if it waits."""
+        (job,) = self._jobs(
+            "WITH notification AS (SELECT pg_notify(%(channel)s, '')) INSERT INTO jobs"
+            " (kind, parameters, who, why, created_time)"
+            " SELECT %(kind)s, %(parameters)s, %(who)s, %(why)s, %(now)s FROM notification"
+            " RETURNING {columns}",
+            {
+                "channel": JOBS_CHANNEL,
+                "kind": kind,
+                "parameters": Jsonb(dict(parameters)),
+                "who": who,
+                "why": why,
+                "now": self._clock(),
+            },
         )
         return job
 
-    def find(self, kind: JobKind, id_: int, *, orgs: Orgs = None) -> Job | None:
-        """One job that is only of some organisations (null: of any); null where there is none."""
-        found = self._rows(
-            "SELECT {} FROM jobs WHERE kind = %(kind)s AND id = %(id)s AND {orgs}",
+    def find(self, kind: JobKind, id_: int, *, orgs: OrgIds = None) -> Job | None:
+        """One job; with ``orgs`` only one that names no other organisation. Null: none."""
+        return self._job(
+            "SELECT {columns} FROM jobs WHERE kind = %(kind)s AND id = %(id)s AND {of_orgs}",
             {"kind": kind, "id": id_, "orgs": _json(orgs)},
         )
-        return found[0] if found else None
 
     def list(
-        self, kind: JobKind, *, orgs: Orgs = None, after: int | None = None, limit: int = 100
+        self, kind: JobKind, *, orgs: OrgIds = None, after: int | None = None, limit: int = 100
     ) -> tuple[Sequence[Job], int | None]:
-        """Jobs, the newest first, and where to go on."""
-        rows = self._rows(
-            "SELECT {} FROM jobs WHERE kind = %(kind)s"
-            " AND (%(after)s::bigint IS NULL OR id < %(after)s) AND {orgs}"
+        """Jobs, the newest first, and the id after which to go on, null at the end."""
+        jobs = self._jobs(
+            "SELECT {columns} FROM jobs WHERE kind = %(kind)s"
+            " AND (%(after)s::bigint IS NULL OR id < %(after)s) AND {of_orgs}"
             " ORDER BY id DESC LIMIT %(limit)s",
             {"kind": kind, "after": after, "limit": limit + 1, "orgs": _json(orgs)},
         )
-        return rows[:limit], rows[limit - 1].id if len(rows) > limit else None
+        return jobs[:limit], jobs[limit - 1].id if len(jobs) > limit else None
 
     def newest(self, kind: JobKind, who: str) -> Job | None:
-        """The last job that somebody asked for."""
-        query = "SELECT {} FROM jobs WHERE kind = %s AND who = %s ORDER BY id DESC LIMIT 1"
-        found = self._rows(query, (kind, who))
-        return found[0] if found else None
+        """The last job of this kind that ``who`` enqueued."""
+        return self._job(
+            "SELECT {columns} FROM jobs WHERE kind = %(kind)s AND who = %(who)s"
+            " ORDER BY id DESC LIMIT 1",
+            {"kind": kind, "who": who},
+        )
 
     def cancel(self, kind: JobKind, id_: int) -> Job | None:
-        """Have a job stop: at once where it waits, else at its worker's next save.
+        """Cancel a job: at once where it is queued, else when its worker saves or checks next.
 
-        Null where there is none; NotCancellable where it has ended.
+        Null where there is none. Raises NotCancellable where it has ended.
         """
-        found = self._rows(
+        cancelled = self._job(
             "UPDATE jobs SET is_cancelled = true,"
-            " finished_time = CASE status WHEN 'queued' THEN %s ELSE finished_time END,"
+            " finished_time = CASE status WHEN 'queued' THEN %(now)s ELSE finished_time END,"
             " status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END"
-            " WHERE kind = %s AND id = %s AND status IN ('queued', 'running') RETURNING {}",
-            (self._clock(), kind, id_),
+            " WHERE kind = %(kind)s AND id = %(id)s AND status IN ('queued', 'running')"
+            " RETURNING {columns}",
+            {"now": self._clock(), "kind": kind, "id": id_},
         )
-        if found:
-            return found[0]
+        if cancelled is not None:
+            return cancelled
         job = self.find(kind, id_)
         if job is not None:
             raise NotCancellable(f"The {kind} {id_} has ended: it is {job.status}.")
@@ -141,61 +133,74 @@ class Jobs:
 
     # --- of the worker ---
 
-    def take(self) -> Job | None:
-        """The next job to work on: one whose worker was killed, else the one that waits longest."""
-        found = self._rows(
-            "UPDATE jobs SET status = 'running', started_time = coalesce(started_time, %s)"
+    def claim(self, is_stopping: Callable[[], bool] = lambda: False) -> ClaimedJob | None:
+        """The next job: one whose worker was killed, else the one that was queued first.
+
+        Null where none waits. ``is_stopping`` says whether the worker is to stop.
+        """
+        job = self._job(
+            "UPDATE jobs SET status = 'running',"
+            " started_time = coalesce(started_time, %(now)s)"
             " WHERE id = (SELECT id FROM jobs WHERE status IN ('queued', 'running')"
-            " ORDER BY status = 'queued', id LIMIT 1) RETURNING {}",
-            (self._clock(),),
+            " ORDER BY status = 'queued', id LIMIT 1) RETURNING {columns}",
+            {"now": self._clock()},
         )
-        return found[0] if found else None
-
-    def end(self, held: Held, status: str, error: str | None) -> None:
-        """Keep what became of a job."""
-        self._run(
-            "UPDATE jobs SET status = %s, error = %s, report = %s, finished_time = %s"
-            " WHERE id = %s",
-            (status, error, Jsonb(held.report), self._clock(), held.job.id),
-        )
-
-    def hold(self, job: Job, is_stopping: Callable[[], bool]) -> Held:
-        """What works on a job gets."""
-        return Held(
+        if job is None:
+            return None
+        return ClaimedJob(
             job=job,
             progress=dict(job.progress),
             report=dict(job.report),
-            _jobs=self,
+            _queue=self,
             _is_stopping=is_stopping,
         )
 
-    def keep(self, held: Held) -> None:
-        """Keep how far a job is."""
-        self._run(
-            "UPDATE jobs SET progress = %s, report = %s WHERE id = %s",
-            (Jsonb(held.progress), Jsonb(held.report), held.job.id),
+    def finish(self, claimed: ClaimedJob, status: str, error: str | None) -> None:
+        """Store what became of a job."""
+        self._execute(
+            "UPDATE jobs SET status = %(status)s, error = %(error)s, report = %(report)s,"
+            " finished_time = %(now)s WHERE id = %(id)s",
+            {
+                "status": status,
+                "error": error,
+                "report": Jsonb(claimed.report),
+                "now": self._clock(),
+                "id": claimed.job.id,
+            },
+        )
+
+    def save(self, claimed: ClaimedJob) -> None:
+        """Store the progress and the report of a job."""
+        self._execute(
+            "UPDATE jobs SET progress = %(progress)s, report = %(report)s WHERE id = %(id)s",
+            {
+                "progress": Jsonb(claimed.progress),
+                "report": Jsonb(claimed.report),
+                "id": claimed.job.id,
+            },
         )
 
     def is_cancelled(self, id_: int) -> bool:
-        """Whether somebody wants a job to stop."""
         with translated(), self._pool.connection() as connection:
             row = connection.execute(
-                "SELECT is_cancelled FROM jobs WHERE id = %s", (id_,)
+                "SELECT is_cancelled FROM jobs WHERE id = %(id)s", {"id": id_}
             ).fetchone()
             return bool(row and row["is_cancelled"])
 
-    def merge(
+    def update(
         self,
         cur: Cursor[TupleRow],
         id_: int,
         change: Callable[[dict[str, Any], dict[str, Any]], None],
     ) -> None:
-        """Change what is kept of a job that several processes work on, in their transactions.
+        """Change a job on which several processes work, in the caller's transaction.
 
-        ``change`` takes progress and report; Cancelled where somebody cancelled the job.
+        ``change`` changes the progress and the report that it is called with. Raises Cancelled
+        where the job was cancelled.
         """
         row = cur.execute(
-            "SELECT progress, report, is_cancelled FROM jobs WHERE id = %s FOR UPDATE", (id_,)
+            "SELECT progress, report, is_cancelled FROM jobs WHERE id = %(id)s FOR UPDATE",
+            {"id": id_},
         ).fetchone()
         assert row is not None  # noqa: S101 - jobs are never deleted
         progress, report, is_cancelled = row
@@ -203,47 +208,67 @@ class Jobs:
             raise Cancelled("It was cancelled.")
         change(progress, report)
         cur.execute(
-            "UPDATE jobs SET progress = %s, report = %s WHERE id = %s",
-            (Jsonb(progress), Jsonb(report), id_),
+            "UPDATE jobs SET progress = %(progress)s, report = %(report)s WHERE id = %(id)s",
+            {"progress": Jsonb(progress), "report": Jsonb(report), "id": id_},
         )
 
-    def _rows(self, query: LiteralString, parameters: Any) -> Sequence[Job]:
+    def _job(self, query: LiteralString, parameters: Mapping[str, Any]) -> Job | None:
+        return next(iter(self._jobs(query, parameters)), None)
+
+    def _jobs(self, query: LiteralString, parameters: Mapping[str, Any]) -> Sequence[Job]:
         with translated(), self._pool.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Job))
             return cursor.execute(
-                sql.SQL(query).format(_COLUMNS, orgs=_OF_ORGS), parameters
+                sql.SQL(query).format(columns=_JOB_COLUMNS, of_orgs=_OF_ORGS), parameters
             ).fetchall()
 
-    def _run(self, query: LiteralString, parameters: Any) -> None:
+    def _execute(self, query: LiteralString, parameters: Mapping[str, Any]) -> None:
         with translated(), self._pool.connection() as connection:
-            cursor: Cursor[Any] = connection.cursor(row_factory=tuple_row)
-            cursor.execute(query, parameters)
+            connection.execute(query, parameters)
 
 
 @dataclass(slots=True, kw_only=True)
-class Held:
-    """A job that is worked on: from where it goes on, and what it has found so far."""
+class ClaimedJob:
+    """A job that is worked on, with its progress and its report, both JSON.
+
+    The worker starts from ``progress``, and changes both as it goes on.
+    """
 
     job: Job
     progress: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
-    _jobs: Jobs
+    _queue: JobQueue
     _is_stopping: Callable[[], bool]
 
     def save(self) -> None:
-        """Keep both; Cancelled or Interrupted where the work is to end here."""
-        self._jobs.keep(self)
-        self.look()
+        """Store both. Raises Cancelled or Interrupted where the work is to end here."""
+        self._queue.save(self)
+        self.check_stop()
 
-    def look(self) -> None:
-        """Cancelled or Interrupted where the work is to end here."""
-        if self._jobs.is_cancelled(self.job.id):
+    def check_stop(self) -> None:
+        """Raise Cancelled or Interrupted where the work is to end here."""
+        if self._queue.is_cancelled(self.job.id):
             raise Cancelled("It was cancelled.")
         if self._is_stopping():
             raise Interrupted("The worker stops.")
 
     def reload(self) -> None:
-        """Take what was kept meanwhile, by ``Jobs.merge``."""
-        job = self._jobs.find(self.job.kind, self.job.id)
+        """Read both again, after other processes changed them by ``JobQueue.update``."""
+        job = self._queue.find(self.job.kind, self.job.id)
         if job is not None:
             self.progress, self.report = job.progress, job.report
+
+
+def _json(orgs: OrgIds) -> Jsonb | None:
+    return None if orgs is None else Jsonb(sorted(orgs))
+
+
+_JOB_COLUMNS = sql.SQL(
+    "id, kind, status, parameters, who, why, created_time, started_time, finished_time, progress,"
+    " report, error"
+)
+# A caller who may not see all organisations sees only jobs that name none but its own.
+_OF_ORGS = sql.SQL(
+    "(%(orgs)s::jsonb IS NULL"
+    " OR jsonb_typeof(parameters->'orgIds') = 'array' AND parameters->'orgIds' <@ %(orgs)s)"
+)

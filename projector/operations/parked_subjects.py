@@ -1,4 +1,4 @@
-"""Parked subjects: an operator lists them, retries them, or leaves the parked event out."""
+"""Parked subjects: an operator lists them, retries them, or skips the parked event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from projector.projection.partitions import PROJECTION, lock_partition
 from projector.projection.read_models import TABLES, Key, Table
 from projector.query.scope import Scope, names
 
-ParkedCursor = tuple[str, str, str]  # organisation, kind and id
+ParkedKey = tuple[str, str, str]  # organisation, kind and id
 
 
 class NotParked(ProjectorError):  # noqa: N818 - named for what callers say
@@ -27,8 +27,8 @@ class NotParked(ProjectorError):  # noqa: N818 - named for what callers say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parked:
-    """A subject that waits; of the log, from ``position`` on."""
+class ParkedRecord:
+    """A subject whose events from ``position`` on wait. Times are epoch ms."""
 
     kind: str  # agent or task
     org_id: str
@@ -41,43 +41,43 @@ class Parked:
     waiting: int  # events, the parked one included
 
 
-class Parking:
-    """Lists what is parked, and lets it go on."""
+class ParkedSubjects:
+    """Lists parked subjects, and lets them go on."""
 
     def __init__(self, pool: Pool, store: EventStore) -> None:
         self._pool = pool
         self._store = store
 
     def list(
-        self, scope: Scope, *, after: ParkedCursor | None = None, limit: int = 100
-    ) -> tuple[Sequence[Parked], ParkedCursor | None]:
-        """Parked subjects by organisation, kind and id, and where to go on."""
+        self, scope: Scope, *, after: ParkedKey | None = None, limit: int = 100
+    ) -> tuple[Sequence[ParkedRecord], ParkedKey | None]:
+        """Parked subjects by organisation, kind and id, and the key after which to go on."""
         rows = self._find(scope, after=after or ("", "", ""), limit=limit + 1)
         page = rows[:limit]
-        place = (page[-1].org_id, page[-1].kind, page[-1].id) if len(rows) > limit else None
-        return page, place
+        last_key = (page[-1].org_id, page[-1].kind, page[-1].id) if len(rows) > limit else None
+        return page, last_key
 
-    def find(self, scope: Scope, kind: str, id_: str) -> Parked | None:
+    def find(self, scope: Scope, kind: str, id_: str) -> ParkedRecord | None:
         """One parked subject of the scope's organisation; null where none is."""
-        found = self._find(scope, after=("", "", ""), limit=1, kind=kind, ids=names([id_]))
-        return found[0] if found else None
+        subjects = self._find(scope, after=("", "", ""), limit=1, kind=kind, ids=names([id_]))
+        return subjects[0] if subjects else None
 
     def _find(
         self,
         scope: Scope,
         *,
-        after: ParkedCursor,
+        after: ParkedKey,
         limit: int,
         kind: str | None = None,
         ids: Sequence[str] | None = None,
-    ) -> Sequence[Parked]:
+    ) -> Sequence[ParkedRecord]:
         parts = [
             sql.SQL(_OF_KIND).format(
                 subject=table.subject,
                 kind=table.name,
                 organisations=scope.organisations(),
                 teams=_in_teams(table, scope),
-                mine=_MINE[table.column],
+                own_events=_OWN_EVENTS[table.column],
             )
             for table in TABLES
             if kind in {None, table.subject}
@@ -87,21 +87,26 @@ class Parking:
         )
         parameters = scope.parameters | {
             "ids": ids,
-            "after": list(after),
+            "after_org": after[0],
+            "after_kind": after[1],
+            "after_id": after[2],
             "limit": limit,
             "name": PROJECTION,
             "width": BUCKETS_PER_PARTITION,
         }
         with consistent_read(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
-        return [Parked(**dict(zip(_LISTED, row, strict=True))) for row in rows]
+        return [ParkedRecord(**dict(zip(_LISTED, row, strict=True))) for row in rows]
 
     def retry(self, kind: str, org_id: str, id_: str) -> int:
-        """Fold what waits; how many events were. Parked again where it still fails."""
+        """Fold the waiting events; how many were folded.
+
+        The subject is parked again where that fails. Raises NotParked where it is not parked.
+        """
         return self._resume(kind, (org_id, id_), reason=None)
 
     def skip(self, kind: str, org_id: str, id_: str) -> int:
-        """Leave the parked event out of this subject for good, and fold the rest."""
+        """Leave the parked event out of this subject for good, and fold the others as ``retry``."""
         return self._resume(kind, (org_id, id_), reason="skipped by an operator")
 
     def _resume(self, kind: str, key: Key, *, reason: str | None) -> int:
@@ -114,21 +119,29 @@ class Parking:
         ):
             head = lock_partition(cur, table.partition_of(key))
             row = cur.execute(
-                "DELETE FROM parked WHERE kind = %s AND org_id = %s AND id = %s"
+                "DELETE FROM parked WHERE kind = %(kind)s AND org_id = %(org_id)s AND id = %(id)s"
                 " RETURNING position, event_position, cause",
-                (table.name, *key),
+                {"kind": table.name, "org_id": key[0], "id": key[1]},
             ).fetchone()
             if row is None:
                 raise NotParked(f"No {kind} {key[1]!r} of {key[0]!r} is parked.")
-            position, culprit, cause = row
+            position, event_position, cause = row
             if reason is not None:
                 cur.execute(
                     "INSERT INTO skipped (kind, position, cause, skipped_time)"
-                    " VALUES (%s, %s, %s, %s)",
-                    (table.name, culprit, f"{reason}: {cause}", now_ms()),
+                    " VALUES (%(kind)s, %(position)s, %(cause)s, %(now)s)",
+                    {
+                        "kind": table.name,
+                        "position": event_position,
+                        "cause": f"{reason}: {cause}",
+                        "now": now_ms(),
+                    },
                 )
             folded = fold_waiting(cur, self._store, table, key, after=position - 1, head=head)
-            cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(head)))
+            cur.execute(
+                "SELECT pg_notify(%(channel)s, %(head)s)",
+                {"channel": VIEWS_CHANNEL, "head": str(head)},
+            )
             return folded
 
 
@@ -148,23 +161,22 @@ _OF_KIND = """(
         p.parked_time,
         (SELECT count(*) FROM log e JOIN projections l
             ON l.name = %(name)s AND l.partition = p.bucket / %(width)s
-            WHERE e.org_id = p.org_id AND {mine} AND e.position >= p.position
+            WHERE e.org_id = p.org_id AND {own_events} AND e.position >= p.position
                 AND e.position <= l.position) AS waiting
     FROM (SELECT * FROM parked WHERE {organisations}) AS p
     JOIN log c ON c.position = p.event_position
     WHERE p.kind = {kind} AND {teams} AND (%(ids)s::text[] IS NULL OR p.id = ANY(%(ids)s))
-        AND (p.org_id, {subject}, p.id) > ((%(after)s::text[])[1], (%(after)s::text[])[2],
-            (%(after)s::text[])[3])
+        AND (p.org_id, {subject}, p.id) > (%(after_org)s, %(after_kind)s, %(after_id)s)
     ORDER BY p.org_id, p.id LIMIT %(limit)s
 )"""
-_MINE = {
+_OWN_EVENTS = {
     "agent_id": sql.SQL("e.agent_id = p.id AND e.agent_bucket = p.bucket"),
     "task_id": sql.SQL("e.task_id = p.id AND e.task_bucket = p.bucket"),
 }
 
 
 def _in_teams(table: Table[Any], scope: Scope) -> sql.Composable:
-    """By the view as it stands; who has none yet is of no team."""
+    """By the stored view; a subject without a view belongs to no team."""
     if scope.team_ids is None:
         return sql.SQL("TRUE")
     return sql.SQL(

@@ -29,7 +29,12 @@ from projector.infrastructure.database import (
     translated,
 )
 from projector.infrastructure.errors import ProjectorError
-from projector.operations.diff import Changed, changed, shown
+from projector.operations.diff import (
+    MAX_LISTED,
+    SubjectDifference,
+    differences,
+    read_subjects,
+)
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
 
@@ -42,7 +47,6 @@ SWITCH_SECONDS = 60.0  # a moment without readers and writers has to come within
 STANDSTILL_SECONDS = 2.0  # the longest time for which one attempt stops all folding
 CATCH_UP_EVENTS = 20_000  # that the shadow tables may be behind when an attempt starts
 ATTEMPT_EVERY_SECONDS = 0.005
-LISTED_SUBJECTS = 100  # of those that differ; the count says how many there are
 SUBJECTS_PER_COMPARISON = 200
 
 
@@ -65,7 +69,7 @@ class ShadowComparison:
 
     subjects: int  # that were compared
     count: int  # of them that differ
-    first: Sequence[Changed]
+    first: Sequence[SubjectDifference]
     not_comparable: int  # subjects that the two sets have folded up to different events
 
 
@@ -251,7 +255,7 @@ def _exchange(connection: Connection[DictRow]) -> None:
 
 def compare(url: str) -> ShadowComparison:
     """Compare what both sets show of each subject that both have folded up to the same event."""
-    first: list[Changed] = []
+    first: list[SubjectDifference] = []
     subjects = count = not_comparable = 0
     with translated(), connect(url) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -259,11 +263,11 @@ def compare(url: str) -> ShadowComparison:
         for table in TABLES:
             for keys, others in _comparable_subjects(connection, table):
                 with connection.cursor(row_factory=tuple_row) as cur:
-                    differences = _differences(cur, connection, table, keys)
+                    differing = _differences(cur, connection, table, keys)
                 subjects += len(keys)
                 not_comparable += others
-                count += len(differences)
-                first += differences[: LISTED_SUBJECTS - len(first)]
+                count += len(differing)
+                first += differing[: MAX_LISTED - len(first)]
     return ShadowComparison(
         subjects=subjects, count=count, first=first, not_comparable=not_comparable
     )
@@ -274,14 +278,13 @@ def _differences(
     connection: Connection[DictRow],
     table: Table[Any],
     keys: Sequence[Key],
-) -> list[Changed]:
+) -> list[SubjectDifference]:
     enter_schema(connection, SCHEMA)
-    serving = shown(cur, table, keys)
+    serving = read_subjects(cur, table, keys)
     enter_schema(connection, SHADOW_SCHEMA, SCHEMA)
-    shadow = shown(cur, table, keys)
+    shadow = read_subjects(cur, table, keys)
     enter_schema(connection, SCHEMA)
-    differences = (changed(table, key, serving.get(key), shadow.get(key)) for key in keys)
-    return [it for it in differences if it is not None]
+    return differences(table, keys, serving, shadow)
 
 
 _COMPARABLE = sql.SQL("""

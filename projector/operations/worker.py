@@ -1,7 +1,7 @@
-"""The worker: does what was asked for, one job at a time, however many workers there are.
+"""The worker: works on the queue's jobs one at a time, however many worker processes there are.
 
-The rule of this file: who holds the lock works; where it dies the database lets the lock go, and
-the next worker goes on with the job it was at.
+Rule: whoever has the advisory lock works. PostgreSQL releases the lock when that process dies, and
+then the next worker goes on with the job that it was at.
 """
 
 from __future__ import annotations
@@ -17,93 +17,104 @@ from psycopg.rows import DictRow
 from projector.infrastructure.database import Pool, StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.listening import await_notice, keep_following, listening
-from projector.operations.job_queue import JOBS_CHANNEL, Cancelled, Held, Interrupted, Jobs
+from projector.operations.job_queue import (
+    JOBS_CHANNEL,
+    Cancelled,
+    ClaimedJob,
+    Interrupted,
+    JobQueue,
+)
 
-LOOK_EVERY_SECONDS = 1.0
-RETRY_SECONDS = 0.5
-CAUSE_LENGTH = 500
-_WORKER = 1_886_547_827  # any number that names this advisory lock, which one worker holds
+QUEUE_POLL_SECONDS = 1.0
+WORKER_RETRY_SECONDS = 0.5
+MAX_ERROR_LENGTH = 500
+_WORKER_LOCK = 1_886_547_827  # any number that no other advisory lock has
 
-Kinds = Mapping[str, Callable[[Held], None]]
+JobHandlers = Mapping[str, Callable[[ClaimedJob], None]]  # by kind of job
 log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Works on jobs by kind; ``between`` is done whenever none waits (the schedule)."""
+    """Works on jobs, and calls ``between`` before it looks for each (the schedule)."""
 
     def __init__(
-        self, pool: Pool, url: str, kinds: Kinds, *, between: Callable[[], object] = lambda: None
+        self,
+        pool: Pool,
+        url: str,
+        handlers: JobHandlers,
+        *,
+        between: Callable[[], object] = lambda: None,
     ) -> None:
-        self._jobs = Jobs(pool)
+        self._queue = JobQueue(pool)
         self._url = url
-        self._kinds = kinds
+        self._handlers = handlers
         self._between = between
         self._stop = Event()
 
     def run(self, stop: Event) -> None:
-        """Work until told to stop; a database that goes away is waited for."""
+        """Work until ``stop`` is set; wait for a database that does not answer."""
         self._stop = stop
         keep_following(
             self._follow,
             who="the worker",
             is_needed=lambda: not stop.is_set(),
-            rest=lambda: stop.wait(RETRY_SECONDS),
+            rest=lambda: stop.wait(WORKER_RETRY_SECONDS),
         )
 
     def _follow(self) -> None:
-        with self._turn() as connection:
+        with self._locked() as connection:
             while not self._stop.is_set():
                 self._between()
                 if not self._work():
-                    await_notice(connection, LOOK_EVERY_SECONDS)
+                    await_notice(connection, QUEUE_POLL_SECONDS)
 
     def work_off(self) -> None:
-        """Do all that waits."""
-        with self._turn():
+        """Work on all jobs that are queued."""
+        with self._locked():
             while self._work():
                 pass
 
     @contextmanager
-    def _turn(self) -> Iterator[Connection[DictRow]]:
-        """Be the only worker, as long as the connection lives."""
+    def _locked(self) -> Iterator[Connection[DictRow]]:
+        """Wait for the worker's lock, which lasts as long as the connection."""
         with listening(self._url, JOBS_CHANNEL) as connection:
             while not self._stop.is_set():
                 row = connection.execute(
-                    "SELECT pg_try_advisory_lock(%s, 0) AS held", (_WORKER,)
+                    "SELECT pg_try_advisory_lock(%(lock)s, 0) AS is_locked", {"lock": _WORKER_LOCK}
                 ).fetchone()
-                if row is not None and row["held"]:
+                if row is not None and row["is_locked"]:
                     break
-                self._stop.wait(LOOK_EVERY_SECONDS)
+                self._stop.wait(QUEUE_POLL_SECONDS)
             yield connection
 
     def _work(self) -> bool:
-        """Work on the next job; False where none waits."""
+        """Work on the next job; False where none waits, or the worker is to stop."""
         if self._stop.is_set():
             return False
-        job = self._jobs.take()
-        if job is None:
+        claimed = self._queue.claim(self._stop.is_set)
+        if claimed is None:
             return False
-        held = self._jobs.hold(job, self._stop.is_set)
+        job = claimed.job
         try:
-            self._kinds[job.kind](held)
+            self._handlers[job.kind](claimed)
         except Interrupted:
             return False
         except Cancelled:
-            self._jobs.end(held, "cancelled", None)
+            self._queue.finish(claimed, "cancelled", None)
         except StoreUnavailable:
             raise
         except ProjectorError as error:
-            self._jobs.end(held, "failed", str(error))
+            self._queue.finish(claimed, "failed", str(error))
         except Exception as error:
-            # Whatever one job brings, the next one must be worked on.
+            # Whatever error one job raises, the worker must go on with the next one.
             log.exception("the %s %d failed", job.kind, job.id)
-            self._jobs.end(held, "failed", _cause(error))
+            self._queue.finish(claimed, "failed", _error_text(error))
         else:
-            self._jobs.end(held, "completed", None)
+            self._queue.finish(claimed, "completed", None)
         return True
 
 
-def _cause(error: Exception) -> str:
-    # Text that the database takes, whatever the cause said.
+def _error_text(error: Exception) -> str:
+    # Surrogates and NUL are no text that PostgreSQL takes.
     text = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
-    return text.replace("\0", "")[:CAUSE_LENGTH]
+    return text.replace("\0", "")[:MAX_ERROR_LENGTH]

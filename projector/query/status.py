@@ -66,7 +66,7 @@ class Status:
         ]
 
     def _progress(self) -> tuple[HeadShape, list[ProjectionShape]]:
-        rows = self._all(_PROGRESS)
+        rows = self._all(_PROJECTION_PROGRESS)
         now = self._clock()
         head = HeadShape(position=rows[0]["head"], recorded_time=rows[0]["head_time"])
         return head, [
@@ -135,7 +135,7 @@ class Status:
 
 
 # Positions have no holes, so the event that a projection waits for is the one after its position.
-_PROGRESS = sql.SQL("""
+_PROJECTION_PROGRESS = sql.SQL("""
     WITH head AS (
         SELECT position, recorded_time FROM log
         ORDER BY position DESC LIMIT 1

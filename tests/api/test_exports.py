@@ -125,7 +125,7 @@ def test_an_export_is_stable_while_others_append(site):
 def test_an_export_is_read_in_parts(site, monkeypatch):
     """No more of it is in memory than one part, and none is read before it is asked for."""
     many(site)
-    monkeypatch.setattr(log, "PART", 100)
+    monkeypatch.setattr(log, "ROWS_TOGETHER", 100)
     asked, read = [], log._read
     monkeypatch.setattr(log, "_read", lambda *given: asked.append(given[2]) or read(*given))
     monkeypatch.setattr("api.http.exports._CHUNK_BYTES", 1_000)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from projector.bootstrap.worker import kinds_of_jobs
+from projector.bootstrap.worker import job_handlers
 from projector.operations.worker import Worker
 from projector.webex.simulator.api_server import (
     CLIENT_ID,
@@ -57,8 +57,8 @@ def delete(site, path: str, token: str = "all") -> Any:
 def work(site) -> None:
     """Do all that was asked for."""
     service = site.service
-    kinds = kinds_of_jobs(service.settings, service.pool, service.store, site.url)
-    Worker(service.pool, site.url, kinds).work_off()
+    handlers = job_handlers(service.settings, service.pool, service.store, site.url)
+    Worker(service.pool, site.url, handlers).work_off()
 
 
 @pytest.fixture

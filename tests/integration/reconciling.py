@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from projector.infrastructure.settings import read_settings
-from projector.operations.job_queue import Jobs
+from projector.operations.job_queue import JobQueue
 from projector.operations.reconciliation.run import Reconciler
 from projector.webex.api_client import Vendor as Client
 from projector.webex.credentials import Credentials
@@ -110,13 +110,14 @@ def reconcile(
     site: Site, root: str, folder: Path, *, changed: Mapping[str, str] | None = None, **asked: Any
 ) -> dict[str, Any]:
     """Run a reconciliation to its end; its report."""
-    jobs = Jobs(site.service.pool)
+    jobs = JobQueue(site.service.pool)
     asked = {"agentIds": [], "dryRun": False} | asked
-    job = jobs.ask("reconciliation", asked, who="test", why=None)
-    held = jobs.hold(jobs.take() or job, lambda: False)
-    reconciler(site, root, folder, **changed or {}).run(held)
-    jobs.end(held, "completed", None)
-    return held.report
+    jobs.enqueue("reconciliation", asked, who="test", why=None)
+    claimed = jobs.claim()
+    assert claimed is not None
+    reconciler(site, root, folder, **changed or {}).run(claimed)
+    jobs.finish(claimed, "completed", None)
+    return claimed.report
 
 
 def _caught_up(site: Site) -> int:

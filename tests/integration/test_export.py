@@ -101,7 +101,7 @@ def test_parquet_does_not_mix_with_what_is_there(site, address, tmp_path):
 @pytest.mark.parametrize("kind", ["ndjson", "parquet"])
 def test_what_breaks_off_is_no_export(site, address, tmp_path, monkeypatch, kind):
     """The connection ends before the file: exit code 1, and no file."""
-    monkeypatch.setattr(log, "PART", 2)
+    monkeypatch.setattr(log, "ROWS_TOGETHER", 2)
     read, calls = log._read, []
 
     def breaks(*given: Any) -> Any:

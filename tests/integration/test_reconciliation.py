@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from projector.operations.job_queue import Interrupted, JobFailed, Jobs
+from projector.operations.job_queue import Interrupted, JobFailed, JobQueue
 from projector.operations.reconciliation import comparison
 from projector.webex.api_client import VendorRefuses
 from projector.webex.api_queries import Sources
@@ -417,9 +417,9 @@ def test_a_run_that_was_broken_off_goes_on_from_its_step(copied, delivered, tmp_
     whole, broken = (copied(delivered(day.deliveries)) for _ in range(2))
     with serving(Vendor(day.records)) as root:
         expected = reconcile(whole, root, tmp_path, **window(day))
-        jobs = Jobs(broken.service.pool)
+        jobs = JobQueue(broken.service.pool)
         asked = {**window(day), "agentIds": [], "dryRun": False}
-        job = jobs.ask("reconciliation", asked, who="test", why=None)
+        job = jobs.enqueue("reconciliation", asked, who="test", why=None)
         saves: list[int] = []
 
         def is_stopping() -> bool:
@@ -427,16 +427,16 @@ def test_a_run_that_was_broken_off_goes_on_from_its_step(copied, delivered, tmp_
             return len(saves) % 7 == 0
 
         for _ in range(100):
-            held = jobs.hold(jobs.take(), is_stopping)
+            claimed = jobs.claim(is_stopping)
             try:
-                reconciler(broken, root, tmp_path).run(held)
+                reconciler(broken, root, tmp_path).run(claimed)
                 break
             except Interrupted:
                 continue
     report = jobs.find("reconciliation", job.id).report
     assert len(saves) > 20
     names = ("steps", "gapsFound", "gapsClosed", "failures", "indistinct", "unusable")
-    assert {it: expected[it] for it in names} == {it: held.report[it] for it in names}
+    assert {it: expected[it] for it in names} == {it: claimed.report[it] for it in names}
     facts = [{row["id"] for row in fetched(site)} for site in (whole, broken)]
     assert facts[0] == facts[1] != set()
     assert report["orgId"]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from projector.domain.agent import AgentState
 from projector.infrastructure.database import connect
-from projector.operations import batches as shares
-from projector.operations.job_queue import Cancelled, Interrupted, Jobs
-from projector.operations.replay import reproject as refolding
+from projector.operations import batches
+from projector.operations.job_queue import Cancelled, Interrupted, JobQueue
+from projector.operations.replay import reproject
 from projector.operations.replay import run as replay
 from projector.operations.replay.run import Replayer
 from projector.operations.worker import Worker
@@ -45,8 +45,8 @@ LIFE = story(
 
 def run(site, **asked: Any) -> dict[str, Any]:
     """A replay to its end: its report."""
-    jobs = Jobs(site.service.pool)
-    job = jobs.ask("replay", EVERYTHING | asked, who="test", why=None)
+    jobs = JobQueue(site.service.pool)
+    job = jobs.enqueue("replay", EVERYTHING | asked, who="test", why=None)
     replayer = Replayer(site.service.pool, site.service.store, wait=lambda _: None)
     Worker(site.service.pool, site.url, {"replay": replayer.run}).work_off()
     found = jobs.find("replay", job.id)
@@ -79,14 +79,14 @@ def tamper(site, *statements: str) -> None:
     subjects=st.integers(1, 3),
 )
 def test_a_replay_leaves_what_live_intake_left(timed, data, lives, subjects):
-    """All tables, row by row, whatever came late, twice or from reconciliation, in any shares."""
+    """All tables, row by row, whatever came late, twice or from reconciliation, in any batches."""
     site, clock = timed
     arrived(site, clock, data, lives)
     before = tables(site.url), counted(site)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(replay, "MOST_SUBJECTS", subjects)
-        patch.setattr(shares, "MOST_EVENTS", data.draw(st.sampled_from([1, 3, 10_000])))
-        patch.setattr(refolding, "MOST_EVENTS", data.draw(st.sampled_from([1, 10_000])))
+        patch.setattr(replay, "MAX_SUBJECTS", subjects)
+        patch.setattr(batches, "MAX_EVENTS", data.draw(st.sampled_from([1, 3, 10_000])))
+        patch.setattr(reproject, "MAX_EVENTS", data.draw(st.sampled_from([1, 10_000])))
         report = run(site)
     assert before == (tables(site.url), counted(site))
     assert {"count": 0, "first": []} == report["changed"]
@@ -152,16 +152,16 @@ def test_only_what_the_scope_names_is_replayed(site, asked, replayed):
 
 def test_parked_subjects_are_tried_again(site, monkeypatch):
     """Where the cause is gone they flow, else they are parked again; the counts hold."""
-    apply_event = AgentState.apply_event
+    step = AgentState.step
 
     def raising(state: AgentState, recorded: Any) -> Any:
         if recorded.event.word == "connected":
             raise ZeroDivisionError("no such word")
-        return apply_event(state, recorded)
+        return step(state, recorded)
 
     sound = clone_of(site)
     with monkeypatch.context() as patch:
-        patch.setattr(AgentState, "apply_event", raising)
+        patch.setattr(AgentState, "step", raising)
         told(site)
         parked = tables(site.url), counted(site)
         assert 1 == len(site.get("/api/v1/parked").json["data"])
@@ -189,13 +189,13 @@ def clone_of(site):
 @pytest.mark.parametrize("ends", [Cancelled, Interrupted, ZeroDivisionError])
 def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
     """After what it had committed; what it changed is counted once."""
-    monkeypatch.setattr(replay, "MOST_SUBJECTS", 1)
+    monkeypatch.setattr(replay, "MAX_SUBJECTS", 1)
     told(site)
     sound = tables(site.url)
     tamper(site, *(f"DELETE FROM {name}" for table in TABLES for name in (table.name,)))
-    jobs = Jobs(site.service.pool)
-    job = jobs.ask("replay", EVERYTHING, who="test", why=None)
-    real, calls = replay.refold, []
+    jobs = JobQueue(site.service.pool)
+    job = jobs.enqueue("replay", EVERYTHING, who="test", why=None)
+    real, calls = replay.reproject, []
 
     def breaking(cur: Any, *given: Any) -> Any:
         found = real(cur, *given)
@@ -205,30 +205,30 @@ def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
         return found
 
     replayer = Replayer(site.service.pool, site.service.store)
-    held = jobs.hold(jobs.take(), lambda: False)
+    claimed = jobs.claim()
     with monkeypatch.context() as patch:
-        patch.setattr(replay, "refold", breaking)
+        patch.setattr(replay, "reproject", breaking)
         with pytest.raises(ends):
-            replayer.run(held)
-    held = jobs.hold(jobs.take(), lambda: False)
-    assert ("running", 1) == (held.job.status, held.report["changed"]["count"])
-    replayer.run(held)
+            replayer.run(claimed)
+    claimed = jobs.claim()
+    assert ("running", 1) == (claimed.job.status, claimed.report["changed"]["count"])
+    replayer.run(claimed)
     assert sound == tables(site.url)
-    assert 3 == held.report["changed"]["count"]
-    assert held.report["total"] == held.report["processed"]
-    assert job.id == held.job.id
+    assert 3 == claimed.report["changed"]["count"]
+    assert claimed.report["total"] == claimed.report["processed"]
+    assert job.id == claimed.job.id
 
 
 def test_several_processes_leave_what_one_leaves(site, monkeypatch):
     """Each folds partitions of its own; killed in the middle, they go on."""
-    monkeypatch.setattr(replay, "MANY_EVENTS", 1)
+    monkeypatch.setattr(replay, "EVENTS_FOR_PROCESSES", 1)
     world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
     site.post([next(world) for _ in range(900)])
     site.project()
     sound = tables(site.url), counted(site)
     tamper(site, *(f"DELETE FROM {table.name}" for table in TABLES))
-    jobs = Jobs(site.service.pool)
-    job = jobs.ask("replay", EVERYTHING, who="test", why=None)
+    jobs = JobQueue(site.service.pool)
+    job = jobs.enqueue("replay", EVERYTHING, who="test", why=None)
     looks: list[int] = []
 
     def is_stopping() -> bool:
@@ -237,18 +237,18 @@ def test_several_processes_leave_what_one_leaves(site, monkeypatch):
 
     replayer = Replayer(site.service.pool, site.service.store, url=site.url, processes=2)
     with pytest.raises(Interrupted):
-        replayer.run(jobs.hold(jobs.take(), is_stopping))
-    held = jobs.hold(jobs.take(), lambda: False)
-    replayer.run(held)
-    assert job.id == held.job.id
-    assert 2 == held.progress["workers"]
+        replayer.run(jobs.claim(is_stopping))
+    claimed = jobs.claim()
+    replayer.run(claimed)
+    assert job.id == claimed.job.id
+    assert 2 == claimed.progress["workers"]
     assert sound == (tables(site.url), counted(site))
     with connect(site.url) as connection:
         row = connection.execute(
             "SELECT (SELECT count(*) FROM agents) + (SELECT count(*) FROM tasks) AS it"
         ).fetchone()
-    assert row["it"] == held.report["changed"]["count"]
-    assert held.report["total"] == held.report["processed"]
+    assert row["it"] == claimed.report["changed"]["count"]
+    assert claimed.report["total"] == claimed.report["processed"]
 
 
 def test_replays_and_live_intake_leave_the_same(site, make_site):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from projector.infrastructure.settings import read_settings
-from projector.operations.job_queue import Jobs
+from projector.operations.job_queue import JobQueue
 from projector.operations.reconciliation.coverage import cover
 from projector.operations.reconciliation.schedule import (
     LAG_MS,
@@ -26,7 +26,7 @@ ASKS = {"PROJECTOR_WEBEX_ACCESS_TOKEN": "t_C_acme", "PROJECTOR_WEBEX_ORG_ID": "a
 def at(site):
     """Looks at a moment whether anything is due; the windows asked for so far."""
     now = [NOON]
-    pool, jobs = site.service.pool, Jobs(site.service.pool, clock=lambda: now[0])
+    pool, jobs = site.service.pool, JobQueue(site.service.pool, clock=lambda: now[0])
 
     def look(moment: int, **more: str) -> list[tuple[int, int]]:
         now[0] = moment
@@ -59,8 +59,8 @@ def test_it_goes_on_from_what_is_covered(at):
 def test_one_that_failed_is_asked_for_again_after_an_hour(at):
     """The next night is far."""
     at(NOON)
-    held = at.jobs.hold(at.jobs.take(), lambda: False)
-    at.jobs.end(held, "failed", "The vendor is away.")
+    claimed = at.jobs.claim()
+    at.jobs.finish(claimed, "failed", "The vendor is away.")
     assert 1 == len(at(NOON + TRY_AGAIN_MS))
     assert 2 == len(at(NOON + TRY_AGAIN_MS + 1))
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from projector.domain.events import Origin
 from projector.domain.fold import Fold
 from projector.projection.read_models import AGENTS, TASKS
-from tests import counting
+from tests import independent_metrics
 from tests.conftest import erase, over_http
 from tests.examples import RECORDED, at, login, story, v1
 from tests.integration.driving import arrived, deliver, moments, stories
@@ -40,7 +40,9 @@ def test_a_summary_is_what_one_counts_in_views_and_histories(timed, lives, data)
         )
         query = {"at": happened, "knownAt": known_at, "window": window} | part
         told = site.get("/api/v1/summary", query_string=query).json
-        assert counting.summary(*chosen(agents, tasks, part), now, window) == without_grounds(told)
+        assert independent_metrics.summary(
+            *chosen(agents, tasks, part), now, window
+        ) == without_grounds(told)
 
 
 def test_a_reconciled_event_that_a_later_webhook_restates_counts_until_then(timed):
@@ -51,9 +53,9 @@ def test_a_reconciled_event_that_a_later_webhook_restates_counts_until_then(time
     webhooks = story(login(0, "ann", "Available"), login(0, "bob", "Available"),
                      v1(10_900, "ann", "ringing", "call"), v1(60_000, "ann", "available", "call"),
                      v1(60_000, "bob", "idle"))  # fmt: skip
-    told_again = [v1(10_000, "ann", "ringing", "call") | {"id": "r1"}]
+    reconciled = [v1(10_000, "ann", "ringing", "call") | {"id": "r1"}]
     deliver(site, log, [*webhooks], clock.now, Origin.WEBHOOK)
-    deliver(site, log, told_again, clock.now, Origin.RECONCILIATION)
+    deliver(site, log, reconciled, clock.now, Origin.RECONCILIATION)
     site.project()
     for moment, by_status, busy in (
         (9_999, {"available": 2}, 0),
@@ -67,7 +69,10 @@ def test_a_reconciled_event_that_a_later_webhook_restates_counts_until_then(time
             query = {"at": at(moment), "window": 8_000} | part
             summary = site.get("/api/v1/summary", query_string=query).json
             agents = stories(log, AGENTS, at(moment), None, clock.now)
-            assert counting.summary(agents, {}, at(moment), 8_000)["agents"] == summary["agents"]
+            assert (
+                independent_metrics.summary(agents, {}, at(moment), 8_000)["agents"]
+                == summary["agents"]
+            )
             assert by_status == summary["agents"]["byStatus"]
             assert {"value": busy / (min(moment, 8_000) * 2), "count": 2} == {
                 name: summary["occupancy"][name] for name in ("value", "count")

@@ -17,7 +17,7 @@ from projector.cli.main import main
 from projector.infrastructure.database import connect
 from projector.infrastructure.process_pool import WorkerDied
 from projector.operations import batches as batches_module
-from projector.operations.verify.counts import EVERYTHING, Wanted
+from projector.operations.verify.counts import ALL_SUBJECTS, SubjectFilter
 from projector.operations.verify.parallel import verify
 from projector.webex.simulator import Simulation
 from tests.conftest import (
@@ -131,7 +131,8 @@ def columns_of(name: str) -> list[str]:
 
 _STATE = (
     "partition position state counters facets deadline facets_after_deadline last_event_time"
-    " last_event_type first_event_time last_recorded_time max_clock_lead_ms max_lateness_ms kpi_facts"
+    " last_event_type first_event_time last_recorded_time max_clock_lead_ms max_lateness_ms"
+    " kpi_facts"
 )
 _INTERVAL = "start known_from known_to status current_state task_id queue_id idle_code_id event_id"
 _COLUMNS = {
@@ -333,17 +334,17 @@ def test_what_is_left_out_is_told(site):
         site.post(body)
     site.project()
     assert (3, 0, 2, 0) == left_out(site)
-    assert site.service.parking.skip("agent", ORG, "ann") == 1
+    assert site.service.parked_subjects.skip("agent", ORG, "ann") == 1
     assert (4, 0, 0, 1) == left_out(site)
     site.post(v1(9, "ann", "idle") | {"id": "later"})
     assert (4, 1, 0, 1) == left_out(site)
-    assert (2, 1, 0, 1) == left_out(site, Wanted(kind="agents", org=ORG, id="ann"))
-    assert (2, 0, 0, 0) == left_out(site, Wanted(id="bob"))
+    assert (2, 1, 0, 1) == left_out(site, SubjectFilter(kind="agents", org=ORG, id="ann"))
+    assert (2, 0, 0, 0) == left_out(site, SubjectFilter(id="bob"))
 
 
-def left_out(site: Site, wanted: Wanted = EVERYTHING) -> tuple[int, int, int, int]:
+def left_out(site: Site, subjects: SubjectFilter = ALL_SUBJECTS) -> tuple[int, int, int, int]:
     """Events compared, not folded yet, waiting and skipped, where nothing differs."""
-    found = verify(site.url, **CLEAN, wanted=wanted)
+    found = verify(site.url, **CLEAN, subjects=subjects)
     assert [] == found.differences
     return found.events, found.unfolded, found.waiting, found.skipped
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.database import open_pool
-from projector.operations.job_queue import Jobs
+from projector.operations.job_queue import JobQueue
 from projector.operations.replay.run import Replayer
 from projector.projection.runner import Runner
 from tools.bench.ground import Bodies, fill, parse
@@ -58,17 +58,16 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[Comparison]:
 def _replayed(url: str, processes: int) -> Sample:
     """Run one replay of everything."""
     pool = open_pool(url, max_size=4)
-    jobs, replayer = Jobs(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
-    jobs.ask("replay", {**PARAMETERS, "dryRun": False}, who="bench", why=None)
-    job = jobs.take()
-    assert job is not None
-    held = jobs.hold(job, lambda: False)
+    jobs, replayer = JobQueue(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
+    jobs.enqueue("replay", ASKED | {"dryRun": False}, who="bench", why=None)
+    claimed = jobs.claim()
+    assert claimed is not None
     begun = time.monotonic()
-    replayer.run(held)
+    replayer.run(claimed)
     seconds = time.monotonic() - begun
-    jobs.end(held, "completed", None)
+    jobs.finish(claimed, "completed", None)
     pool.close()
-    return Sample(events=held.report["total"], seconds=seconds)
+    return Sample(events=claimed.report["total"], seconds=seconds)
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from projector.cli.exit_codes import DIFFERS
 from projector.cli.options import as_json, parted, printable, the_organisation
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
-from projector.operations.verify.compare import Checked, TableDifference
-from projector.operations.verify.counts import EVERYTHING, Wanted
+from projector.operations.verify.compare import TableDifference, VerifyResult
+from projector.operations.verify.counts import ALL_SUBJECTS, SubjectFilter
 from projector.operations.verify.parallel import verify
 
 
@@ -60,12 +60,12 @@ def verify_command(  # noqa: PLR0913 - the options
         return
     seed = secrets.randbelow(2**31) if seed is None else seed
     kind, id_ = (None, None) if subject is None else parted(subject)
-    wanted = Wanted(kind=kind and f"{kind}s", org=org, id=id_)
+    subjects = SubjectFilter(kind=kind and f"{kind}s", org=org, id=id_)
     begin = time.monotonic()
     with current_database(settings_from_environment()) as url:
-        found = verify(url, jobs=jobs, moments=moments, seed=seed, wanted=wanted)
+        found = verify(url, jobs=jobs, moments=moments, seed=seed, subjects=subjects)
     seconds = time.monotonic() - begin
-    if wanted != EVERYTHING and not found.subjects:
+    if subjects != ALL_SUBJECTS and not found.subjects:
         asked = " of ".join(repr(it) for it in (subject, org) if it is not None)
         raise ProjectorError(f"Neither the log nor any table has {asked}.")
     if as_json:
@@ -85,7 +85,7 @@ def _line(it: TableDifference) -> str:
     )
 
 
-def _summary(it: Checked, seconds: float, seed: int) -> str:
+def _summary(it: VerifyResult, seconds: float, seed: int) -> str:
     left = f" ({it.left} more were not looked at)" if it.left else ""
     return (
         f"{len(it.differences)} differences: {it.subjects} subjects, {it.events} events and"

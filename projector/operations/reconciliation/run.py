@@ -15,7 +15,7 @@ from typing import Any
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
-from projector.operations.job_queue import Held, JobFailed
+from projector.operations.job_queue import ClaimedJob, JobFailed
 from projector.operations.reconciliation.comparison import Comparison
 from projector.operations.reconciliation.coverage import cover
 from projector.operations.reconciliation.gaps import corrections_made, gaps, long_open
@@ -70,7 +70,7 @@ class Reconciler:
     views_position: Callable[[], int]
     clock: Callable[[], int] = now_ms
 
-    def run(self, held: Held) -> None:
+    def run(self, held: ClaimedJob) -> None:
         """Do what a run asks for, from where it was left; JobFailed where nothing can be asked."""
         vendor = self.vendor()
         try:
@@ -84,7 +84,7 @@ class Reconciler:
 class _Run:
     """One run: its plan, its progress and its report."""
 
-    def __init__(self, by: Reconciler, held: Held, vendor: Vendor, asked: Asked) -> None:
+    def __init__(self, by: Reconciler, held: ClaimedJob, vendor: Vendor, asked: Asked) -> None:
         self._by = by
         self._held = held
         self._vendor = vendor

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
-from projector.operations.job_queue import Job, Jobs
+from projector.operations.job_queue import Job, JobQueue
 from projector.operations.reconciliation.coverage import covered_until
 from projector.webex.api_queries import DAY_MS, HOUR_MS
 
@@ -20,10 +20,10 @@ LONGEST_MS = 7 * DAY_MS  # of what was not covered for long
 
 
 class Schedule:
-    """Held by whoever holds the worker's lock, so that one process at a time asks."""
+    """ClaimedJob by whoever holds the worker's lock, so that one process at a time asks."""
 
     def __init__(
-        self, jobs: Jobs, pool: Pool, settings: Settings, *, clock: Callable[[], int] = now_ms
+        self, jobs: JobQueue, pool: Pool, settings: Settings, *, clock: Callable[[], int] = now_ms
     ) -> None:
         self._jobs = jobs
         self._pool = pool
@@ -41,7 +41,7 @@ class Schedule:
             asked = {"from": start, "to": end, "agentIds": [], "dryRun": False}
             org_id = self._settings.webex_org_id
             asked |= {"orgIds": None if org_id is None else [org_id]}
-            self._jobs.ask("reconciliation", asked, who=WHO, why="It is due.")
+            self._jobs.enqueue("reconciliation", asked, who=WHO, why="It is due.")
 
     def _is_to_be_tried_again(self, last: Job) -> bool:
         return last.status == "failed" and self._clock() > last.created_time + TRY_AGAIN_MS

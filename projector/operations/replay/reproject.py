@@ -1,72 +1,68 @@
-"""Refolding: subjects folded anew from the log into their tables, in the caller's transaction.
+"""Reproject: subjects are folded again from the log into their tables, in the caller's transaction.
 
-The rule of this file: it folds by what live intake folds by, up to where the partition has folded, while
-it holds the partition; what cannot be folded parks its subject, as it would live.
+Rule: it folds with the code of live intake, up to the position that the partition has folded, while
+it holds the partition's lock. A subject that cannot be folded is parked, as live intake would do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import is_transient
-from projector.operations.batches import MOST_EVENTS
-from projector.operations.diff import Changed, changed, shown
+from projector.operations.batches import MAX_EVENTS
+from projector.operations.diff import SubjectDifference, differences, read_subjects
 from projector.projection.batch import project
 from projector.projection.parking import fold_waiting
 from projector.projection.partitions import count_ledger_rows, count_projected, lock_partition
-from projector.projection.read_models import PASSING_TIME, Key, Table
+from projector.projection.read_models import KEY_COLUMNS, PASSING_TIME, Key, Table
+from projector.projection.snapshots import BEFORE_ALL
 
-BEFORE_ALL, AFTER_ALL = -1, (1 << 63) - 1  # times
 
-
-def refold(
+def reproject(
     cur: Cursor[TupleRow], store: EventStore, table: Table[Any], keys: Sequence[Key]
-) -> list[Changed]:
-    """Fold subjects anew up to where their partitions have folded; what is shown otherwise."""
+) -> list[SubjectDifference]:
+    """Fold subjects again up to where their partitions have folded; what differs afterwards."""
     partitions = sorted({table.partition_of(key) for key in keys})
     positions = {partition: lock_partition(cur, partition) for partition in partitions}
     upto = {key: positions[table.partition_of(key)] for key in keys}
-    before = shown(cur, table, keys)
-    _forget(cur, store, table, keys, upto)
+    before = read_subjects(cur, table, keys)
+    _delete(cur, store, table, keys, upto)
     try:
         with cur.connection.transaction():
             _fold(cur, store, table, upto)
     except psycopg.Error as error:
         if is_transient(error):
             raise
-        _fold_apart(cur, store, table, upto)
+        _fold_one_by_one(cur, store, table, upto)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - what one subject brings must not stop the others
-        _fold_apart(cur, store, table, upto)
-    after = shown(cur, table, keys)
-    found = (changed(table, key, before.get(key), after.get(key)) for key in keys)
-    return [it for it in found if it is not None]
+        _fold_one_by_one(cur, store, table, upto)
+    return differences(table, keys, before, read_subjects(cur, table, keys))
 
 
-def _forget(
+def _delete(
     cur: Cursor[TupleRow],
     store: EventStore,
     table: Table[Any],
     keys: Sequence[Key],
     upto: Mapping[Key, int],
 ) -> None:
-    """Delete all that is stored of subjects; of parked ones what waits counts as folded."""
-    columns = [[org_id for org_id, _ in keys], [id_ for _, id_ in keys]]
-    _forget_ledgers(cur, table, columns)
+    """Delete all rows of subjects. The waiting events of parked ones count as folded again."""
+    parameters = KEY_COLUMNS.parameters(keys)
+    _delete_ledgers(cur, table, keys)
     for name in table.all_names:
-        cur.execute(_DELETE.format(sql.Identifier(name)), columns)
+        cur.execute(_delete_query(name), parameters)
     parked = cur.execute(
-        "DELETE FROM parked AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-        " WHERE r.kind = %b AND r.org_id = k.org_id AND r.id = k.id"
-        " RETURNING r.org_id, r.id, r.position",
-        [*columns, table.name],
+        _DELETE_PARKED.format(keys=KEY_COLUMNS.unnest("k")), parameters | {"kind": table.name}
     ).fetchall()
     for org_id, id_, position in parked:
         key = (org_id, id_)
@@ -74,52 +70,67 @@ def _forget(
         count_projected(cur, (table.name, table.bucket_of(key)), waiting)
 
 
-def _forget_ledgers(
-    cur: Cursor[TupleRow], table: Table[Any], columns: Sequence[Sequence[str]]
-) -> None:
-    """Delete anomalies and corrections, and count them out."""
-    gone: dict[tuple[str, int], list[int]] = {}
+def _delete_ledgers(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) -> None:
+    """Delete anomalies and corrections, and subtract them from their counts."""
+    added: dict[tuple[str, int], list[int]] = {}
     for ledger, name in enumerate((table.anomalies, table.corrections)):
-        query = _DELETE.format(sql.Identifier(name)) + _RETURNING
-        for org_id, id_, position in cur.execute(query, columns):
+        rows = cur.execute(_delete_query(name, returning=True), KEY_COLUMNS.parameters(keys))
+        for org_id, id_, position in rows:
             if position != PASSING_TIME:
-                gone.setdefault((table.name, table.bucket_of((org_id, id_))), [0, 0])[ledger] -= 1
-    count_ledger_rows(cur, {place: (less[0], less[1]) for place, less in gone.items()})
-
-
-_DELETE = sql.SQL(
-    "DELETE FROM {} AS r USING unnest(%b::text[], %b::text[]) AS k(org_id, id)"
-    " WHERE r.org_id = k.org_id AND r.id = k.id"
-)
-
-_RETURNING = sql.SQL(" RETURNING r.org_id, r.id, r.position")
+                added.setdefault((table.name, table.bucket_of((org_id, id_))), [0, 0])[ledger] -= 1
+    count_ledger_rows(cur, {bucket: (counts[0], counts[1]) for bucket, counts in added.items()})
 
 
 def _fold(
     cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
 ) -> None:
-    """Fold all together, or page by page one that has many events."""
+    """Fold the subjects together; one that has many events alone, some events at a time."""
     if len(upto) == 1:
-        [(key, head)] = upto.items()
-        if store.count(cur, table.column, *key, after=0, upto=head) > MOST_EVENTS:
-            _fold_apart(cur, store, table, upto)
+        [(key, position)] = upto.items()
+        if store.count(cur, table.column, *key, after=0, upto=position) > MAX_EVENTS:
+            _fold_one_by_one(cur, store, table, upto)
             return
-    asked = [(*key, BEFORE_ALL, AFTER_ALL, head) for key, head in upto.items()]
-    told = store.between(cur, table.column, asked, condition=table.not_skipped)
+    events = store.between(
+        cur,
+        table.column,
+        [(*key, BEFORE_ALL, ENDLESS, position) for key, position in upto.items()],
+        condition=table.not_skipped,
+    )
     new = {
-        key: sorted(events, key=lambda recorded: recorded.position)
-        for key, events in zip(upto, told, strict=True)
-        if events
+        key: sorted(recorded, key=lambda it: it.position)
+        for key, recorded in zip(upto, events, strict=True)
+        if recorded
     }
     if new:
         project(cur, store, table, new, known_position=0)
 
 
-def _fold_apart(
+def _fold_one_by_one(
     cur: Cursor[TupleRow], store: EventStore, table: Table[Any], upto: Mapping[Key, int]
 ) -> None:
-    """Fold each by itself, and park those that cannot be folded."""
-    for key, head in upto.items():
-        place = (table.name, table.bucket_of(key))
-        count_projected(cur, place, -store.count(cur, table.column, *key, after=0, upto=head))
-        fold_waiting(cur, store, table, key, after=0, head=head)
+    """Fold each subject alone, and park those that cannot be folded."""
+    for key, position in upto.items():
+        bucket = (table.name, table.bucket_of(key))
+        events = store.count(cur, table.column, *key, after=0, upto=position)
+        count_projected(cur, bucket, -events)
+        fold_waiting(cur, store, table, key, after=0, head=position)
+
+
+_DELETE = sql.SQL(
+    "DELETE FROM {table} AS r USING {keys} WHERE r.org_id = k.org_id AND r.id = k.id{returning}"
+)
+_RETURNING_POSITION = sql.SQL(" RETURNING r.org_id, r.id, r.position")
+_DELETE_PARKED = sql.SQL(
+    "DELETE FROM parked AS r USING {keys}"
+    " WHERE r.kind = %(kind)s AND r.org_id = k.org_id AND r.id = k.id"
+    " RETURNING r.org_id, r.id, r.position"
+)
+
+
+@cache
+def _delete_query(table: str, *, returning: bool = False) -> bytes:
+    return _DELETE.format(
+        table=sql.Identifier(table),
+        keys=KEY_COLUMNS.unnest("k"),
+        returning=_RETURNING_POSITION if returning else sql.SQL(""),
+    ).as_bytes()

@@ -1,8 +1,8 @@
-"""Replay: subjects folded anew from the log, into the same tables, while all else goes on.
+"""Replay: subjects are folded again from the log into the same tables, beside live intake.
 
-The rule of this file: some subjects at a time, in one transaction that holds their partitions and keeps
-how far the replay is; so a run that was killed goes on after what was committed. It folds by what
-live intake folds by, up to where the partition has folded; a dry run is the same, taken back.
+Rule: one transaction replays some subjects, holds the locks of their partitions, and stores how far
+the replay is. So a run that was killed goes on after what was committed. A dry run does the same
+work and rolls it back.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from projector.domain.events import BUCKETS_PER_PARTITION, PARTITIONS
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import VIEWS_CHANNEL, Pool, open_pool, translated
 from projector.infrastructure.process_pool import CONTEXT, process_pool
-from projector.operations.batches import MOST_SUBJECTS, batches
-from projector.operations.job_queue import Held, Interrupted, Jobs
-from projector.operations.replay.reproject import refold
+from projector.operations.batches import MAX_SUBJECTS, batches
+from projector.operations.diff import MAX_LISTED
+from projector.operations.job_queue import ClaimedJob, Interrupted, JobQueue
+from projector.operations.replay.reproject import reproject
 from projector.projection.read_models import TABLES, Key, Table
 
-MANY_EVENTS = 50_000  # from which on several processes are worth their start
-REST = 4  # times as long as it worked a replay rests while intake is at work
-FIRST = 100  # changed subjects that are listed; the count tells of all
-AFTER_ALL = (1 << 63) - 1  # of times
-Cursor = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
+EVENTS_FOR_PROCESSES = 50_000  # from so many on, several processes are worth their start
+REST_FACTOR = 4  # while webhooks come in, a replay rests so many times as long as it works
+ReplayCursor = tuple[str, str, str]  # kind, organisation and id of the last subject that is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayScope:
-    """Which subjects: all that fit what is given; times are epoch ms, inclusive."""
+    """Which subjects: those that match all filters. Times are epoch ms, both inclusive."""
 
     org_ids: Sequence[str] | None = None
     agent_ids: Sequence[str] = ()
@@ -47,24 +47,25 @@ class ReplayScope:
     dry_run: bool = False
 
     @classmethod
-    def of(cls, asked: Mapping[str, Any]) -> ReplayScope:
+    def of(cls, parameters: Mapping[str, Any]) -> ReplayScope:
+        """The scope that the parameters of a job state."""
         return cls(
-            org_ids=asked.get("orgIds"),
-            agent_ids=asked.get("agentIds") or (),
-            task_ids=asked.get("taskIds") or (),
-            start=asked.get("from"),
-            end=asked.get("to"),
-            parked=asked.get("parked") or False,
-            dry_run=asked.get("dryRun") or False,
+            org_ids=parameters.get("orgIds"),
+            agent_ids=parameters.get("agentIds") or (),
+            task_ids=parameters.get("taskIds") or (),
+            start=parameters.get("from"),
+            end=parameters.get("to"),
+            parked=parameters.get("parked") or False,
+            dry_run=parameters.get("dryRun") or False,
         )
 
     def tables(self) -> list[Table[Any]]:
-        """The kinds of subjects that may fit: who names only agents means no task."""
-        named = {"agents": self.agent_ids, "tasks": self.task_ids}
-        return [it for it in TABLES if named[it.name] or not any(named.values())]
+        """The kinds of subjects that may match: ids of agents alone leave out all tasks."""
+        ids = {"agents": self.agent_ids, "tasks": self.task_ids}
+        return [it for it in TABLES if ids[it.name] or not any(ids.values())]
 
     def condition(self, table: Table[Any]) -> sql.Composed:
-        """Of rows of the log."""
+        """The condition of rows of the log that are of a subject of the scope."""
         parts = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(f"{table.subject}_bucket"))]
         if self.org_ids is not None:
             parts.append(sql.SQL("org_id = ANY(%(orgs)s)").format())
@@ -91,21 +92,21 @@ class ReplayScope:
             "orgs": None if self.org_ids is None else list(self.org_ids),
             "ids": list(ids),
             "start": 0 if self.start is None else self.start,
-            "end": AFTER_ALL if self.end is None else self.end,
+            "end": ENDLESS if self.end is None else self.end,
         }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class ReplayPart:
     """The part of a replay that one worker folds: every ``workers``-th partition."""
 
     job: int
-    worker: int  # its index
+    worker: int  # from 0
     workers: int
 
 
 class Replayer:
-    """Runs replays, large ones by several processes over the database that ``url`` names."""
+    """Runs replays; large ones in several processes, over the database at ``url``."""
 
     def __init__(
         self,
@@ -120,41 +121,44 @@ class Replayer:
         self._store = store
         self._url = url
         self._processes = processes
-        self._wait = wait  # sleeps for some seconds, where intake needs the database more
+        self._wait = wait  # sleeps for some seconds
 
-    def run(self, held: Held) -> None:
-        """Fold what the scope names, from where it was left."""
-        scope = ReplayScope.of(held.job.parameters)
+    def run(self, claimed: ClaimedJob) -> None:
+        """Replay the subjects of the job's scope, from its progress on."""
+        scope = ReplayScope.of(claimed.job.parameters)
         total = self._total(scope)
-        alone = self._url is None or total < MANY_EVENTS
-        workers = held.progress.setdefault(
-            "workers", 1 if alone else min(self._processes, PARTITIONS)
+        in_parallel = self._url is not None and total >= EVENTS_FOR_PROCESSES
+        workers = claimed.progress.setdefault(
+            "workers", min(self._processes, PARTITIONS) if in_parallel else 1
         )
-        held.progress |= {"processed": held.progress.get("processed", 0)}
-        held.progress |= {"began": now_ms(), "before": held.progress["processed"]}
-        held.progress.setdefault("cursors", {})
-        held.report.setdefault("changed", {"count": 0, "first": []})
-        held.report["total"] = total
-        held.save()
+        claimed.progress |= {"processed": claimed.progress.get("processed", 0)}
+        claimed.progress |= {"began": now_ms(), "before": claimed.progress["processed"]}
+        claimed.progress.setdefault("cursors", {})
+        claimed.report.setdefault("changed", {"count": 0, "first": []})
+        claimed.report["total"] = total
+        claimed.save()
         try:
             if workers == 1:
-                part = Part(job=held.job.id, worker=0, workers=1)
-                self.fold(part, scope, held.progress["cursors"].get("0"), held.look)
+                part = ReplayPart(job=claimed.job.id, worker=0, workers=1)
+                self.fold(part, scope, claimed.progress["cursors"].get("0"), claimed.check_stop)
             else:
-                self._in_parallel(held, workers)
+                self._in_parallel(claimed, workers)
         finally:
-            held.reload()
-        held.report |= {"processed": held.progress["processed"], "etaMs": 0}
+            claimed.reload()
+        claimed.report |= {"processed": claimed.progress["processed"], "etaMs": 0}
 
-    def _in_parallel(self, held: Held, workers: int) -> None:
-        """One process per part; all end where this one is told to end, or one of them fails."""
+    def _in_parallel(self, claimed: ClaimedJob, workers: int) -> None:
+        """One process per part. All end where this one is to end, or one of them fails."""
         stop = CONTEXT.Event()
-        parts = [Part(job=held.job.id, worker=number, workers=workers) for number in range(workers)]
+        parts = [
+            ReplayPart(job=claimed.job.id, worker=number, workers=workers)
+            for number in range(workers)
+        ]
         with process_pool(workers, _ReplayProcess, self._url or "", stop) as pool:
-            running = {pool.submit(_fold_part, part, held.job.parameters) for part in parts}
+            running = {pool.submit(_fold_part, part, claimed.job.parameters) for part in parts}
             try:
                 while running:
-                    held.look()
+                    claimed.check_stop()
                     done, running = wait(running, timeout=1.0, return_when=FIRST_EXCEPTION)
                     for future in done:
                         future.result()
@@ -163,24 +167,24 @@ class Replayer:
 
     def fold(
         self,
-        part: Part,
+        part: ReplayPart,
         scope: ReplayScope,
         cursor: Sequence[str] | None,
-        look: Callable[[], None],
+        check_stop: Callable[[], None],
     ) -> None:
-        """Fold a share from a cursor on; ``look`` raises where the work is to end."""
-        while (found := self._next(part, scope, cursor)) is not None:
-            look()
-            table, keys, events = found
+        """Replay a part from a cursor on; ``check_stop`` raises where the work is to end."""
+        while (subjects := self._next(part, scope, cursor)) is not None:
+            check_stop()
+            table, keys, events = subjects
             begun, head = time.monotonic(), self._store.head()
             cursor = (table.name, *keys[-1])
             self._replay(part, scope, table, keys, cursor=cursor, events=events)
             if self._store.head() > head:
-                # Intake is at work: all processes together take a fifth of a core.
-                self._wait((time.monotonic() - begun) * REST * part.workers)
+                # Webhooks come in: all processes together take a fifth of a core.
+                self._wait((time.monotonic() - begun) * REST_FACTOR * part.workers)
 
     def _total(self, scope: ReplayScope) -> int:
-        """How many events the scope has; one of an agent and a task counts for both."""
+        """How many events the scope has; an event of an agent and a task counts twice."""
         total = 0
         with translated(), self._pool.connection() as connection:
             for table in scope.tables():
@@ -194,19 +198,27 @@ class Replayer:
         return total
 
     def _next(
-        self, part: Part, scope: ReplayScope, cursor: Sequence[str] | None
+        self, part: ReplayPart, scope: ReplayScope, cursor: Sequence[str] | None
     ) -> tuple[Table[Any], Sequence[Key], int] | None:
-        """The subjects of a share after a cursor, some at a time, and how many events they have."""
+        """The next subjects of a part after a cursor, and how many events they have.
+
+        Null at the end.
+        """
         tables = scope.tables()
         if cursor is not None:
             names = [table.name for table in tables]
             tables = tables[names.index(cursor[0]) if cursor[0] in names else 0 :]
         for table in tables:
-            after = list(cursor[1:]) if cursor is not None and cursor[0] == table.name else ["", ""]
-            parameters = scope.parameters(table) | {"after": after, "limit": MOST_SUBJECTS}
+            is_begun = cursor is not None and cursor[0] == table.name
+            org_id, id_ = cursor[1:] if cursor is not None and is_begun else ("", "")
+            parameters = scope.parameters(table) | {
+                "after_org": org_id,
+                "after_id": id_,
+                "limit": MAX_SUBJECTS,
+            }
             with translated(), self._pool.connection() as connection:
                 rows = connection.execute(
-                    sql.SQL(_SUBJECTS).format(
+                    sql.SQL(_NEXT_SUBJECTS).format(
                         id=sql.Identifier(table.column),
                         bucket=sql.Identifier(f"{table.subject}_bucket"),
                         scope=scope.condition(table),
@@ -223,15 +235,15 @@ class Replayer:
 
     def _replay(  # noqa: PLR0913 - some subjects of a run
         self,
-        part: Part,
+        part: ReplayPart,
         scope: ReplayScope,
         table: Table[Any],
         keys: Sequence[Key],
         *,
-        cursor: Cursor,
+        cursor: ReplayCursor,
         events: int,
     ) -> None:
-        """Fold some subjects anew and keep what changed, with how far the run is."""
+        """Replay some subjects, and store how far the run is and what it changed."""
         with (
             translated(),
             self._pool.connection() as connection,
@@ -239,38 +251,42 @@ class Replayer:
             connection.cursor(row_factory=tuple_row, binary=True) as cur,
         ):
             with connection.transaction(force_rollback=scope.dry_run):
-                others = refold(cur, self._store, table, keys)
-            if others and not scope.dry_run:
-                cur.execute("SELECT pg_notify(%s, %s)", (VIEWS_CHANNEL, str(self._store.head())))
+                differences = reproject(cur, self._store, table, keys)
+            if differences and not scope.dry_run:
+                cur.execute(
+                    "SELECT pg_notify(%(channel)s, %(head)s)",
+                    {"channel": VIEWS_CHANNEL, "head": str(self._store.head())},
+                )
 
             def add(progress: dict[str, Any], report: dict[str, Any]) -> None:
                 progress["processed"] += events
                 progress["cursors"][str(part.worker)] = cursor
-                found = report["changed"]
-                found["count"] += len(others)
-                found["first"] += [it.row() for it in others[: FIRST - len(found["first"])]]
+                changed = report["changed"]
+                changed["count"] += len(differences)
+                listed = differences[: MAX_LISTED - len(changed["first"])]
+                changed["first"] += [it.row() for it in listed]
                 report |= _pace(progress, report["total"])
 
-            Jobs(self._pool).merge(cur, part.job, add)
+            JobQueue(self._pool).update(cur, part.job, add)
 
 
-_SUBJECTS = """
+_NEXT_SUBJECTS = """
     SELECT org_id, {id} AS id, count(*) AS events FROM log
     WHERE {scope} AND {bucket} / {width} %% {workers} = {worker}
-        AND (org_id, {id}) > ((%(after)s::text[])[1], (%(after)s::text[])[2])
+        AND (org_id, {id}) > (%(after_org)s, %(after_id)s)
     GROUP BY org_id, {id} ORDER BY org_id, {id} LIMIT %(limit)s
 """
 
 
 def _pace(progress: Mapping[str, Any], total: int) -> dict[str, Any]:
-    """How fast it goes, since it was begun or taken up again, and how long it will."""
+    """The speed since the run was started or resumed, and the time to its end."""
     seconds = max(1, now_ms() - progress["began"]) / 1_000
     speed = (progress["processed"] - progress["before"]) / seconds
-    left = max(0, total - progress["processed"])
+    remaining = max(0, total - progress["processed"])
     return {
         "processed": progress["processed"],
         "eventsPerSecond": round(speed, 1),
-        "etaMs": round(1_000 * left / speed) if speed else None,
+        "etaMs": round(1_000 * remaining / speed) if speed else None,
     }
 
 
@@ -278,19 +294,23 @@ def _pace(progress: Mapping[str, Any], total: int) -> dict[str, Any]:
 
 
 class _ReplayProcess:
-    """What a process works with: its replayer, its jobs, and the event that tells it to end."""
+    """The state of one process; the event ``stop`` ends its work."""
 
     def __init__(self, url: str, stop: Any) -> None:
         pool = open_pool(url, max_size=2)
-        self.replayer, self.jobs, self.stop = Replayer(pool, EventStore(pool)), Jobs(pool), stop
+        self.replayer, self.queue, self.stop = (
+            Replayer(pool, EventStore(pool)),
+            JobQueue(pool),
+            stop,
+        )
 
-    def look(self) -> None:
+    def check_stop(self) -> None:
         if self.stop.is_set():
             raise Interrupted("The worker stops.")
 
 
-def _fold_part(process: _ReplayProcess, part: Part, parameters: Mapping[str, Any]) -> None:
-    job = process.jobs.find("replay", part.job)
+def _fold_part(process: _ReplayProcess, part: ReplayPart, parameters: Mapping[str, Any]) -> None:
+    job = process.queue.find("replay", part.job)
     if job is not None:
         cursor = job.progress["cursors"].get(str(part.worker))
-        process.replayer.fold(part, ReplayScope.of(parameters), cursor, process.look)
+        process.replayer.fold(part, ReplayScope.of(parameters), cursor, process.check_stop)

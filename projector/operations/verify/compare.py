@@ -1,4 +1,8 @@
-"""Comparison of one subject: its events folded anew against its rows. Pure."""
+"""The comparison of one subject: its events, folded independently, against its rows. Pure.
+
+Rule: for each position at which a subject is compared, it is folded from its first event. Nothing
+that late repair, snapshots or the writer decide is believed.
+"""
 
 from __future__ import annotations
 
@@ -27,60 +31,59 @@ from projector.projection.read_models import (
     late_event_to_json,
 )
 
-ENDLESS = 2**62  # after every time and every position
-Row = Mapping[str, Any]
+TableRow = Mapping[str, Any]
 Fields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableDifference:
-    """The first field of a subject in which a table is not what the log says."""
+    """The first field of a subject in which a table differs from what the log says."""
 
     table: str
     org_id: str
     id: str
-    field: str  # with its row's key; the row itself where it is missing or should not be there
+    field: str  # with the key of its row; "row" where the row is missing or superfluous
     expected: Any
     found: Any
-    position: int | None = None  # as it was known at which
-    event_id: str | None = None  # the last event known there
+    position: int | None = None  # at which the subject was folded
+    event_id: str | None = None  # of the last event up to it
 
 
 @dataclass(slots=True)
-class Checked:
+class VerifyResult:
     """What was compared, and what differs."""
 
     subjects: int = 0
     events: int = 0
     rows: int = 0
     moments: int = 0  # positions at which a subject was folded
-    left: int = 0  # positions of its requests that were not looked at
+    left: int = 0  # positions of its requests at which it was not folded
     unfolded: int = 0  # events above their partition's position
     waiting: int = 0  # events of parked subjects, from where they wait
     skipped: int = 0  # events that an operator left out of a subject
     differences: list[TableDifference] = field(default_factory=list)
 
-    def add(self, other: Checked) -> None:
-        self.subjects += other.subjects
-        self.events += other.events
-        self.rows += other.rows
-        self.moments += other.moments
-        self.left += other.left
-        self.differences += other.differences
+    def add(self, part: VerifyResult) -> None:
+        self.subjects += part.subjects
+        self.events += part.events
+        self.rows += part.rows
+        self.moments += part.moments
+        self.left += part.left
+        self.differences += part.differences
 
 
 @dataclass(slots=True)
 class _FoldedSubject(Generic[S]):
     """One subject folded from its beginning."""
 
-    story: Fold[S]
-    kept: dict[int, tuple[str, dict[str, int]]]  # states and counters at snapshots, by time
+    fold: Fold[S]
+    snapshots: dict[int, tuple[str, dict[str, int]]]  # state and counters, by time
 
 
-class _Differs(Exception):  # noqa: N818 - carries what was found
+class _Differs(Exception):  # noqa: N818 - carries the difference
     def __init__(self, table: str, name: str, expected: Any, found: Any) -> None:
         super().__init__(name)
-        self.told = table, name, expected, found
+        self.difference = table, name, expected, found
 
 
 class SubjectComparison(Generic[S]):
@@ -91,7 +94,7 @@ class SubjectComparison(Generic[S]):
         table: Table[S],
         key: Key,
         events: Sequence[Recorded],
-        rows: Mapping[str, Sequence[Row]],
+        rows: Mapping[str, Sequence[TableRow]],
         *,
         chance: Random,
         moments: int,
@@ -101,37 +104,36 @@ class SubjectComparison(Generic[S]):
         self._events = events
         self._rows = rows
         requests = groupby(sorted(events, key=_position), key=lambda it: it.request_position)
-        self._requests = {position: [*told] for position, told in requests}
+        self._requests = {position: [*request] for position, request in requests}
         self._late = {it for it in self._requests if self._late_of(it)}
         live = self._requests.keys() - self._late
-        some = [_some(each, moments, chance) for each in (self._late, live)]
-        self._looked_at = sorted(chain(*some))
-        self.looked_at = len(self._looked_at)
-        self.left = len(self._requests) - self.looked_at
+        samples = [_sample(positions, moments, chance) for positions in (self._late, live)]
+        self._sampled = sorted(chain(*samples))
+        self.moments = len(self._sampled)
+        self.left = len(self._requests) - self.moments
 
     def difference(self) -> TableDifference | None:
-        """The first one; what makes no sense at all is one too."""
+        """The first difference; a row that cannot be read is one too."""
         position: int | None = None
         try:
             self._check_positions()
             self._check_counts()
-            for position in self._looked_at:
+            for position in self._sampled:
                 self._check_request(position)
             position = max(self._requests, default=None)
             if position is None:
                 self._check_nothing()
             else:
                 self._check_now()
-        except _Differs as found:
-            return self._difference(position, *found.told)
+        except _Differs as error:
+            return self._difference(position, *error.difference)
         except (TypeError, ValueError) as error:
             return self._difference(position, self._table.name, "some row", "", str(error))
         return None
 
     def _difference(
-        self, position: int | None, table: str, name: str, *told: Any
+        self, position: int | None, table: str, name: str, expected: Any, found: Any
     ) -> TableDifference:
-        expected, found = told
         request = self._requests.get(position or 0, ())
         return TableDifference(
             table=table,
@@ -158,7 +160,7 @@ class SubjectComparison(Generic[S]):
         self._check_known(last, folded)
 
     def _check_state(self, folded: _FoldedSubject[S]) -> None:
-        table, state, events = self._table, folded.story.state, self._events
+        table, state, events = self._table, folded.fold.state, self._events
         later, facts = table.state_at_deadline(state), table.kpi_facts(state)
         newest = max(events, key=_position)
         expected = {
@@ -181,7 +183,7 @@ class SubjectComparison(Generic[S]):
         self._compare(table.name, {"": expected}, dict.fromkeys([""], rows[0]) if rows else {})
 
     def _check_anomalies(self, folded: _FoldedSubject[S]) -> None:
-        state = folded.story.state
+        state = folded.fold.state
         by_time = (self._table.state_at_deadline(state) or state).deadline_anomaly()
         expected = {
             PASSING_TIME if it.position is None else it.position: {
@@ -190,7 +192,7 @@ class SubjectComparison(Generic[S]):
                 "gap_from": it.gap_from,
                 "gap_to": it.gap_to,
             }
-            for it in (*folded.story.anomalies, by_time)
+            for it in (*folded.fold.anomalies, by_time)
             if it is not None
         }
         name = self._table.anomalies
@@ -199,7 +201,7 @@ class SubjectComparison(Generic[S]):
     # --- what was known ---
 
     def _check_positions(self) -> None:
-        """Rows became known, and ceased to be, with the requests that told of the subject."""
+        """Rows become known, and cease to be, at positions of the subject's requests."""
         table, requests, late = self._table, self._requests.keys(), self._late
         for name, column, positions in (
             (table.intervals, "known_from", requests),
@@ -214,15 +216,17 @@ class SubjectComparison(Generic[S]):
                     raise _Differs(name, column, "where a request of it begins", row[column])
 
     def _check_counts(self) -> None:
-        """What is added up is a number for each name."""
+        """Stored counters are a number for each name."""
         for name, column in (
             (self._table.snapshots, "counters"),
             (self._table.late_counts, "added"),
         ):
             for row in self._rows[name]:
-                told = row[column]
-                if not isinstance(told, dict) or not all(type(it) is int for it in told.values()):
-                    raise _Differs(name, column, "a number for each name", told)
+                counts = row[column]
+                if not isinstance(counts, dict) or not all(
+                    type(it) is int for it in counts.values()
+                ):
+                    raise _Differs(name, column, "a number for each name", counts)
 
     def _check_request(self, position: int) -> None:
         """What one request changed."""
@@ -234,24 +238,24 @@ class SubjectComparison(Generic[S]):
 
     def _check_known(self, position: int, folded: _FoldedSubject[S]) -> None:
         table = self._table
-        expected = {it.start: _interval_fields(it) for it in folded.story.intervals}
+        expected = {it.start: _interval_fields(it) for it in folded.fold.intervals}
         found = self._known(table.intervals, "start", position)
         self._compare(table.intervals, expected, found)
-        kept = {
+        snapshots = {
             time: {"state": state, "counters": counters}
-            for time, (state, counters) in folded.kept.items()
+            for time, (state, counters) in folded.snapshots.items()
         }
         found = self._known(table.snapshots, "time", position)
         self._compare(
             table.snapshots,
-            kept,
+            snapshots,
             {
                 time: {**row, "counters": self._counted(row, position)}
                 for time, row in found.items()
             },
         )
 
-    def _known(self, name: str, time: str, position: int) -> dict[int, Row]:
+    def _known(self, name: str, time: str, position: int) -> dict[int, TableRow]:
         rows = [
             row
             for row in self._rows[name]
@@ -263,7 +267,7 @@ class SubjectComparison(Generic[S]):
             raise _Differs(name, "known_from", "one row at a time", f"{len(rows)} rows")
         return found
 
-    def _counted(self, row: Row, position: int) -> Mapping[str, int]:
+    def _counted(self, row: TableRow, position: int) -> Mapping[str, int]:
         counters = Counters(row["counters"])
         for late in self._rows[self._table.late_counts]:
             if late["time"] <= row["time"] and row["known_from"] < late["known_from"] <= position:
@@ -273,36 +277,36 @@ class SubjectComparison(Generic[S]):
     def _check_late_counts(
         self, position: int, before: _FoldedSubject[S], after: _FoldedSubject[S]
     ) -> None:
-        added = after.story.state.counters.plus(before.story.state.counters, times=-1).counts()
-        expected = {self._begin_of(position): {"added": added}} if added else {}
+        added = after.fold.state.counters.plus(before.fold.state.counters, times=-1).counts()
+        expected = {self._first_time_of(position): {"added": added}} if added else {}
         name = self._table.late_counts
         found = {row["time"]: row for row in self._rows[name] if row["known_from"] == position}
         self._compare(name, expected, found)
 
-    def _begin_of(self, position: int) -> int:
+    def _first_time_of(self, position: int) -> int:
         """The first time that a request may have disturbed."""
         request = self._requests[position]
         first, last = min(it.time for it in request), max(it.time for it in request)
-        reach = RECONCILIATION_TOLERANCE_MS
-        near = [
+        tolerance_ms = RECONCILIATION_TOLERANCE_MS
+        earlier = [
             it
             for it in self._events
-            if it.position < position and first - reach <= it.time <= last + reach
+            if it.position < position and first - tolerance_ms <= it.time <= last + tolerance_ms
         ]
-        if not any(it.origin is Origin.RECONCILIATION for it in near):
+        if not any(it.origin is Origin.RECONCILIATION for it in earlier):
             return first
-        return min(first, *(it.time for it in near))
+        return min(first, *(it.time for it in earlier))
 
     def _check_corrections(self, position: int) -> None:
         table, late = self._table, in_order(self._late_of(position))
-        moment = late[0].recorded_time
-        before = self._shown(position - 1, moment)
-        after = self._shown(position, moment)
+        recorded_time = late[0].recorded_time
+        before = self._shown(position - 1, recorded_time)
+        after = self._shown(position, recorded_time)
         expected = {
             start: {
                 "partition": table.partition_of(self._key),
                 "finish": end,
-                "recorded_time": moment,
+                "recorded_time": recorded_time,
                 "event_id": late[0].event.id,
                 "before": [interval_to_json(*it) for it in _over(before, start, end)],
                 "after": [interval_to_json(*it) for it in _over(after, start, end)],
@@ -314,42 +318,45 @@ class SubjectComparison(Generic[S]):
         rows = [row for row in self._rows[table.corrections] if row["position"] == position]
         self._compare(table.corrections, expected, {row["start"]: row for row in rows})
 
-    def _shown(self, position: int, moment: int) -> list[tuple[Interval, int | None]]:
-        """Intervals with their ends, as one who looked at a moment was shown them."""
-        intervals = self._fold(position).story.advance_to(moment).intervals
+    def _shown(self, position: int, time: int) -> list[tuple[Interval, int | None]]:
+        """The intervals with their ends that a reader at a time was display."""
+        intervals = self._fold(position).fold.advance_to(time).intervals
         ends = [*(it.start for it in intervals[1:]), None]
         return [*zip(intervals, ends, strict=True)]
 
     # --- folding and comparing ---
 
     def _late_of(self, position: int) -> list[Recorded]:
-        """The events of a request that are not last among all that was known before."""
+        """The events of a request that lie before the last one known until then."""
         newest = max((it.order for it in self._events if it.position < position), default=None)
-        told = self._requests[position]
-        return [] if newest is None else [it for it in told if it.order < newest]
+        request = self._requests[position]
+        return [] if newest is None else [it for it in request if it.order < newest]
 
     def _fold(self, position: int) -> _FoldedSubject[S]:
-        """All events that were known with the request of a position, one moment at a time."""
-        known = in_order(it for it in self._events if it.request_position <= position)
-        repeats = restatements(known)
-        story, kept = Fold(self._table.fresh()), dict[int, tuple[str, dict[str, int]]]()
-        told = (it for it in known if it.position not in repeats)
-        for time, events in groupby(told, key=lambda it: it.time):
-            moment = [*events]
-            story.apply(time, moment)
-            if any(map(is_snapshot_point, moment)):
-                kept[time] = self._table.dump(story.state), story.state.counters.counts()
-        return _FoldedSubject(story, kept)
+        """The fold of all events up to the request of a position."""
+        events = in_order(it for it in self._events if it.request_position <= position)
+        repeats = restatements(events)
+        subject_fold, snapshots = Fold(self._table.fresh()), dict[int, tuple[str, dict[str, int]]]()
+        folded = (it for it in events if it.position not in repeats)
+        for time, same_time in groupby(folded, key=lambda it: it.time):
+            tick = [*same_time]
+            subject_fold.apply(time, tick)
+            if any(map(is_snapshot_point, tick)):
+                state = subject_fold.state
+                snapshots[time] = self._table.dump(state), state.counters.counts()
+        return _FoldedSubject(subject_fold, snapshots)
 
-    def _compare(self, name: str, expected: Mapping[Any, Fields], found: Mapping[Any, Row]) -> None:
-        for key, column, *told in differing(expected, found):
-            raise _Differs(name, f"{column}[{key}]" if key != "" else column, *told)
+    def _compare(
+        self, name: str, expected: Mapping[Any, Fields], found: Mapping[Any, TableRow]
+    ) -> None:
+        for key, column, *values in differing(expected, found):
+            raise _Differs(name, f"{column}[{key}]" if key != "" else column, *values)
 
 
 def differing(
-    expected: Mapping[Any, Fields], found: Mapping[Any, Row]
+    expected: Mapping[Any, Fields], found: Mapping[Any, TableRow]
 ) -> Iterator[tuple[Any, str, Any, Any]]:
-    """Key, field, what is expected and what was found, by key, where rows are not as expected."""
+    """Where rows are not as expected: key, field, expected and found value, by key."""
     for key in sorted({*expected, *found}, key=str):
         if key not in found:
             yield key, "row", dict(expected[key]), None
@@ -361,9 +368,9 @@ def differing(
                     yield key, column, value, found[key][column]
 
 
-def _some(positions: Iterable[int], most: int, chance: Random) -> Sequence[int]:
-    found = sorted(positions)
-    return found if len(found) <= most else chance.sample(found, most)
+def _sample(positions: Iterable[int], size: int, chance: Random) -> Sequence[int]:
+    ordered = sorted(positions)
+    return ordered if len(ordered) <= size else chance.sample(ordered, size)
 
 
 def _position(recorded: Recorded) -> int:
@@ -371,22 +378,24 @@ def _position(recorded: Recorded) -> int:
 
 
 def _interval_fields(interval: Interval) -> Fields:
-    shown = interval.display
+    display = interval.display
     return {
-        "status": shown.status,
-        "current_state": shown.current_state,
-        "task_id": shown.task_id,
-        "queue_id": shown.queue_id,
-        "idle_code_id": shown.idle_code_id,
+        "status": display.status,
+        "current_state": display.current_state,
+        "task_id": display.task_id,
+        "queue_id": display.queue_id,
+        "idle_code_id": display.idle_code_id,
         "event_id": interval.event_id,
     }
 
 
-ShownIntervals = Sequence[tuple[Interval, int | None]]
+IntervalsWithEnds = Sequence[tuple[Interval, int | None]]
 
 
-def _changed(before: ShownIntervals, after: ShownIntervals) -> Iterator[tuple[int, int | None]]:
-    """The longest stretches in which an instant shows other than it did, by comparing instants."""
+def _changed(
+    before: IntervalsWithEnds, after: IntervalsWithEnds
+) -> Iterator[tuple[int, int | None]]:
+    """The longest periods in which something else is shown, by comparing each instant."""
     edges = sorted({it.start for it, _ in (*before, *after)})
     begun: int | None = None
     for edge in edges:
@@ -401,23 +410,23 @@ def _changed(before: ShownIntervals, after: ShownIntervals) -> Iterator[tuple[in
         yield begun, None
 
 
-def _at(shown: ShownIntervals, time: int) -> DisplayState | None:
-    place = bisect_right(shown, time, key=lambda it: it[0].start)
-    return shown[place - 1][0].display if place else None
+def _at(display: IntervalsWithEnds, time: int) -> DisplayState | None:
+    index = bisect_right(display, time, key=lambda it: it[0].start)
+    return display[index - 1][0].display if index else None
 
 
-def _over(shown: ShownIntervals, start: int, end: int | None) -> ShownIntervals:
+def _over(display: IntervalsWithEnds, start: int, end: int | None) -> IntervalsWithEnds:
     return [
         (it, until)
-        for it, until in shown
+        for it, until in display
         if (until is None or until > start) and (end is None or it.start < end)
     ]
 
 
 def _only_ends(
-    before: ShownIntervals, start: int, end: int | None, late: Sequence[Recorded]
+    before: IntervalsWithEnds, start: int, end: int | None, late: Sequence[Recorded]
 ) -> bool:
-    """Whether nothing happened but that the running interval ended when a late event says."""
+    """Whether the only change is that the running interval ends at the time of a late event."""
     over = _over(before, start, end)
     return (
         end is None

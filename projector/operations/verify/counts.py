@@ -1,7 +1,7 @@
-"""The reckoning: what is of no subject, counted once more from the log.
+"""Verify's counts: what belongs to no single subject, counted again from the log.
 
-The rule of this file: it counts what a snapshot of the log has, and believes of the tables only how
-far the log was folded: the positions of the partitions, and who is parked or was skipped.
+Rule: everything is counted from the log, in one database snapshot. Of the tables it believes only
+how far the log was folded: the positions of partitions, and what is parked or was skipped.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
 from projector.domain.events import BUCKETS, BUCKETS_PER_PARTITION, PARTITIONS
-from projector.operations.verify.compare import Checked, Fields, Row, TableDifference, differing
+from projector.operations.verify.compare import (
+    Fields,
+    TableDifference,
+    TableRow,
+    VerifyResult,
+    differing,
+)
 from projector.projection.arrival_delays import DELAY_HISTOGRAM
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which subjects: null where any will do."""
+class SubjectFilter:
+    """Which subjects are verified; null leaves out none."""
 
     kind: str | None = None  # agents or tasks
     org: str | None = None
@@ -35,8 +41,8 @@ class Wanted:
         return asdict(self)
 
 
-EVERYTHING = Wanted()
-OF_WANTED = sql.SQL(
+ALL_SUBJECTS = SubjectFilter()
+MATCHES_FILTER = sql.SQL(
     "(%(id)s::text IS NULL OR id = %(id)s) AND (%(org)s::text IS NULL OR org_id = %(org)s)"
 )
 
@@ -44,22 +50,23 @@ OF_WANTED = sql.SQL(
 def positions(connection: Connection[DictRow]) -> dict[int, int]:
     """How far each partition has folded the log."""
     rows = connection.execute(
-        "SELECT partition, position FROM projections WHERE name = %s", (PROJECTION,)
+        "SELECT partition, position FROM projections WHERE name = %(name)s", {"name": PROJECTION}
     )
     return {row["partition"]: row["position"] for row in rows}
 
 
-def left_out(connection: Connection[DictRow], wanted: Wanted) -> Checked:
-    """Events of subjects that no table has: not folded yet, waiting, skipped."""
-    query = sql.SQL(_LEFT_OUT).format(of_wanted=OF_WANTED)
-    (row,) = connection.execute(query, wanted.parameters | {"name": PROJECTION}).fetchall()
-    return Checked(**row)
+def left_out(connection: Connection[DictRow], subjects: SubjectFilter) -> VerifyResult:
+    """How many events no table has: not folded yet, waiting, skipped."""
+    (row,) = connection.execute(
+        _EVENTS_LEFT_OUT, subjects.parameters | {"name": PROJECTION}
+    ).fetchall()
+    return VerifyResult(**row)
 
 
 def differences(connection: Connection[DictRow]) -> Iterator[TableDifference]:
-    """Where partitions, counts and the sketch of delays are not what the log says."""
-    (row,) = connection.execute("SELECT coalesce(max(position), 0) AS it FROM log")
-    head = row["it"]
+    """Where partitions, counts and the histogram of arrival delays differ from the log."""
+    (row,) = connection.execute("SELECT coalesce(max(position), 0) AS head FROM log")
+    head = row["head"]
     return chain(
         _partitions(connection, head),
         _buckets(connection),
@@ -80,13 +87,13 @@ def _partitions(connection: Connection[DictRow], head: int) -> Iterator[TableDif
         for partition in range(PARTITIONS)
         for row in [found.get(f"{PROJECTION} {partition}", _NOTHING_FOLDED)]
     }
-    return _told("projections", expected, found)
+    return _table_differences("projections", expected, found)
 
 
 def _buckets(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     counted = {
         (row["kind"], row["bucket"]): {"stored": row["stored"], "projected": row["projected"]}
-        for row in connection.execute(_COUNTED, {"name": PROJECTION})
+        for row in connection.execute(_COUNTS_OF_BUCKETS, {"name": PROJECTION})
     }
     ledgers = {
         "anomalies": Counter(_ledger_buckets(connection, "anomalies")),
@@ -101,7 +108,7 @@ def _buckets(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     }
     rows = connection.execute("SELECT * FROM bucket_counts")
     found = {f"{row['name']} {row['kind']} {row['bucket']}": row for row in rows}
-    return _told("bucket_counts", expected, found)
+    return _table_differences("bucket_counts", expected, found)
 
 
 def _ledger_buckets(
@@ -125,7 +132,7 @@ def _ledgers(connection: Connection[DictRow]) -> Iterator[TableDifference]:
         for ledger in ("conflicts", "duplicates", "quarantine")
     }
     rows = connection.execute("SELECT * FROM ledger_counts").fetchall()
-    return _told("ledger_counts", expected, {row["ledger"]: row for row in rows})
+    return _table_differences("ledger_counts", expected, {row["ledger"]: row for row in rows})
 
 
 def _delays(connection: Connection[DictRow], head: int) -> Iterator[TableDifference]:
@@ -133,16 +140,16 @@ def _delays(connection: Connection[DictRow], head: int) -> Iterator[TableDiffere
         "SELECT position FROM arrival_delays_checkpoint ORDER BY position"
     ).fetchall()
     counted = rows[0]["position"] if rows else 0
-    yield from _told(
+    yield from _table_differences(
         "arrival_delays_checkpoint", {"": {"position": min(counted, head)}}, _numbered(rows)
     )
-    expected = connection.execute(_SKETCH, {"position": counted}).fetchall()
+    expected = connection.execute(_DELAYS_UP_TO, {"position": counted}).fetchall()
     found = connection.execute("SELECT * FROM arrival_delays").fetchall()
-    yield from _told("arrival_delays", _by_bucket(expected), _by_bucket(found))
+    yield from _table_differences("arrival_delays", _by_bucket(expected), _by_bucket(found))
 
 
 def _numbered(rows: list[DictRow]) -> dict[str, DictRow]:
-    """The first has no number: there should be no other."""
+    """By number, the first by the empty text: there should be no other."""
     return {str(number or ""): row for number, row in enumerate(rows)}
 
 
@@ -150,17 +157,22 @@ def _by_bucket(rows: list[DictRow]) -> dict[str, Fields]:
     return {f"{row['type']} {row['bucket']}": {"events": row["events"]} for row in rows}
 
 
-def _told(
-    table: str, expected: Mapping[str, Fields], found: Mapping[str, Row]
+def _table_differences(
+    table: str, expected: Mapping[str, Fields], found: Mapping[str, TableRow]
 ) -> Iterator[TableDifference]:
-    for place, field, wanted, there in differing(expected, found):
+    for key, field, expected_value, found_value in differing(expected, found):
         yield TableDifference(
-            table=table, org_id="", id=place, field=field, expected=wanted, found=there
+            table=table,
+            org_id="",
+            id=key,
+            field=field,
+            expected=expected_value,
+            found=found_value,
         )
 
 
-_NOTHING_FOLDED: Row = {"position": 0, "counted_position": 0, "fold_version": FOLD_VERSION}
-_OF_LOG = f"""
+_NOTHING_FOLDED: TableRow = {"position": 0, "counted_position": 0, "fold_version": FOLD_VERSION}
+_FOLDED_EVENTS = sql.SQL("""
     of_log AS (
         SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket,
             position AS log_position
@@ -170,18 +182,18 @@ _OF_LOG = f"""
         FROM log WHERE task_bucket IS NOT NULL
     ), folded AS (
         SELECT e.*, coalesce(l.position, 0) AS upto FROM of_log AS e
-        LEFT JOIN projections AS l ON l.name = %(name)s AND l.partition = e.bucket / {BUCKETS_PER_PARTITION}
+        LEFT JOIN projections AS l ON l.name = %(name)s AND l.partition = e.bucket / {width}
     )
-"""  # noqa: S608
-_COUNTED = f"""
-    WITH {_OF_LOG}
+""").format(width=BUCKETS_PER_PARTITION)
+_COUNTS_OF_BUCKETS = sql.SQL("""
+    WITH {folded}
     SELECT kind, f.bucket, count(*) AS stored,
         count(*) FILTER (WHERE p.position IS NULL OR log_position < p.position) AS projected
     FROM folded AS f LEFT JOIN parked AS p USING (kind, org_id, id)
     WHERE log_position <= upto GROUP BY kind, f.bucket
-"""  # noqa: S608
-_LEFT_OUT = f"""
-    WITH {_OF_LOG}
+""").format(folded=_FOLDED_EVENTS)
+_EVENTS_LEFT_OUT = sql.SQL("""
+    WITH {folded}
     SELECT count(*) FILTER (WHERE log_position > upto) AS unfolded,
         count(*) FILTER (
             WHERE log_position <= upto AND log_position >= p.position AND s.position IS NULL
@@ -189,9 +201,9 @@ _LEFT_OUT = f"""
         count(s.position) FILTER (WHERE log_position <= upto) AS skipped
     FROM folded AS f LEFT JOIN parked AS p USING (kind, org_id, id)
     LEFT JOIN skipped AS s ON s.kind = f.kind AND s.position = log_position
-    WHERE {{of_wanted}} AND (%(kind)s::text IS NULL OR f.kind = %(kind)s)
-"""  # noqa: S608
-_SKETCH = sql.SQL("""
+    WHERE {matches_filter} AND (%(kind)s::text IS NULL OR f.kind = %(kind)s)
+""").format(folded=_FOLDED_EVENTS, matches_filter=MATCHES_FILTER)
+_DELAYS_UP_TO = sql.SQL("""
     SELECT type, bucket::smallint, events FROM (
         {histogram} AND position <= %(position)s GROUP BY 1, 2
     ) AS counted

@@ -1,4 +1,4 @@
-"""Verify in parallel: the subjects in batches over several processes, all of one database snapshot."""
+"""Verify in parallel: batches of subjects over several processes, in one database snapshot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.database import connect, open_pool, translated
 from projector.infrastructure.process_pool import process_pool
 from projector.operations.batches import batches
-from projector.operations.verify.compare import Checked
+from projector.operations.verify.compare import VerifyResult
 from projector.operations.verify.counts import (
-    EVERYTHING,
-    OF_WANTED,
-    Wanted,
+    ALL_SUBJECTS,
+    MATCHES_FILTER,
+    SubjectFilter,
     differences,
     left_out,
     positions,
@@ -29,12 +29,12 @@ from projector.operations.verify.counts import (
 from projector.operations.verify.subjects import Subjects
 from projector.projection.read_models import TABLES, Key, Table
 
-WINDOW = 5_000  # subjects that are shuffled together
+SHUFFLED_TOGETHER = 5_000  # subjects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyTask:
-    """What a worker needs to know."""
+    """What a worker process gets."""
 
     url: str
     snapshot: str
@@ -43,40 +43,46 @@ class VerifyTask:
     seed: int
 
 
-def verify(url: str, *, jobs: int, moments: int, seed: int, wanted: Wanted = EVERYTHING) -> Checked:
-    """Compare every table with the log, or what it has of the subjects that are wanted."""
+def verify(
+    url: str, *, jobs: int, moments: int, seed: int, subjects: SubjectFilter = ALL_SUBJECTS
+) -> VerifyResult:
+    """Compare every table with the log, or the rows of some subjects alone.
+
+    ``jobs`` is the number of processes. A subject is folded at up to ``moments`` of the positions
+    at which something late came, and at as many of the others; ``seed`` decides at which.
+    """
     with translated(), connect(url) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        (row,) = connection.execute("SELECT pg_export_snapshot() AS it").fetchall()
+        (row,) = connection.execute("SELECT pg_export_snapshot() AS snapshot").fetchall()
         task = VerifyTask(
             url=url,
-            snapshot=row["it"],
+            snapshot=row["snapshot"],
             positions=positions(connection),
             moments=moments,
             seed=seed,
         )
-        total = left_out(connection, wanted)
-        if wanted == EVERYTHING:
+        total = left_out(connection, subjects)
+        if subjects == ALL_SUBJECTS:
             total.differences += differences(connection)
-        for part in _in_parallel(task, _batches(connection, seed, wanted), jobs):
+        for part in _in_parallel(task, _batches(connection, seed, subjects), jobs):
             total.add(part)
     total.differences.sort(key=lambda it: (it.table, it.org_id, it.id))
     return total
 
 
 def _batches(
-    connection: Connection[DictRow], seed: int, wanted: Wanted
+    connection: Connection[DictRow], seed: int, subjects: SubjectFilter
 ) -> Iterator[tuple[str, Sequence[Key]]]:
-    """Subjects that the log or any table has, in an order of chance, some at a time."""
+    """Subjects that the log or any table has, in a random order, some at a time."""
     chance = Random(seed)  # noqa: S311 - an order that can be repeated
     for table in TABLES:
-        if wanted.kind not in {None, table.name}:
+        if subjects.kind not in {None, table.name}:
             continue
         with connection.cursor(name=f"subjects_of_{table.name}") as cur:
-            cur.itersize = WINDOW
-            cur.execute(_subjects(table), wanted.parameters)
+            cur.itersize = SHUFFLED_TOGETHER
+            cur.execute(_subjects(table), subjects.parameters)
             rows = iter(cur)
-            while some := [*islice(rows, WINDOW)]:
+            while some := [*islice(rows, SHUFFLED_TOGETHER)]:
                 chance.shuffle(some)
                 yield from ((table.name, keys) for keys in batches(some))
 
@@ -94,18 +100,18 @@ def _subjects(table: Table[Any]) -> sql.Composed:
     return sql.SQL(
         "SELECT org_id, id, sum(events)::bigint AS events FROM ({}) AS s WHERE {}"
         " GROUP BY org_id, id ORDER BY org_id, id"
-    ).format(sql.SQL(" UNION ALL ").join(parts), OF_WANTED)
+    ).format(sql.SQL(" UNION ALL ").join(parts), MATCHES_FILTER)
 
 
 def _in_parallel(
     task: VerifyTask, batches: Iterator[tuple[str, Sequence[Key]]], jobs: int
-) -> Iterator[Checked]:
+) -> Iterator[VerifyResult]:
     if jobs == 1:
         with closing(_Checker(task)) as checker:
             yield from (_check(checker, *batch) for batch in batches)
         return
     with process_pool(jobs, _Checker, task) as pool:
-        running: set[Future[Checked]] = set()
+        running: set[Future[VerifyResult]] = set()
         for batch in batches:
             running.add(pool.submit(_check, *batch))
             if len(running) > 2 * jobs:
@@ -115,7 +121,7 @@ def _in_parallel(
 
 
 class _Checker:
-    """Checks batches of subjects, over a connection of its own that sees the task's snapshot."""
+    """Checks batches of subjects, in the task's snapshot, over a connection of its own."""
 
     def __init__(self, task: VerifyTask) -> None:
         with ExitStack() as stack:
@@ -140,5 +146,5 @@ class _Checker:
             self.close = stack.pop_all().close
 
 
-def _check(checker: _Checker, kind: str, keys: Sequence[Key]) -> Checked:
+def _check(checker: _Checker, kind: str, keys: Sequence[Key]) -> VerifyResult:
     return checker.subjects[kind].check(keys)

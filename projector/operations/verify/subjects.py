@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Generic
 
 from psycopg import Connection, sql
 from psycopg.rows import DictRow, tuple_row
 
-from projector.domain.events import (
-    Recorded,
-)
+from projector.domain.events import Recorded
 from projector.domain.fold import S
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.errors import ProjectorError
-from projector.operations.verify.compare import Checked, Row, SubjectComparison
-from projector.projection.read_models import Key, Table
-
-ENDLESS = 2**62  # after every time and every position
+from projector.operations.verify.compare import SubjectComparison, TableRow, VerifyResult
+from projector.projection.read_models import KEY_COLUMNS, Key, Table
 
 
 class LogUnreadable(ProjectorError):  # noqa: N818 - named for what is found
-    """A body of the log is no event any more."""
+    """A body in the log cannot be read as an event."""
 
 
 class Subjects(Generic[S]):
-    """Checks some subjects of one kind, as one snapshot has them."""
+    """Checks subjects of one kind in one database snapshot."""
 
     def __init__(  # noqa: PLR0913 - whose rows, and how much of them
         self,
@@ -45,35 +42,42 @@ class Subjects(Generic[S]):
         self._moments = moments
         self._seed = seed
 
-    def check(self, keys: Sequence[Key]) -> Checked:
+    def check(self, keys: Sequence[Key]) -> VerifyResult:
         """Compare all rows of some subjects, present in the log or not."""
-        checked, waits = Checked(subjects=len(keys)), self._parked(keys)
-        wanted = [
-            (*key, -1, 2**62, min(self._position(key), waits.get(key, 2**62))) for key in keys
-        ]
-        told = self._told(wanted)
+        result, parked = VerifyResult(subjects=len(keys)), self._last_before_parked(keys)
+        events_of_subjects = self._events(
+            [
+                (
+                    *key,
+                    -1,
+                    ENDLESS,
+                    min(self._position(key), parked.get(key, ENDLESS)),
+                )
+                for key in keys
+            ]
+        )
         rows = {name: self._rows(name, keys) for name in self._table.all_names}
-        for key, events in zip(keys, told, strict=True):
+        for key, events in zip(keys, events_of_subjects, strict=True):
             chance = Random(f"{self._seed} {key}")  # noqa: S311 - a shuffle that can be repeated
             chance.shuffle(events)
-            own = {name: found.get(key, []) for name, found in rows.items()}
-            checked.events += len(events)
-            checked.rows += sum(map(len, own.values()))
-            one = SubjectComparison(
-                self._table, key, events, own, chance=chance, moments=self._moments
+            subject_rows = {name: by_key.get(key, []) for name, by_key in rows.items()}
+            result.events += len(events)
+            result.rows += sum(map(len, subject_rows.values()))
+            comparison = SubjectComparison(
+                self._table, key, events, subject_rows, chance=chance, moments=self._moments
             )
-            difference = one.difference()
-            checked.moments += one.looked_at
-            checked.left += one.left
+            difference = comparison.difference()
+            result.moments += comparison.moments
+            result.left += comparison.left
             if difference is not None:
-                checked.differences.append(difference)
-        return checked
+                result.differences.append(difference)
+        return result
 
-    def _told(self, wanted: Sequence[tuple[str, str, int, int, int]]) -> list[list[Recorded]]:
+    def _events(self, subjects: Sequence[tuple[str, str, int, int, int]]) -> list[list[Recorded]]:
         try:
             with self._connection.cursor(row_factory=tuple_row) as cur:
                 return self._store.between(
-                    cur, self._table.column, wanted, condition=self._table.not_skipped
+                    cur, self._table.column, subjects, condition=self._table.not_skipped
                 )
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise LogUnreadable(
@@ -83,25 +87,22 @@ class Subjects(Generic[S]):
     def _position(self, key: Key) -> int:
         return self._positions.get(self._table.partition_of(key), 0)
 
-    def _parked(self, keys: Sequence[Key]) -> dict[Key, int]:
-        query = (
-            "SELECT org_id, id, position FROM parked JOIN unnest(%s::text[], %s::text[])"
-            " AS k(org_id, id) USING (org_id, id) WHERE kind = %s"
-        )
-        rows = self._connection.execute(query, (*_columns(keys), self._table.name))
+    def _last_before_parked(self, keys: Sequence[Key]) -> dict[Key, int]:
+        """Of each parked subject the last position up to which it is folded."""
+        query = sql.SQL(
+            "SELECT org_id, id, position FROM parked JOIN {keys} USING (org_id, id)"
+            " WHERE kind = %(kind)s"
+        ).format(keys=KEY_COLUMNS.unnest("k"))
+        parameters = KEY_COLUMNS.parameters(keys) | {"kind": self._table.name}
+        rows = self._connection.execute(query, parameters)
         return {(row["org_id"], row["id"]): row["position"] - 1 for row in rows}
 
-    def _rows(self, name: str, keys: Sequence[Key]) -> dict[Key, list[Row]]:
-        query = sql.SQL(
-            "SELECT t.* FROM {} AS t JOIN unnest(%s::text[], %s::text[]) AS k(org_id, id)"
-            " USING (org_id, id)"
-        ).format(sql.Identifier(name))
-        found: dict[Key, list[Row]] = {}
-        for row in self._connection.execute(query, _columns(keys)):
+    def _rows(self, name: str, keys: Sequence[Key]) -> dict[Key, list[TableRow]]:
+        query = sql.SQL("SELECT t.* FROM {table} AS t JOIN {keys} USING (org_id, id)").format(
+            table=sql.Identifier(name), keys=KEY_COLUMNS.unnest("k")
+        )
+        rows: dict[Key, list[TableRow]] = {}
+        for row in self._connection.execute(query, KEY_COLUMNS.parameters(keys)):
             key = row.pop("org_id"), row.pop("id")
-            found.setdefault(key, []).append(row)
-        return found
-
-
-def _columns(keys: Iterable[Key]) -> list[list[str]]:
-    return [list(column) for column in zip(*keys, strict=True)]
+            rows.setdefault(key, []).append(row)
+        return rows

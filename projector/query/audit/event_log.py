@@ -32,7 +32,7 @@ from projector.query.scope import Scope, names
 from projector.webex.json_body import read_shown
 from projector.webex.webhook import read_event
 
-LogCursor = tuple[int, int]  # time (epoch ms) and position of the last row
+LogKey = tuple[int, int]  # time (epoch ms) and position of the last row
 SUBJECT_COLUMNS: Sequence[SubjectColumn] = ("agent_id", "task_id")
 ROWS_TOGETHER = 1_000  # that are read at a time
 ROWS_PER_PAGE = 20_000  # that are examined at most, where few match
@@ -58,7 +58,7 @@ class EventLogQuery:
     end: int | None = None
     order: ReadOrder = "created"
     with_body: bool = False
-    after: LogCursor | None = None
+    after: LogKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class LogSearch:
         self._pool = pool
         self._store = store
 
-    def page(self, query: EventLogQuery, limit: int) -> tuple[Sequence[EventRow], LogCursor | None]:
+    def page(self, query: EventLogQuery, limit: int) -> tuple[Sequence[EventRow], LogKey | None]:
         """Some rows, and where to go on, null at the end.
 
         Where few of the examined rows match, a page may have fewer than ``limit`` rows and yet not
@@ -149,7 +149,7 @@ class LogSearch:
 
     def _parts(
         self, query: EventLogQuery, size: int
-    ) -> Iterator[tuple[Sequence[EventRow], LogCursor | None]]:
+    ) -> Iterator[tuple[Sequence[EventRow], LogKey | None]]:
         """The rows that match, of ``size`` examined ones at a time, and where to go on."""
         if query.team_ids or query.queue_ids:
             size = ROWS_TOGETHER

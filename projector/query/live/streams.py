@@ -39,7 +39,7 @@ from projector.query.live.changes import (
 WAITING_CHANGES = 10_000  # for one reader; the changes themselves are shared by all readers
 PING_SECONDS = 15.0
 FEED_POLL_SECONDS = 1.0  # where a notification was missed
-REST_SECONDS = 0.05  # between two reads, so that a burst of small batches makes few of them
+FEED_REST_SECONDS = 0.05  # between two reads, so that a burst of small batches makes few of them
 NEEDED_CHECK_SECONDS = 0.2  # within this time the thread ends when no reader is left
 FEED_RETRY_SECONDS = 0.5
 
@@ -163,7 +163,7 @@ class Feed:
                 stream.offer(batch)
 
     def _await_notice(self, connection: Connection[DictRow]) -> None:
-        time.sleep(REST_SECONDS)
+        time.sleep(FEED_REST_SECONDS)
         deadline = time.monotonic() + FEED_POLL_SECONDS
         while self._joined and time.monotonic() < deadline:
             if await_notice(connection, NEEDED_CHECK_SECONDS):

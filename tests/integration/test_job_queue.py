@@ -1,4 +1,4 @@
-"""Jobs and their worker: one at a time, resumed where its worker was killed, and kept for ever."""
+"""The job queue and its worker: one job at a time, resumed after a kill, and stored for ever."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from projector.operations.job_queue import Held, JobFailed, Jobs, NotCancellable
+from projector.operations.job_queue import ClaimedJob, JobFailed, JobQueue, NotCancellable
 from projector.operations.worker import Worker
 from tests.integration.driving import eventually
 
@@ -15,7 +15,7 @@ ASKED = {"orgIds": None}
 
 @pytest.fixture
 def jobs(site):
-    return Jobs(site.service.pool)
+    return JobQueue(site.service.pool)
 
 
 def worker(site, run, **more):
@@ -23,7 +23,7 @@ def worker(site, run, **more):
 
 
 def ask(jobs, kind="replay", **asked):
-    return jobs.ask(kind, ASKED | asked, who="test", why="to see")
+    return jobs.enqueue(kind, ASKED | asked, who="test", why="to see")
 
 
 def test_a_job_is_done_once_and_kept_with_who_and_why(site, jobs):
@@ -31,9 +31,9 @@ def test_a_job_is_done_once_and_kept_with_who_and_why(site, jobs):
     done = []
     first, second = ask(jobs, number=1), ask(jobs, number=2)
 
-    def run(held: Held) -> None:
-        done.append(held.job.parameters["number"])
-        held.report["found"] = held.job.id
+    def run(claimed: ClaimedJob) -> None:
+        done.append(claimed.job.parameters["number"])
+        claimed.report["found"] = claimed.job.id
 
     worker(site, run).work_off()
     worker(site, run).work_off()
@@ -48,10 +48,10 @@ def test_a_job_is_done_once_and_kept_with_who_and_why(site, jobs):
 def test_a_job_that_fails_says_why_and_the_next_one_is_worked_on(site, jobs):
     """By its sentence, or by the kind of what was not foreseen."""
 
-    def run(held: Held) -> None:
-        if held.job.parameters["fails"] == "foreseen":
+    def run(claimed: ClaimedJob) -> None:
+        if claimed.job.parameters["fails"] == "foreseen":
             raise JobFailed("The vendor is away.")
-        if held.job.parameters["fails"]:
+        if claimed.job.parameters["fails"]:
             raise ValueError("odd \0 text")
 
     asked = [ask(jobs, fails=it) for it in ("foreseen", "unforeseen", "")]
@@ -69,16 +69,16 @@ def test_a_killed_job_goes_on_from_what_it_saved(site, jobs):
     ask(jobs, number=1)
     seen = []
 
-    def dies(held: Held) -> None:
-        held.progress["at"] = 7
-        held.save()
+    def dies(claimed: ClaimedJob) -> None:
+        claimed.progress["at"] = 7
+        claimed.save()
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         worker(site, dies).work_off()
     ask(jobs, number=2)
     worker(
-        site, lambda held: seen.append((held.job.parameters["number"], held.progress))
+        site, lambda claimed: seen.append((claimed.job.parameters["number"], claimed.progress))
     ).work_off()
     assert [(1, {"at": 7}), (2, {})] == seen
 
@@ -87,10 +87,10 @@ def test_a_worker_that_is_told_to_stop_leaves_its_job_for_the_next_start(site, j
     """At the next save; nothing of it is ended."""
     job, stop = ask(jobs), threading.Event()
 
-    def run(held: Held) -> None:
+    def run(claimed: ClaimedJob) -> None:
         stop.set()
-        held.progress["at"] = 3
-        held.save()
+        claimed.progress["at"] = 3
+        claimed.save()
         raise AssertionError
 
     worker(site, run).run(stop)
@@ -103,9 +103,9 @@ def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(site, jobs):
     waiting, running = ask(jobs), ask(jobs)
     jobs.cancel("replay", waiting.id)
 
-    def run(held: Held) -> None:
-        jobs.cancel("replay", held.job.id)
-        held.save()
+    def run(claimed: ClaimedJob) -> None:
+        jobs.cancel("replay", claimed.job.id)
+        claimed.save()
         raise AssertionError
 
     worker(site, run).work_off()
@@ -121,12 +121,12 @@ def test_two_workers_never_work_at_the_same_time(site, jobs):
     """The second waits, and takes over when the first is gone."""
     at_work, most, done, stop = [], [], [], threading.Event()
 
-    def run(held: Held) -> None:
-        at_work.append(held.job.id)
+    def run(claimed: ClaimedJob) -> None:
+        at_work.append(claimed.job.id)
         most.append(len(at_work))
         stop.wait(0.05)
-        at_work.remove(held.job.id)
-        done.append(held.job.id)
+        at_work.remove(claimed.job.id)
+        done.append(claimed.job.id)
 
     asked = [ask(jobs).id for _ in range(6)]
     threads = [threading.Thread(target=worker(site, run).run, args=(stop,)) for _ in range(2)]
@@ -143,7 +143,7 @@ def test_two_workers_never_work_at_the_same_time(site, jobs):
 def test_a_waiting_worker_is_woken_by_a_job(site, jobs):
     """And does what is due between jobs."""
     done, looked, stop = [], [], threading.Event()
-    it = worker(site, lambda held: done.append(held.job.id), between=lambda: looked.append(1))
+    it = worker(site, lambda claimed: done.append(claimed.job.id), between=lambda: looked.append(1))
     thread = threading.Thread(target=it.run, args=(stop,))
     thread.start()
     eventually(lambda: bool(looked))
@@ -156,7 +156,7 @@ def test_a_waiting_worker_is_woken_by_a_job(site, jobs):
 def test_who_sees_some_organisations_sees_what_was_asked_of_them_alone(jobs):
     """Not what was asked of all."""
     of_all, of_one, of_two = (
-        jobs.ask("replay", {"orgIds": orgs}, who="test", why=None)
+        jobs.enqueue("replay", {"orgIds": orgs}, who="test", why=None)
         for orgs in (None, ["acme"], ["acme", "umbra"])
     )
     found, _ = jobs.list("replay", orgs={"acme"})
