@@ -31,7 +31,8 @@ MAX_LISTED = 100  # differing subjects in a report; its count says how many ther
 class SubjectDifference:
     """The first field of a subject that differs.
 
-    ``event_id`` is that of the event to which the value afterwards goes back, if one is known.
+    ``event_id`` is that of the event behind the later value: the last event of the subject, or the
+    one that began the interval.
     """
 
     kind: str

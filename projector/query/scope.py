@@ -32,7 +32,7 @@ class Scope:
         return replace(self, team_ids=teams if self.team_ids is None else teams & self.team_ids)
 
     def covers(self, org_id: str, teams: frozenset[str]) -> bool:
-        """The same for a subject that was read: whether it may be seen, by its teams."""
+        """Whether a subject of these teams, read before, is within the scope."""
         return (self.org_ids is None or org_id in self.org_ids) and (
             self.team_ids is None or bool(self.team_ids & teams)
         )
@@ -40,17 +40,11 @@ class Scope:
     def organisations(self) -> sql.SQL:
         return sql.SQL("TRUE" if self.org_ids is None else "org_id = ANY(%(orgs)s)")
 
-    def teams(self, table: Table[S]) -> sql.SQL:
+    def teams(self, table: Table[S]) -> sql.Composable:
         """The condition of agents of the scope's teams, and of tasks in which one takes part."""
         if self.team_ids is None:
             return sql.SQL("TRUE")
-        of_team = "facets->'teamId' ?| %(teams)s"
-        if table.name == "tasks":
-            of_team = (
-                "EXISTS (SELECT FROM agents AS a WHERE a.org_id = v.org_id"
-                f" AND v.facets->'agentId' ? a.id AND a.{of_team})"
-            )
-        return sql.SQL(of_team)
+        return _TASK_OF_TEAMS if table.name == "tasks" else _AGENT_OF_TEAMS
 
     def events(self) -> sql.Composable:
         """The condition of events ``e`` that name an agent of the scope's teams, or its task."""
@@ -65,16 +59,22 @@ class Scope:
 
 def teams_of(table: Table[S]) -> sql.SQL:
     """The expression for the teams of an agent, or of a task's agents, as an array."""
-    query = "SELECT jsonb_array_elements_text(v.facets->'teamId')"
-    if table.name == "tasks":
-        query = (
-            "SELECT jsonb_array_elements_text(a.facets->'teamId') FROM agents AS a"
-            " WHERE a.org_id = v.org_id"
-            " AND a.id IN (SELECT jsonb_array_elements_text(v.facets->'agentId'))"
-        )
-    return sql.SQL(f"ARRAY({query})")
+    return _TEAMS_OF_TASK if table.name == "tasks" else _TEAMS_OF_AGENT
 
 
 def names(values: Iterable[str] | None) -> list[str] | None:
     """Names for a query. One with NUL names nobody, and PostgreSQL would refuse it."""
     return None if values is None else sorted(name for name in values if "\0" not in name)
+
+
+_AGENT_OF_TEAMS = sql.SQL("v.facets->'teamId' ?| %(teams)s")
+_TASK_OF_TEAMS = sql.SQL(
+    "EXISTS (SELECT FROM agents AS a WHERE a.org_id = v.org_id"
+    " AND v.facets->'agentId' ? a.id AND a.facets->'teamId' ?| %(teams)s)"
+)
+_TEAMS_OF_AGENT = sql.SQL("ARRAY(SELECT jsonb_array_elements_text(v.facets->'teamId'))")
+_TEAMS_OF_TASK = sql.SQL(
+    "ARRAY(SELECT jsonb_array_elements_text(a.facets->'teamId') FROM agents AS a"
+    " WHERE a.org_id = v.org_id"
+    " AND a.id IN (SELECT jsonb_array_elements_text(v.facets->'agentId')))"
+)

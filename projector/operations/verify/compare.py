@@ -239,13 +239,13 @@ class SubjectComparison(Generic[S]):
     def _check_known(self, position: int, folded: _FoldedSubject[S]) -> None:
         table = self._table
         expected = {it.start: _interval_fields(it) for it in folded.fold.intervals}
-        found = self._known(table.intervals, "start", position)
+        found = self._rows_known_at(table.intervals, "start", position)
         self._compare(table.intervals, expected, found)
         snapshots = {
             time: {"state": state, "counters": counters}
             for time, (state, counters) in folded.snapshots.items()
         }
-        found = self._known(table.snapshots, "time", position)
+        found = self._rows_known_at(table.snapshots, "time", position)
         self._compare(
             table.snapshots,
             snapshots,
@@ -255,7 +255,7 @@ class SubjectComparison(Generic[S]):
             },
         )
 
-    def _known(self, name: str, time: str, position: int) -> dict[int, TableRow]:
+    def _rows_known_at(self, name: str, time: str, position: int) -> dict[int, TableRow]:
         rows = [
             row
             for row in self._rows[name]

@@ -299,10 +299,10 @@ _STORED_VIEWS = sql.SQL("""
 """)
 _INTERVALS_AS_OF = sql.SQL("""
     SELECT {columns} FROM {intervals}
-    WHERE org_id = %(org_id)s AND id = %(id)s AND {known} AND start <= %(since)s
+    WHERE org_id = %(org_id)s AND id = %(id)s AND {was_known} AND start <= %(since)s
         AND start >= coalesce((
             SELECT max(start) FROM {intervals}
-            WHERE org_id = %(org_id)s AND id = %(id)s AND {known} AND start < %(first)s
+            WHERE org_id = %(org_id)s AND id = %(id)s AND {was_known} AND start < %(first)s
         ), 0)
     ORDER BY start LIMIT %(limit)s
 """)
@@ -318,5 +318,5 @@ def _views_query(views: str) -> bytes:
 @cache
 def _intervals_query(intervals: str) -> bytes:
     return _INTERVALS_AS_OF.format(
-        columns=sql.SQL(INTERVAL_COLUMNS), intervals=sql.Identifier(intervals), known=WAS_KNOWN
+        columns=sql.SQL(INTERVAL_COLUMNS), intervals=sql.Identifier(intervals), was_known=WAS_KNOWN
     ).as_bytes()

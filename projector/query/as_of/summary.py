@@ -150,7 +150,7 @@ class _FloorReader:
         """Agents by status, and how long they were at work and ready."""
         reconciled = self._reconciled_agents(members)
         query = sql.SQL(_COUNT_AGENTS).format(
-            known=WAS_KNOWN,
+            was_known=WAS_KNOWN,
             unchanged=_UNCHANGED,
             chosen=self._chosen(),
             of_members=_TRUE if members is None else _IS_MEMBER,
@@ -362,10 +362,10 @@ _COUNT_AGENTS = """
             FROM (
                 SELECT status, start, lead(start) OVER (ORDER BY start) AS next
                 FROM agent_intervals AS i
-                WHERE i.org_id = v.org_id AND i.id = v.id AND {known} AND start <= %(upto)s
+                WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
                     AND start >= coalesce((
                         SELECT max(start) FROM agent_intervals AS i
-                        WHERE i.org_id = v.org_id AND i.id = v.id AND {known}
+                        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
                             AND start <= %(start)s
                     ), 0)
             ) AS i

@@ -215,7 +215,9 @@ def _log_conditions(query: EventLogQuery) -> tuple[list[sql.Composable], dict[st
     ]
     for column, values in _columns(query).items():
         if values:
-            conditions.append(sql.SQL(f"{column} = ANY(%({column})s)"))
+            conditions.append(
+                sql.SQL("{} = ANY({})").format(sql.Identifier(column), sql.Placeholder(column))
+            )
     if query.start:
         conditions.append(sql.SQL("time >= %(start)s"))
     if query.end is not None:
