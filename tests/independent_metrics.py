@@ -1,4 +1,4 @@
-"""The figures once more, counted from views and histories, as one would on paper.
+"""The metrics of a floor, counted independently from views and histories, as one would on paper.
 
 It shares nothing with `projector/domain/metrics.py` and `query/as_of/summary.py`, and has no SQL.
 """
@@ -17,22 +17,27 @@ from projector.projection.read_models import AGENTS
 
 AT_WORK = {"conferencing", "consulting", "connected", "on-hold", "ringing", "wrapup"}
 View = dict[str, Any]
-Stories = Mapping[tuple[str, str], Fold[Any]]
+Folds = Mapping[tuple[str, str], Fold[Any]]
 
 
 @dataclass
 class Counted:
-    """A value as a numerator and a divisor, and the count that is shown with it."""
+    """A value as a dividend and a divisor, and the count that is shown with it."""
 
-    over: float = 0
-    under: float = 0
+    dividend: float = 0
+    divisor: float = 0
     count: int = 0
 
-    def add(self, over: float, under: float = 1, count: int = 1) -> None:
-        self.over, self.under, self.count = self.over + over, self.under + under, self.count + count
+    def add(self, dividend: float, divisor: float = 1, count: int = 1) -> None:
+        self.dividend += dividend
+        self.divisor += divisor
+        self.count += count
 
-    def told(self) -> dict[str, Any]:
-        return {"value": self.over / self.under if self.under else None, "count": self.count}
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "value": self.dividend / self.divisor if self.divisor else None,
+            "count": self.count,
+        }
 
 
 @dataclass
@@ -101,22 +106,22 @@ def waits_since(view: View) -> int | None:
     return min((time for time in begins if time is not None), default=None)
 
 
-def summary(agents: Stories, tasks: Stories, moment: int, window: int) -> dict[str, Any]:
-    """The summary without what says how settled it is."""
+def summary(agents: Folds, tasks: Folds, moment: int, window: int) -> dict[str, Any]:
+    """The summary, without formulas and `settled`."""
     floor = Floor(moment=moment, start=moment - window)
     statuses: Counter[str] = Counter()
-    for key, story in agents.items():
-        statuses[shown(agent_view(*key, story.state, settled=False))["status"]] += 1
-        floor.agent([*map(shown, interval_rows(AGENTS.interval, story.intervals))])
+    for key, subject in agents.items():
+        statuses[shown(agent_view(*key, subject.state, settled=False))["status"]] += 1
+        floor.agent([*map(shown, interval_rows(AGENTS.interval, subject.intervals))])
     views = []
-    for key, story in tasks.items():
-        view = shown(task_view(*key, story.state, settled=False))
+    for key, subject in tasks.items():
+        view = shown(task_view(*key, subject.state, settled=False))
         floor.task(view)
         is_open = not view["complete"] and view["status"] != "failed"
-        last = max(story.state.last_event.time, view["completedTime"] or 0)
+        last = max(subject.state.last_event.time, view["completedTime"] or 0)
         if is_open or last > floor.start:
-            # No view tells whether it was, where the word that said so was lost.
-            conversed = story.state.ever_connected
+            # Where the event that began it was lost, no view shows that it was in conversation.
+            conversed = subject.state.ever_connected
             views.append(view | {"isOpen": is_open, "wasInConversation": conversed})
     since = [it for it in map(waits_since, views) if it is not None]
     return {
@@ -131,7 +136,7 @@ def summary(agents: Stories, tasks: Stories, moment: int, window: int) -> dict[s
             "byStatus": dict(Counter(view["status"] for view in views)),
             "longestWaitMs": max(0, moment - min(since)) if since else None,
         },
-    } | {name: it.told() for name, it in floor.figures.items()}
+    } | {name: it.as_json() for name, it in floor.figures.items()}
 
 
 def shown(model: Any) -> View:

@@ -1,4 +1,4 @@
-"""The law of the summary: it is what one counts in views and histories as of the same times."""
+"""The law of the summary: it is the count over views and histories as of the same two times."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_a_summary_is_what_one_counts_in_views_and_histories(timed, lives, data)
             stories(log, table, happened, known_at, clock.now) for table in (AGENTS, TASKS)
         )
         query = {"at": happened, "knownAt": known_at, "window": window} | part
-        told = site.get("/api/v1/summary", query_string=query).json
+        answer = site.get("/api/v1/summary", query_string=query).json
         assert independent_metrics.summary(
             *chosen(agents, tasks, part), now, window
-        ) == without_grounds(told)
+        ) == without_formulas(answer)
 
 
 def test_a_reconciled_event_that_a_later_webhook_restates_counts_until_then(timed):
-    """Before the webhook's time nothing restates it: summary and views of then agree."""
+    """Before the time of the webhook nothing restates it, so summary and views agree on it."""
     site, clock = timed
     erase(site.url)
     log, clock.now = MemoryLog(), RECORDED
@@ -109,10 +109,10 @@ def chosen(
     return agents, tasks
 
 
-def without_grounds(told: dict[str, Any]) -> dict[str, Any]:
-    """A figure by its value and count."""
-    grounds = {"formula", "settled"}
+def without_formulas(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary whose metrics have a value and a count only."""
+    left_out = {"formula", "settled"}
     return {
-        name: {key: value for key, value in part.items() if key not in grounds}
-        for name, part in told.items()
+        name: {key: value for key, value in part.items() if key not in left_out}
+        for name, part in summary.items()
     }
