@@ -10,7 +10,7 @@ from projector.operations.job_queue import ClaimedJob, JobFailed, JobQueue, NotC
 from projector.operations.worker import Worker
 from tests.integration.driving import eventually
 
-ASKED = {"orgIds": None}
+PARAMETERS = {"orgIds": None}
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def worker(site, run, **more):
     return Worker(site.service.pool, site.url, {"replay": run, "reconciliation": run}, **more)
 
 
-def ask(jobs, kind="replay", **asked):
-    return jobs.enqueue(kind, ASKED | asked, who="test", why="to see")
+def enqueue(jobs, kind="replay", **parameters):
+    return jobs.enqueue(kind, PARAMETERS | parameters, who="test", why="to see")
 
 
-def test_a_job_is_done_once_and_kept_with_who_and_why(site, jobs):
-    """With its report, its times and its asker."""
+def test_a_job_is_done_once_and_stored_with_who_and_why(site, jobs):
+    """With its report and its times."""
     done = []
-    first, second = ask(jobs, number=1), ask(jobs, number=2)
+    first, second = enqueue(jobs, number=1), enqueue(jobs, number=2)
 
     def run(claimed: ClaimedJob) -> None:
         done.append(claimed.job.parameters["number"])
@@ -38,15 +38,15 @@ def test_a_job_is_done_once_and_kept_with_who_and_why(site, jobs):
     worker(site, run).work_off()
     worker(site, run).work_off()
     assert [1, 2] == done
-    kept = [jobs.find("replay", job.id) for job in (first, second)]
-    assert ["completed", "completed"] == [job.status for job in kept]
-    assert [first.id, second.id] == [job.report["found"] for job in kept]
-    assert ("test", "to see") == (kept[0].who, kept[0].why)
-    assert kept[0].created_time <= kept[0].started_time <= kept[0].finished_time
+    stored = [jobs.find("replay", job.id) for job in (first, second)]
+    assert ["completed", "completed"] == [job.status for job in stored]
+    assert [first.id, second.id] == [job.report["found"] for job in stored]
+    assert ("test", "to see") == (stored[0].who, stored[0].why)
+    assert stored[0].created_time <= stored[0].started_time <= stored[0].finished_time
 
 
 def test_a_job_that_fails_says_why_and_the_next_one_is_worked_on(site, jobs):
-    """By its sentence, or by the kind of what was not foreseen."""
+    """With the sentence of a foreseen error, or the type and text of another one."""
 
     def run(claimed: ClaimedJob) -> None:
         if claimed.job.parameters["fails"] == "foreseen":
@@ -54,9 +54,9 @@ def test_a_job_that_fails_says_why_and_the_next_one_is_worked_on(site, jobs):
         if claimed.job.parameters["fails"]:
             raise ValueError("odd \0 text")
 
-    asked = [ask(jobs, fails=it) for it in ("foreseen", "unforeseen", "")]
+    enqueued = [enqueue(jobs, fails=it) for it in ("foreseen", "unforeseen", "")]
     worker(site, run).work_off()
-    found = [jobs.find("replay", job.id) for job in asked]
+    found = [jobs.find("replay", job.id) for job in enqueued]
     assert [
         ("failed", "The vendor is away."),
         ("failed", "ValueError: odd  text"),
@@ -65,8 +65,8 @@ def test_a_job_that_fails_says_why_and_the_next_one_is_worked_on(site, jobs):
 
 
 def test_a_killed_job_goes_on_from_what_it_saved(site, jobs):
-    """Before any that waits, and with its report."""
-    ask(jobs, number=1)
+    """It comes before jobs that are queued, and has its progress."""
+    enqueue(jobs, number=1)
     seen = []
 
     def dies(claimed: ClaimedJob) -> None:
@@ -76,7 +76,7 @@ def test_a_killed_job_goes_on_from_what_it_saved(site, jobs):
 
     with pytest.raises(KeyboardInterrupt):
         worker(site, dies).work_off()
-    ask(jobs, number=2)
+    enqueue(jobs, number=2)
     worker(
         site, lambda claimed: seen.append((claimed.job.parameters["number"], claimed.progress))
     ).work_off()
@@ -84,8 +84,8 @@ def test_a_killed_job_goes_on_from_what_it_saved(site, jobs):
 
 
 def test_a_worker_that_is_told_to_stop_leaves_its_job_for_the_next_start(site, jobs):
-    """At the next save; nothing of it is ended."""
-    job, stop = ask(jobs), threading.Event()
+    """It ends at the next save; the job stays as it is."""
+    job, stop = enqueue(jobs), threading.Event()
 
     def run(claimed: ClaimedJob) -> None:
         stop.set()
@@ -100,7 +100,7 @@ def test_a_worker_that_is_told_to_stop_leaves_its_job_for_the_next_start(site, j
 
 def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(site, jobs):
     """At once, or at its next save; what has ended is not cancelled."""
-    waiting, running = ask(jobs), ask(jobs)
+    waiting, running = enqueue(jobs), enqueue(jobs)
     jobs.cancel("replay", waiting.id)
 
     def run(claimed: ClaimedJob) -> None:
@@ -128,7 +128,7 @@ def test_two_workers_never_work_at_the_same_time(site, jobs):
         at_work.remove(claimed.job.id)
         done.append(claimed.job.id)
 
-    asked = [ask(jobs).id for _ in range(6)]
+    ids = [enqueue(jobs).id for _ in range(6)]
     threads = [threading.Thread(target=worker(site, run).run, args=(stop,)) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -136,25 +136,25 @@ def test_two_workers_never_work_at_the_same_time(site, jobs):
     stop.set()
     for thread in threads:
         thread.join()
-    assert asked == done
+    assert ids == done
     assert {1} == {*most}
 
 
 def test_a_waiting_worker_is_woken_by_a_job(site, jobs):
-    """And does what is due between jobs."""
+    """Between jobs it does what is due."""
     done, looked, stop = [], [], threading.Event()
     it = worker(site, lambda claimed: done.append(claimed.job.id), between=lambda: looked.append(1))
     thread = threading.Thread(target=it.run, args=(stop,))
     thread.start()
     eventually(lambda: bool(looked))
-    job = ask(jobs)
+    job = enqueue(jobs)
     eventually(lambda: done == [job.id], seconds=0.9)  # sooner than it would look by itself
     stop.set()
     thread.join()
 
 
-def test_who_sees_some_organisations_sees_what_was_asked_of_them_alone(jobs):
-    """Not what was asked of all."""
+def test_jobs_are_limited_to_organisations(jobs):
+    """A job of all organisations is not among those of one."""
     of_all, of_one, of_two = (
         jobs.enqueue("replay", {"orgIds": orgs}, who="test", why=None)
         for orgs in (None, ["acme"], ["acme", "umbra"])
@@ -167,12 +167,12 @@ def test_who_sees_some_organisations_sees_what_was_asked_of_them_alone(jobs):
 
 def test_jobs_are_listed_from_the_newest_on(jobs):
     """Page by page, each once."""
-    asked = [ask(jobs).id for _ in range(5)]
-    ask(jobs, kind="reconciliation")
-    found, after = [], None
+    ids = [enqueue(jobs).id for _ in range(5)]
+    enqueue(jobs, kind="reconciliation")
+    listed, after = [], None
     while True:
         page, after = jobs.list("replay", after=after, limit=2)
-        found += [job.id for job in page]
+        listed += [job.id for job in page]
         if after is None:
             break
-    assert asked[::-1] == found
+    assert ids[::-1] == listed

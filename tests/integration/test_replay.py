@@ -1,4 +1,4 @@
-"""Replay over a real database: it leaves what live intake left, and mends what was changed."""
+"""Replay over a real database: its tables equal those of live intake, and it mends changed ones."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ LIFE = story(
 )
 
 
-def run(site, **asked: Any) -> dict[str, Any]:
+def run(site, **parameters: Any) -> dict[str, Any]:
     """A replay to its end: its report."""
     jobs = JobQueue(site.service.pool)
-    job = jobs.enqueue("replay", EVERYTHING | asked, who="test", why=None)
+    job = jobs.enqueue("replay", EVERYTHING | parameters, who="test", why=None)
     replayer = Replayer(site.service.pool, site.service.store, wait=lambda _: None)
     Worker(site.service.pool, site.url, {"replay": replayer.run}).work_off()
-    found = jobs.find("replay", job.id)
-    assert ("completed", None) == (found.status, found.error)
-    return found.report
+    finished = jobs.find("replay", job.id)
+    assert ("completed", None) == (finished.status, finished.error)
+    return finished.report
 
 
-def counted(site) -> list[Any]:
+def bucket_counts(site) -> list[Any]:
     with connect(site.url) as connection:
         rows = connection.execute("SELECT * FROM bucket_counts ORDER BY name, kind, bucket")
         return [tuple(row.values()) for row in rows]
 
 
-def told(site) -> None:
+def post_life(site) -> None:
     for body in LIFE:
         site.post(body)
     site.project()
@@ -82,20 +82,20 @@ def test_a_replay_leaves_what_live_intake_left(timed, data, lives, subjects):
     """All tables, row by row, whatever came late, twice or from reconciliation, in any batches."""
     site, clock = timed
     arrived(site, clock, data, lives)
-    before = tables(site.url), counted(site)
+    before = tables(site.url), bucket_counts(site)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(replay, "MAX_SUBJECTS", subjects)
         patch.setattr(batches, "MAX_EVENTS", data.draw(st.sampled_from([1, 3, 10_000])))
         patch.setattr(reproject, "MAX_EVENTS", data.draw(st.sampled_from([1, 10_000])))
         report = run(site)
-    assert before == (tables(site.url), counted(site))
+    assert before == (tables(site.url), bucket_counts(site))
     assert {"count": 0, "first": []} == report["changed"]
     assert report["total"] == report["processed"]
 
 
-def test_what_something_changed_is_found_and_mended(site):
-    """By its first field, and with the event that says otherwise; a dry run mends nothing."""
-    told(site)
+def test_changed_rows_are_found_and_mended(site):
+    """Listed by its first field, with the event that proves it; a dry run mends nothing."""
+    post_life(site)
     sound = tables(site.url)
     tamper(
         site,
@@ -139,7 +139,7 @@ def test_what_something_changed_is_found_and_mended(site):
 )
 def test_only_what_the_scope_names_is_replayed(site, asked, replayed):
     """By ids, by the time of any of their events, by organisation."""
-    told(site)
+    post_life(site)
     tamper(site, *(f"UPDATE {table.name} SET last_recorded_time = 0" for table in TABLES))
     run(site, **asked)
     with connect(site.url) as connection:
@@ -151,22 +151,22 @@ def test_only_what_the_scope_names_is_replayed(site, asked, replayed):
 
 
 def test_parked_subjects_are_tried_again(site, monkeypatch):
-    """Where the cause is gone they flow, else they are parked again; the counts hold."""
-    step = AgentState.step
+    """Without the cause they are folded, else they are parked again; the counts stay right."""
+    apply_event = AgentState.apply_event
 
     def raising(state: AgentState, recorded: Any) -> Any:
         if recorded.event.word == "connected":
             raise ZeroDivisionError("no such word")
-        return step(state, recorded)
+        return apply_event(state, recorded)
 
-    sound = clone_of(site)
+    sound = soundness_check(site)
     with monkeypatch.context() as patch:
-        patch.setattr(AgentState, "step", raising)
-        told(site)
-        parked = tables(site.url), counted(site)
+        patch.setattr(AgentState, "apply_event", raising)
+        post_life(site)
+        parked = tables(site.url), bucket_counts(site)
         assert 1 == len(site.get("/api/v1/parked").json["data"])
         run(site)
-        assert parked == (tables(site.url), counted(site))
+        assert parked == (tables(site.url), bucket_counts(site))
         assert 1 == len(site.get("/api/v1/parked").json["data"])
     report = run(site, parked=True)
     assert [] == site.get("/api/v1/parked").json["data"]
@@ -176,8 +176,8 @@ def test_parked_subjects_are_tried_again(site, monkeypatch):
     assert sound(site)
 
 
-def clone_of(site):
-    """Whether the agents of the life are as a fold without faults shows them."""
+def soundness_check(site):
+    """A check that ann is as a fold without faults shows her."""
 
     def holds(it) -> bool:
         view = it.get("/api/v1/agents/ann").json
@@ -187,22 +187,22 @@ def clone_of(site):
 
 
 @pytest.mark.parametrize("ends", [Cancelled, Interrupted, ZeroDivisionError])
-def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
-    """After what it had committed; what it changed is counted once."""
+def test_an_interrupted_replay_goes_on(site, monkeypatch, ends):
+    """It starts after what was committed, and counts each change once."""
     monkeypatch.setattr(replay, "MAX_SUBJECTS", 1)
-    told(site)
+    post_life(site)
     sound = tables(site.url)
     tamper(site, *(f"DELETE FROM {name}" for table in TABLES for name in (table.name,)))
     jobs = JobQueue(site.service.pool)
     job = jobs.enqueue("replay", EVERYTHING, who="test", why=None)
     real, calls = replay.reproject, []
 
-    def breaking(cur: Any, *given: Any) -> Any:
-        found = real(cur, *given)
-        calls.append(given[2])
+    def breaking(cur: Any, *arguments: Any) -> Any:
+        differences = real(cur, *arguments)
+        calls.append(arguments[2])
         if len(calls) == 2:
             raise ends
-        return found
+        return differences
 
     replayer = Replayer(site.service.pool, site.service.store)
     claimed = jobs.claim()
@@ -219,13 +219,13 @@ def test_a_replay_that_was_broken_off_goes_on(site, monkeypatch, ends):
     assert job.id == claimed.job.id
 
 
-def test_several_processes_leave_what_one_leaves(site, monkeypatch):
-    """Each folds partitions of its own; killed in the middle, they go on."""
+def test_several_processes_leave_the_tables_of_one(site, monkeypatch):
+    """Each folds partitions of its own; stopped in the middle, they go on."""
     monkeypatch.setattr(replay, "EVENTS_FOR_PROCESSES", 1)
     world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
     site.post([next(world) for _ in range(900)])
     site.project()
-    sound = tables(site.url), counted(site)
+    sound = tables(site.url), bucket_counts(site)
     tamper(site, *(f"DELETE FROM {table.name}" for table in TABLES))
     jobs = JobQueue(site.service.pool)
     job = jobs.enqueue("replay", EVERYTHING, who="test", why=None)
@@ -242,7 +242,7 @@ def test_several_processes_leave_what_one_leaves(site, monkeypatch):
     replayer.run(claimed)
     assert job.id == claimed.job.id
     assert 2 == claimed.progress["workers"]
-    assert sound == (tables(site.url), counted(site))
+    assert sound == (tables(site.url), bucket_counts(site))
     with connect(site.url) as connection:
         row = connection.execute(
             "SELECT (SELECT count(*) FROM agents) + (SELECT count(*) FROM tasks) AS it"
@@ -252,7 +252,7 @@ def test_several_processes_leave_what_one_leaves(site, monkeypatch):
 
 
 def test_replays_and_live_intake_leave_the_same(site, make_site):
-    """While webhooks come and are folded; nobody waits for ever, nothing is lost."""
+    """Replays run while webhooks come and are folded; nothing is lost and no lock blocks both."""
     world = iter(Simulation(6, 3, start_ms=1_700_000_000_000))
     bodies = [next(world) for _ in range(900)]
     other = make_site()

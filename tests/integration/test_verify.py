@@ -1,4 +1,4 @@
-"""`projector verify`: it finds no difference, and every one that somebody makes."""
+"""`projector verify` finds no difference in sound tables, and every change of a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from projector.cli.main import main
 from projector.infrastructure.database import connect
 from projector.infrastructure.process_pool import WorkerDied
-from projector.operations import batches as batches_module
+from projector.operations import batches
 from projector.operations.verify.counts import ALL_SUBJECTS, SubjectFilter
 from projector.operations.verify.parallel import verify
 from projector.webex.simulator import Simulation
@@ -41,13 +41,13 @@ CLEAN = {"jobs": 1, "moments": 1_000, "seed": 1}
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())
-def test_what_was_folded_as_it_came_is_what_the_log_says(timed, lives, data):
-    """In any order of arrival, of any origin, requests and pages of any size: nothing differs."""
+def test_live_tables_agree_with_the_log(timed, lives, data):
+    """For any order of arrival, any origins, and any size of requests and batches."""
     site, clock = timed
     arrived(site, clock, data, lives)
-    found = verify(site.url, **CLEAN | {"seed": data.draw(st.integers(0, 99))})
-    assert [] == found.differences
-    assert 0 == found.left
+    result = verify(site.url, **CLEAN | {"seed": data.draw(st.integers(0, 99))})
+    assert [] == result.differences
+    assert 0 == result.left
 
 
 # --- tampering ---
@@ -94,14 +94,14 @@ def late_template(template, tmp_path_factory):
 
 @pytest.fixture
 def folded(template, late_template):
-    """A copy of it."""
+    """A copy of the late template."""
     with cloned(template, database_of(late_template)) as url:
         yield url
 
 
 @pytest.fixture
 def shared(late_template, name):
-    """That database itself; what a test does to the table of this name is undone afterwards."""
+    """The late template itself; changes of the table of this name are undone after the test."""
     with connect(late_template) as connection:
         connection.execute(f"CREATE TEMP TABLE untouched AS TABLE {name}".encode())
         yield late_template
@@ -154,17 +154,17 @@ _COUNTS = {
     "ledger_counts": ["ledger", "count"],
 }
 ALL = [*DERIVED, *_COUNTS]
-# Where such a column has another value, a row is missing and another is there instead.
+# A changed value of such a column makes one row missing and another one superfluous.
 _KEYS = {
     *("org_id", "id", "start", "time", "position", "known_from", "known_to"),
     *("name", "partition", "kind", "bucket", "type", "ledger"),
 }
-# No row can have these: there is one for each of them already.
+# Every value of these has a row already, so no row can take another one.
 _TAKEN = {("projections", "partition"), ("bucket_counts", "bucket")}
 
 
-def test_every_column_is_tampered_with(late_template):
-    """So that a column that comes later is checked too."""
+def test_the_list_has_every_column(late_template):
+    """The list of columns is complete, so a new column must join it."""
     with connect(late_template) as connection:
         rows = connection.execute(
             "SELECT table_name, column_name FROM information_schema.columns"
@@ -193,10 +193,10 @@ def test_a_changed_value_is_found(shared, name, column):
                 connection.execute(change)
             return
         assert 1 == connection.execute(change).rowcount
-    told = {
+    fields = {
         it.field.partition("[")[0] for it in verify(shared, **CLEAN).differences if it.table == name
     }
-    assert told & ({column, "row"} if column in _KEYS else {column})
+    assert fields & ({column, "row"} if column in _KEYS else {column})
 
 
 _NONE = {
@@ -224,9 +224,9 @@ def test_a_missing_and_a_stray_row_are_found(shared, name, change):
     with connect(shared) as connection:
         if change.startswith("INSERT"):
             others = {"id", "name", "type", "ledger"}
-            told = {it: "'nobody'" if it in others else it for it in columns_of(name)}
-            own, values = ", ".join(told), ", ".join(told.values())
-            change = f"INSERT INTO {{0}} ({own}) SELECT {values} FROM {{0}} LIMIT 1"
+            values = {it: "'nobody'" if it in others else it for it in columns_of(name)}
+            names, literals = ", ".join(values), ", ".join(values.values())
+            change = f"INSERT INTO {{0}} ({names}) SELECT {literals} FROM {{0}} LIMIT 1"
         assert connection.execute(change.format(name).encode()).rowcount != 0
     assert name in {it.table for it in verify(shared, **CLEAN).differences}
 
@@ -235,18 +235,18 @@ def test_a_missing_and_a_stray_row_are_found(shared, name, change):
 
 
 def busy(site: Site, events: int = 1_500) -> None:
-    """A floor of which a tenth of the events came late."""
+    """A floor; a tenth of its events come late."""
     simulation = Simulation(8, 3, start_ms=RECORDED - 8 * 3_600_000)
     bodies = list(islice(simulation, events))
     late = bodies[::10]
-    site.post([it for place, it in enumerate(bodies) if place % 10])
+    site.post([it for number, it in enumerate(bodies) if number % 10])
     for start in range(0, len(late), 10):
         site.post(late[start : start + 10])
     site.project()
 
 
-def test_parallel_or_not_it_is_the_same(site):
-    """Whatever the order of chance, and with several processes."""
+def test_one_and_two_processes_have_the_same_result(site):
+    """Whatever the seed."""
     busy(site)
     one = verify(site.url, jobs=1, moments=4, seed=1)
     two = verify(site.url, jobs=2, moments=4, seed=2)
@@ -257,9 +257,9 @@ def test_parallel_or_not_it_is_the_same(site):
     assert one.left > 0
     with connect(site.url) as connection:
         connection.execute("UPDATE agents SET last_event_time = last_event_time + 1")
-    told = [verify(site.url, jobs=jobs, moments=4, seed=3).differences for jobs in (1, 2)]
-    assert told[0] == told[1]
-    assert 8 == len(told[0])
+    one, two = (verify(site.url, jobs=jobs, moments=4, seed=3).differences for jobs in (1, 2))
+    assert one == two
+    assert 8 == len(one)
 
 
 def test_it_runs_beside_a_runner(site):
@@ -269,18 +269,18 @@ def test_it_runs_beside_a_runner(site):
     runner = follow(site, stop)
     simulation = iter(Simulation(8, 4, start_ms=RECORDED))
 
-    def tell() -> None:
+    def send() -> None:
         while not stop.is_set():
             site.post(list(islice(simulation, 10)))
 
-    teller = threading.Thread(target=tell)
-    teller.start()
-    found = [verify(site.url, jobs=jobs, moments=2, seed=1) for jobs in (1, 2, 1)]
+    sender = threading.Thread(target=send)
+    sender.start()
+    results = [verify(site.url, jobs=jobs, moments=2, seed=1) for jobs in (1, 2, 1)]
     stop.set()
-    teller.join()
+    sender.join()
     runner.join()
-    assert [] == [difference for one in found for difference in one.differences]
-    assert found[0].events < found[1].events < found[2].events
+    assert [] == [difference for result in results for difference in result.differences]
+    assert results[0].events < results[1].events < results[2].events
 
 
 def run(url: str, *arguments: str) -> Result:
@@ -296,9 +296,9 @@ def test_the_command_says_what_differs(folded):
     result = run(folded, "--jobs", "1")
     assert 4 == result.exit_code
     assert 'agents ann of acme: facets is {}, the log says {"status": ["idle"]' in result.output
-    told = json.loads(run(folded, "--json", "--jobs", "1").output)
-    assert ["facets"] == [it["field"] for it in told["differences"]]
-    assert {"subjects", "events", "rows", "seconds", "seed"} <= told.keys()
+    answer = json.loads(run(folded, "--json", "--jobs", "1").output)
+    assert ["facets"] == [it["field"] for it in answer["differences"]]
+    assert {"subjects", "events", "rows", "seconds", "seed"} <= answer.keys()
 
 
 @pytest.mark.parametrize(
@@ -318,14 +318,14 @@ def test_the_command_says_what_differs(folded):
         (["--org", "acme", "--seal", __file__], 2),
     ],
 )
-def test_some_subjects_can_be_asked_for(folded, arguments, code):
+def test_some_subjects_can_be_verified(folded, arguments, code):
     """By kind and id, by organisation; a seal is of the whole log."""
     with connect(folded) as connection:
         connection.execute("UPDATE agents SET facets = '{}' WHERE id = 'ann'")
     assert code == run(folded, "--jobs", "1", *arguments).exit_code
 
 
-def test_what_is_left_out_is_told(site):
+def test_events_that_are_left_out_are_counted(site):
     """Events that wait, were skipped or are not folded yet are in no table, and nothing differs."""
     with connect(site.url) as connection:
         connection.execute("ALTER TABLE agent_intervals ADD CHECK (status <> 'poison')")
@@ -344,13 +344,13 @@ def test_what_is_left_out_is_told(site):
 
 def left_out(site: Site, subjects: SubjectFilter = ALL_SUBJECTS) -> tuple[int, int, int, int]:
     """Events compared, not folded yet, waiting and skipped, where nothing differs."""
-    found = verify(site.url, **CLEAN, subjects=subjects)
-    assert [] == found.differences
-    return found.events, found.unfolded, found.waiting, found.skipped
+    result = verify(site.url, **CLEAN, subjects=subjects)
+    assert [] == result.differences
+    return result.events, result.unfolded, result.waiting, result.skipped
 
 
 @pytest.mark.parametrize(
-    ("events", "shares"),
+    ("events", "expected"),
     [
         ([], []),
         ([1, 1, 1, 1], ["012", "3"]),
@@ -359,12 +359,12 @@ def left_out(site: Site, subjects: SubjectFilter = ALL_SUBJECTS) -> tuple[int, i
         ([0, 9, 0, 0], ["012", "3"]),
     ],
 )
-def test_a_worker_holds_few_subjects_and_few_events(monkeypatch, events, shares):
-    """Or one subject, however many it has."""
-    monkeypatch.setattr(batches_module, "MOST_SUBJECTS", 3)
-    monkeypatch.setattr(batches_module, "MOST_EVENTS", 9)
-    rows = [{"org_id": ORG, "id": str(it), "events": told} for it, told in enumerate(events)]
-    assert shares == ["".join(id_ for _, id_ in keys) for keys in batches_module.batches(rows)]
+def test_a_worker_holds_few_subjects_and_few_events(monkeypatch, events, expected):
+    """Or one subject, however many events it has."""
+    monkeypatch.setattr(batches, "MAX_SUBJECTS", 3)
+    monkeypatch.setattr(batches, "MAX_EVENTS", 9)
+    rows = [{"org_id": ORG, "id": str(it), "events": count} for it, count in enumerate(events)]
+    assert expected == ["".join(id_ for _, id_ in keys) for keys in batches.batches(rows)]
 
 
 # --- what fails is said in a sentence ---
