@@ -29,13 +29,13 @@ def test_an_answer_as_of_two_times_is_a_fold_of_what_had_happened_and_was_known(
     for _ in range(3):
         at, known_at = moments(data, log, clock)
         for table in TABLES:
-            there = expected(log, table, at, known_at, clock.now)
-            assert there == found(site, table, at, known_at)
+            subjects = expected(log, table, at, known_at, clock.now)
+            assert subjects == answered(site, table, at, known_at)
             name = data.draw(st.sampled_from(FILTERS[table.name]))
-            shown = {key: told_of(view, name) for key, (view, _) in there.items()}
-            value = data.draw(st.sampled_from(sorted({*shown.values()} - {""}) or ["true"]))
-            fitting = sorted(key for key in shown if shown[key] == value)
-            assert fitting == listed(site, table, {name: value}, at, known_at)
+            values = {key: filter_value(view, name) for key, (view, _) in subjects.items()}
+            value = data.draw(st.sampled_from(sorted({*values.values()} - {""}) or ["true"]))
+            matching = sorted(key for key in values if values[key] == value)
+            assert matching == listed(site, table, {name: value}, at, known_at)
 
 
 FILTERS = {
@@ -44,8 +44,8 @@ FILTERS = {
 }
 
 
-def told_of(view: dict[str, Any], name: str) -> str:
-    """What a filter finds a view by; empty where it has no such value."""
+def filter_value(view: dict[str, Any], name: str) -> str:
+    """The value by which a filter finds a view; empty where it has none."""
     if name == "open":
         return str(not view["complete"] and view["status"] != "failed").lower()
     value = view[name]
@@ -53,10 +53,10 @@ def told_of(view: dict[str, Any], name: str) -> str:
 
 
 def listed(
-    site: Site, table: Table[Any], wanted: dict[str, str], at: int | None, known_at: int | None
+    site: Site, table: Table[Any], filters: dict[str, str], at: int | None, known_at: int | None
 ) -> list[tuple[str, str]]:
     """The keys that a filtered list finds, page by page."""
-    query = {"at": at, "knownAt": known_at, "limit": 2} | wanted
+    query = {"at": at, "knownAt": known_at, "limit": 2} | filters
     keys = []
     cursor: str | None = ""
     while cursor is not None:
@@ -82,9 +82,9 @@ def test_what_set_a_field_is_the_last_event_that_changed_it(timed, lives, data):
             counted = [it for it in events if counts(it, at, known_at)]
             if counted and "/" not in key[1] and not elapses(table, counted):
                 path = f"/api/v1/{table.name}/{key[1]}/explain"
-                told = site.get(path, query_string=times | {"orgId": key[0]}).json
-                found = {name: it["position"] for name, it in told["fields"].items()}
-                assert changed_by(table, key, counted) == found
+                answer = site.get(path, query_string=times | {"orgId": key[0]}).json
+                positions = {name: it["position"] for name, it in answer["fields"].items()}
+                assert changed_by(table, key, counted) == positions
 
 
 def elapses(table: Table[Any], events: list[Recorded]) -> bool:
@@ -98,62 +98,62 @@ def changed_by(
 ) -> dict[str, int | None]:
     """The position of the event that changed each field last."""
     repeats = restatements(events)
-    told = [it for it in events if it.position not in repeats]
+    folded = [it for it in events if it.position not in repeats]
     own = {"orgId": None, f"{table.subject}Id": None}
     before = view_of(table, key, []) | own
-    found: dict[str, int | None] = dict.fromkeys(before)
-    for size, event in enumerate(told, start=1):
-        now = view_of(table, key, told[:size])
-        found |= {name: event.position for name in now if now[name] != before[name]}
+    positions: dict[str, int | None] = dict.fromkeys(before)
+    for size, event in enumerate(folded, start=1):
+        now = view_of(table, key, folded[:size])
+        positions |= {name: event.position for name in now if now[name] != before[name]}
         before = now
-    return found
+    return positions
 
 
-def view_of(table: Table[Any], key: tuple[str, str], told: list[Recorded]) -> dict[str, Any]:
-    view = table.view(*key, fold(table.fresh(), told).state, settled=False)
+def view_of(table: Table[Any], key: tuple[str, str], events: list[Recorded]) -> dict[str, Any]:
+    view = table.view(*key, fold(table.fresh(), events).state, settled=False)
     return view.model_dump(by_alias=True, mode="json")
 
 
 def expected(
     log: MemoryLog, table: Table[Any], at: int | None, known_at: int | None, clock: int
 ) -> dict[Any, Any]:
-    told = {}
+    subjects = {}
     for key, story in stories(log, table, at, known_at, clock).items():
-        if "/" not in key[1]:  # such an id is reached by the list's filter alone
+        if "/" not in key[1]:  # no path can have such an id
             view = table.view(*key, story.state, settled=False)
             rows = interval_rows(table.interval, story.intervals)
-            told[key] = (
+            subjects[key] = (
                 without_settled(view.model_dump(by_alias=True, mode="json")),
                 [row.model_dump(by_alias=True, mode="json") for row in rows],
             )
-    return told
+    return subjects
 
 
 def without_settled(view: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in view.items() if name != "settled"}
 
 
-def found(site: Site, table: Table[Any], at: int | None, known_at: int | None) -> dict[Any, Any]:
+def answered(site: Site, table: Table[Any], at: int | None, known_at: int | None) -> dict[Any, Any]:
     times = {"at": at, "knownAt": known_at}
     query = {name: time for name, time in times.items() if time is not None}
     path, name = f"/api/v1/{table.name}", f"{table.subject}Id"
     listed = site.get(path, query_string=query | {"limit": 1000}).json
     if query:
         assert times == {name: listed["meta"][name] for name in times}
-    told = {}
+    subjects = {}
     for view in listed["data"]:
         key = view["orgId"], view[name]
         if "/" in key[1]:
             continue
-        asked = query | {"orgId": key[0]}
-        one = site.get(f"{path}/{key[1]}", query_string=asked).json
+        of_org = query | {"orgId": key[0]}
+        one = site.get(f"{path}/{key[1]}", query_string=of_org).json
         assert without_settled(view) == without_settled(one)
         rows = []
         cursor: str | None = ""
         while cursor is not None:
             page = {"limit": 3} | ({"cursor": cursor} if cursor else {})
-            answer = site.get(f"{path}/{key[1]}/history", query_string=asked | page).json
+            answer = site.get(f"{path}/{key[1]}/history", query_string=of_org | page).json
             rows += answer["data"]
             cursor = answer["meta"]["nextCursor"]
-        told[key] = without_settled(view), rows
-    return told
+        subjects[key] = without_settled(view), rows
+    return subjects
