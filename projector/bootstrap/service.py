@@ -72,9 +72,9 @@ def build_service(
     """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
     pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
-    keyring = WebhookSecrets(settings)
-    monitor = DeliveryMonitor(pool, keyring.ids, clock=clock)
-    intake = Intake(store, settings, keyring, monitor, clock=clock)
+    webhook_secrets = WebhookSecrets(settings)
+    monitor = DeliveryMonitor(pool, webhook_secrets.subscription_ids, clock=clock)
+    intake = Intake(store, settings, webhook_secrets, monitor, clock=clock)
     delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens

@@ -10,29 +10,30 @@ from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import JobQueue
 from projector.operations.reconciliation.coverage import covered_windows
+from projector.operations.reconciliation.daily_schedule import DailySchedule
 from projector.operations.reconciliation.run import Reconciler
-from projector.operations.reconciliation.schedule import Schedule
-from projector.operations.reconciliation.subscription_watch import Watch
+from projector.operations.reconciliation.subscription_watch import SubscriptionWatch
 from projector.operations.replay.run import Replayer
 from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.current_views import Views
-from projector.webex.api_client import SHORT_TIMEOUT, Vendor
+from projector.webex.api_client import SHORT_TIMEOUT, ApiClient
 from projector.webex.credentials import Credentials
 from projector.webex.webhook_secrets import WebhookSecrets
 
 
 def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
-    """What works on jobs, and between them enqueues what is due and watches subscriptions."""
+    """What does the jobs, and between them what the schedule asks for."""
     handlers = job_handlers(settings, pool, EventStore(pool), database_url)
-    schedule = Schedule(JobQueue(pool), pool, settings)
-    # Jobs wait while the watch asks the vendor, so it gives up soon.
-    hasty = partial(_vendor, settings, tries=2, timeout=SHORT_TIMEOUT)
-    watch = Watch(pool, hasty if settings.asks_vendor else None, WebhookSecrets(settings))
+    schedule = DailySchedule(JobQueue(pool), pool, settings)
+    connect = partial(_api_client, settings, tries=2, timeout=SHORT_TIMEOUT)  # no job waits for it
+    watch = SubscriptionWatch(
+        pool, connect if settings.asks_vendor else None, WebhookSecrets(settings)
+    )
 
     def between() -> None:
-        schedule.ask_if_due()
-        watch.look_if_due()
+        schedule.request_if_due()
+        watch.check_if_due()
 
     return Worker(pool, database_url, handlers, between=between)
 
@@ -45,11 +46,11 @@ def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) ->
     reconciler = Reconciler(
         pool=pool,
         store=store,
-        vendor=partial(_vendor, settings),
+        connect=partial(_api_client, settings),
         views_position=views.position,
     )
     return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
 
 
-def _vendor(settings: Settings, **options: Any) -> Vendor:
-    return Vendor(settings.vendor_root, Credentials(settings), **options)
+def _api_client(settings: Settings, **options: Any) -> ApiClient:
+    return ApiClient(settings.vendor_root, Credentials(settings), **options)

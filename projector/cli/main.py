@@ -70,7 +70,7 @@ COMMANDS = {
     "verify": "verify:verify_command",
     "seal": "seal:seal",
     "subscriptions": "subscriptions:subscriptions",
-    # A contact center to try it with.
+    # A contact centre to try it with.
     "demo": "demo:demo",
     "simulate": "simulate:simulate",
 }

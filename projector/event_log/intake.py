@@ -22,7 +22,7 @@ from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Settings
 from projector.webex.json_body import Delivery, read_delivery
-from projector.webex.webhook import Unusable, judge, subscriptions
+from projector.webex.webhook import Unusable, judge, subscription_ids
 from projector.webex.webhook_secrets import WebhookSecrets
 
 QUEUE_REQUESTS = 2_000
@@ -60,7 +60,7 @@ class Intake:
         NotAuthentic where no secret fits; StoreUnavailable where it could not be made durable.
         """
         delivery = read_delivery(body)
-        named = subscriptions(element for _, element in delivery.elements)
+        named = subscription_ids(element for _, element in delivery.elements)
         if not self._is_authentic(body, signature, named):
             self.refused["not-authentic"] += 1
             raise NotAuthentic("The signature fits no secret of the subscriptions that it names.")
@@ -72,7 +72,7 @@ class Intake:
         self._committer.close()
 
     def _is_authentic(self, body: bytes, signature: str | None, named: frozenset[str]) -> bool:
-        secrets = self._secrets.of(named)
+        secrets = self._secrets.secrets_of(named)
         if not secrets:
             return self._secrets.allows_unsigned
         offered = (signature or "").strip().lower().encode()

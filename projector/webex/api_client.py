@@ -1,7 +1,7 @@
-"""The client of the vendor's APIs: it keeps the rate limit, and repeats what failed briefly.
+"""The client of the vendor's APIs: it keeps to the rate limit and repeats what failed for a while.
 
-The rule of this file: a call that changes something is repeated only if the vendor did not take it.
-An error names the call, never the token.
+Rule: a call that changes something is repeated only if the vendor certainly did not process it. An
+error is a sentence that names the call, and never the token.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import httpx
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.credentials import Credentials
 
-REQUESTS_A_MINUTE = 300  # of one client, as the vendor allows
+REQUESTS_A_MINUTE = 300  # what the vendor allows to one client
 TRIES = 6
 LONGEST_WAIT_SECONDS = 60.0
 TIMEOUT, SHORT_TIMEOUT = httpx.Timeout(60.0, connect=10.0), httpx.Timeout(10.0)
 
 
 class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor refuses a call; repeating it would not help."""
+    """The vendor refuses a call, with an HTTP status; to repeat it would change nothing."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -33,11 +33,11 @@ class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
 
 
 class VendorSilent(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor gave no usable answer to a call, however often it was tried."""
+    """The vendor gave no usable answer to a call in any of the tries."""
 
 
 class Pace:
-    """Lets at most ``a_minute`` calls through in a minute; the others wait."""
+    """A rate limit: at most ``a_minute`` calls begin within 60 s, the others wait. Thread-safe."""
 
     def __init__(
         self,
@@ -50,19 +50,24 @@ class Pace:
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._begun: list[float] = []  # of the last minute
+        self._start_times: list[float] = []  # of the calls of the last minute
 
     def wait(self) -> None:
+        """Wait until another call may begin."""
         with self._lock:
             now = self._clock()
-            self._begun = [begun for begun in self._begun if begun > now - 60]
-            if len(self._begun) >= self._a_minute:
-                self._sleep(self._begun[0] + 60 - now)
-            self._begun.append(self._clock())
+            self._start_times = [time for time in self._start_times if time > now - 60]
+            if len(self._start_times) >= self._a_minute:
+                self._sleep(self._start_times[0] + 60 - now)
+            self._start_times.append(self._clock())
 
 
-class Vendor:
-    """Calls of one organisation's APIs, at one root."""
+class ApiClient:
+    """Calls of the APIs at one root, for the organisation of the credentials.
+
+    Every call may raise VendorRefuses, VendorSilent, NoCredentials or CredentialsRefused.
+    ``requests`` counts the requests that were sent, repeated ones included.
+    """
 
     def __init__(  # noqa: PLR0913 - all but two by name
         self,
@@ -83,7 +88,7 @@ class Vendor:
             auth=credentials,
             headers={"Accept": "application/json"},
             timeout=timeout,
-            event_hooks={"request": [self._count]},
+            event_hooks={"request": [self._before_request]},
         )
         self.requests = 0
 
@@ -94,79 +99,84 @@ class Vendor:
     def org_id(self) -> str:
         return self._credentials.org_id
 
-    def get(self, path: str, query: Mapping[str, Any]) -> Any:
-        """The JSON that a GET answers; VendorRefuses or VendorSilent otherwise."""
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._call("GET", path, params=given)
+    def get(self, path: str, parameters: Mapping[str, Any]) -> Any:
+        """The JSON answer to a GET; parameters that are None are left out."""
+        params = {name: value for name, value in parameters.items() if value is not None}
+        return self._call("GET", path, params=params)
 
     def query(self, path: str, body: Mapping[str, Any], **params: str) -> Any:
-        """The JSON that a POST answers which changes nothing, and so may be repeated."""
+        """The JSON answer to a POST that only reads, and so may be repeated."""
         return self._call("POST", path, json=body, params=params)
 
     def change(self, method: str, path: str, body: Mapping[str, Any] | None, **params: str) -> Any:
-        """The JSON that a changing call answers; repeated only if the vendor did not take it."""
+        """The JSON answer to a call that changes something.
+
+        It is repeated only after a refused connection or a 429, which mean that nothing happened.
+        """
         return self._call(method, path, is_safe=False, json=body, params=params)
 
-    def _call(self, method: str, path: str, *, is_safe: bool = True, **given: Any) -> Any:
+    def _call(self, method: str, path: str, *, is_safe: bool = True, **options: Any) -> Any:
         for tried in range(1, self._tries + 1):
             try:
-                return self._try(method, path, **given)
-            except _Again as again:
-                if tried == self._tries or not (is_safe or again.was_not_taken):
+                return self._try(method, path, **options)
+            except _TryAgain as failure:
+                if tried == self._tries or not (is_safe or failure.was_not_processed):
                     times = "once" if tried == 1 else f"{tried} times"
                     raise VendorSilent(
-                        f"The vendor does not answer {method} {path} ({again.why}, tried {times})."
+                        f"The vendor does not answer {method} {path} ({failure.why}, tried"
+                        f" {times})."
                     ) from None
-                self._sleep(_pause(tried, again.seconds))
+                self._sleep(_pause(tried, failure.seconds))
         raise AssertionError  # pragma: no cover - the last try answers or raises
 
-    def _try(self, method: str, path: str, **given: Any) -> Any:
-        """One call: what it answers, or why it may be tried again."""
+    def _try(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON answer to one request; _TryAgain where another try may succeed."""
         try:
-            answer = self._http.request(method, path, **given)
+            answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            never_sent = isinstance(error, httpx.ConnectError)
-            raise _Again(type(error).__name__, was_not_taken=never_sent) from None
+            was_not_sent = isinstance(error, httpx.ConnectError)
+            raise _TryAgain(type(error).__name__, was_not_processed=was_not_sent) from None
         status = answer.status_code
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            asked = answer.headers.get("Retry-After", "")
-            seconds = float(asked) if asked.isascii() and asked.isdigit() else None
-            raise _Again("429", was_not_taken=True, seconds=seconds)
+            retry_after = answer.headers.get("Retry-After", "")
+            is_number = retry_after.isascii() and retry_after.isdigit()
+            seconds = float(retry_after) if is_number else None
+            raise _TryAgain("429", was_not_processed=True, seconds=seconds)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Again(str(status))
+            raise _TryAgain(str(status))
         if not answer.is_success:
             raise _refusal(method, path, answer)
         try:
             return answer.json() if answer.content else None
         except ValueError:
-            raise _Again("no whole JSON") from None
+            raise _TryAgain("no whole JSON") from None
 
-    def _count(self, _: httpx.Request) -> None:
-        """Wait for the turn of a request; one that is sent again with a new token has its own."""
+    def _before_request(self, _: httpx.Request) -> None:
+        """Wait for the turn of a request. httpx calls it also where a new token repeats one."""
         self._pace.wait()
         self.requests += 1
 
 
-class _Again(Exception):  # noqa: N818 - a signal inside this file, never an error outside
-    """A call may be tried again: why, whether the vendor took it, and when (seconds)."""
+class _TryAgain(Exception):  # noqa: N818 - a signal inside this file, never an error outside
+    """Why a try failed, whether the vendor did not process it, and the seconds that it says."""
 
     def __init__(
         self,
         why: str,
         *,
-        was_not_taken: bool = False,
+        was_not_processed: bool = False,
         seconds: float | None = None,
     ) -> None:
         super().__init__(why)
         self.why = why
-        self.was_not_taken = was_not_taken
+        self.was_not_processed = was_not_processed
         self.seconds = seconds
 
 
-def _pause(tried: int, asked: float | None) -> float:
-    """Seconds before the next try: what the vendor asks for, else longer each time."""
-    if asked is not None:
-        return min(asked, LONGEST_WAIT_SECONDS)
+def _pause(tried: int, retry_after: float | None) -> float:
+    """Seconds before the next try: as the vendor says, else twice as many each time."""
+    if retry_after is not None:
+        return min(retry_after, LONGEST_WAIT_SECONDS)
     spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads tries, no secret
     return min(2.0 ** (tried - 1), LONGEST_WAIT_SECONDS) * spread
 
@@ -179,10 +189,11 @@ def _refusal(method: str, path: str, answer: httpx.Response) -> VendorRefuses:
         404: "it has no such thing",
         413: "it asks for too much",
     }
-    said = "; ".join(_sentences(answer)) or advice.get(status, "no reason given")
-    if status in advice and said != advice[status]:
-        said = f"{advice[status]}: {said}"
-    return VendorRefuses(f"The vendor refuses {method} {path} ({status}): {said[:300]}.", status)
+    reason = "; ".join(_sentences(answer)) or advice.get(status, "no reason given")
+    if status in advice and reason != advice[status]:
+        reason = f"{advice[status]}: {reason}"
+    sentence = f"The vendor refuses {method} {path} ({status}): {reason[:300]}."
+    return VendorRefuses(sentence, status)
 
 
 def _sentences(answer: httpx.Response) -> list[str]:

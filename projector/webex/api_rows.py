@@ -1,7 +1,7 @@
 """Rows of the vendor's APIs, in our own terms.
 
-A tolerant reader: unknown fields pass, and a row that cannot be used is told with its reason; what
-one row lacks costs no other row.
+Rule: the reading is tolerant. Unknown fields pass, and a row that cannot be used becomes an
+``UnusableRow`` with its reason. It never prevents the reading of another row.
 """
 
 from __future__ import annotations
@@ -11,26 +11,29 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-# A time below it, were it in milliseconds, would lie before 1973: such a row counts in seconds.
+# In milliseconds a smaller time would lie before 1973, so it can only be in seconds.
 EARLIEST_MS = 100_000_000_000
 LONGEST_NAME = 512
 
 
-class Source(StrEnum):
-    """Where a row comes from; those that tell more of a fact are asked first."""
+class ApiSource(StrEnum):
+    """The API that a row comes from, in the order in which they are read.
 
-    ACTIVITIES = "activities"  # GET /v1/agents/activities
-    SESSIONS = "agentSession"  # Search API, agents' activities (AAR)
+    Where two APIs report one event, the first has more fields of it or tells its whole context.
+    """
+
+    AGENT_ACTIVITIES = "activities"  # GET /v1/agents/activities
+    AGENT_SESSIONS = "agentSession"  # Search API, agents' activities (AAR)
     TASKS = "tasks"  # GET /v1/tasks
-    CONTACTS = "taskDetails"  # Search API, tasks' activities (CAR)
+    TASK_DETAILS = "taskDetails"  # Search API, tasks' activities (CAR)
     CAPTURES = "captures"  # POST /v1/captures/query, for the recordings of captures alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Activity:
-    """What an agent did on one channel from ``start`` to ``end`` (epoch ms; null: still does)."""
+class AgentActivity:
+    """What an agent did on one channel, from ``start`` to ``end`` (epoch ms; None: not over)."""
 
-    source: Source
+    source: ApiSource
     agent_id: str
     session_id: str
     channel_id: str | None
@@ -50,10 +53,10 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
-    """What happened to a task at a time (epoch ms)."""
+class TaskActivity:
+    """What happened to a task at ``time`` (epoch ms)."""
 
-    source: Source
+    source: ApiSource
     id: str
     task_id: str
     event: str
@@ -69,67 +72,69 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flaw:
-    """A row that cannot be used, and why."""
+class UnusableRow:
+    """A row that cannot be used, and the reason."""
 
-    source: Source
+    source: ApiSource
     reason: str
     row: str | None = None  # its id, where it has one
 
 
-class _Refused(Exception):  # noqa: N818 - a signal inside this file, never an error outside
+class _NotUsable(Exception):  # noqa: N818 - a signal inside this file, never an error outside
     """Carries the reason why a row cannot be used."""
 
 
-def activities(rows: Iterable[Any]) -> Iterator[Activity | Flaw]:
-    """Of the agent activities API."""
+def read_activities(rows: Iterable[Any]) -> Iterator[AgentActivity | UnusableRow]:
+    """The rows of the agent activities API."""
     for row in rows:
-        yield _tried(Source.ACTIVITIES, row, _activity)
+        yield _read_or_unusable(ApiSource.AGENT_ACTIVITIES, row, _activity)
 
 
-def session_activities(session: Any) -> Iterator[Activity | Flaw]:
-    """Of one agent session of the Search API, all its channels."""
+def read_session(session: Any) -> Iterator[AgentActivity | UnusableRow]:
+    """The activities of one agent session of the Search API, on all its channels."""
     for channel in _list(session, "channelInfo"):
         for node in _list(channel.get("activities"), "nodes"):
-            yield _tried(Source.SESSIONS, node, _session_activity, session, channel)
+            yield _read_or_unusable(
+                ApiSource.AGENT_SESSIONS, node, _session_activity, session, channel
+            )
 
 
-def tasks(rows: Iterable[Any]) -> Iterator[Contact | Flaw]:
-    """Of the tasks API, which tells how each began."""
+def read_tasks(rows: Iterable[Any]) -> Iterator[TaskActivity | UnusableRow]:
+    """The beginnings of the tasks of the tasks API."""
     for row in rows:
-        yield _tried(Source.TASKS, row, _beginning)
+        yield _read_or_unusable(ApiSource.TASKS, row, _beginning)
 
 
-def contacts(task: Any) -> Iterator[Contact | Flaw]:
-    """Of one task of the Search API."""
+def read_task_details(task: Any) -> Iterator[TaskActivity | UnusableRow]:
+    """What happened to one task of the Search API."""
     nodes = _list(task.get("activities"), "nodes")
-    last = max((_last_end(node) for node in nodes), default=0)
+    last_end = max((_end_time(node) for node in nodes), default=0)
     for node in nodes:
-        yield _tried(Source.CONTACTS, node, _contact, task, last)
+        yield _read_or_unusable(ApiSource.TASK_DETAILS, node, _task_event, task, last_end)
 
 
-def _tried(source: Source, row: Any, read: Any, *more: Any) -> Any:
+def _read_or_unusable(source: ApiSource, row: Any, read: Any, *context: Any) -> Any:
     if not isinstance(row, Mapping):
-        return Flaw(source=source, reason="not an object")
+        return UnusableRow(source=source, reason="not an object")
     try:
-        return read(row, *more)
-    except _Refused as refusal:
-        return Flaw(source=source, reason=str(refusal), row=_text(row, "id"))
+        return read(row, *context)
+    except _NotUsable as refusal:
+        return UnusableRow(source=source, reason=str(refusal), row=_text(row, "id"))
 
 
-def _activity(row: Mapping[str, Any]) -> Activity:
+def _activity(row: Mapping[str, Any]) -> AgentActivity:
     end = row.get("endTime")
-    running = row.get("active") is True or end in (None, -1)
+    is_running = row.get("active") is True or end in (None, -1)
     state = _name(row, "currentState")
-    return Activity(
-        source=Source.ACTIVITIES,
+    return AgentActivity(
+        source=ApiSource.AGENT_ACTIVITIES,
         agent_id=_name(row, "agentId"),
         session_id=_text(row, "agentSessionId") or "",
         channel_id=_text(row, "channelId"),
         channel_type=_text(row, "channelType"),
         state=state,
         start=_time(row, "startTime"),
-        end=None if running else _time(row, "endTime"),
+        end=None if is_running else _time(row, "endTime"),
         is_login=row.get("isLogin") in (1, True),
         is_logout=_is_logged_out(state),
         task_id=_text(row, "taskId"),
@@ -143,18 +148,18 @@ def _activity(row: Mapping[str, Any]) -> Activity:
 
 def _session_activity(
     row: Mapping[str, Any], session: Mapping[str, Any], channel: Mapping[str, Any]
-) -> Activity:
+) -> AgentActivity:
     state = _name(row, "state")
-    running = row.get("isCurrentActivity") is True or row.get("endTime") in (None, -1)
-    return Activity(
-        source=Source.SESSIONS,
+    is_running = row.get("isCurrentActivity") is True or row.get("endTime") in (None, -1)
+    return AgentActivity(
+        source=ApiSource.AGENT_SESSIONS,
         agent_id=_name(session, "agentId"),
         session_id=_text(session, "agentSessionId") or "",
         channel_id=_text(channel, "channelId"),
         channel_type=_text(channel, "channelType"),
         state=state,
         start=_time(row, "startTime"),
-        end=None if running else _time(row, "endTime"),
+        end=None if is_running else _time(row, "endTime"),
         is_login=row.get("isLoginActivity") is True,
         is_logout=row.get("isLogoutActivity") is True or _is_logged_out(state),
         task_id=_text(row, "taskId"),
@@ -165,28 +170,28 @@ def _session_activity(
     )
 
 
-def _beginning(row: Mapping[str, Any]) -> Contact:
-    about = row.get("attributes")
-    if not isinstance(about, Mapping):
-        raise _Refused("no attributes")
-    task_id, time = _name(row, "id"), _time(about, "createdTime")
-    return Contact(
-        source=Source.TASKS,
+def _beginning(row: Mapping[str, Any]) -> TaskActivity:
+    attributes = row.get("attributes")
+    if not isinstance(attributes, Mapping):
+        raise _NotUsable("no attributes")
+    task_id, time = _name(row, "id"), _time(attributes, "createdTime")
+    return TaskActivity(
+        source=ApiSource.TASKS,
         id=f"{task_id}-{time}-new",
         task_id=task_id,
         event="new",
         time=time,
-        channel_type=_text(about, "channelType"),
-        origin=_text(about, "origin"),
-        destination=_text(about, "destination"),
-        direction=_text(about, "direction"),
+        channel_type=_text(attributes, "channelType"),
+        origin=_text(attributes, "origin"),
+        destination=_text(attributes, "destination"),
+        direction=_text(attributes, "direction"),
     )
 
 
-def _contact(row: Mapping[str, Any], task: Mapping[str, Any], last_end: int) -> Contact:
+def _task_event(row: Mapping[str, Any], task: Mapping[str, Any], last_end: int) -> TaskActivity:
     time = _time(row, "createdTime")
-    return Contact(
-        source=Source.CONTACTS,
+    return TaskActivity(
+        source=ApiSource.TASK_DETAILS,
         id=_name(row, "id"),
         task_id=_name(task, "id"),
         event=_name(row, "eventName"),
@@ -202,7 +207,8 @@ def _contact(row: Mapping[str, Any], task: Mapping[str, Any], last_end: int) -> 
     )
 
 
-def _last_end(node: Any) -> int:
+def _end_time(node: Any) -> int:
+    """When an end of the task happened; 0 for any other row."""
     time = node.get("createdTime") if isinstance(node, Mapping) else None
     ended = isinstance(time, int) and node.get("eventName") == "ended"
     return time if ended and isinstance(time, int) else 0
@@ -215,18 +221,18 @@ def _is_logged_out(state: str) -> bool:
 def _time(row: Mapping[str, Any], field: str) -> int:
     value = row.get(field)
     if value is None:
-        raise _Refused(f"no {field}")
+        raise _NotUsable(f"no {field}")
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise _Refused(f"{field} is no time in milliseconds")
+        raise _NotUsable(f"{field} is no time in milliseconds")
     if value < EARLIEST_MS:
-        raise _Refused(f"{field} is in seconds, not milliseconds")
+        raise _NotUsable(f"{field} is in seconds, not milliseconds")
     return value
 
 
 def _name(row: Any, field: str) -> str:
     value = _text(row, field)
     if value is None:
-        raise _Refused(f"no {field}")
+        raise _NotUsable(f"no {field}")
     return value
 
 

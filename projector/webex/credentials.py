@@ -1,7 +1,7 @@
-"""The vendor's access token: read, renewed before it expires, and stored.
+"""Credentials for the vendor's APIs: an access token that is renewed before it expires.
 
-The rule of this file: no secret is ever part of an error, a log line or a report. A renewed token
-is stored in a private file of the data folder.
+Rule: no secret is ever part of an error, a log line or a report. Renewed tokens stand in a file
+that only its owner can read.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from projector.infrastructure.private_file import write_private
 from projector.infrastructure.settings import Settings
 
 RENEW_BEFORE_SECONDS = 300
-SECONDS = 30.0
+TOKEN_TIMEOUT_SECONDS = 30.0
 
 
 class NoCredentials(ProjectorError):  # noqa: N818 - named for what callers handle
-    """The settings have nothing that the vendor's APIs would accept."""
+    """The settings hold no credentials for the vendor's APIs."""
 
 
 class CredentialsRefused(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor refuses the configured credentials; the message says what to do."""
+    """The vendor no longer accepts the configured credentials; the sentence says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """An access token, when it expires (epoch seconds), and the token that renews it."""
+    """An access token, when it expires (epoch s), and the token that renews it."""
 
     token: str
-    until: float
+    expires: float
     refresh_token: str | None = None
 
     def __repr__(self) -> str:
-        return f"Access(until={self.until:.0f})"
+        return f"Access(expires={self.expires:.0f})"
 
 
 class Credentials(httpx.Auth):
     """The vendor's access token, for every request of a client; a refused one is renewed once.
 
-    Thread-safe. One file serves all processes of a data folder. Without a usable token a request
+    Thread-safe. All processes of a data folder share one file. Without a usable token a request
     raises NoCredentials or CredentialsRefused.
     """
 
@@ -68,16 +68,18 @@ class Credentials(httpx.Auth):
             yield request
 
     def token(self) -> str:
-        """A valid token; NoCredentials without settings for one, CredentialsRefused if refused."""
+        """A valid token; NoCredentials where none is configured, CredentialsRefused where none is
+        valid.
+        """
         with self._lock:
             if self._access is None:
-                self._access = self._kept()
-            if self._access is None or self._access.until - RENEW_BEFORE_SECONDS < self._clock():
+                self._access = self._saved()
+            if self._access is None or self._access.expires - RENEW_BEFORE_SECONDS < self._clock():
                 self._access = self._renewed()
             return self._access.token
 
     def renew(self, refused: str) -> str:
-        """A new token, in place of one that the vendor has refused."""
+        """A new token in place of one that the vendor refused."""
         with self._lock:
             if self._access is None or self._access.token == refused:
                 self._access = self._renewed()
@@ -85,7 +87,7 @@ class Credentials(httpx.Auth):
 
     @property
     def org_id(self) -> str:
-        """The organisation: as configured, else the last part of the token."""
+        """The organisation whose data the token opens: as configured, else as the token ends."""
         configured = self._settings.webex_org_id
         return configured or self.token().rpartition("_")[2]
 
@@ -97,29 +99,30 @@ class Credentials(httpx.Auth):
                     "The vendor refuses PROJECTOR_WEBEX_ACCESS_TOKEN: it has expired, or it is not"
                     " of this organisation. Set a new one, or a refresh token."
                 )
-            return Access(token=settings.webex_access_token, until=float("inf"))
+            return Access(token=settings.webex_access_token, expires=float("inf"))
         if not settings.asks_vendor:
             raise NoCredentials(
                 "Nothing is configured with which the vendor could be asked: set"
                 " PROJECTOR_WEBEX_CLIENT_ID, PROJECTOR_WEBEX_CLIENT_SECRET and"
                 " PROJECTOR_WEBEX_REFRESH_TOKEN."
             )
-        kept = self._kept()
-        if kept is not None and kept != self._access and kept.until > self._clock():
-            return kept  # another process was faster
-        # First the token renewed last; then the configured one, which may be newer than the file.
-        tries = [kept.refresh_token if kept else None, settings.webex_refresh_token]
-        for refresh_token in dict.fromkeys(filter(None, tries)):
-            access = self._ask(refresh_token)
+        saved = self._saved()
+        if saved is not None and saved != self._access and saved.expires > self._clock():
+            return saved  # another process has renewed it
+        # The saved refresh token comes first; the one of the settings may be newer than the file.
+        candidates = [saved.refresh_token if saved else None, settings.webex_refresh_token]
+        for refresh_token in dict.fromkeys(filter(None, candidates)):
+            access = self._request(refresh_token)
             if access is not None:
-                self._keep(access)
+                self._save(access)
                 return access
         raise CredentialsRefused(
             "The vendor refuses the refresh token: it has expired, or it is not of this client."
             " Authorise the integration or service app anew and set PROJECTOR_WEBEX_REFRESH_TOKEN."
         )
 
-    def _ask(self, refresh_token: str) -> Access | None:
+    def _request(self, refresh_token: str) -> Access | None:
+        """A new access token; None where the vendor refuses the refresh token."""
         settings = self._settings
         try:
             answer = httpx.post(
@@ -130,7 +133,7 @@ class Credentials(httpx.Auth):
                     "client_secret": settings.webex_client_secret,
                     "refresh_token": refresh_token,
                 },
-                timeout=SECONDS,
+                timeout=TOKEN_TIMEOUT_SECONDS,
             )
         except httpx.HTTPError as error:
             raise ProjectorError(
@@ -147,37 +150,37 @@ class Credentials(httpx.Auth):
                 f"The vendor's token service answers {answer.status_code} and no token."
             ) from None
 
-    def _access_of(self, told: dict[str, Any], refresh_token: str) -> Access:
+    def _access_of(self, answer: dict[str, Any], refresh_token: str) -> Access:
         return Access(
-            token=str(told["access_token"]),
-            until=self._clock() + float(told["expires_in"]),
-            refresh_token=str(told.get("refresh_token") or refresh_token),
+            token=str(answer["access_token"]),
+            expires=self._clock() + float(answer["expires_in"]),
+            refresh_token=str(answer.get("refresh_token") or refresh_token),
         )
 
-    def _kept(self) -> Access | None:
+    def _saved(self) -> Access | None:
         try:
-            told = json.loads(self._file.read_text())
-            if told["client_id"] != self._settings.webex_client_id:
+            saved = json.loads(self._file.read_text())
+            if saved["client_id"] != self._settings.webex_client_id:
                 return None
             return Access(
-                token=told["access_token"],
-                until=float(told["until"]),
-                refresh_token=told["refresh_token"],
+                token=saved["access_token"],
+                expires=float(saved["until"]),
+                refresh_token=saved["refresh_token"],
             )
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # none yet, or not ours
+            return None  # there is none yet, or it is no file of ours
 
-    def _keep(self, access: Access) -> None:
-        told = {
+    def _save(self, access: Access) -> None:
+        saved = {
             "client_id": self._settings.webex_client_id,
             "access_token": access.token,
             "refresh_token": access.refresh_token,
-            "until": access.until,
+            "until": access.expires,
         }
         try:
-            write_private(self._file, json.dumps(told))
+            write_private(self._file, json.dumps(saved))
         except OSError as error:
             raise ProjectorError(
-                f"The vendor's renewed token cannot be kept in {self._file.parent}"
+                f"The vendor's renewed token cannot be saved in {self._file.parent}"
                 f" ({error.strerror})."
             ) from None

@@ -1,8 +1,8 @@
-"""A request's body: JSON read once, and cut into elements that keep their own bytes.
+"""The body of a request: read as JSON once, and cut into elements that keep their own bytes.
 
-The rule of this file: what is stored is what came, byte for byte, also of an element of an array.
-The standard library's reader decides what is JSON, since faster ones refuse lone surrogates, which
-are legal in values (semantics 7).
+Rule: each element is stored byte for byte as it came, also where the body is an array. The standard
+library's reader decides what is JSON. Faster readers refuse lone surrogates, which are legal in
+values (docs/decisions/0004).
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import Any
 
 import orjson
 
-EXACT_FLOATS = 2**53
-NESTING = 300  # semantics promise 256; the reader itself would give up near 1,000
+EXACT_FLOATS = 2**53  # a float below it has all digits of the integer that it equals
+DEEPEST_NESTING = 300  # semantics promise 256; the reader itself would give up near 1,000
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request's body, cut into its elements; each keeps its own bytes."""
+    """The elements of a request's body: the bytes and the JSON value of each."""
 
     elements: tuple[tuple[bytes, Any], ...]
     is_json: bool = True
 
 
 def read_delivery(body: bytes) -> Delivery:
-    """Cut a request's body into elements. Never raises: ``is_json`` tells."""
+    """Cut the body of a request into its elements; ``is_json`` is false where it is no JSON."""
     try:
         elements = tuple(_cut(body))
     except (ValueError, RecursionError):
@@ -43,11 +43,11 @@ def _not_json(constant: str) -> float:
 
 
 def _number(text: str) -> float | int:
-    """A float, or the integer that it equals: 1 and 1.0 are one JSON value."""
+    """A float, or the integer that it equals, since 1 and 1.0 are one JSON value."""
     value = float(text)
     if not value.is_integer():
         return value
-    # Beyond 2**53 a float has lost digits that its text still has.
+    # A larger float has lost digits that its text still has.
     return int(value) if abs(value) < EXACT_FLOATS else int(Decimal(text))
 
 
@@ -56,15 +56,17 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def _text(body: bytes) -> tuple[str, str]:
-    """The text of a body and its encoding; JSON may also come as UTF-16 or UTF-32."""
+    """The text of a body, without a byte order mark, and its encoding: UTF-8, UTF-16 or UTF-32."""
     encoding: str = json.detect_encoding(body)
-    if encoding in _MARKED:  # what is cut out of the middle must get no mark of its own
-        mark, encoding = next(pair for pair in _MARKED[encoding] if body.startswith(pair[0]))
+    if encoding in _BYTE_ORDER_MARKS:  # an encoding that names no order would add a mark again
+        mark, encoding = next(
+            pair for pair in _BYTE_ORDER_MARKS[encoding] if body.startswith(pair[0])
+        )
         return body[len(mark) :].decode(encoding, "surrogatepass"), encoding
     return body.decode(encoding, "surrogatepass"), encoding
 
 
-_MARKED = {
+_BYTE_ORDER_MARKS = {
     "utf-8-sig": ((codecs.BOM_UTF8, "utf-8"),),
     "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
     "utf-32": ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
@@ -72,14 +74,14 @@ _MARKED = {
 
 
 def read_element(body: bytes) -> Any:
-    """The JSON value of an element's own bytes; ValueError where it is none."""
+    """The JSON value of an element's bytes; ValueError where they are no JSON."""
     return _DECODER.decode(_text(body)[0])
 
 
 def read_stored(body: bytes) -> Any:
-    """The JSON value of bytes that were read once and stored, numbers aside.
+    """The JSON value of stored bytes; large integers and integral floats may differ.
 
-    A faster reader tries first; what it refuses, lone surrogates for one, goes the slow way.
+    A faster reader tries first. What it refuses, such as lone surrogates, ``read_element`` reads.
     """
     try:
         return orjson.loads(body)
@@ -87,20 +89,20 @@ def read_stored(body: bytes) -> Any:
         return read_element(body)
 
 
-def read_shown(body: bytes) -> Any:
-    """The JSON value as it can be shown: lone surrogates replaced; null where it is none."""
+def read_for_display(body: bytes) -> Any:
+    """The JSON value with lone surrogates replaced; None where the bytes are no JSON."""
     try:
-        return _shown(json.loads(_text(body)[0]))
+        return _without_surrogates(json.loads(_text(body)[0]))
     except (ValueError, RecursionError):
         return None
 
 
-def _shown(value: Any) -> Any:
+def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_shown(key): _shown(item) for key, item in value.items()}
-    return [_shown(item) for item in value] if isinstance(value, list) else value
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
 def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
@@ -109,31 +111,31 @@ def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
     if text[start : start + 1] != "[":
         yield body, _DECODER.decode(text)
         return
-    # An array's elements are read one by one, since each keeps its own bytes.
-    at = _skip(text, start + 1)
-    if text[at : at + 1] != "]":
+    # The elements of an array are read one by one, since each keeps its own bytes.
+    index = _skip(text, start + 1)
+    if text[index : index + 1] != "]":
         while True:
-            element, end = _DECODER.raw_decode(text, at)
-            yield text[at:end].encode(encoding, "surrogatepass"), element
-            at = _skip(text, end)
-            if text[at : at + 1] != ",":
+            element, end = _DECODER.raw_decode(text, index)
+            yield text[index:end].encode(encoding, "surrogatepass"), element
+            index = _skip(text, end)
+            if text[index : index + 1] != ",":
                 break
-            at = _skip(text, at + 1)
-    if text[at : at + 1] != "]" or _skip(text, at + 1) != len(text):
+            index = _skip(text, index + 1)
+    if text[index : index + 1] != "]" or _skip(text, index + 1) != len(text):
         raise ValueError("the array does not end where the body does")
 
 
-def _skip(text: str, at: int) -> int:
-    match = _SPACE.match(text, at)
-    return match.end() if match else at
+def _skip(text: str, index: int) -> int:
+    match = _SPACE.match(text, index)
+    return match.end() if match else index
 
 
 def is_too_deep(body: bytes, value: Any) -> bool:
-    """Whether an element nests deeper than we promise to read again."""
-    if body.count(b"[") + body.count(b"{") <= NESTING:
+    """Whether an element nests deeper than can be read again for certain."""
+    if body.count(b"[") + body.count(b"{") <= DEEPEST_NESTING:
         return False
     level = [value]
-    for _ in range(NESTING):
+    for _ in range(DEEPEST_NESTING):
         level = [
             child
             for item in level

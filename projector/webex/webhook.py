@@ -1,8 +1,16 @@
-"""Webex Contact Center's words: from the elements of a webhook to events of our own terms.
+"""Webhooks of Webex Contact Center: from the elements of a request's body to events of our own.
 
-The only file that knows the vendor's spelling. A tolerant reader: what is unknown passes, what is
-ill-typed carries nothing, and only what semantics 3 and 7 call unusable is refused, with its
-reason.
+Rule: this is the only file that knows the vendor's envelope, and it reads it tolerantly. Unknown
+types and fields pass, an ill-typed field counts as absent, and only what cannot be placed in the
+log is refused, with a reason (semantics 3 and 7).
+
+To add an event type:
+
+1. Name its kind in ``EVENT_TYPES`` below. Without a line there it is stored and listed under the
+   kind of its prefix, and it changes no state. An agent's type that stands there is subscribed to.
+2. If it states a new word, give the word its rank in ``domain/state_names.py``. If the word changes
+   more than the shown state, the tables of ``domain/agent.py`` or ``domain/task.py`` say what.
+3. Draw ``docs/states.md`` anew with ``tools/states.py``, if a table of transitions has changed.
 """
 
 from __future__ import annotations
@@ -16,10 +24,10 @@ from projector.domain.events import Event, Kind, Offered, event_key, fingerprint
 from projector.domain.state_names import LOGGED_OUT, LOGIN_DEFAULT_WORD, rank, spelling
 from projector.webex.json_body import is_too_deep, read_stored
 
-DAY_MS = 86_400_000
+LONGEST_LEAD_MS = 86_400_000
 NAME_BYTES = 512
 
-_KINDS = {
+EVENT_TYPES = {
     "agent:login": Kind.LOGIN,
     "agent:logout": Kind.LOGOUT,
     "agent:state_change": Kind.STATE,
@@ -27,14 +35,15 @@ _KINDS = {
     "agent:channelType_state_change": Kind.CHANNEL,
     "capture:available": Kind.CAPTURE,
 }
-_FAMILIES = {"agent:": Kind.AGENT_OTHER, "task:": Kind.TASK, "capture:": Kind.OTHER}
-_HEADINGS = {  # two headings of the vendor's page lack their prefix
+_KIND_OF_PREFIX = {"agent:": Kind.AGENT_OTHER, "task:": Kind.TASK, "capture:": Kind.OTHER}
+_TYPES_WITHOUT_PREFIX = {  # as two headings of the vendor's page spell them
     "conference-done": "task:conference-done",
     "conference-transferred": "task:conference-transferred",
 }
 
-# By these a second delivery is told to be the same event or a conflicting one (semantics 2.3).
-_COMPARED = (
+# A second delivery that differs in one of these fields is a conflict, else a duplicate
+# (semantics 2.3).
+_FINGERPRINT_FIELDS = (
     "agentId",
     "taskId",
     "currentState",
@@ -62,33 +71,37 @@ _COMPARED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unusable:
-    """Bytes that make no event, and why; they are kept in quarantine."""
+    """An element that states no event, and why. It goes into quarantine."""
 
     body: bytes
     reason: str
 
 
-class _Refused(Exception):  # noqa: N818 - a signal inside this file, never an error outside
-    """Carries the reason why an element makes no event."""
+class _NotAnEvent(Exception):  # noqa: N818 - a signal inside this file, never an error outside
+    """Carries the reason why an element states no event."""
 
 
-def subscriptions(elements: Iterable[Any]) -> frozenset[str]:
-    """The ids of the subscriptions that the elements name: the tails of their ``source``."""
+def subscription_ids(elements: Iterable[Any]) -> frozenset[str]:
+    """The ids of the subscriptions that the elements name, at the end of their ``source``."""
     sources = (element.get("source") for element in elements if isinstance(element, dict))
     tails = (source.rsplit("/", 1)[-1] for source in sources if isinstance(source, str))
-    return frozenset(tail for tail in tails if tail and _flaw(tail) is None)
+    return frozenset(tail for tail in tails if tail and _defect(tail) is None)
 
 
 def judge(body: bytes, element: Any, *, now: int, default_org: str | None) -> Offered | Unusable:
-    """The event that an element states, or why it is unusable. ``now`` is epoch ms."""
+    """The event that an element states, or why it is unusable.
+
+    ``body`` are the element's own bytes, ``now`` is epoch ms. ``default_org`` is the organisation
+    of an element that names none.
+    """
     try:
         return _offer(body, element, now, default_org)
-    except _Refused as refusal:
+    except _NotAnEvent as refusal:
         return Unusable(body=body, reason=str(refusal))
 
 
 def read_event(body: bytes, org_id: str) -> Event:
-    """The event of a stored body, which ``judge`` once took for ``org_id``."""
+    """The event of a stored body, of which ``judge`` has made an event of ``org_id`` before."""
     element = read_stored(body)
     return _event(element, org_id, _type(element), element["id"])
 
@@ -98,9 +111,9 @@ def read_event(body: bytes, org_id: str) -> Event:
 
 def _offer(body: bytes, element: Any, now: int, default_org: str | None) -> Offered:
     if not isinstance(element, dict):
-        raise _Refused("not-an-object")
+        raise _NotAnEvent("not-an-object")
     if is_too_deep(body, element):
-        raise _Refused("nested-too-deep")
+        raise _NotAnEvent("nested-too-deep")
     type_, id_ = _type(element), _name(element, "id")
     org_id = _organisation(element, default_org)
     data = _data(element)
@@ -112,37 +125,37 @@ def _offer(body: bytes, element: Any, now: int, default_org: str | None) -> Offe
         created=created,
         dispatched=_dispatched(element, now),
         fingerprint=fingerprint(_compared(type_, element)),
-        # Where the vendor's id is the task's, it cannot tell that task's events apart.
+        # Where the vendor repeats the task's id as the event's, only the time tells events apart.
         key=event_key(org_id, type_, id_, *((created,) if id_ == data.get("taskId") else ())),
     )
 
 
 def _type(element: Mapping[str, Any]) -> str:
     type_ = _name(element, "type")
-    return _HEADINGS.get(type_, type_)
+    return _TYPES_WITHOUT_PREFIX.get(type_, type_)
 
 
-def _name(holder: Mapping[str, Any], field: str) -> str:
-    """One of the five names that keys and indexes are made of: bounded, and sound text."""
-    value = _text_or_none(holder.get(field))
+def _name(fields: Mapping[str, Any], field: str) -> str:
+    """A name that keys and indexes are made of: not empty, at most 512 bytes, valid text."""
+    value = _text_or_none(fields.get(field))
     if value is None:
-        raise _Refused(f"no-{_plain_name(field)}")
-    flaw = _flaw(value)
-    if flaw is not None:
-        raise _Refused(f"{flaw}-{_plain_name(field)}")
+        raise _NotAnEvent(f"no-{_reason_name(field)}")
+    defect = _defect(value)
+    if defect is not None:
+        raise _NotAnEvent(f"{defect}-{_reason_name(field)}")
     return value
 
 
-def _flaw(name: str) -> str | None:
+def _defect(name: str) -> str | None:
     """Why a text cannot be a name."""
     if len(name) <= NAME_BYTES and name.isascii() and "\0" not in name:
         return None
-    if _UNSHOWABLE.search(name):
+    if _NOT_TEXT.search(name):
         return "unsound"
     return "too-long" if len(name.encode()) > NAME_BYTES else None
 
 
-def _plain_name(field: str) -> str:
+def _reason_name(field: str) -> str:
     return {
         "agentId": "agent-id",
         "taskId": "task-id",
@@ -156,7 +169,7 @@ def _organisation(element: Mapping[str, Any], default_org: str | None) -> str:
         if _text_or_none(element.get(field)) is not None:
             return _name(element, field)
     if default_org is None:
-        raise _Refused("no-organisation")
+        raise _NotAnEvent("no-organisation")
     return default_org
 
 
@@ -166,10 +179,10 @@ def _data(element: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _compared(type_: str, element: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not type_.startswith(tuple(_FAMILIES)):
+    if not type_.startswith(tuple(_KIND_OF_PREFIX)):
         return {name: element[name] for name in ("data",) if name in element}
     data = _data(element)
-    return {name: data[name] for name in _COMPARED if name in data}
+    return {name: data[name] for name in _FINGERPRINT_FIELDS if name in data}
 
 
 def _created(data: Mapping[str, Any], now: int) -> int | None:
@@ -178,22 +191,22 @@ def _created(data: Mapping[str, Any], now: int) -> int | None:
         return None
     time = _epoch_ms(value)
     if time is None:
-        raise _Refused("unusable-time")
-    if time > now + DAY_MS:
-        raise _Refused("time-in-the-future")
+        raise _NotAnEvent("unusable-time")
+    if time > now + LONGEST_LEAD_MS:
+        raise _NotAnEvent("time-in-the-future")
     return time
 
 
 def _dispatched(element: Mapping[str, Any], now: int) -> int | None:
     time = _epoch_ms(element.get("comciscotimestamp"))
-    return time if time is not None and time <= now + DAY_MS else None
+    return time if time is not None and time <= now + LONGEST_LEAD_MS else None
 
 
 def _epoch_ms(value: Any) -> int | None:
-    """A time as it stands: no guessing of units, though the vendor's page has 12 digits."""
+    """Epoch ms as they stand. An unusual number of digits is no hint of another unit."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         digits = value.lstrip("0") or "0"
-        return int(digits[:40])  # longer ones are in the far future either way
+        return int(digits[:40])  # a longer number is in the far future either way
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     return None
@@ -204,15 +217,19 @@ def _epoch_ms(value: Any) -> int | None:
 
 def _family(type_: str) -> Kind:
     return next(
-        (kind for prefix, kind in _FAMILIES.items() if type_.startswith(prefix)), Kind.OTHER
+        (kind for prefix, kind in _KIND_OF_PREFIX.items() if type_.startswith(prefix)), Kind.OTHER
     )
 
 
 def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Event:
     data = _data(element)
-    kind = _KINDS.get(type_) or _family(type_)
+    kind = EVENT_TYPES.get(type_) or _family(type_)
     word = _word(kind, type_, data)
-    text = {_TEXTS[name]: _shown(value) for name, value in data.items() if name in _TEXTS}
+    text = {
+        _TEXT_FIELDS[name]: _displayable(value)
+        for name, value in data.items()
+        if name in _TEXT_FIELDS
+    }
     return Event(
         org_id=org_id,
         type=type_,
@@ -229,7 +246,7 @@ def _event(element: Mapping[str, Any], org_id: str, type_: str, id_: str) -> Eve
     )
 
 
-_TEXTS = {
+_TEXT_FIELDS = {
     "teamId": "team_id",
     "queueId": "queue_id",
     "channelId": "channel_id",
@@ -258,7 +275,7 @@ def _subject(data: Mapping[str, Any], field: str, *, required: bool) -> str | No
 def _channels(value: Any) -> frozenset[str] | None:
     if not isinstance(value, list):
         return None
-    return frozenset(shown for item in value if (shown := _shown(item)) is not None)
+    return frozenset(text for item in value if (text := _displayable(item)) is not None)
 
 
 def _word(kind: Kind, type_: str, data: Mapping[str, Any]) -> str | None:
@@ -266,25 +283,25 @@ def _word(kind: Kind, type_: str, data: Mapping[str, Any]) -> str | None:
         return type_.partition(":")[2]
     if kind is Kind.LOGOUT:
         return LOGGED_OUT
-    came = _shown(data.get("currentState"))
-    if kind is Kind.LOGIN and came is None:
+    state = _displayable(data.get("currentState"))
+    if kind is Kind.LOGIN and state is None:
         return LOGIN_DEFAULT_WORD
-    if came is None or kind is Kind.OTHER:
+    if state is None or kind is Kind.OTHER:
         return None
-    return spelling(kind, came)
+    return spelling(kind, state)
 
 
 def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _shown(value: Any) -> str | None:
-    """Text as it is folded and shown: NUL and lone surrogates become U+FFFD (semantics 7)."""
+def _displayable(value: Any) -> str | None:
+    """Text as the fold and the readers get it: NUL and lone surrogates become U+FFFD."""
     if not isinstance(value, str) or not value:
         return None
     if "\0" not in value and value.isprintable():
         return value
-    return _UNSHOWABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    return _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
-_UNSHOWABLE = re.compile("[\0\ud800-\udfff]")
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")

@@ -1,7 +1,7 @@
-"""The secrets that sign webhooks: those of the settings, and those that were made here.
+"""Secrets of webhooks: those of the settings, and those that were made with a subscription.
 
-A secret that is made here is written to a private file of the data folder. Every process reads the
-file again when it has changed, so a new secret is valid at once.
+Rule: a secret that was made here stands in a file that only its owner can read. Every process of
+the data folder uses it as soon as it stands there.
 """
 
 from __future__ import annotations
@@ -17,70 +17,72 @@ ANY_SUBSCRIPTION = "*"
 
 
 class WebhookSecrets:
-    """Secrets by subscription id. Thread-safe."""
+    """Secrets by the id of their subscription. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
         self._configured: Mapping[str, Sequence[str]] = settings.webhook_secrets
         self._file = settings.data_dir / "webhook-secrets"
         self._made: Mapping[str, Sequence[str]] = {}
-        self._read_as_of: tuple[int, int] | None = None
-        # By the setting, or by default as long as there is no secret at all.
+        self._file_version: tuple[int, int] | None = None
+        # By default unsigned webhooks are accepted as long as there is no secret at all.
         self._unsigned = settings.allow_unsigned
-        self._unsigned_is_said = "allow_unsigned" in settings.model_fields_set
+        self._unsigned_is_set = "allow_unsigned" in settings.model_fields_set
 
-    def of(self, named: Collection[str]) -> list[str]:
-        """The secrets of the named subscriptions; of all subscriptions if none is named."""
-        every = self._every()
-        ids = [*named, ANY_SUBSCRIPTION] if named else every
-        return [secret for id_ in ids for secret in every.get(id_, ())]
+    def secrets_of(self, subscription_ids: Collection[str]) -> list[str]:
+        """The secrets of some subscriptions; those of all where none is named."""
+        by_id = self._by_subscription()
+        ids = [*subscription_ids, ANY_SUBSCRIPTION] if subscription_ids else by_id
+        return [secret for id_ in ids for secret in by_id.get(id_, ())]
 
     @property
     def allows_unsigned(self) -> bool:
-        """Whether webhooks of a subscription without a secret are accepted."""
-        return self._unsigned and (self._unsigned_is_said or not any(self._every().values()))
+        """Whether webhooks of a subscription that has no secret are accepted."""
+        return self._unsigned and (
+            self._unsigned_is_set or not any(self._by_subscription().values())
+        )
 
-    def ids(self) -> set[str]:
-        """The ids of the subscriptions that have a secret."""
-        return self._every().keys() - {ANY_SUBSCRIPTION}
+    def subscription_ids(self) -> set[str]:
+        """The subscriptions that have a secret."""
+        return self._by_subscription().keys() - {ANY_SUBSCRIPTION}
 
-    def keep(self, id_: str, secret: str) -> None:
-        """Store a new secret of a subscription; its older ones stay valid."""
+    def save(self, id_: str, secret: str) -> None:
+        """Save a secret that was made; those that the subscription has stay valid."""
         made = self._stored()
         made[id_] = [*dict.fromkeys([secret, *made.get(id_, ())])]
         self._write(made)
 
-    def forget(self, id_: str) -> None:
-        """Delete the secrets that were made here for a subscription."""
+    def drop(self, id_: str) -> None:
+        """Drop the secrets that were made for a subscription; those of the settings stay."""
         made = self._stored()
         if made.pop(id_, None) is not None:
             self._write(made)
 
-    def _every(self) -> Mapping[str, Sequence[str]]:
+    def _by_subscription(self) -> Mapping[str, Sequence[str]]:
         try:
             stat = self._file.stat()
         except OSError:
             return self._configured
-        as_of = (stat.st_mtime_ns, stat.st_ino)
-        if as_of != self._read_as_of:
-            self._made, self._read_as_of = self._stored(), as_of
-        found = {id_: [*given] for id_, given in self._configured.items()}
+        version = (stat.st_mtime_ns, stat.st_ino)
+        if version != self._file_version:
+            self._made, self._file_version = self._stored(), version
+        by_id = {id_: [*secrets] for id_, secrets in self._configured.items()}
         for id_, made in self._made.items():
-            found[id_] = [*found.get(id_, ()), *made]
-        return found
+            by_id[id_] = [*by_id.get(id_, ()), *made]
+        return by_id
 
     def _stored(self) -> dict[str, list[str]]:
         try:
-            found: dict[str, list[str]] = json.loads(self._file.read_text())
+            made: dict[str, list[str]] = json.loads(self._file.read_text())
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             raise ProjectorError(f"{self._file} cannot be read ({error}).") from None
-        return found
+        return made
 
     def _write(self, made: Mapping[str, Sequence[str]]) -> None:
         try:
             write_private(self._file, json.dumps(made))
         except OSError as error:
             raise ProjectorError(
-                f"The secret cannot be kept in {self._file.parent} ({error.strerror})."
+                f"The secret cannot be saved in {self._file.parent} ({error.strerror})."
             ) from None

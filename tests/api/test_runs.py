@@ -14,7 +14,7 @@ from projector.webex.simulator.api_server import (
     CLIENT_ID,
     CLIENT_SECRET,
     REFRESH_TOKEN,
-    Vendor,
+    ApiServer,
     serving,
 )
 from tests.examples import ORG, story, v1
@@ -175,7 +175,7 @@ def test_without_credentials_a_reconciliation_is_a_conflict(make_site):
 def test_a_reconciliation_tells_what_it_found(make_site):
     """In counts while it is listed, with its lists where it stands by itself."""
     day = live(hours=0.3, agents=4, seed=2)
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         more = ASKS | {"PROJECTOR_WEBEX_API": root, "PROJECTOR_WEBEX_OAUTH": root}
         site = make_site(PROJECTOR_TOKENS=TOKENS, PROJECTOR_ALLOW_UNSIGNED="1", **more)
         deliver(site, day.deliveries)

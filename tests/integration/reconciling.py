@@ -12,13 +12,13 @@ from typing import Any
 from projector.infrastructure.settings import read_settings
 from projector.operations.job_queue import JobQueue
 from projector.operations.reconciliation.run import Reconciler
-from projector.webex.api_client import Vendor as Client
+from projector.webex.api_client import ApiClient
 from projector.webex.credentials import Credentials
-from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb
-from projector.webex.simulator.payloads import Body, Versions
+from projector.webex.simulator.payloads import Versions, WebhookBody
 from tests.conftest import Site
 
 HOUR_MS = 3_600_000
@@ -32,12 +32,12 @@ class Day:
 
     start: int
     end: int
-    truth: Sequence[Body]
-    deliveries: Sequence[Body]
-    records: Records
+    truth: Sequence[WebhookBody]
+    deliveries: Sequence[WebhookBody]
+    records: ApiRecords
 
     @property
-    def lost(self) -> list[Body]:
+    def lost(self) -> list[WebhookBody]:
         told = {body["id"] for body in self.deliveries}
         return [body for body in self.truth if body["id"] not in told]
 
@@ -52,7 +52,7 @@ def live(
     late: float = 0.1,
     versions: Versions = "2",
     skew_ms: int = 0,
-    spare: Callable[[list[Body]], set[str]] = lambda _: set(),
+    spare: Callable[[list[WebhookBody]], set[str]] = lambda _: set(),
 ) -> Day:
     """A day of the past; of it ``spare`` tells which events must not be lost.
 
@@ -62,7 +62,7 @@ def live(
     start = end - round(hours * HOUR_MS)
     world = Simulation(agents, seed, start_ms=start, versions=versions)
     truth = [*takewhile(lambda body: body["data"]["createdTime"] < end, world)]
-    records = Records(world.slots())
+    records = ApiRecords(world.slots())
     for body in truth:
         data = body["data"]
         records.add(body | {"data": data | {"createdTime": data["createdTime"] + skew_ms}})
@@ -73,7 +73,7 @@ def live(
     return Day(start=start, end=end, truth=truth, deliveries=deliveries, records=records)
 
 
-def deliver(site: Site, bodies: Sequence[Body]) -> None:
+def deliver(site: Site, bodies: Sequence[WebhookBody]) -> None:
     for first in range(0, len(bodies), POSTED_TOGETHER):
         assert site.post(bodies[first : first + POSTED_TOGETHER]).status_code == 202
     site.project()
@@ -101,7 +101,7 @@ def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconcile
     return Reconciler(
         pool=site.service.pool,
         store=site.service.store,
-        vendor=lambda: Client(root, credentials(root, folder, **changed), sleep=lambda _: None),
+        connect=lambda: ApiClient(root, credentials(root, folder, **changed), sleep=lambda _: None),
         views_position=lambda: _caught_up(site),
     )
 

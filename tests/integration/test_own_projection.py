@@ -30,7 +30,7 @@ from eventsourcing.projection import ApplicationSubscription, Projection, Projec
 
 from projector.domain.events import Origin
 from projector.event_log.application import EventLog, EventLogError, LoggedEvent
-from projector.webex.simulator.payloads import Body
+from projector.webex.simulator.payloads import WebhookBody
 from tests.conftest import Site
 from tests.examples import body, login, v1
 from tests.integration.driving import eventually
@@ -120,9 +120,9 @@ def is_step(type_: str) -> bool:
     return type_.startswith("task:") and type_ != NO_STEP
 
 
-def hold_ms(bodies: Sequence[Body]) -> Counter[str]:
+def hold_ms(bodies: Sequence[WebhookBody]) -> Counter[str]:
     """Milliseconds on hold by queue, from the webhooks that arrived, in the order of their time."""
-    tasks: dict[str, dict[str, Body]] = {}
+    tasks: dict[str, dict[str, WebhookBody]] = {}
     for it in bodies:
         if is_step(it["type"]):
             tasks.setdefault(it["data"]["taskId"], {})[it["id"]] = it["data"] | it
@@ -151,7 +151,7 @@ def test_a_program_that_loses_the_database_ends(site: Site, reports: str, tmp_pa
         eventually(lambda: positions(site.url) == [1, 2, 3, 4], seconds=60)
 
 
-def post(site: Site, bodies: Sequence[Body]) -> None:
+def post(site: Site, bodies: Sequence[WebhookBody]) -> None:
     for first in range(0, len(bodies), 200):
         assert 202 == site.post(bodies[first : first + 200]).status_code
 

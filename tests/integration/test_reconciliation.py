@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from projector.operations.job_queue import Interrupted, JobFailed, JobQueue
-from projector.operations.reconciliation import comparison
+from projector.operations.job_queue import Interrupted, JobFailed, Jobs
+from projector.operations.reconciliation import log_comparison
 from projector.webex.api_client import VendorRefuses
-from projector.webex.api_queries import Sources
-from projector.webex.simulator.api_server import Faults, Vendor, serving
+from projector.webex.api_queries import ApiQueries
+from projector.webex.simulator.api_server import ApiServer, Faults, serving
 from tests.conftest import Site, clone, cloned, database_of, open_site
 from tests.integration.driving import tables
 from tests.integration.reconciling import (
@@ -28,7 +28,7 @@ from tests.integration.reconciling import (
     reconciler,
 )
 
-UNTOLD = {"agent:channelType_state_change", "task:origin-updated", "task:failed",
+NOT_IN_APIS = {"agent:channelType_state_change", "task:origin-updated", "task:failed",
           "task:conference-transferred"}  # fmt: skip
 PATHS = {"agents": "agentId", "tasks": "taskId"}
 
@@ -69,7 +69,7 @@ def delivered(template, folders):
 def reconciled(template, delivered, folders, day):
     """The database of the day after its reconciliation, and the report of that."""
     url = clone(template, database_of(delivered(day.deliveries)))
-    with open_site(url, folders()) as site, serving(Vendor(day.records)) as root:
+    with open_site(url, folders()) as site, serving(ApiServer(day.records)) as root:
         report = reconcile(site, root, folders(), **window(day))
     return url, report
 
@@ -137,7 +137,7 @@ def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[st
             found.setdefault(subject, set()).update({"loggedOutBy", "teamId"})
         elif body["type"] == "capture:available":
             found.setdefault(subject, set()).add("captures")
-        elif body["type"] in UNTOLD:
+        elif body["type"] in NOT_IN_APIS:
             found.setdefault(subject, set()).add("*")
     for fact in report["indistinct"]:
         found.setdefault((fact["kind"], fact["id"]), set()).add("*")
@@ -172,7 +172,7 @@ def test_where_the_vendor_tells_all_that_was_lost_every_figure_is_the_truth(make
     deliver(ours, day.deliveries)
     expected = without(shown(truth, day), *ARRIVAL, *IDENTITY)
     assert expected != without(shown(ours, day), *ARRIVAL, *IDENTITY)
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         report = reconcile(ours, root, tmp_path, **window(day))
     assert [] == report["indistinct"]
     assert expected == without(shown(ours, day), *ARRIVAL, *IDENTITY)
@@ -183,7 +183,7 @@ def _cannot_be_told(bodies: list[Any]) -> set[str]:
     found = {
         body["id"]
         for body in bodies
-        if body["type"] in UNTOLD | {"agent:logout", "capture:available"}
+        if body["type"] in NOT_IN_APIS | {"agent:logout", "capture:available"}
     }
     alike: dict[tuple[Any, ...], list[Any]] = {}
     for body in bodies:
@@ -201,9 +201,9 @@ def test_what_is_appended_is_what_was_lost_and_once(copied, reconciled, tmp_path
     """Type by type: nothing that a webhook told, all else that the vendor tells; twice, nothing."""
     database, report = reconciled
     site = copied(database)
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         again = reconcile(site, root, tmp_path, **window(day))
-    lost = Counter(body["type"] for body in day.lost if body["type"] not in UNTOLD)
+    lost = Counter(body["type"] for body in day.lost if body["type"] not in NOT_IN_APIS)
     lost.subtract(row["type"] for row in report["indistinct"])
     assert +lost == Counter(row["type"] for row in fetched(site))
     assert +lost == +appended(report)
@@ -220,11 +220,11 @@ def test_rows_and_webhooks_may_tell_other_times_of_one_fact(make_site, tmp_path,
     """
     site, day = make_site(), live(hours=0.75, agents=6, seed=5, skew_ms=skew_ms)
     deliver(site, day.deliveries)
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         window_ = {"from": day.start - 2_000, "to": day.end + 2_000}
         report = reconcile(site, root, tmp_path, **window_)
         again = reconcile(site, root, tmp_path, **window_)
-    lost = Counter(body["type"] for body in day.lost if body["type"] not in UNTOLD)
+    lost = Counter(body["type"] for body in day.lost if body["type"] not in NOT_IN_APIS)
     near = Counter(row["type"] for row in report["indistinct"])
     assert Counter() == +appended(report) - lost
     assert Counter() == lost - appended(report) - near
@@ -251,7 +251,7 @@ def test_facts_that_either_version_told_are_known(make_site, tmp_path, versions)
     """The first version's webhooks name no channel: the vendor's rows are matched all the same."""
     site, day = make_site(), live(hours=0.5, agents=5, seed=4, versions=versions)
     deliver(site, day.deliveries)
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         reconcile(site, root, tmp_path, **window(day))
         again = reconcile(site, root, tmp_path, **window(day))
     assert fetched(site)
@@ -271,7 +271,7 @@ def test_a_dry_run_says_what_is_missing_and_appends_nothing(copied, delivered, t
     day = live(hours=0.5, agents=4, seed=2)
     site = copied(delivered(day.deliveries))
     before = tables(site.url), site.service.store.head()
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         dry = reconcile(site, root, tmp_path, **window(day), dryRun=True)
         assert before == (tables(site.url), site.service.store.head())
         real = reconcile(site, root, tmp_path, **window(day))
@@ -284,7 +284,7 @@ def test_agents_alone_are_reconciled_where_some_are_named(copied, delivered, tmp
     day = live(hours=0.5, agents=4, seed=2, lose=0.3)
     site = copied(delivered(day.deliveries))
     agent_id = next(body["data"]["agentId"] for body in day.lost if "agentId" in body["data"])
-    vendor = Vendor(day.records)
+    vendor = ApiServer(day.records)
     with serving(vendor) as root:
         report = reconcile(site, root, tmp_path, **window(day), agentIds=[agent_id])
     assert {agent_id} == {row["id"] for row in report["missing"]}
@@ -296,7 +296,7 @@ def test_a_window_in_the_middle_of_sessions_and_tasks_is_reconciled_whole(make_s
     site, day = make_site(), live(hours=1.5, agents=5, seed=8, lose=0.2)
     deliver(site, day.deliveries)
     start, end = day.end - HOUR_MS, day.end - HOUR_MS // 2
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         report = reconcile(site, root, tmp_path, **{"from": start, "to": end})
     times = {row["time"] for row in report["missing"]}
     assert min(times) < start < max(times) < end
@@ -310,7 +310,7 @@ def clean(template, delivered, folders):
     with (
         cloned(template, database_of(database)) as url,
         open_site(url, folders()) as site,
-        serving(Vendor(day.records)) as root,
+        serving(ApiServer(day.records)) as root,
     ):
         return day, database, reconcile(site, root, folders(), **window(day))
 
@@ -320,7 +320,7 @@ def test_what_passes_is_borne(copied, tmp_path, clean, fault):
     """Refusals that pass, broken answers, tokens that expire: the report is as without them."""
     day, database, report = clean
     faults = Faults(every={3: fault}, slow_seconds=0.01)
-    with serving(Vendor(day.records, faults=faults)) as root:
+    with serving(ApiServer(day.records, faults=faults)) as root:
         borne = reconcile(copied(database), root, tmp_path, **window(day))
     assert without(report, "requests") == without(borne, "requests")
     assert report["requests"] < borne["requests"] or fault == "slow"
@@ -332,13 +332,13 @@ def test_small_pages_and_full_windows_lose_nothing(copied, delivered, tmp_path, 
     monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_PAGE", 20)
     monkeypatch.setattr("projector.webex.api_queries.TASKS_PAGE", 7)
     monkeypatch.setattr("projector.webex.api_client.REQUESTS_A_MINUTE", 100_000)
-    monkeypatch.setattr(comparison, "SUBJECTS_READ", 2)
-    monkeypatch.setattr(comparison, "APPENDED_TOGETHER", 3)
+    monkeypatch.setattr(log_comparison, "SUBJECTS_COMPARED_TOGETHER", 2)
+    monkeypatch.setattr(log_comparison, "APPENDED_TOGETHER", 3)
     day = live(hours=0.5, agents=4, seed=2)
     found = []
     for limits in ({}, {"most_activities": 40, "search_page": 2}):
         site = copied(delivered(day.deliveries))
-        with serving(Vendor(day.records, a_minute=100_000, **limits)) as root:
+        with serving(ApiServer(day.records, a_minute=100_000, **limits)) as root:
             report = reconcile(site, root, tmp_path, **window(day))
         found.append(({row["id"] for row in fetched(site)}, report["failures"]))
     assert found[0][0] == found[1][0] != set()
@@ -360,7 +360,7 @@ def test_bad_rows_are_lines_in_the_report_and_append_nothing(
     """Times in seconds, missing fields, another's rows, cursors without an end."""
     day = live(hours=0.2, agents=3, seed=2)
     site = copied(delivered(day.deliveries))
-    with serving(Vendor(day.records, faults=Faults(rows=rows))) as root:
+    with serving(ApiServer(day.records, faults=Faults(rows=rows))) as root:
         report = reconcile(site, root, tmp_path, **window(day))
     said = [line["reason"] for line in (*report["unusable"], *report["failures"])]
     assert said
@@ -373,7 +373,7 @@ def test_unknown_states_are_counted_by_name_and_make_no_event(copied, delivered,
     """What no webhook has would show a state that no agent is in."""
     day = live(hours=0.2, agents=3, seed=2)
     site = copied(delivered(day.deliveries))
-    with serving(Vendor(day.records, faults=Faults(rows="strange"))) as root:
+    with serving(ApiServer(day.records, faults=Faults(rows="strange"))) as root:
         report = reconcile(site, root, tmp_path, **window(day))
     assert "skill-update" in report["unknown"]["agentSession"]
     types = {row["type"] for row in report["missing"]}
@@ -393,7 +393,7 @@ def test_unknown_states_are_counted_by_name_and_make_no_event(copied, delivered,
 def test_wrong_credentials_fail_the_run_with_a_sentence(make_site, tmp_path, wrong, said):
     """And no secret is part of it."""
     site, day = make_site(), live(hours=0.1, agents=2, seed=2)
-    with serving(Vendor(day.records)) as root, pytest.raises(JobFailed, match=said) as raised:
+    with serving(ApiServer(day.records)) as root, pytest.raises(JobFailed, match=said) as raised:
         reconcile(site, root, tmp_path, changed=wrong, **window(day))
     assert not [it for it in wrong.values() if it and it in str(raised.value)]
     assert 0 == site.service.store.head()
@@ -401,7 +401,7 @@ def test_wrong_credentials_fail_the_run_with_a_sentence(make_site, tmp_path, wro
 
 def test_a_renewed_token_is_kept_from_other_eyes(make_site, tmp_path):
     """In a file of its owner's alone; nothing of it is in a repr."""
-    with serving(Vendor(live(hours=0.1, agents=2).records)) as root:
+    with serving(ApiServer(live(hours=0.1, agents=2).records)) as root:
         own = credentials(root, tmp_path)
         token = own.token()
     kept = tmp_path / "webex-token"
@@ -415,7 +415,7 @@ def test_a_run_that_was_broken_off_goes_on_from_its_step(copied, delivered, tmp_
     """And its report is that of a run that was not."""
     day = live(hours=0.5, agents=4, seed=2)
     whole, broken = (copied(delivered(day.deliveries)) for _ in range(2))
-    with serving(Vendor(day.records)) as root:
+    with serving(ApiServer(day.records)) as root:
         expected = reconcile(whole, root, tmp_path, **window(day))
         jobs = JobQueue(broken.service.pool)
         asked = {**window(day), "agentIds": [], "dryRun": False}
@@ -457,7 +457,7 @@ def test_a_task_that_is_open_for_days_is_asked_for_by_name(make_site, tmp_path):
         kept["activities"][-1]
         | {"id": f"{task_id}-{last}-parked", "eventName": "parked", "createdTime": last}
     )
-    with serving(Vendor(records)) as root:
+    with serving(ApiServer(records)) as root:
         report = reconcile(site, root, tmp_path, **{"from": last - HOUR_MS, "to": last + 1})
     assert last in [row["time"] for row in report["missing"] if row["id"] == task_id]
 
@@ -470,8 +470,8 @@ def test_captures_that_may_not_be_asked_for_cost_no_fact(copied, delivered, tmp_
 
     day = live(hours=0.5, agents=4, seed=2, lose=0.3)
     site = copied(delivered(day.deliveries))
-    monkeypatch.setattr(Sources, "captures", refuse)
-    with serving(Vendor(day.records)) as root:
+    monkeypatch.setattr(ApiQueries, "captures", refuse)
+    with serving(ApiServer(day.records)) as root:
         report = reconcile(site, root, tmp_path, **window(day))
     assert ["captures"] == [line["source"] for line in report["failures"]]
     assert "capture:available" in {row["type"] for row in fetched(site)}

@@ -9,12 +9,12 @@ import pytest
 from projector.infrastructure.settings import read_settings
 from projector.operations.job_queue import JobQueue
 from projector.operations.reconciliation.coverage import cover
-from projector.operations.reconciliation.schedule import (
+from projector.operations.reconciliation.daily_schedule import (
     LAG_MS,
     LONGEST_MS,
     OVERLAP_MS,
     TRY_AGAIN_MS,
-    Schedule,
+    DailySchedule,
 )
 
 DAY_MS = 86_400_000
@@ -31,7 +31,7 @@ def at(site):
     def look(moment: int, **more: str) -> list[tuple[int, int]]:
         now[0] = moment
         settings = read_settings(ASKS | {"PROJECTOR_RECONCILE_AT": "03:00"} | more)
-        Schedule(jobs, pool, settings, clock=lambda: moment).ask_if_due()
+        DailySchedule(jobs, pool, settings, clock=lambda: moment).request_if_due()
         found, _ = jobs.list("reconciliation")
         return [(job.parameters["from"], job.parameters["to"]) for job in reversed(found)]
 

@@ -13,16 +13,18 @@ from click.testing import CliRunner
 from projector.cli.main import main
 from projector.infrastructure.database import connect
 from projector.infrastructure.settings import read_settings
-from projector.operations.reconciliation.subscription_watch import LOOK_EVERY_SECONDS, Watch
-from projector.webex.api_client import Vendor as Client
-from projector.webex.api_client import VendorRefuses
+from projector.operations.reconciliation.subscription_watch import (
+    CHECK_EVERY_SECONDS,
+    SubscriptionWatch,
+)
+from projector.webex.api_client import ApiClient, VendorRefuses
 from projector.webex.credentials import Credentials
-from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import (
     CLIENT_ID,
     CLIENT_SECRET,
     REFRESH_TOKEN,
-    Vendor,
+    ApiServer,
     serving,
 )
 from projector.webex.subscriptions import (
@@ -52,11 +54,11 @@ def environment(root: str, folder) -> dict[str, str]:
 @contextmanager
 def reached(folder):
     """The stand-in's subscriptions, and what asks for them."""
-    vendor = Vendor(Records({}))
+    vendor = ApiServer(ApiRecords({}))
     with serving(vendor) as root:
         settings = read_settings(environment(root, folder))
-        client = Client(root, Credentials(settings), sleep=lambda _: None)
-        yield vendor.subscriptions.kept, Subscriptions(client, WebhookSecrets(settings)), settings
+        client = ApiClient(root, Credentials(settings), sleep=lambda _: None)
+        yield vendor.subscriptions.by_id, Subscriptions(client, WebhookSecrets(settings)), settings
         client.close()
 
 
@@ -72,7 +74,7 @@ def test_one_is_made_for_each_resource_and_version_and_once(tmp_path):
     assert ["agent:2.0.0", "task:1.0.0", "capture:1.0.0"] == versions
     assert 3 == len(secrets)
     assert all(32 <= len(secret) <= 256 for secret in secrets)
-    assert secrets == {*WebhookSecrets(settings).of([])}
+    assert secrets == {*WebhookSecrets(settings).secrets_of([])}
     assert 0o600 == (tmp_path / "webhook-secrets").stat().st_mode & 0o777
     assert "agent:channel_state_change" in first[0][1].event_types
     assert "agent:state_change" not in first[0][1].event_types
@@ -83,13 +85,13 @@ def test_what_was_broken_off_is_put_right_when_asked_again(tmp_path):
     with reached(tmp_path) as (kept, own, settings):
         made = [it for _, it in own.create(URL)]
         (tmp_path / "webhook-secrets").unlink()
-        WebhookSecrets(settings).keep(made[1].id, "x" * 40)
+        WebhookSecrets(settings).save(made[1].id, "x" * 40)
         kept[made[1].id]["status"] = "inactive"
         del kept[made[2].id]
         done = [what for what, _ in own.create(URL)]
         assert ["given a new secret", "switched on", "created"] == done
         assert {"active"} == {it["status"] for it in kept.values()}
-        assert kept[made[0].id]["secret"] in WebhookSecrets(settings).of([made[0].id])
+        assert kept[made[0].id]["secret"] in WebhookSecrets(settings).secrets_of([made[0].id])
 
 
 def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
@@ -101,20 +103,22 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
         kept[made[0].id]["status"] = "inactive"
         now = [0.0]
 
-        def vendor() -> Client:
-            return Client(settings.vendor_root, Credentials(settings), sleep=lambda _: None)
+        def connect() -> ApiClient:
+            return ApiClient(settings.vendor_root, Credentials(settings), sleep=lambda _: None)
 
-        it = Watch(site.service.pool, vendor, WebhookSecrets(settings), clock=lambda: now[0])
-        it.look_if_due()
+        it = SubscriptionWatch(
+            site.service.pool, connect, WebhookSecrets(settings), clock=lambda: now[0]
+        )
+        it.check_if_due()
         assert ("active", "inactive") == (kept[made[0].id]["status"], kept["other"]["status"])
         kept[made[0].id]["status"] = "inactive"
-        it.look_if_due()
+        it.check_if_due()
         assert "inactive" == kept[made[0].id]["status"]
-        now[0] += LOOK_EVERY_SECONDS
-        it.look_if_due()
+        now[0] += CHECK_EVERY_SECONDS
+        it.check_if_due()
         assert "active" == kept[made[0].id]["status"]
-    now[0] += LOOK_EVERY_SECONDS
-    it.look_if_due()  # the vendor is away: that is a line in the log
+    now[0] += CHECK_EVERY_SECONDS
+    it.check_if_due()  # the vendor is away: that is a line in the log
     with connect(site.url) as connection:
         rows = connection.execute("SELECT id, status FROM subscriptions").fetchall()
     assert {row["id"]: row["status"] for row in rows} == {
@@ -123,7 +127,7 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
 
 def test_without_credentials_nothing_is_watched(site):
     """Not even looked at."""
-    Watch(site.service.pool, None, WebhookSecrets(site.service.settings)).look_if_due()
+    SubscriptionWatch(site.service.pool, None, WebhookSecrets(site.service.settings)).check_if_due()
 
 
 def test_one_is_ended_with_its_secret(tmp_path):
@@ -132,7 +136,7 @@ def test_one_is_ended_with_its_secret(tmp_path):
         made = [it for _, it in own.create(URL)]
         assert made[0].id == own.delete(made[0].id).id
         assert own.delete("nobody") is None
-        assert {it.id for it in made[1:]} == {*kept} == WebhookSecrets(settings).ids()
+        assert {it.id for it in made[1:]} == {*kept} == WebhookSecrets(settings).subscription_ids()
 
 
 def test_what_the_vendor_refuses_is_said(tmp_path):
@@ -153,7 +157,7 @@ def subscription(id_: str, **more: object) -> Subscription:
         ([subscription("a")], []),
         ([subscription("a", status="inactive")], ["is inactive: nothing"]),
         ([subscription("a", resource_version="agent:1.0.0")], ["16 December 2026 (in 21 days)"]),
-        ([subscription("b", name="projector task")], ["has no secret that is known here"]),
+        ([subscription("b", name="projector task")], ["has no secret that is stored here"]),
         ([subscription(f"{n}") for n in range(19)], ["19 of 20 subscriptions"]),
         ([subscription(f"{n}") for n in range(18)], []),
     ],
@@ -169,7 +173,7 @@ def test_webhooks_of_what_was_made_need_its_secret(site):
     """At once, without a restart; unsigned ones are taken no more."""
     body = json.dumps(v2(0, "ann", "idle") | {"id": "1", "source": "/com/cisco/wxcc/made"}).encode()
     assert 202 == site.post(body).status_code
-    WebhookSecrets(site.service.settings).keep("made", "s" * 40)
+    WebhookSecrets(site.service.settings).save("made", "s" * 40)
     assert 401 == site.post(body).status_code
     assert 401 == site.post(v2(0, "ann", "idle") | {"id": "2"}).status_code
     signature = hmac.digest(b"s" * 40, body, "sha256").hex()
@@ -179,7 +183,7 @@ def test_webhooks_of_what_was_made_need_its_secret(site):
 
 def test_the_commands(tmp_path, monkeypatch):
     """List, create, watch and delete say what they do."""
-    vendor = Vendor(Records({}))
+    vendor = ApiServer(ApiRecords({}))
     with serving(vendor) as root:
         for name, value in environment(root, tmp_path).items():
             monkeypatch.setenv(name, value)
@@ -191,11 +195,11 @@ def test_the_commands(tmp_path, monkeypatch):
 
         assert "There is no subscription.\n" == run("list")
         assert 3 == run("create", URL).count(": created")
-        vendor.subscriptions.kept[next(iter(vendor.subscriptions.kept))]["status"] = "inactive"
+        vendor.subscriptions.by_id[next(iter(vendor.subscriptions.by_id))]["status"] = "inactive"
         assert "is inactive: nothing of it is delivered" in run("list")
         assert 3 == len(json.loads(run("list", "--json"))["subscriptions"])
         assert 1 == run("watch", "--once").count(": switched on")
-        assert ": deleted" in run("delete", next(iter(vendor.subscriptions.kept)))
+        assert ": deleted" in run("delete", next(iter(vendor.subscriptions.by_id)))
         gone = CliRunner().invoke(main, ["subscriptions", "delete", "nobody"])
         assert (1, "The organisation has no subscription 'nobody'.\n") == (
             gone.exit_code, gone.stderr)  # fmt: skip

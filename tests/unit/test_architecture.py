@@ -21,19 +21,19 @@ PURE = (
     "projector.webex.api_rows",
     "projector.webex.api_events",
     "projector.event_log.seal.merkle",
-    "projector.operations.reconciliation.matching",
+    "projector.operations.reconciliation.event_matching",
 )
-# The simulated contact center; only its sender and its API server reach outside.
+# The simulated contact centre; only its sender and its API server reach outside.
 CENTER = {
     f"projector.webex.simulator.{name}"
     for name in [
         "staff",
         "timeline",
-        "patterns",
+        "task_patterns",
         "payloads",
         "floor",
         "task",
-        "lives",
+        "task_steps",
         "contact_center",
         "network",
         "api_records",

@@ -59,7 +59,7 @@ def _replayed(url: str, processes: int) -> Sample:
     """Run one replay of everything."""
     pool = open_pool(url, max_size=4)
     jobs, replayer = JobQueue(pool), Replayer(pool, EventStore(pool), url=url, processes=processes)
-    jobs.enqueue("replay", ASKED | {"dryRun": False}, who="bench", why=None)
+    jobs.enqueue("replay", {**PARAMETERS, "dryRun": False}, who="bench", why=None)
     claimed = jobs.claim()
     assert claimed is not None
     begun = time.monotonic()

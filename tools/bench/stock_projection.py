@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
 from projector.domain.events import Event, Origin, Recorded, TimeSource
-from projector.webex.simulator.payloads import ORGANISATION
+from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.webhook import read_event
 from tools.bench import by_hand
 from tools.bench.measure import Sample
@@ -61,7 +61,7 @@ class BodyMapper(Mapper[UUID]):
         return WebhookEvent(
             originator_id=stored_event.originator_id,  # type: ignore[arg-type]
             originator_version=stored_event.originator_version,
-            event=read_event(bytes(stored_event.state), ORGANISATION),
+            event=read_event(bytes(stored_event.state), SIMULATED_ORG_ID),
             created=int(created),
         )
 

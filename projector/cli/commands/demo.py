@@ -13,6 +13,7 @@ import click
 from projector.cli.options import as_json, in_columns, shown_time, the_service
 from projector.cli.service_client import Client, service_client
 from projector.webex.simulator import captured_webhooks as captured
+from projector.webex.simulator.payloads import WebhookBody
 
 SEED = 7
 REPEATED = 12
@@ -53,7 +54,7 @@ def send_all(client: Client) -> Counter[str]:
     return counts
 
 
-def groups() -> Iterator[list[captured.Body]]:
+def groups() -> Iterator[list[WebhookBody]]:
     """All captured events, and some of them again, out of order: single and in arrays."""
     chance = Random(SEED)  # noqa: S311 - an order that can be repeated
     bodies = [*captured.ALL, *chance.sample(captured.ALL, REPEATED)]

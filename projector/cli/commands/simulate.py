@@ -14,18 +14,18 @@ import click
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
-from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import (
     CLIENT_ID,
     CLIENT_SECRET,
     REFRESH_TOKEN,
-    Vendor,
+    ApiServer,
     serving,
 )
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb, paced
-from projector.webex.simulator.payloads import VERSIONS, Body, Versions
-from projector.webex.simulator.sender import Totals, send
+from projector.webex.simulator.payloads import VERSIONS, Versions, WebhookBody
+from projector.webex.simulator.sender import SendTotals, send
 
 PROBABILITY = click.FloatRange(0, 1)
 
@@ -98,7 +98,7 @@ def simulate(**options: Any) -> None:
     """
     asked = Options(options)
     world = Simulation(asked.agents, asked.seed, start_ms=asked.start_ms, versions=asked.versions)
-    records = Records(world.slots())
+    records = ApiRecords(world.slots())
     with standing_in(asked.vendor_port, records):
         totals = run(asked, world, records)
         click.echo(json.dumps(totals) if options["as_json"] else summary(totals))
@@ -124,13 +124,13 @@ class Options:
 
 
 @contextmanager
-def standing_in(port: int | None, records: Records) -> Iterator[None]:
+def standing_in(port: int | None, records: ApiRecords) -> Iterator[None]:
     """Answer as the vendor's APIs would, of what happens in the run."""
     if port is None:
         yield
         return
     try:
-        with serving(Vendor(records), port) as root:
+        with serving(ApiServer(records), port) as root:
             click.echo(VENDOR.format(root=root), err=True)
             yield
     except OSError as error:
@@ -149,7 +149,7 @@ def wait_for_ctrl_c() -> None:
         threading.Event().wait()
 
 
-def run(options: Options, world: Simulation, records: Records) -> dict[str, Any]:
+def run(options: Options, world: Simulation, records: ApiRecords) -> dict[str, Any]:
     fates: Counter[str] = Counter()
     happened = recorded(events(options, world), records)
     deliveries = disturb(happened, **options.fates, seed=options.seed, counters=fates)
@@ -167,28 +167,28 @@ def run(options: Options, world: Simulation, records: Records) -> dict[str, Any]
     return {**totals.as_dict(), **{name: fates[name] for name in ("late", "duplicated", "lost")}}
 
 
-def recorded(happened: Iterable[Body], records: Records) -> Iterator[Body]:
+def recorded(happened: Iterable[WebhookBody], records: ApiRecords) -> Iterator[WebhookBody]:
     """The same events; the vendor has a record of each, whatever becomes of its webhook."""
     for body in happened:
         records.add(body)
         yield body
 
 
-def events(options: Options, world: Simulation) -> Iterator[Body]:
+def events(options: Options, world: Simulation) -> Iterator[WebhookBody]:
     """What happens in the run."""
-    happened: Iterable[Body] = paced(world, options.rate, options.start_ms)
+    happened: Iterable[WebhookBody] = paced(world, options.rate, options.start_ms)
     if options.seconds is not None:
         end = options.start_ms + options.seconds * 1_000
         happened = takewhile(lambda body: body["data"]["createdTime"] < end, happened)
     return islice(happened, options.events)
 
 
-def progress_line(fates: Counter[str]) -> Callable[[Totals], None]:
+def progress_line(fates: Counter[str]) -> Callable[[SendTotals], None]:
     """Writes over one line of a terminal; silent where stderr is none."""
     if not sys.stderr.isatty():
         return lambda _: None
 
-    def show(totals: Totals) -> None:
+    def show(totals: SendTotals) -> None:
         line = f"{totals.sent} sent, {totals.rate:.1f}/s, {fates['lost']} lost on purpose"
         click.echo(f"\r{line:<78}", nl=False, err=True)
 

@@ -14,7 +14,7 @@ import click
 from projector.cli.options import as_json, in_columns, printable
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
-from projector.webex.api_client import Vendor
+from projector.webex.api_client import ApiClient
 from projector.webex.credentials import Credentials
 from projector.webex.subscriptions import Listing, Subscription, Subscriptions, warnings
 from projector.webex.webhook_secrets import WebhookSecrets
@@ -30,10 +30,10 @@ def subscriptions() -> None:
 @contextmanager
 def _vendor_subscriptions() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
     settings = settings_from_environment()
-    keyring = WebhookSecrets(settings)
-    vendor = Vendor(settings.vendor_root, Credentials(settings))
+    webhook_secrets = WebhookSecrets(settings)
+    vendor = ApiClient(settings.vendor_root, Credentials(settings))
     try:
-        yield Subscriptions(vendor, keyring), keyring
+        yield Subscriptions(vendor, webhook_secrets), webhook_secrets
     finally:
         vendor.close()
 
@@ -42,14 +42,14 @@ def _vendor_subscriptions() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
 @as_json
 def list_subscriptions(*, as_json: bool) -> None:
     """List the organisation's subscriptions, with warnings."""
-    with _vendor_subscriptions() as (own, keyring):
+    with _vendor_subscriptions() as (own, webhook_secrets):
         listing = own.listed()
-        told = warnings(listing, keyring.ids(), datetime.now(UTC))
+        told = warnings(listing, webhook_secrets.subscription_ids(), datetime.now(UTC))
     if as_json:
         rows = [asdict(it) for it in listing.subscriptions]
         click.echo(json.dumps({"subscriptions": rows, "limit": listing.limit, "warnings": told}))
         return
-    click.echo(_table(listing, keyring) or "There is no subscription.")
+    click.echo(_table(listing, webhook_secrets) or "There is no subscription.")
     for line in told:
         click.echo(printable(f"! {line}"))
 
@@ -77,11 +77,13 @@ def create(*, url: str, as_json: bool) -> None:
 @click.option("--once", is_flag=True, help="Look once.")
 def watch(*, once: bool) -> None:
     """Switch on our inactive subscriptions, every five minutes until Ctrl-C."""
-    with _vendor_subscriptions() as (own, keyring):
+    with _vendor_subscriptions() as (own, webhook_secrets):
         while True:
             for it in own.switch_on():
                 click.echo(printable(f"{it.resource_version} {it.id}: switched on"))
-            for line in warnings(own.listed(), keyring.ids(), datetime.now(UTC)):
+            for line in warnings(
+                own.listed(), webhook_secrets.subscription_ids(), datetime.now(UTC)
+            ):
                 click.echo(printable(f"! {line}"))
             if once:
                 return
@@ -99,17 +101,17 @@ def delete(*, id_: str) -> None:
     click.echo(printable(f"{found.resource_version} {found.id}: deleted"))
 
 
-def _table(listing: Listing, keyring: WebhookSecrets) -> str:
-    return in_columns([_row(it, keyring) for it in listing.subscriptions])
+def _table(listing: Listing, webhook_secrets: WebhookSecrets) -> str:
+    return in_columns([_row(it, webhook_secrets) for it in listing.subscriptions])
 
 
-def _row(it: Subscription, keyring: WebhookSecrets) -> dict[str, str]:
+def _row(it: Subscription, webhook_secrets: WebhookSecrets) -> dict[str, str]:
     return {
         "id": it.id,
         "name": it.name,
         "resource": it.resource_version,
         "status": it.status,
-        "secret": "known" if it.id in keyring.ids() else "-",
+        "secret": "known" if it.id in webhook_secrets.subscription_ids() else "-",
         "types": str(len(it.event_types)),
         "url": it.destination_url,
     }

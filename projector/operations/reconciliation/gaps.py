@@ -1,4 +1,4 @@
-"""What a reconciliation asks of the tables: where to look, and what came of what it appended."""
+"""What a reconciliation reads from the tables: gaps, tasks that are still open, and corrections."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from psycopg import sql
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import TABLES
 
-MOST_GAPS = 2_000  # of a kind
-GAP_MS = 3_600_000  # how long a gap is taken to be of which no beginning is known
+MOST_GAPS = 2_000  # of agents, and of tasks
+DEFAULT_GAP_MS = 3_600_000  # the length of a gap whose start is unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,54 +19,66 @@ class Gap:
 
     kind: str  # agent or task
     id: str
-    position: int  # of the event that told it; 0: the passing of time
+    position: int  # of the event that revealed it; 0: the passing of time did
     start: int
     end: int
 
 
-def gaps(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
-    """The gaps that anomalies name in a window ``[start, end)``, 2,000 a kind at most, by time."""
-    found: list[Gap] = []
+def gaps_in_window(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
+    """The gaps of anomalies that overlap ``[start, end)`` (epoch ms), in the order of their end.
+
+    At most 2,000 of agents and 2,000 of tasks.
+    """
+    gaps: list[Gap] = []
     with consistent_read(pool) as cur:
         for table in TABLES:
             rows = cur.execute(
                 sql.SQL(
-                    "SELECT id, position, coalesce(gap_from, gap_to - %(longest)s), gap_to"
+                    "SELECT id, position, coalesce(gap_from, gap_to - %(default)s), gap_to"
                     " FROM {} WHERE org_id = %(org)s AND gap_to >= %(start)s"
-                    " AND coalesce(gap_from, gap_to - %(longest)s) < %(end)s"
+                    " AND coalesce(gap_from, gap_to - %(default)s) < %(end)s"
                     " ORDER BY gap_to, id, position LIMIT %(most)s"
                 ).format(sql.Identifier(table.anomalies)),
-                {"org": org_id, "start": start, "end": end, "longest": GAP_MS, "most": MOST_GAPS},
+                {
+                    "org": org_id,
+                    "start": start,
+                    "end": end,
+                    "default": DEFAULT_GAP_MS,
+                    "most": MOST_GAPS,
+                },
             )
             for id_, position, since, until in rows:
-                found.append(
+                gaps.append(
                     Gap(kind=table.subject, id=id_, position=position, start=since, end=until)
                 )
-    return sorted(found, key=lambda gap: (gap.end, gap.kind, gap.id, gap.position))
+    return sorted(gaps, key=lambda gap: (gap.end, gap.kind, gap.id, gap.position))
 
 
-def long_open(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str, int]]:
-    """Tasks that began before a time (epoch ms) and are open still, and when; the latest first."""
+def long_open_tasks(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str, int]]:
+    """The id and start of open tasks that began before a time (epoch ms); the latest first."""
     with consistent_read(pool) as cur:
         return cur.execute(
-            "SELECT id, first_event_time FROM tasks WHERE org_id = %s AND first_event_time < %s"
-            ' AND facets @> \'{"open": ["true"]}\' ORDER BY first_event_time DESC, id LIMIT %s',
-            (org_id, before, most),
+            "SELECT id, first_event_time FROM tasks"
+            " WHERE org_id = %(org)s AND first_event_time < %(before)s"
+            ' AND facets @> \'{"open": ["true"]}\''
+            " ORDER BY first_event_time DESC, id LIMIT %(most)s",
+            {"org": org_id, "before": before, "most": most},
         ).fetchall()
 
 
-def corrections_made(pool: Pool, org_id: str, after: int, upto: int) -> int:
-    """How many corrections what was appended above one position and up to another has made."""
+def count_corrections(pool: Pool, org_id: str, after: int, up_to: int) -> int:
+    """How many corrections the reconciled events at positions ``(after, up_to]`` have caused."""
     total = 0
     with consistent_read(pool) as cur:
         for table in TABLES:
             row = cur.execute(
                 sql.SQL(
                     "SELECT count(*) FROM {} AS c JOIN log AS e"
-                    " ON e.position = c.position WHERE c.org_id = %s AND c.position > %s"
-                    " AND c.position <= %s AND e.origin = 'reconciliation'"
+                    " ON e.position = c.position"
+                    " WHERE c.org_id = %(org)s AND c.position > %(after)s"
+                    " AND c.position <= %(up_to)s AND e.origin = 'reconciliation'"
                 ).format(sql.Identifier(table.corrections)),
-                (org_id, after, upto),
+                {"org": org_id, "after": after, "up_to": up_to},
             ).fetchone()
             total += row[0] if row else 0
     return total

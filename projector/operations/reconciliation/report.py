@@ -1,6 +1,6 @@
-"""The report of a reconciliation: what was asked, found, appended, and what stays unknown.
+"""The report of a reconciliation: what was read, matched and appended, and what remains unknown.
 
-It is JSON all along, since it is kept with its run and grows while that goes on.
+It is a JSON object, since it is stored with its job and grows while the job runs.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from projector.domain.events import plain_word
-from projector.operations.reconciliation.differing import Differing, shown_rows
-from projector.operations.reconciliation.matching import Matching
-from projector.webex.api_events import UNTOLD, Fact, Untold
-from projector.webex.api_rows import Flaw, Source
+from projector.operations.reconciliation.event_matching import EventMatches
+from projector.operations.reconciliation.interval_differences import (
+    IntervalDifference,
+    interval_rows,
+)
+from projector.webex.api_events import NOT_IN_APIS, ApiEvent, RowWithoutWebhook
+from projector.webex.api_rows import ApiSource, UnusableRow
 
-FIRST = 100  # of each list; the counts tell of all
-COUNTS = ("fetched", "matched", "appended", "indistinct", "differing", "unusable")
-# Events of the vendor's history that none of its webhooks has.
-NO_WEBHOOKS = frozenset(
+MOST_LISTED = 100  # rows of each list; the counts include the others
+SOURCE_COUNTS = ("fetched", "matched", "appended", "indistinct", "differing", "unusable")
+# States and events of the vendor's history that are known to have no webhook.
+KNOWN_WITHOUT_WEBHOOK = frozenset(
     map(
         plain_word,
         (
@@ -29,38 +32,41 @@ NO_WEBHOOKS = frozenset(
 )
 
 
-class Report:
-    """Adds to one report, a JSON object that the run keeps."""
+class ReconciliationReport:
+    """Adds to one report: ``content`` is the JSON object that is stored with the job."""
 
-    def __init__(self, kept: dict[str, Any]) -> None:
-        self._kept = kept
+    def __init__(self, content: dict[str, Any]) -> None:
+        self._content = content
         for name in ("missing", "indistinct", "differing", "unusable", "failures"):
-            kept.setdefault(name, [])
-        kept.setdefault("sources", {})
-        kept.setdefault("unknown", {})
-        kept.setdefault("untold", list(UNTOLD))
+            content.setdefault(name, [])
+        content.setdefault("sources", {})
+        content.setdefault("unknown", {})
+        content.setdefault("untold", list(NOT_IN_APIS))
 
-    def fetched(self, source: Source, rows: int) -> None:
-        self._of(source)["fetched"] += rows
+    def fetched(self, source: ApiSource, rows: int) -> None:
+        """Count the rows that an API returned."""
+        self._counts(source)["fetched"] += rows
 
-    def matched(self, found: Matching) -> None:
-        """What became of facts; those that are missing are told by ``appended``."""
-        for fact in found.matched:
-            self._count(fact, "matched")
-        for fact in found.indistinct:
-            self._count(fact, "indistinct")
-            self._list("indistinct", _fact_row(fact))
+    def matched(self, matches: EventMatches) -> None:
+        """Count matched and indistinct events; ``appended`` counts the missing ones."""
+        for event in matches.matched:
+            self._count(event, "matched")
+        for event in matches.indistinct:
+            self._count(event, "indistinct")
+            self._list("indistinct", _event_row(event))
 
-    def appended(self, facts: Iterable[Fact]) -> None:
-        for fact in facts:
-            self._count(fact, "appended")
-            self._list("missing", _fact_row(fact))
+    def appended(self, events: Iterable[ApiEvent]) -> None:
+        """Count and list events that were appended, or in a dry run would be."""
+        for event in events:
+            self._count(event, "appended")
+            self._list("missing", _event_row(event))
 
     def differing(
-        self, source: Source, kind: str, id_: str, stretches: Iterable[Differing]
+        self, source: ApiSource, kind: str, id_: str, differences: Iterable[IntervalDifference]
     ) -> None:
-        for it in stretches:
-            self._of(source)["differing"] += 1
+        """Count and list differences of the intervals of one subject."""
+        for it in differences:
+            self._counts(source)["differing"] += 1
             self._list(
                 "differing",
                 {
@@ -68,67 +74,72 @@ class Report:
                     "id": id_,
                     "from": it.start,
                     "to": it.end,
-                    "ours": shown_rows(it.ours),
-                    "vendors": shown_rows(it.vendors),
+                    "ours": interval_rows(it.ours),
+                    "vendors": interval_rows(it.vendors),
                 },
             )
 
-    def flaw(self, flaw: Flaw) -> None:
-        """A row that cannot be used; alike ones are counted together."""
-        self._of(flaw.source)["unusable"] += 1
-        for line in self._kept["unusable"]:
-            if (line["source"], line["reason"]) == (flaw.source, flaw.reason):
+    def unusable(self, row: UnusableRow) -> None:
+        """Count a row that cannot be used; the list has one line for each source and reason."""
+        self._counts(row.source)["unusable"] += 1
+        for line in self._content["unusable"]:
+            if (line["source"], line["reason"]) == (row.source, row.reason):
                 line["count"] += 1
                 return
-        line = {"source": flaw.source, "reason": flaw.reason, "count": 1, "row": flaw.row}
+        line = {"source": row.source, "reason": row.reason, "count": 1, "row": row.row}
         self._list("unusable", line)
 
-    def untold(self, row: Untold) -> None:
-        """A state or an event that no webhook has: only what is not known is told."""
-        if plain_word(row.word) not in NO_WEBHOOKS:
-            words = self._kept["unknown"].setdefault(str(row.source), {})
-            if row.word in words or len(words) < FIRST:
+    def without_webhook(self, row: RowWithoutWebhook) -> None:
+        """Count a state or an event that no webhook has, unless it is known to have none."""
+        if plain_word(row.word) not in KNOWN_WITHOUT_WEBHOOK:
+            words = self._content["unknown"].setdefault(str(row.source), {})
+            if row.word in words or len(words) < MOST_LISTED:
                 words[row.word] = words.get(row.word, 0) + 1
 
-    def failure(self, source: Source, sentence: str) -> None:
-        """A source that could not be read to its end."""
+    def failure(self, source: ApiSource, sentence: str) -> None:
+        """List an API that could not be read to its end, and why."""
         line = {"source": str(source), "reason": sentence}
-        if line not in self._kept["failures"]:
+        if line not in self._content["failures"]:
             self._list("failures", line)
 
     @property
     def is_whole(self) -> bool:
-        """Whether every source was read to its end; a capture is one without its path, too."""
-        return all(line["source"] == Source.CAPTURES for line in self._kept["failures"])
+        """Whether every API was read to its end.
 
-    def _of(self, source: Source) -> dict[str, Any]:
-        fresh: dict[str, Any] = dict.fromkeys(COUNTS, 0)
+        Captures do not count: without them an event only lacks the path of its recording.
+        """
+        return all(line["source"] == ApiSource.CAPTURES for line in self._content["failures"])
+
+    def _counts(self, source: ApiSource) -> dict[str, Any]:
+        fresh: dict[str, Any] = dict.fromkeys(SOURCE_COUNTS, 0)
         fresh["types"] = {}
-        found: dict[str, Any] = self._kept["sources"].setdefault(str(source), fresh)
-        return found
+        counts: dict[str, Any] = self._content["sources"].setdefault(str(source), fresh)
+        return counts
 
-    def _count(self, fact: Fact, what: str) -> None:
-        of = self._of(fact.source)
-        of[what] += 1
-        kind = of["types"].setdefault(fact.offered.event.type, {"matched": 0, "appended": 0})
-        if what in kind:
-            kind[what] += 1
+    def _count(self, event: ApiEvent, name: str) -> None:
+        counts = self._counts(event.source)
+        counts[name] += 1
+        by_type = counts["types"].setdefault(
+            event.offered.event.type, {"matched": 0, "appended": 0}
+        )
+        if name in by_type:
+            by_type[name] += 1
 
     def _list(self, name: str, row: dict[str, Any]) -> None:
-        if len(self._kept[name]) < FIRST:
-            self._kept[name].append(row)
+        if len(self._content[name]) < MOST_LISTED:
+            self._content[name].append(row)
 
 
-def _fact_row(fact: Fact) -> dict[str, Any]:
-    kind, id_ = fact.subject
-    event = fact.offered.event
+def _event_row(api_event: ApiEvent) -> dict[str, Any]:
+    kind, id_ = api_event.subject
+    event = api_event.offered.event
     return {
         "kind": kind,
         "id": id_,
         "type": event.type,
         "state": event.word,
         "taskId": event.task_id,
-        "time": fact.time,
+        "time": api_event.time,
         "eventId": event.id,
-        "source": str(fact.source),
+        "source": str(api_event.source),
     }

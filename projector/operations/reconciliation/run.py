@@ -1,49 +1,58 @@
-"""A reconciliation: asks the vendor for a window, and appends what the log lacks of it.
+"""A reconciliation: reads the vendor's history of a time window, and appends what the log lacks.
 
-The rule of this file: each step can be done again at no harm, so a run that was killed goes on from
-the step in which it was.
+Rule: each step can be repeated without harm. So a run whose worker was killed goes on with the step
+that it was in.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from projector.event_log.store import EventStore
-from projector.infrastructure.clock import now_ms
+from projector.infrastructure.clock import DAY_MS, HOUR_MS, now_ms
 from projector.infrastructure.database import Pool
 from projector.operations.job_queue import ClaimedJob, JobFailed
-from projector.operations.reconciliation.comparison import Comparison
+from projector.operations.reconciliation.api_reader import ApiReader, ReadStep
 from projector.operations.reconciliation.coverage import cover
-from projector.operations.reconciliation.gaps import corrections_made, gaps, long_open
-from projector.operations.reconciliation.reader import Reader, Step
-from projector.operations.reconciliation.report import Report
-from projector.webex.api_client import Vendor, VendorRefuses, VendorSilent
-from projector.webex.api_queries import (
-    HOUR_MS,
-    LOOK_BACK_MS,
-    Endless,
-    Foreign,
-    Sources,
-    Unexpected,
+from projector.operations.reconciliation.gaps import (
+    count_corrections,
+    gaps_in_window,
+    long_open_tasks,
 )
-from projector.webex.api_rows import Source
+from projector.operations.reconciliation.log_comparison import LogComparison
+from projector.operations.reconciliation.report import ReconciliationReport
+from projector.webex.api_client import ApiClient, VendorRefuses, VendorSilent
+from projector.webex.api_queries import (
+    LOOK_BACK_MS,
+    ApiQueries,
+    EndlessPages,
+    ForeignOrganisation,
+    UnexpectedAnswer,
+)
+from projector.webex.api_rows import ApiSource
 from projector.webex.credentials import CredentialsRefused, NoCredentials
 
-WITH_GAPS = 30  # agents, and tasks, that are asked for first, one by one
-LONG_OPEN = 200  # tasks that are open since before the window, the latest of them
+GAP_STEPS = 30  # agents, and tasks, that have a step of their own because of a gap
+MOST_OPEN_TASKS = 200  # that have a step of their own, since they began long before the window
 VIEWS_WAIT_SECONDS = 60.0
-LOOK_EVERY_SECONDS = 0.1
-_SPANS = {Source.ACTIVITIES: HOUR_MS}  # asked for at a time; of the others a day
-_OF_A_SOURCE = (VendorRefuses, VendorSilent, Endless, Foreign, Unexpected)
+PROJECTION_POLL_SECONDS = 0.1
+_STEP_SPANS_MS = {ApiSource.AGENT_ACTIVITIES: HOUR_MS}  # of one step; a day for the other APIs
+_ERRORS_OF_ONE_API = (
+    VendorRefuses,
+    VendorSilent,
+    EndlessPages,
+    ForeignOrganisation,
+    UnexpectedAnswer,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The window ``[start, end)`` of an organisation, epoch ms; agents alone, where some are."""
+class ReconciliationParameters:
+    """The window ``[start, end)`` in epoch ms; with ``agent_ids`` only these agents are read."""
 
     start: int
     end: int
@@ -51,162 +60,186 @@ class Asked:
     dry_run: bool = False
 
     @classmethod
-    def of(cls, asked: Mapping[str, Any]) -> Asked:
+    def of(cls, parameters: Mapping[str, Any]) -> ReconciliationParameters:
+        """The parameters of a job."""
         return cls(
-            start=asked["from"],
-            end=asked["to"],
-            agent_ids=asked.get("agentIds") or (),
-            dry_run=asked.get("dryRun") or False,
+            start=parameters["from"],
+            end=parameters["to"],
+            agent_ids=parameters.get("agentIds") or (),
+            dry_run=parameters.get("dryRun") or False,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciler:
-    """Runs reconciliations, one at a time, with whatever reaches the vendor."""
+    """Does jobs of reconciliation; ``connect`` makes a client of the vendor's APIs."""
 
     pool: Pool
     store: EventStore
-    vendor: Callable[[], Vendor]
+    connect: Callable[[], ApiClient]
     views_position: Callable[[], int]
     clock: Callable[[], int] = now_ms
 
-    def run(self, held: ClaimedJob) -> None:
-        """Do what a run asks for, from where it was left; JobFailed where nothing can be asked."""
-        vendor = self.vendor()
+    def run(self, running: ClaimedJob) -> None:
+        """Do a job from its last saved step on; JobFailed where no API could be read at all."""
+        client = self.connect()
         try:
-            _Run(self, held, vendor, Asked.of(held.job.parameters)).run()
+            parameters = ReconciliationParameters.of(running.job.parameters)
+            _ReconciliationRun(self, running, client, parameters).run()
         except (NoCredentials, CredentialsRefused) as error:
             raise JobFailed(str(error)) from None
         finally:
-            vendor.close()
+            client.close()
 
 
-class _Run:
+class _ReconciliationRun:
     """One run: its plan, its progress and its report."""
 
-    def __init__(self, by: Reconciler, held: ClaimedJob, vendor: Vendor, asked: Asked) -> None:
-        self._by = by
-        self._held = held
-        self._vendor = vendor
-        self._asked = asked
-        self._org = vendor.org_id
-        self._report = Report(held.report)
-        sources, now = Sources(vendor), by.clock()
-        self._reader = Reader(sources, self._report, org_id=self._org, now=now)
-        self._comparison = Comparison(
-            by.pool,
-            by.store,
-            sources,
+    def __init__(
+        self,
+        parts: Reconciler,
+        running: ClaimedJob,
+        client: ApiClient,
+        parameters: ReconciliationParameters,
+    ) -> None:
+        self._parts = parts
+        self._running = running
+        self._client = client
+        self._parameters = parameters
+        self._org = client.org_id
+        self._report = ReconciliationReport(running.report)
+        queries, now = ApiQueries(client), parts.clock()
+        self._reader = ApiReader(queries, self._report, org_id=self._org, now=now)
+        self._comparison = LogComparison(
+            parts.pool,
+            parts.store,
+            queries,
             self._report,
             org_id=self._org,
-            start=asked.start,
+            start=parameters.start,
             now=now,
-            dry_run=asked.dry_run,
+            dry_run=parameters.dry_run,
         )
 
     def run(self) -> None:
         self._begin()
         steps = self._plan()
-        for place in range(self._held.progress["next"], len(steps)):
-            self._held.report |= {"step": place, "steps": len(steps)}
-            # A step that is begun again counts anew from here.
-            self._held.progress["report"] = deepcopy(self._held.report)
-            self._held.save()
-            self._try(steps[place])
-            self._held.progress["next"] = place + 1
-        self._held.report |= {"step": len(steps), "requests": self._vendor.requests}
-        self._held.save()
+        for index in range(self._running.progress["next"], len(steps)):
+            self._running.report |= {"step": index, "steps": len(steps)}
+            # A step that is repeated counts from this report on, not from what it added before.
+            self._running.progress["report"] = deepcopy(self._running.report)
+            self._running.save()
+            self._do(steps[index])
+            self._running.progress["next"] = index + 1
+        self._running.report |= {"step": len(steps), "requests": self._client.requests}
+        self._running.save()
         self._end()
 
     def _begin(self) -> None:
-        if "next" in self._held.progress:
-            self._held.report.clear()
-            self._held.report |= self._held.progress["report"]
-        else:
-            asked = self._asked
-            found = gaps(self._by.pool, self._org, asked.start, asked.end)
-            if asked.agent_ids:
-                found = [it for it in found if it.kind == "agent" and it.id in asked.agent_ids]
-            self._held.progress |= {
-                "next": 0,
-                "position": self._by.store.head(),
-                "gaps": [asdict(gap) for gap in found],
-                "open": [
-                    {"id": id_, "start": began}
-                    for id_, began in long_open(
-                        self._by.pool, self._org, asked.start - LOOK_BACK_MS, LONG_OPEN
-                    )
-                ],
-            }
-            self._held.report |= {"orgId": self._org, "gapsFound": len(found)}
+        """Restore the report of the last saved step, or save what the plan is made of."""
+        if "next" in self._running.progress:
+            self._running.report.clear()
+            self._running.report |= self._running.progress["report"]
+            return
+        parameters, pool = self._parameters, self._parts.pool
+        gaps = gaps_in_window(pool, self._org, parameters.start, parameters.end)
+        if parameters.agent_ids:
+            gaps = [it for it in gaps if it.kind == "agent" and it.id in parameters.agent_ids]
+        open_tasks = long_open_tasks(
+            pool, self._org, parameters.start - LOOK_BACK_MS, MOST_OPEN_TASKS
+        )
+        self._running.progress |= {
+            "next": 0,
+            "position": self._parts.store.head(),
+            "gaps": [asdict(gap) for gap in gaps],
+            "open": [{"id": id_, "start": start} for id_, start in open_tasks],
+        }
+        self._running.report |= {"orgId": self._org, "gapsFound": len(gaps)}
 
-    def _plan(self) -> list[Step]:
-        """First the gaps that anomalies name, then the window; sources that tell more first."""
-        asked, steps = self._asked, []
-        for kind, source in (("agent", Source.SESSIONS), ("task", Source.CONTACTS)):
-            ids = dict.fromkeys(
-                it["id"] for it in self._held.progress["gaps"] if it["kind"] == kind
+    def _plan(self) -> list[ReadStep]:
+        """All steps: subjects with gaps first, then tasks that are long open, then the window.
+
+        It is made of saved progress alone, so a run that goes on has the same steps.
+        """
+        return [*self._gap_steps(), *self._open_task_steps(), *self._window_steps()]
+
+    def _gap_steps(self) -> Iterator[ReadStep]:
+        start, end = self._parameters.start, self._parameters.end
+        for kind, source in (("agent", ApiSource.AGENT_SESSIONS), ("task", ApiSource.TASK_DETAILS)):
+            gaps = self._running.progress["gaps"]
+            ids = dict.fromkeys(gap["id"] for gap in gaps if gap["kind"] == kind)
+            for id_ in [*ids][:GAP_STEPS]:
+                yield ReadStep(source=source, start=start, end=end, ids=[id_], is_gap=True)
+
+    def _open_task_steps(self) -> Iterator[ReadStep]:
+        """Steps for tasks that began before the time that the queries look back to."""
+        if self._parameters.agent_ids:
+            return
+        for task in self._running.progress["open"]:
+            yield ReadStep(
+                source=ApiSource.TASK_DETAILS,
+                start=task["start"],
+                end=self._parameters.end,
+                ids=[task["id"]],
+                is_gap=True,
             )
-            steps += [
-                Step(source=source, start=asked.start, end=asked.end, ids=[id_], is_gap=True)
-                for id_ in [*ids][:WITH_GAPS]
-            ]
-        if not asked.agent_ids:
-            # Open for longer than the vendor's windows are looked back.
-            steps += [
-                Step(source=Source.CONTACTS, start=it["start"], end=asked.end, ids=[it["id"]],
-                     is_gap=True)
-                for it in self._held.progress["open"]
-            ]  # fmt: skip
-        whole = [Source.SESSIONS, Source.ACTIVITIES]
-        whole += [] if asked.agent_ids else [Source.TASKS, Source.CONTACTS]
-        for source in whole:
-            span = _SPANS.get(source, 24 * HOUR_MS)
-            for since in range(asked.start, asked.end, span):
-                until = min(asked.end, since + span)
-                steps.append(Step(source=source, start=since, end=until, ids=asked.agent_ids))
-        return steps
 
-    def _try(self, step: Step) -> None:
-        """Do a step; a source that refuses costs the others nothing."""
+    def _window_steps(self) -> Iterator[ReadStep]:
+        start, end, agent_ids = (
+            self._parameters.start,
+            self._parameters.end,
+            self._parameters.agent_ids,
+        )
+        sources = [ApiSource.AGENT_SESSIONS, ApiSource.AGENT_ACTIVITIES]
+        sources += [] if agent_ids else [ApiSource.TASKS, ApiSource.TASK_DETAILS]
+        for source in sources:
+            span = _STEP_SPANS_MS.get(source, DAY_MS)
+            for since in range(start, end, span):
+                yield ReadStep(
+                    source=source, start=since, end=min(end, since + span), ids=agent_ids
+                )
+
+    def _do(self, step: ReadStep) -> None:
+        """Read a step and compare it; an API that fails does not stop the others."""
         try:
-            for facts in self._reader.facts(step):
-                self._comparison.take(step, facts)
-                self._held.save()
-        except _OF_A_SOURCE as error:
+            for events in self._reader.events(step):
+                self._comparison.compare(step, events)
+                self._running.save()
+        except _ERRORS_OF_ONE_API as error:
             self._report.failure(step.source, str(error))
 
     def _end(self) -> None:
-        asked, report = self._asked, self._held.report
-        head = self._by.store.head()
-        if not asked.dry_run:
-            self._await_views(head)
-            self._outcome(head)
-            if self._report.is_whole and not asked.agent_ids:
-                job, now = self._held.job.id, self._by.clock()
-                cover(self._by.pool, job, self._org, asked.start, asked.end, now=now)
+        parameters, report = self._parameters, self._running.report
+        head = self._parts.store.head()
+        if not parameters.dry_run:
+            self._wait_for_views(head)
+            self._report_effects(head)
+            if self._report.is_whole and not parameters.agent_ids:
+                job, now = self._running.job.id, self._parts.clock()
+                cover(self._parts.pool, job, self._org, parameters.start, parameters.end, now=now)
         failed = {line["source"] for line in report["failures"]}
         read = {name for name, counts in report["sources"].items() if counts["fetched"]}
         if failed and not read - failed:
             raise JobFailed(report["failures"][0]["reason"])
 
-    def _await_views(self, head: int) -> None:
-        """Until what was appended shows, as long as that may be expected."""
+    def _wait_for_views(self, head: int) -> None:
+        """Wait until the views have the events up to a position, for a minute at most."""
         deadline = time.monotonic() + VIEWS_WAIT_SECONDS
-        while self._by.views_position() < head and time.monotonic() < deadline:
-            self._held.save()
-            time.sleep(LOOK_EVERY_SECONDS)
+        while self._parts.views_position() < head and time.monotonic() < deadline:
+            self._running.save()
+            time.sleep(PROJECTION_POLL_SECONDS)
 
-    def _outcome(self, head: int) -> None:
-        """What came of what was appended; null where the views have not taken it yet."""
-        report, position = self._held.report, self._held.progress["position"]
-        if self._by.views_position() < head:
+    def _report_effects(self, head: int) -> None:
+        """Report closed gaps and corrections; null where the views are not up to date yet."""
+        report, position = self._running.report, self._running.progress["position"]
+        pool, parameters = self._parts.pool, self._parameters
+        if self._parts.views_position() < head:
             report |= {"gapsClosed": None, "correctionsMade": None}
             return
-        left = {
+        open_gaps = {
             (gap.kind, gap.id, gap.position)
-            for gap in gaps(self._by.pool, self._org, self._asked.start, self._asked.end)
+            for gap in gaps_in_window(pool, self._org, parameters.start, parameters.end)
         }
-        found = [(it["kind"], it["id"], it["position"]) for it in self._held.progress["gaps"]]
-        report["gapsClosed"] = sum(gap not in left for gap in found)
-        report["correctionsMade"] = corrections_made(self._by.pool, self._org, position, head)
+        gaps = [(it["kind"], it["id"], it["position"]) for it in self._running.progress["gaps"]]
+        report["gapsClosed"] = sum(gap not in open_gaps for gap in gaps)
+        report["correctionsMade"] = count_corrections(pool, self._org, position, head)

@@ -1,68 +1,71 @@
-"""The watch: looks now and then what the vendor says of subscriptions, and switches on ours."""
+"""The watch over subscriptions: records what the vendor says of them, and switches on ours."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.errors import ProjectorError
-from projector.webex.api_client import Vendor
+from projector.webex.api_client import ApiClient
 from projector.webex.subscriptions import Listing, Subscriptions
 from projector.webex.webhook_secrets import WebhookSecrets
 
-LOOK_EVERY_SECONDS = 300.0
+CHECK_EVERY_SECONDS = 300.0
 log = logging.getLogger(__name__)
 
 
-class Watch:
-    """Held by whoever holds the worker's lock; ``vendor`` is null where it cannot be asked."""
+class SubscriptionWatch:
+    """Used by the worker that holds the lock.
+
+    ``connect`` makes a client of the vendor's APIs; it is None where none is configured.
+    """
 
     def __init__(
         self,
         pool: Pool,
-        vendor: Callable[[], Vendor] | None,
-        keyring: WebhookSecrets,
+        connect: Callable[[], ApiClient] | None,
+        webhook_secrets: WebhookSecrets,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
-        self._vendor = vendor
-        self._keyring = keyring
+        self._connect = connect
+        self._webhook_secrets = webhook_secrets
         self._clock = clock
-        self._looked_at = float("-inf")
+        self._checked_at = float("-inf")
 
-    def look_if_due(self) -> None:
-        """Look every five minutes; a vendor that does not answer is asked again then."""
-        if self._vendor is None or self._clock() < self._looked_at + LOOK_EVERY_SECONDS:
+    def check_if_due(self) -> None:
+        """Check every five minutes, also after a check that failed."""
+        if self._connect is None or self._clock() < self._checked_at + CHECK_EVERY_SECONDS:
             return
-        self._looked_at = self._clock()
+        self._checked_at = self._clock()
         try:
-            self.look()
+            self.check()
         except ProjectorError as error:
-            log.warning("the subscriptions could not be looked at: %s", error)
+            log.warning("the subscriptions could not be checked: %s", error)
 
-    def look(self) -> None:
-        """Keep what the vendor says, and switch on what is ours and inactive."""
-        assert self._vendor is not None  # noqa: S101 - else nothing is due
-        vendor = self._vendor()
+    def check(self) -> None:
+        """Switch on what is ours and inactive, and record the state of all subscriptions."""
+        assert self._connect is not None  # noqa: S101 - else no check is due
+        client = self._connect()
         try:
-            subscriptions = Subscriptions(vendor, self._keyring)
+            subscriptions = Subscriptions(client, self._webhook_secrets)
             for it in subscriptions.switch_on():
                 log.warning("the subscription %s was inactive and is switched on again", it.id)
-            self._keep(subscriptions.listed())
+            self._record(subscriptions.listed())
         finally:
-            vendor.close()
+            client.close()
 
-    def _keep(self, listing: Listing) -> None:
+    def _record(self, listing: Listing) -> None:
         now = now_ms()
         with translated(), self._pool.connection() as connection, connection.transaction():
             connection.execute("DELETE FROM subscriptions")
             connection.cursor().executemany(
                 "INSERT INTO subscriptions (id, name, resource_version, status, checked_time)"
-                " VALUES (%s, %s, %s, %s, %s)",
-                [(it.id, it.name, it.resource_version, it.status, now)
-                 for it in listing.subscriptions],
-            )  # fmt: skip
+                " VALUES (%(id)s, %(name)s, %(resource_version)s, %(status)s, %(now)s)",
+                [asdict(it) | {"now": now} for it in listing.subscriptions],
+            )

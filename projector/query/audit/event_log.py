@@ -29,7 +29,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import Table
 from projector.query.scope import Scope, names
-from projector.webex.json_body import read_shown
+from projector.webex.json_body import read_for_display
 from projector.webex.webhook import read_event
 
 LogKey = tuple[int, int]  # time (epoch ms) and position of the last row
@@ -115,7 +115,7 @@ class LogSearch:
         return LogEvent(
             **shape.model_dump(exclude={"body"}),
             body=row.body,
-            parsed=read_shown(row.body),
+            parsed=read_for_display(row.body),
             sha256=hashlib.sha256(row.body).hexdigest(),
             duplicates=[DuplicateShape(recorded_time=time) for (time,) in duplicates],
             conflicts=[_conflict(*conflict) for conflict in conflicts],
@@ -296,7 +296,7 @@ def _conflict(sha256: bytes, body: bytes, deliveries: int, first: int, last: int
     return ConflictShape(
         sha256=sha256.hex(),
         body=body,
-        parsed=read_shown(body),
+        parsed=read_for_display(body),
         deliveries=deliveries,
         first_time=first,
         last_time=last,

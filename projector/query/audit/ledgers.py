@@ -28,7 +28,7 @@ from projector.projection.read_models import (
     interval_from_json,
 )
 from projector.query.scope import Scope, names
-from projector.webex.json_body import read_shown
+from projector.webex.json_body import read_for_display
 
 R = TypeVar("R")
 LedgerKey = tuple[Any, ...]  # of a row: the values by which rows are ordered
@@ -233,7 +233,7 @@ def _conflict_row(row: TupleRow) -> ConflictRow:
     first, org_id, position, sha256, last, body, deliveries, event_id, *subjects = row
     agent_id, task_id, is_of_agent, is_of_task = subjects
     of_task = f"task:{task_id}" if is_of_task else None
-    parsed = read_shown(bytes(body))
+    parsed = read_for_display(bytes(body))
     return ConflictRow.model_validate(
         {
             "kind": "conflict",

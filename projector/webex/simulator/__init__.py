@@ -1,7 +1,7 @@
-"""A simulated contact centre, the network between it and us, and the sender of its webhooks."""
+"""A simulated contact centre, the network between it and the service, and a stand-in vendor."""
 
 from projector.webex.simulator.contact_center import Simulation
-from projector.webex.simulator.network import Delivery, disturb, paced
-from projector.webex.simulator.sender import SendError, Totals, send
+from projector.webex.simulator.network import NetworkDelivery, disturb, paced
+from projector.webex.simulator.sender import SendError, SendTotals, send
 
-__all__ = ["Delivery", "SendError", "Simulation", "Totals", "disturb", "paced", "send"]
+__all__ = ["NetworkDelivery", "SendError", "SendTotals", "Simulation", "disturb", "paced", "send"]

@@ -1,8 +1,8 @@
-"""The vendor's records: what its APIs would tell of a made-up day, from the truth of that day.
+"""The records of the simulated APIs: what the vendor would store of the simulated events.
 
-Pure. Told are agents' sessions with what they did on each channel, tasks with what happened to
-them, and recordings; not what the vendor's history has no rows for: availability by channel type,
-who logged an agent out, changed origins, failures and transferred conferences.
+Pure. There are agents' sessions with what they did on each channel, tasks with what happened to
+them, and recordings. As at the vendor, there are no rows for availability by channel type, who
+logged an agent out, changed origins, failures and transferred conferences.
 """
 
 from collections import defaultdict
@@ -10,47 +10,47 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from projector.webex.simulator.payloads import Body
+from projector.webex.simulator.payloads import WebhookBody
 
-Row = dict[str, Any]
-Slots = Mapping[str, Sequence[tuple[str, str]]]  # agent: channel id and type of each
+SimulatedRow = dict[str, Any]
+ChannelSlots = Mapping[str, Sequence[tuple[str, str]]]  # by agent: the id and type of each channel
 RESTING = ("idle", "available")
-NOISE_AFTER = {"new": "flow-activity", "connected": "recording-started"}
-UNTOLD = ("origin-updated", "failed", "conference-transferred")
-STATUS = {"new": "created", "parked": "queued", "connect": "offered"}
+EXTRA_ROW_AFTER = {"new": "flow-activity", "connected": "recording-started"}
+EVENTS_WITHOUT_ROW = ("origin-updated", "failed", "conference-transferred")
+STATUS_AFTER_EVENT = {"new": "created", "parked": "queued", "connect": "offered"}
 
 
-class Records:
-    """Grows with what happens; ``slots`` are those of every agent who may log in."""
+class ApiRecords:
+    """Grows with each event; ``slots`` are the channels of every agent who may log in."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: ChannelSlots) -> None:
         self._slots = slots
-        self.sessions: list[Row] = []
-        self.tasks: dict[str, Row] = {}
-        self.recordings: dict[str, list[Row]] = defaultdict(list)
-        self._open: dict[str, Row] = {}  # sessions, by agent
+        self.sessions: list[SimulatedRow] = []
+        self.tasks: dict[str, SimulatedRow] = {}
+        self.recordings: dict[str, list[SimulatedRow]] = defaultdict(list)
+        self._open_sessions: dict[str, SimulatedRow] = {}  # by agent
 
-    def add(self, body: Body) -> None:
-        """Take what happened next. The first version's agent events say nothing new."""
+    def add(self, body: WebhookBody) -> None:
+        """Record the next event. State changes of the first version repeat those of the second."""
         type_, data = body["type"], body["data"]
         if type_ == "agent:login":
-            self._log_in(data)
+            self._record_login(data)
         elif type_ == "agent:logout":
-            self._log_out(data)
+            self._record_logout(data)
         elif type_ == "agent:channel_state_change":
-            self._change(data)
+            self._record_state(data)
         elif type_ == "capture:available":
-            self._capture(data)
+            self._record_capture(data)
         elif type_.startswith("task:"):
-            self._happen(type_.removeprefix("task:"), data)
+            self._record_task_event(type_.removeprefix("task:"), data)
 
     # --- agents ---
 
-    def _log_in(self, data: Body) -> None:
+    def _record_login(self, data: WebhookBody) -> None:
         agent_id, now = data["agentId"], data["createdTime"]
-        if agent_id in self._open and self._open[agent_id]["startTime"] == now:
-            return  # told in both versions
-        session: Row = {
+        if agent_id in self._open_sessions and self._open_sessions[agent_id]["startTime"] == now:
+            return  # both versions have the login
+        session: SimulatedRow = {
             "agentSessionId": str(uuid5(NAMESPACE_OID, f"{agent_id} {now}")),
             "agentId": agent_id,
             "teamId": data["teamId"],
@@ -66,50 +66,51 @@ class Records:
             ],
         }
         self.sessions.append(session)
-        self._open[agent_id] = session
+        self._open_sessions[agent_id] = session
         for channel in session["channelInfo"]:
-            row = _begin(channel, "idle", now, idleCode=_named(data.get("idleCodeId")))
+            row = _add_activity(channel, "idle", now, idleCode=_named(data.get("idleCodeId")))
             row["isLoginActivity"] = True
 
-    def _log_out(self, data: Body) -> None:
-        session = self._open.pop(data["agentId"], None)
+    def _record_logout(self, data: WebhookBody) -> None:
+        session = self._open_sessions.pop(data["agentId"], None)
         if session is None:
             return
         now = data["createdTime"]
         session |= {"endTime": now, "isActive": False}
         for channel in session["channelInfo"]:
-            row = _begin(channel, "logged-out", now)
+            row = _add_activity(channel, "logged-out", now)
             row |= {"isLogoutActivity": True, "isCurrentActivity": False}
             row |= {"endTime": now, "duration": 0}
 
-    def _change(self, data: Body) -> None:
-        session = self._open.get(data["agentId"])
+    def _record_state(self, data: WebhookBody) -> None:
+        session = self._open_sessions.get(data["agentId"])
         if session is None:
             return
         word, now, task_id = data["currentState"], data["createdTime"], data.get("taskId")
-        about = {
+        fields = {
             "taskId": task_id,
             "queue": _named(data.get("queueId")),
             "idleCode": _named(data.get("idleCodeId")),
         }
         for channel in session["channelInfo"]:
-            is_own = channel["channelId"] == data["channelId"]
-            if is_own or (task_id is None and word in RESTING and _rests(channel, word, about)):
+            is_named = channel["channelId"] == data["channelId"]
+            is_rest = task_id is None and word in RESTING
+            if is_named or (is_rest and _rests_anew(channel, word, fields)):
                 if word == "wrapup-done":
-                    about["wrapupCode"] = _named(data.get("wrapUpAuxCodeId"))
-                    channel["activities"][-1]["wrapupCode"] = about["wrapupCode"]
-                _begin(channel, word, now, **about)
+                    fields["wrapupCode"] = _named(data.get("wrapUpAuxCodeId"))
+                    channel["activities"][-1]["wrapupCode"] = fields["wrapupCode"]
+                _add_activity(channel, word, now, **fields)
         if word in {"wrapup", "wrapup-done"} and task_id in self.tasks:
-            about = {"agentId": data["agentId"], "queueId": data.get("queueId")}
-            self._row(self.tasks[task_id], word, now, eventName="WrapUp", **about)
+            fields = {"agentId": data["agentId"], "queueId": data.get("queueId")}
+            self._add_task_row(self.tasks[task_id], word, now, eventName="WrapUp", **fields)
         if word == "connected" and task_id in self.tasks:
             owner = {"id": data["agentId"], "name": "An Agent"}
             self.tasks[task_id] |= {"lastAgent": owner, "isContactHandled": True}
 
     # --- tasks ---
 
-    def _happen(self, word: str, data: Body) -> None:
-        if word in UNTOLD:
+    def _record_task_event(self, word: str, data: WebhookBody) -> None:
+        if word in EVENTS_WITHOUT_ROW:
             return
         task = self.tasks.setdefault(data["taskId"], _task(data))
         now, queue = data["createdTime"], data.get("queueId")
@@ -128,25 +129,25 @@ class Records:
             task |= {"endedTime": None, "isActive": True}
         if ended:
             task |= {"terminatingEnd": data["terminatingParty"], "terminationReason": reason}
-        self._row(task, word, now, queueId=queue, terminationReason=reason)
-        if word in NOISE_AFTER:
-            self._row(task, NOISE_AFTER[word], now + 1)
+        self._add_task_row(task, word, now, queueId=queue, terminationReason=reason)
+        if word in EXTRA_ROW_AFTER:
+            self._add_task_row(task, EXTRA_ROW_AFTER[word], now + 1)
 
-    def _capture(self, data: Body) -> None:
+    def _record_capture(self, data: WebhookBody) -> None:
         task = self.tasks.get(data["taskId"])
         if task is None:
             return
         now = data["createdTime"]
-        self._row(task, "capture-available", now, eventName="recording-available")
+        self._add_task_row(task, "capture-available", now, eventName="recording-available")
         name = f"recording-{now}.wav"
-        place = f"https://media.example.com/{data['taskId']}/{name}"
+        url = f"https://media.example.com/{data['taskId']}/{name}"
         self.recordings[data["taskId"]].append(
             {
-                "id": str(uuid5(NAMESPACE_OID, place)),
+                "id": str(uuid5(NAMESPACE_OID, url)),
                 "segment": False,
                 "attributes": {
                     "fileName": name,
-                    "filePath": f"{place}?X-Amz-Expires=60&X-Amz-Signature=0",
+                    "filePath": f"{url}?X-Amz-Expires=60&X-Amz-Signature=0",
                     "startTime": task["createdTime"],
                     "stopTime": task["endedTime"],
                     "participants": [],
@@ -158,7 +159,7 @@ class Records:
             }
         )
 
-    def _row(self, task: Row, suffix: str, now: int, **about: Any) -> None:
+    def _add_task_row(self, task: SimulatedRow, suffix: str, now: int, **fields: Any) -> None:
         rows = task["activities"]
         if rows and rows[-1]["endedTime"] is None:
             rows[-1] |= {"endedTime": now, "duration": now - rows[-1]["createdTime"]}
@@ -172,20 +173,20 @@ class Records:
                 "duration": None,
                 "lastActivityTime": now,
             }
-            | about
+            | fields
         )
 
-    # --- as the REST APIs tell it ---
+    # --- as the REST APIs return it ---
 
-    def activities(self) -> Iterable[Row]:
-        """Agents' intervals, as the activities API has them."""
+    def activities(self) -> Iterable[SimulatedRow]:
+        """What agents did on each channel, as the activities API returns it."""
         for session in self.sessions:
             for channel in session["channelInfo"]:
                 for row in channel["activities"]:
                     yield _agent_activity(session, channel, row)
 
-    def snapshots(self) -> Iterable[Row]:
-        """Tasks as they stand."""
+    def current_tasks(self) -> Iterable[SimulatedRow]:
+        """Tasks as they are now, as the tasks API returns them."""
         for task in self.tasks.values():
             yield {
                 "id": task["id"],
@@ -205,12 +206,12 @@ class Records:
             }
 
 
-def _begin(channel: Row, word: str, now: int, **about: Any) -> Row:
-    rows: list[Row] = channel["activities"]
+def _add_activity(channel: SimulatedRow, word: str, now: int, **fields: Any) -> SimulatedRow:
+    rows: list[SimulatedRow] = channel["activities"]
     if rows and rows[-1]["endTime"] is None:
         ended = {"endTime": now, "duration": now - rows[-1]["startTime"]}
         rows[-1] |= {**ended, "isCurrentActivity": False}
-    row: Row = {
+    row: SimulatedRow = {
         "id": f"{channel['channelId']}-{channel['channelType']}-{now}-{word}",
         "startTime": now,
         "endTime": None,
@@ -220,24 +221,24 @@ def _begin(channel: Row, word: str, now: int, **about: Any) -> Row:
         "isLoginActivity": False,
         "isLogoutActivity": False,
         "isOutdial": False,
-        **about,
+        **fields,
     }
     rows.append(row)
     return row
 
 
-def _rests(channel: Row, word: str, about: Row) -> bool:
-    """Whether a word of no task is said of a channel, too: it is free, and said other before."""
+def _rests_anew(channel: SimulatedRow, word: str, fields: SimulatedRow) -> bool:
+    """Whether a state without a task is new on a channel, which must be free for it."""
     last = channel["activities"][-1]
-    free = last["state"] in RESTING
-    return bool(free and (last["state"] != word or last.get("idleCode") != about["idleCode"]))
+    is_free = last["state"] in RESTING
+    return bool(is_free and (last["state"] != word or last.get("idleCode") != fields["idleCode"]))
 
 
-def _named(id_: str | None) -> Row | None:
+def _named(id_: str | None) -> SimulatedRow | None:
     return None if id_ is None else {"id": id_, "name": f"Name of {id_[:8]}"}
 
 
-def _task(data: Body) -> Row:
+def _task(data: WebhookBody) -> SimulatedRow:
     return {
         "id": data["taskId"],
         "channelType": data["channelType"],
@@ -255,13 +256,15 @@ def _task(data: Body) -> Row:
     }
 
 
-def _status(task: Row) -> str:
+def _status(task: SimulatedRow) -> str:
     if not task["isActive"]:
         return "completed" if task["isContactHandled"] else "abandoned"
-    return STATUS.get(task["word"], "assigned")
+    return STATUS_AFTER_EVENT.get(task["word"], "assigned")
 
 
-def _agent_activity(session: Row, channel: Row, row: Row) -> Row:
+def _agent_activity(
+    session: SimulatedRow, channel: SimulatedRow, row: SimulatedRow
+) -> SimulatedRow:
     idle, queue = row.get("idleCode") or {}, row.get("queue") or {}
     return {
         "active": row["isCurrentActivity"],

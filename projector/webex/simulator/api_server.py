@@ -1,7 +1,7 @@
-"""A stand-in for the vendor: its APIs on this machine, over the records of a made-up day.
+"""A stand-in for the vendor: its APIs on this machine, over the records of the simulation.
 
-It has the real schemas, pages, limits and refusals, and on demand the faults that a client must
-bear. For tests and for trying reconciliation without an organisation.
+It has the schemas, pages, limits and refusals of the vendor, and on demand the faults that a client
+must cope with. It is for tests, and to try reconciliation without an organisation.
 """
 
 import secrets
@@ -18,17 +18,17 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from projector.infrastructure.clock import now_ms
-from projector.webex.simulator.api_records import Records, Row
-from projector.webex.simulator.payloads import ORGANISATION
-from projector.webex.simulator.search_api import Search
-from projector.webex.simulator.subscription_api import Subscriptions
+from projector.webex.simulator.api_records import ApiRecords, SimulatedRow
+from projector.webex.simulator.payloads import SIMULATED_ORG_ID
+from projector.webex.simulator.search_api import SearchApi
+from projector.webex.simulator.subscription_api import SubscriptionApi
 
-DAY_MS = 86_400_000
+ACTIVITIES_SPAN_MS_LIMIT = 86_400_000
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "demo-client", "demo-secret", "demo-refresh"
 MOST_IDS, MOST_PAGE, MOST_CAPTURES = 100, 1_000, 10
-CHANNEL_TYPES = {"email", "chat", "telephony", "social"}
-REFUSALS = ("429", "500", "slow", "truncated", "expired")
-BAD_ROWS: dict[str, Callable[[Row], Row]] = {
+API_CHANNEL_TYPES = {"email", "chat", "telephony", "social"}
+CALL_FAULTS = ("429", "500", "slow", "truncated", "expired")
+BAD_ROWS: dict[str, Callable[[SimulatedRow], SimulatedRow]] = {
     "seconds": lambda row: {
         name: value // 1_000 if name.endswith("Time") and value else value
         for name, value in row.items()
@@ -46,7 +46,11 @@ BAD_ROWS: dict[str, Callable[[Row], Row]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """What goes wrong: by number of call (from 1), at every so-manieth, and with all rows."""
+    """What goes wrong.
+
+    ``plan`` names the fault of a call by its number, from 1. ``every`` names the fault of every
+    n-th call. ``rows`` is wrong with all rows.
+    """
 
     plan: Mapping[int, str] = field(default_factory=dict)
     every: Mapping[int, str] = field(default_factory=dict)
@@ -59,16 +63,16 @@ class Faults:
         return self.plan.get(call) or next(periodic, "")
 
 
-class Vendor:
-    """What the stand-in knows and allows; ``calls`` are those of its APIs that it took."""
+class ApiServer:
+    """The state and the limits of the stand-in; ``calls`` are the calls of its APIs so far."""
 
     def __init__(  # noqa: PLR0913 - all by name, with the vendor's own limits
         self,
-        records: Records,
+        records: ApiRecords,
         *,
         faults: Faults | None = None,
         clock: Callable[[], int] = now_ms,
-        org_id: str = ORGANISATION,
+        org_id: str = SIMULATED_ORG_ID,
         a_minute: int = 300,
         most_activities: int = 10_000,
         search_page: int = 250,
@@ -82,14 +86,14 @@ class Vendor:
         self.most_activities = most_activities
         self.search_page = search_page
         self.token_seconds = token_seconds
-        self.subscriptions = Subscriptions(org_id, clock)
+        self.subscriptions = SubscriptionApi(org_id, clock)
         self.refresh_tokens = {REFRESH_TOKEN}
-        self.tokens: dict[str, float] = {}  # until when each holds
+        self.tokens: dict[str, float] = {}  # when each expires, by the monotonic clock
         self.calls: list[tuple[str, str, float]] = []  # method, path and when
         self.lock = Lock()
 
-    def grant(self, form: Mapping[str, str]) -> tuple[Row, int]:
-        """A new access token for a refresh token."""
+    def grant(self, form: Mapping[str, str]) -> tuple[SimulatedRow, int]:
+        """A new access token for a refresh token: the JSON answer and the status."""
         client = (form.get("client_id"), form.get("client_secret"))
         if client != (CLIENT_ID, CLIENT_SECRET):
             return {"message": "The client is not known or its secret is wrong."}, 401
@@ -108,7 +112,7 @@ class Vendor:
         }, 200
 
 
-class Refused(Exception):  # noqa: N818 - a signal inside the stand-in
+class ApiRefusal(Exception):  # noqa: N818 - a signal inside the stand-in
     """An API's refusal: its status, its sentence, and when to come back (seconds)."""
 
     def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
@@ -118,13 +122,12 @@ class Refused(Exception):  # noqa: N818 - a signal inside the stand-in
         self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
 
 
-def vendor_app(vendor: Vendor) -> Flask:
+def api_app(server: ApiServer) -> Flask:
     """The stand-in as a Flask application."""
     app = Flask("vendor")
-    app.extensions["vendor"] = vendor
 
-    @app.errorhandler(Refused)
-    def refuse(refused: Refused) -> Response:
+    @app.errorhandler(ApiRefusal)
+    def refuse(refused: ApiRefusal) -> Response:
         answer = jsonify(_error(refused.status, refused.sentence))
         answer.status_code = refused.status
         answer.headers.update(refused.headers)
@@ -139,7 +142,7 @@ def vendor_app(vendor: Vendor) -> Flask:
     @app.before_request
     def admit() -> None:
         if request.path != "/v1/access_token":
-            _admit(vendor)
+            _admit(server)
 
     @app.after_request
     def break_off(answer: Response) -> Response:
@@ -149,114 +152,116 @@ def vendor_app(vendor: Vendor) -> Flask:
         return answer
 
     routes: dict[tuple[str, str], Callable[[], Any]] = {
-        ("POST", "/v1/access_token"): lambda: vendor.grant(request.form),
-        ("GET", "/v1/agents/activities"): lambda: _listed(vendor, _activities(vendor)),
-        ("GET", "/v1/tasks"): lambda: _listed(vendor, _tasks(vendor)),
-        ("POST", "/v1/captures/query"): lambda: _captures(vendor),
-        ("POST", "/search"): lambda: _search(vendor),
+        ("POST", "/v1/access_token"): lambda: server.grant(request.form),
+        ("GET", "/v1/agents/activities"): lambda: _listed(server, _activities(server)),
+        ("GET", "/v1/tasks"): lambda: _listed(server, _tasks(server)),
+        ("POST", "/v1/captures/query"): lambda: _captures(server),
+        ("POST", "/search"): lambda: _search(server),
     }
     for (method, path), answer in routes.items():
         app.add_url_rule(path, path, answer, methods=[method])
-    vendor.subscriptions.register(app, Refused)
+    server.subscriptions.register(app, ApiRefusal)
     return app
 
 
-def _admit(vendor: Vendor) -> None:
+def _admit(server: ApiServer) -> None:
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     now = time.monotonic()
-    if vendor.tokens.get(token, 0.0) < now:
-        raise Refused(401, "The token is expired or not valid")
-    with vendor.lock:
-        recent = sum(when > now - 60 for _, _, when in vendor.calls)
-        vendor.calls.append((request.method, request.path, now))
-        fault = vendor.faults.of(len(vendor.calls))
-    if recent >= vendor.a_minute:
-        raise Refused(429, "Too many requests", 60)
-    asked = request.args.get("orgId", vendor.org_id)
-    if asked != vendor.org_id:
-        raise Refused(403, "The token has no access to the organisation")
+    if server.tokens.get(token, 0.0) < now:
+        raise ApiRefusal(401, "The token is expired or not valid")
+    with server.lock:
+        recent = sum(when > now - 60 for _, _, when in server.calls)
+        server.calls.append((request.method, request.path, now))
+        fault = server.faults.of(len(server.calls))
+    if recent >= server.a_minute:
+        raise ApiRefusal(429, "Too many requests", 60)
+    org_id = request.args.get("orgId", server.org_id)
+    if org_id != server.org_id:
+        raise ApiRefusal(403, "The token has no access to the organisation")
     request.environ["fault"] = fault
     if fault == "429":
-        raise Refused(429, "Too many requests", vendor.faults.retry_after)
+        raise ApiRefusal(429, "Too many requests", server.faults.retry_after)
     if fault == "500":
-        raise Refused(500, "An unexpected error occurred")
+        raise ApiRefusal(500, "An unexpected error occurred")
     if fault == "slow":
-        time.sleep(vendor.faults.slow_seconds)
+        time.sleep(server.faults.slow_seconds)
     if fault == "expired":
-        del vendor.tokens[token]
-        raise Refused(401, "The token is expired or not valid")
+        del server.tokens[token]
+        raise ApiRefusal(401, "The token is expired or not valid")
 
 
-def _listed(vendor: Vendor, rows: list[Row]) -> Row:
-    org_id = "another-organisation" if vendor.faults.rows == "foreign" else vendor.org_id
+def _listed(server: ApiServer, rows: list[SimulatedRow]) -> SimulatedRow:
+    org_id = "another-organisation" if server.faults.rows == "foreign" else server.org_id
     return {"meta": {"orgId": org_id}, "data": rows}
 
 
-def _activities(vendor: Vendor) -> list[Row]:
-    start, now = _number("from"), vendor.clock()
+def _activities(server: ApiServer) -> list[SimulatedRow]:
+    start, now = _number("from"), server.clock()
     end = _number("to", now)
     if end > now:
-        raise Refused(400, "to: the timestamp should not be more than the current time")
-    if end - start >= DAY_MS:
-        raise Refused(400, "from and to must be less than 24 hours apart")
+        raise ApiRefusal(400, "to: the timestamp should not be more than the current time")
+    if end - start >= ACTIVITIES_SPAN_MS_LIMIT:
+        raise ApiRefusal(400, "from and to must be less than 24 hours apart")
     size, page = _number("pageSize", 100), _number("page", 0)
     if not 1 <= size <= MOST_PAGE:
-        raise Refused(400, f"pageSize must be 1 to {MOST_PAGE}")
-    if page * size >= vendor.most_activities:
-        raise Refused(400, f"No more than {vendor.most_activities} records can be fetched")
+        raise ApiRefusal(400, f"pageSize must be 1 to {MOST_PAGE}")
+    if page * size >= server.most_activities:
+        raise ApiRefusal(400, f"No more than {server.most_activities} records can be fetched")
     agents, teams, kinds = (_names(it) for it in ("agentIds", "teamIds", "channelTypes"))
-    if max(len(agents), len(teams)) > MOST_IDS or not kinds <= CHANNEL_TYPES:
-        raise Refused(400, f"At most {MOST_IDS} ids, and channel types in lower case")
+    if max(len(agents), len(teams)) > MOST_IDS or not kinds <= API_CHANNEL_TYPES:
+        raise ApiRefusal(400, f"At most {MOST_IDS} ids, and channel types in lower case")
     rows = [
         row
-        for row in vendor.records.activities()
+        for row in server.records.activities()
         if start < row["startTime"] < end
         and (not agents or row["agentId"] in agents)
         and (not teams or row["teamId"] in teams)
         and (not kinds or row["channelType"] in kinds)
     ]
     rows.sort(key=lambda row: row["startTime"])
-    told = rows[: vendor.most_activities][page * size : (page + 1) * size]
-    return [_changed(vendor, row) for row in told]
+    rows_of_page = rows[: server.most_activities][page * size : (page + 1) * size]
+    return [_changed(server, row) for row in rows_of_page]
 
 
-def _tasks(vendor: Vendor) -> list[Row]:
-    start, end, size = _number("from"), _number("to", vendor.clock()), _number("pageSize", 100)
+def _tasks(server: ApiServer) -> list[SimulatedRow]:
+    start, end, size = _number("from"), _number("to", server.clock()), _number("pageSize", 100)
     if not 1 <= size <= MOST_PAGE:
-        raise Refused(400, f"pageSize must be 1 to {MOST_PAGE}")
+        raise ApiRefusal(400, f"pageSize must be 1 to {MOST_PAGE}")
     rows = [
-        row for row in vendor.records.snapshots() if start < row["attributes"]["createdTime"] < end
+        row
+        for row in server.records.current_tasks()
+        if start < row["attributes"]["createdTime"] < end
     ]
     rows.sort(key=lambda row: row["attributes"]["createdTime"])
-    return [{**row, "attributes": _changed(vendor, row["attributes"])} for row in rows[:size]]
+    return [{**row, "attributes": _changed(server, row["attributes"])} for row in rows[:size]]
 
 
-def _captures(vendor: Vendor) -> Row:
+def _captures(server: ApiServer) -> SimulatedRow:
     query = (request.get_json(silent=True) or {}).get("query") or {}
     ids = query.get("taskIds") or []
-    if query.get("orgId") != vendor.org_id:
-        raise Refused(403, "Forbidden from accessing resources")
+    if query.get("orgId") != server.org_id:
+        raise ApiRefusal(403, "Forbidden from accessing resources")
     if not 1 <= query.get("urlExpiration", 30) <= 60 or not 1 <= len(ids) <= MOST_CAPTURES:
-        raise Refused(400, f"urlExpiration is 1 to 60, and taskIds are 1 to {MOST_CAPTURES}")
-    recordings = vendor.records.recordings
+        raise ApiRefusal(400, f"urlExpiration is 1 to 60, and taskIds are 1 to {MOST_CAPTURES}")
+    recordings = server.records.recordings
     data = [{"taskId": id_, "recording": recordings.get(id_, [])} for id_ in ids]
-    return {"meta": {"orgId": vendor.org_id, "urlExpiration": 1}, "data": data}
+    return {"meta": {"orgId": server.org_id, "urlExpiration": 1}, "data": data}
 
 
-def _search(vendor: Vendor) -> Row:
-    asked = request.get_json(silent=True) or {}
-    search = Search(
-        records=vendor.records,
-        page=vendor.search_page,
-        now=vendor.clock,
-        change=lambda row: _changed(vendor, row),
-        is_endless=vendor.faults.rows == "endless",
+def _search(server: ApiServer) -> SimulatedRow:
+    body = request.get_json(silent=True) or {}
+    search = SearchApi(
+        records=server.records,
+        page=server.search_page,
+        now=server.clock,
+        change=lambda row: _changed(server, row),
+        is_endless=server.faults.rows == "endless",
     )
-    return dict(search.answer(asked.get("query") or "", asked.get("variables") or {}).formatted)
+    return dict(search.answer(body.get("query") or "", body.get("variables") or {}).formatted)
 
 
-def _changed(vendor: Vendor, row: Row) -> Row:
-    change = BAD_ROWS.get(vendor.faults.rows)
+def _changed(server: ApiServer, row: SimulatedRow) -> SimulatedRow:
+    change = BAD_ROWS.get(server.faults.rows)
     return row if change is None else change(row)
 
 
@@ -265,7 +270,7 @@ def _number(name: str, default: int | None = None) -> int:
     if value is None and default is not None:
         return default
     if value is None or not value.isdigit():
-        raise Refused(400, f"{name} is a whole number, and is needed")
+        raise ApiRefusal(400, f"{name} is a whole number, and is needed")
     return int(value)
 
 
@@ -273,21 +278,21 @@ def _names(name: str) -> set[str]:
     return {it for it in request.args.get(name, "").split(",") if it}
 
 
-def _error(status: int, sentence: str) -> Row:
+def _error(status: int, sentence: str) -> SimulatedRow:
     message: list[Any] = [{"description": sentence}]
     return {"trackingId": "SIM_1", "error": {"key": str(status), "message": message}}
 
 
 @contextmanager
-def serving(vendor: Vendor, port: int = 0) -> Iterator[str]:
-    """Serve the stand-in on this machine; what is given is its root."""
+def serving(server: ApiServer, port: int = 0) -> Iterator[str]:
+    """Serve the stand-in on this machine; yields its root URL."""
     getLogger("werkzeug").setLevel("ERROR")
-    server = make_server("127.0.0.1", port, vendor_app(vendor), threaded=True)
-    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)  # seconds to its end
+    http_server = make_server("127.0.0.1", port, api_app(server), threaded=True)
+    thread = Thread(target=http_server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{http_server.server_port}"
     finally:
-        server.shutdown()
+        http_server.shutdown()
         thread.join()
-        server.server_close()
+        http_server.server_close()

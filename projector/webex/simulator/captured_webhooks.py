@@ -1,39 +1,38 @@
-"""Webhooks that were really sent, and one of every type that the vendor documents.
+"""Captured webhooks: some that were really sent, and one of each type that the vendor documents.
 
-Three sources, all in the webhook's envelope:
+They come from three sources, and all have the webhook's envelope:
 
-- `CHAT_END`, `CHAT_START`, `OTHER_ROWS`, `MAIL_STARTS`: a real organisation's events of 2022 and
-  2023. They were read back through another service, so only id, type and data are the webhook's;
-  the rest of the envelope is ours. Addresses and names had been replaced.
-- `GUIDE`: the example values of the vendor's page "Using Webhooks", one event of each type, the
-  organisation spelt and filled in as the page does for that type. Nearly all its times miss a
-  digit: the login keeps its own of 12, the others have the page's one whole time and a
-  second between them.
-- `MESSAGES`: examples from the vendor's pages on bringing one's own channel and on work items.
+- `CHAT_END`, `CHAT_START`, `OTHER_ROWS` and `MAIL_STARTS` are events of a real organisation, from
+  2022 and 2023. Another service stored them, so only id, type and data are from the webhook. The
+  rest of the envelope is ours. Addresses and names had been replaced.
+- `GUIDE` has the example values of the vendor's page "Using Webhooks", one event of each type. The
+  organisation is spelt and filled in as on the page. Nearly all times on the page lack a digit. The
+  login has its 12 digits here; the others have the page's one complete time, a second apart.
+- `MESSAGES` has examples of the vendor's pages on bringing one's own channel and on work items.
 """
 
 from typing import Any
 
-Body = dict[str, Any]
+from projector.webex.simulator.payloads import WebhookBody
 
-ORGANISATION = "7d1f0a5e-4b62-4c1b-9c53-0f6f4a1de2b8"
+CAPTURED_ORG_ID = "7d1f0a5e-4b62-4c1b-9c53-0f6f4a1de2b8"
 
 
 def webhook(
     event_id: str,
     event_type: str,
-    data: Body,
+    data: WebhookBody,
     *,
-    organisation: Body | None = None,
+    organisation: WebhookBody | None = None,
     subscription: str = "99813d8c-d76b-4d95-a4d5-da41d1554220",
     stamp: str | int | None = None,
-) -> Body:
+) -> WebhookBody:
     return {
         "id": event_id,
         "specversion": "1.0",
         "type": event_type,
         "source": f"/com/cisco/wxcc/{subscription}",
-        **(organisation or {"comciscoorgid": ORGANISATION}),
+        **(organisation or {"comciscoorgid": CAPTURED_ORG_ID}),
         **({} if stamp is None else {"comciscotimestamp": stamp}),
         "datacontenttype": "application/json",
         "data": data,
@@ -43,18 +42,18 @@ def webhook(
 # Real events
 
 
-def real(event_id: str, event_type: str, created: int, **data: str | None) -> Body:
-    """Dispatched 100 ms after it happened, as the rows that tell were."""
+def real(event_id: str, event_type: str, created: int, **data: str | None) -> WebhookBody:
+    """Dispatched 100 ms after it happened, like those whose dispatch is recorded."""
     stamp = str(created + 100)
     return webhook(event_id, event_type, {**data, "createdTime": created}, stamp=stamp)
 
 
-def chat(event_id: str, event_type: str, created: int, **data: str | None) -> Body:
+def chat(event_id: str, event_type: str, created: int, **data: str | None) -> WebhookBody:
     same = {"channelType": "chat", "direction": "INBOUND", "outboundType": None}
     return real(event_id, event_type, created, **same, **data)
 
 
-def mail_start(event_id: str, created: int, task_id: str, **data: str) -> Body:
+def mail_start(event_id: str, created: int, task_id: str, **data: str) -> WebhookBody:
     same = {
         "taskId": task_id,
         "origin": "customer@example.com",
@@ -76,7 +75,7 @@ CHAT_QUEUE = CHAT_AGENT["queueId"]
 ENDED_CHAT = "f484abb1-0937-11ed-994c-bf6de601ac80"
 STARTED_CHAT = "94d8835d-c749-11ec-8573-7becd36cb425"
 
-# The end of a chat: the agent's wrap-up 47 ms after the task's end.
+# The end of a chat: the agent wraps up 47 ms after the task's end.
 CHAT_END = (
     real(
         "cac7ec98-e119-4ad6-9d8d-909d83d3b979",
@@ -100,7 +99,7 @@ CHAT_END = (
     ),
 )
 
-# The start of a chat, up to the agent's word.
+# The start of a chat, up to the agent's state.
 CHAT_START = (
     chat(
         "85224781-4738-40bb-9b48-f79f48effd55",
@@ -141,7 +140,7 @@ CHAT_START = (
     ),
 )
 
-# Rows of other chats, captured on the same day and put under the started chat's id: parked and
+# Events of other chats of the same day, here with the id of the started chat: it is parked and
 # ended before it is new.
 OTHER_ROWS = (
     chat(
@@ -166,7 +165,7 @@ OTHER_ROWS = (
     ),
 )
 
-# In these five rows the id had been replaced by the word "id"; the ids here are made up.
+# The ids of these five events are made up, since they had been replaced by the word "id".
 MAIL_STARTS = (
     mail_start(
         "e1c64b1d-0001-4d0e-9f4a-5a8ae1d85eff",
@@ -212,7 +211,7 @@ MISSPELT_ORGANISATION = {"comciscocorgid": "9dcb8657-ffad-45a1-9d8c-2f66e3b64f08
 PLACEHOLDER_ORGANISATION = {"comciscocorgid": "orgId"}
 
 
-def guide_agent(event_type: str, data: Body, event_id: str = GUIDE_EVENT) -> Body:
+def guide_agent(event_type: str, data: WebhookBody, event_id: str = GUIDE_EVENT) -> WebhookBody:
     return webhook(
         event_id,
         event_type,
@@ -222,8 +221,8 @@ def guide_agent(event_type: str, data: Body, event_id: str = GUIDE_EVENT) -> Bod
     )
 
 
-def guide_task(event_type: str, second: int, **changes: Any) -> Body:
-    """The page calls the event's id that of the task, and shows one for all."""
+def guide_task(event_type: str, second: int, **changes: Any) -> WebhookBody:
+    """An event of a task. The page has one event id for all of them, and calls it the task's."""
     data = {
         "taskId": "888b688e-b74e-4fa6-8260-1e8d0a3523a",
         "origin": "1+9****8095",
@@ -244,7 +243,7 @@ def guide_task(event_type: str, second: int, **changes: Any) -> Body:
     )
 
 
-def without(body: Body, *names: str) -> Body:
+def without(body: WebhookBody, *names: str) -> WebhookBody:
     data = {name: value for name, value in body["data"].items() if name not in names}
     return {**body, "data": data}
 
@@ -281,7 +280,7 @@ STATE_CHANGE = {
 GUIDE_AGENTS = (
     GUIDE_LOGIN,
     guide_agent("agent:state_change", STATE_CHANGE),
-    # Not on the page: the second version's event is the first's and a channel.
+    # Not on the page: the event of the second version is that of the first with a channel.
     guide_agent(
         "agent:channel_state_change",
         {
@@ -331,8 +330,8 @@ GUIDE_CAPTURE = webhook(
     subscription="AXXbFkWZ331_GLMMoS3N",
 )
 
-# The page shows three data fields for this event and no time at all. The stamp is ours: without
-# any time its place would depend on when it arrives.
+# The page has three data fields for this event, and no time. The stamp is ours: without any time
+# the event's place would depend on its arrival.
 GUIDE_CONFERENCE_DONE = {
     **without(
         guide_task("task:conference-done", 8),
@@ -341,7 +340,7 @@ GUIDE_CONFERENCE_DONE = {
     "comciscotimestamp": str(GUIDE_TIME + 8_100),
 }
 
-# What two of the page's headings call their event; its examples have the prefix.
+# Types as two headings of the page spell them; the page's examples have the prefix.
 HEADINGS = (
     {**GUIDE_CONFERENCE_DONE, "type": "conference-done", "id": f"{GUIDE_TASK_EVENT}-heading"},
     {
@@ -400,8 +399,10 @@ WORK_ITEM = {
 }
 
 
-def message(event_id: str, event_type: str, subscription: str, created: int, data: Body) -> Body:
-    """Stamped with an integer, unlike the guide's."""
+def message(
+    event_id: str, event_type: str, subscription: str, created: int, data: WebhookBody
+) -> WebhookBody:
+    """The stamp is an integer here; in the guide it is a string."""
     return webhook(
         event_id,
         event_type,
@@ -412,13 +413,15 @@ def message(event_id: str, event_type: str, subscription: str, created: int, dat
     )
 
 
-def failed(event_id: str, channel: Body, reason: str, error: str) -> Body:
+def failed(event_id: str, channel: WebhookBody, reason: str, error: str) -> WebhookBody:
     data = {**channel, "mediaMgr": "digitalmm", "reason": reason, "errorMessage": error}
     data["failureType"] = "failed"
     return message(event_id, "task:failed", "222222222222", MESSAGE_TIME, data)
 
 
-def appended(event_id: str, channel: Body, created: int, details: str, params: Body) -> Body:
+def appended(
+    event_id: str, channel: WebhookBody, created: int, details: str, params: WebhookBody
+) -> WebhookBody:
     data = {
         **channel,
         "messageDirection": "INBOUND",
@@ -430,7 +433,7 @@ def appended(event_id: str, channel: Body, created: int, details: str, params: B
     return message(event_id, "task-message:appended", "111111111111", created, data)
 
 
-def not_appended(event_id: str, channel: Body, created: int, error: str) -> Body:
+def not_appended(event_id: str, channel: WebhookBody, created: int, error: str) -> WebhookBody:
     data = {
         **channel,
         "messageDirection": "INBOUND",
@@ -442,7 +445,7 @@ def not_appended(event_id: str, channel: Body, created: int, error: str) -> Body
     return message(event_id, "task-message:append-failed", "333333333333", created, data)
 
 
-# The two pages use the same three ids; those of the work items end in another digit here, so that
+# The two pages have the same three ids. Those of the work items end in another digit here, so that
 # no two of these events conflict.
 MESSAGES = (
     failed(
@@ -511,7 +514,7 @@ MESSAGES = (
     ),
 )
 
-ALL: tuple[Body, ...] = (
+ALL: tuple[WebhookBody, ...] = (
     *CHAT_END,
     *CHAT_START,
     *OTHER_ROWS,

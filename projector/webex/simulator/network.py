@@ -1,6 +1,6 @@
-"""What happens to events between the vendor and us: paced to a rate, late, doubled, lost.
+"""The network between the vendor and the service: it makes events late, doubles and loses them.
 
-Pure and streaming: only what is still under way is held. Moments are epoch milliseconds.
+Pure and streaming: only deliveries under way are in memory. Times are epoch milliseconds.
 """
 
 from collections import Counter
@@ -10,39 +10,44 @@ from itertools import count, islice
 from random import Random
 from typing import NamedTuple
 
-from projector.webex.simulator.payloads import Body
+from projector.webex.simulator.payloads import WebhookBody
 
 LATE_MS = 20_000  # mean delay of a late event
 MUCH_LATER_MS = 300_000  # mean delay of half of the second deliveries
-FEWEST_IN_A_STRETCH = 20
+FEWEST_IN_A_SLICE = 20
 
 
-class Delivery(NamedTuple):
+class NetworkDelivery(NamedTuple):
+    """A webhook body, and the time at which it arrives (epoch ms)."""
+
     due_ms: int
-    body: Body
+    body: WebhookBody
 
 
-def paced(events: Iterable[Body], rate: float, start_ms: int) -> Iterator[Body]:
-    """The same events, their times moved so that `rate` of them happen in a second.
+def paced(events: Iterable[WebhookBody], rate: float, start_ms: int) -> Iterator[WebhookBody]:
+    """The same events, with their times moved so that `rate` of them happen in a second.
 
-    The world's time is cut into stretches that hold one second's worth of events (at least 20).
-    Each is stretched or pressed to the time these may take, so that gaps keep their proportions
-    inside it and the rate holds whatever the hour of the day in the world.
+    The events are cut into slices of one second's worth (at least 20). Each slice is scaled to the
+    time that its events may take. So the gaps keep their proportions within a slice, and the rate
+    is the same at any hour of the simulated day.
     """
     events = iter(events)
-    size = max(FEWEST_IN_A_STRETCH, round(rate))
-    told = 0
+    size = max(FEWEST_IN_A_SLICE, round(rate))
+    count_before = 0
     old_start: int | None = None
-    while stretch := list(islice(events, size)):
+    while events_of_slice := list(islice(events, size)):
         if old_start is None:
-            old_start = _created(stretch[0])
-        old_ms = max(1, _created(stretch[-1]) - old_start)
-        new_start, new_ms = start_ms + told * 1_000 / rate, len(stretch) * 1_000 / rate
-        for body in stretch:
+            old_start = _created(events_of_slice[0])
+        old_ms = max(1, _created(events_of_slice[-1]) - old_start)
+        new_start, new_ms = (
+            start_ms + count_before * 1_000 / rate,
+            len(events_of_slice) * 1_000 / rate,
+        )
+        for body in events_of_slice:
             share = (_created(body) - old_start) / old_ms
             yield _moved(body, int(new_start + share * new_ms))
-        old_start = _created(stretch[-1])
-        told += len(stretch)
+        old_start = _created(events_of_slice[-1])
+        count_before += len(events_of_slice)
 
 
 class _Chances(NamedTuple):
@@ -52,23 +57,24 @@ class _Chances(NamedTuple):
 
 
 def disturb(  # noqa: PLR0913 - three probabilities by name
-    events: Iterable[Body],
+    events: Iterable[WebhookBody],
     *,
     late: float = 0.0,
     duplicate: float = 0.0,
     lose: float = 0.0,
     seed: int = 1,
     counters: Counter[str] | None = None,
-) -> Iterator[Delivery]:
-    """Deliveries in the order they arrive, each fate with its probability; `counters` counts fates.
+) -> Iterator[NetworkDelivery]:
+    """Deliveries in the order in which they arrive.
 
-    Events must come in the order of their time. When they end, what is still under way arrives
-    at once.
+    `late`, `duplicate` and `lose` are probabilities; `counters` counts how often each happened.
+    Events must come in the order of their time. After the last event, everything that is still
+    under way arrives at once.
     """
     chances = _Chances(late, duplicate, lose)
-    rng = Random(f"{seed} network")  # noqa: S311 - weather, no secret
+    rng = Random(f"{seed} network")  # noqa: S311 - a simulation, no secret
     counters = Counter() if counters is None else counters
-    under_way: list[tuple[int, int, Body]] = []
+    under_way: list[tuple[int, int, WebhookBody]] = []
     order = count()
     for body in events:
         now = _created(body)
@@ -94,17 +100,17 @@ def _arrivals(now: int, chances: _Chances, rng: Random, counters: Counter[str]) 
         yield first + round(rng.expovariate(1 / rng.choice((1_000, MUCH_LATER_MS))))
 
 
-def _arrive(under_way: list[tuple[int, int, Body]]) -> Delivery:
+def _arrive(under_way: list[tuple[int, int, WebhookBody]]) -> NetworkDelivery:
     due, _, body = heappop(under_way)
-    return Delivery(due, body)
+    return NetworkDelivery(due, body)
 
 
-def _created(body: Body) -> int:
+def _created(body: WebhookBody) -> int:
     return int(body["data"]["createdTime"])
 
 
-def _moved(body: Body, created: int) -> Body:
-    """A copy that happened at another time and was dispatched as long after it."""
+def _moved(body: WebhookBody, created: int) -> WebhookBody:
+    """A copy that happened at another time, and was dispatched as long after it."""
     data = {**body["data"], "createdTime": created}
     if "comciscotimestamp" not in body:
         return {**body, "data": data}

@@ -1,4 +1,4 @@
-"""The stand-in's Search API: GraphQL over the records, with the vendor's pages and cursors."""
+"""The Search API of the stand-in: GraphQL over the records, with the vendor's pages and cursors."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from graphql import (
     graphql_sync,
 )
 
-from projector.webex.simulator.api_records import Records, Row
+from projector.webex.simulator.api_records import ApiRecords, SimulatedRow
 
 LONGEST_SPAN_MS = 30 * 86_400_000
 MOST_INNER = 100
-SCHEMA = build_schema("""
+SEARCH_SCHEMA = build_schema("""
     scalar Long
     enum TimeComparator { createdTime endedTime }
     enum Sort { asc desc }
@@ -69,58 +69,65 @@ SCHEMA = build_schema("""
             filter: TaskFilter, pagination: Page): Tasks
     }
 """)
-Change = Callable[[Row], Row]
+Change = Callable[[SimulatedRow], SimulatedRow]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
-    """Answers queries over some records; ``change`` is what a fault makes of each row."""
+class SearchApi:
+    """Answers queries over some records; ``change`` makes the faults in each row."""
 
-    records: Records
+    records: ApiRecords
     page: int
     now: Callable[[], int]
     change: Change = lambda row: row
     is_endless: bool = False
 
     def answer(self, query: str, variables: dict[str, Any]) -> ExecutionResult:
-        """What the API answers, errors included."""
+        """The answer to a query, or its errors."""
         root = {"agentSession": self._sessions, "taskDetails": self._tasks}
-        return graphql_sync(SCHEMA, query, root, variable_values=variables)
+        return graphql_sync(SEARCH_SCHEMA, query, root, variable_values=variables)
 
-    def _sessions(self, _: GraphQLResolveInfo, **asked: Any) -> Row:
-        about = asked.get("filter") or {}
-        channels = about.pop("channelInfo", {})
-        found = [
+    def _sessions(self, _: GraphQLResolveInfo, **arguments: Any) -> SimulatedRow:
+        filter_ = arguments.get("filter") or {}
+        channel_filter = filter_.pop("channelInfo", {})
+        sessions = [
             {**it, "createdTime": it["startTime"], "endedTime": it["endTime"]}
             for it in [*self.records.sessions]
         ]
-        page = self._outer([it for it in found if _fits(it, about)], **asked)
+        page = self._page([it for it in sessions if _fits(it, filter_)], **arguments)
         rows = [
-            {**it, "channelInfo": [self._channel(one) for one in it["channelInfo"]]}
+            {**it, "channelInfo": [self._channel(channel) for channel in it["channelInfo"]]}
             for it in page["rows"]
-            if any(_fits(one, channels) for one in it["channelInfo"])
+            if any(_fits(channel, channel_filter) for channel in it["channelInfo"])
         ]
         return {"agentSessions": rows, "pageInfo": page["pageInfo"]}
 
-    def _channel(self, channel: Row) -> Row:
-        return {**channel, "activities": self._inner(channel["activities"], "startTime")}
+    def _channel(self, channel: SimulatedRow) -> SimulatedRow:
+        return {**channel, "activities": self._activities(channel["activities"], "startTime")}
 
-    def _tasks(self, _: GraphQLResolveInfo, **asked: Any) -> Row:
-        found = [*self.records.tasks.values()]
-        page = self._outer([it for it in found if _fits(it, asked.get("filter") or {})], **asked)
+    def _tasks(self, _: GraphQLResolveInfo, **arguments: Any) -> SimulatedRow:
+        filter_ = arguments.get("filter") or {}
+        tasks = [it for it in [*self.records.tasks.values()] if _fits(it, filter_)]
+        page = self._page(tasks, **arguments)
         rows = [
-            {**it, "activities": self._inner(it["activities"], "createdTime")}
+            {**it, "activities": self._activities(it["activities"], "createdTime")}
             for it in page["rows"]
         ]
         return {"tasks": rows, "pageInfo": page["pageInfo"]}
 
-    def _outer(self, rows: list[Row], **asked: Any) -> Row:
-        start, end, compared = int(asked["from"]), int(asked["to"]), asked["timeComparator"]
+    def _page(self, rows: list[SimulatedRow], **arguments: Any) -> SimulatedRow:
+        start, end, compared_time = (
+            int(arguments["from"]),
+            int(arguments["to"]),
+            arguments["timeComparator"],
+        )
         end = min(end, self.now())
         if end - start > LONGEST_SPAN_MS:
             raise GraphQLError("The time range is longer than 30 days")
-        rows = [it for it in rows if it[compared] is not None and start <= it[compared] <= end]
-        cursor = (asked.get("pagination") or {}).get("cursor") or "NA"
+        rows = [
+            it for it in rows if it[compared_time] is not None and start <= it[compared_time] <= end
+        ]
+        cursor = (arguments.get("pagination") or {}).get("cursor") or "NA"
         first = 0 if cursor == "NA" else int(cursor)
         return {
             "rows": rows[first : first + self.page],
@@ -130,18 +137,20 @@ class Search:
             },
         }
 
-    def _inner(self, rows: Sequence[Row], field: str) -> Callable[..., Row]:
-        """Newest first unless sorted otherwise; a cursor is the time of a page's last row."""
+    def _activities(self, rows: Sequence[SimulatedRow], field: str) -> Callable[..., SimulatedRow]:
+        """A page of activities, newest first unless the query sorts; its cursor is a row's time."""
 
-        def page(info: GraphQLResolveInfo, first: int, after: str | None = None) -> Row:
+        def page(info: GraphQLResolveInfo, first: int, after: str | None = None) -> SimulatedRow:
             if not 1 <= first <= MOST_INNER:
                 raise GraphQLError(f"first must be 1 to {MOST_INNER}")
             ascending = _is_ascending(info, field)
             ordered = sorted(rows, key=lambda row: row[field], reverse=not ascending)
             if after not in (None, "", "NA"):
-                mark = int(after or 0)
+                cursor = int(after or 0)
                 ordered = [
-                    it for it in ordered if (it[field] > mark if ascending else it[field] < mark)
+                    it
+                    for it in ordered
+                    if (it[field] > cursor if ascending else it[field] < cursor)
                 ]
             size = _whole_times(ordered, first, field)
             cut = ordered[:size]
@@ -157,20 +166,20 @@ class Search:
         return page
 
 
-def _whole_times(rows: Sequence[Row], first: int, field: str) -> int:
-    """How many rows a page has: a cursor that is a time must not part rows of one time."""
+def _whole_times(rows: Sequence[SimulatedRow], first: int, field: str) -> int:
+    """The size of a page: its cursor is a time, so rows of one time are on one page."""
     size = min(first, len(rows))
     while 0 < size < len(rows) and rows[size - 1][field] == rows[size][field]:
         size -= 1
     return size or min(first, len(rows))
 
 
-def _fits(row: Row, about: Row) -> bool:
-    return all(it is None or row.get(name) == it["equals"] for name, it in about.items())
+def _fits(row: SimulatedRow, filter_: SimulatedRow) -> bool:
+    return all(it is None or row.get(name) == it["equals"] for name, it in filter_.items())
 
 
 def _is_ascending(info: GraphQLResolveInfo, field: str) -> bool:
-    found = [
+    orders = [
         argument.value.value  # type: ignore[attr-defined]
         for node in _fields(info.field_nodes)
         if node.name.value == "nodes"
@@ -178,7 +187,7 @@ def _is_ascending(info: GraphQLResolveInfo, field: str) -> bool:
         if inner.name.value == field
         for argument in inner.arguments
     ]
-    return found == ["asc"]
+    return orders == ["asc"]
 
 
 def _fields(nodes: Sequence[FieldNode]) -> list[FieldNode]:

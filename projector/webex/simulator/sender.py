@@ -1,8 +1,8 @@
 """Posts deliveries when they are due, over several connections, and counts the answers.
 
-A delivery is counted only from the 202 that acknowledges it. While the service is out of reach
-or asks to wait (503), a request is repeated unchanged until it is answered or `PATIENCE_S` is
-over; any other answer stops the run, since it would be the same for every request after it.
+Rule: a delivery counts once a 202 acknowledges it. While the service is out of reach or answers
+503, a request is repeated unchanged for `PATIENCE_S`. Any other answer stops the run, since every
+request after it would get the same one.
 """
 
 import hashlib
@@ -19,20 +19,20 @@ from typing import Any, Self
 import httpx
 
 from projector.infrastructure.errors import ProjectorError
-from projector.webex.simulator.network import Delivery
+from projector.webex.simulator.network import NetworkDelivery
 
-SINGLE_UP_TO_RATE = 200  # above it deliveries are put together into arrays
+SINGLE_UP_TO_RATE = 200  # at a higher rate a request has an array of deliveries
 LARGEST_BATCH = 100
 BATCH_SPAN_MS = 50
-CONNECTIONS = 4
+SENDER_CONNECTIONS = 4
 PATIENCE_S = 60.0
 PROGRESS_EVERY_S = 0.25
-COUNTS = ("received", "appended", "duplicates", "conflicts", "quarantined")
+RECEIPT_COUNTS = ("received", "appended", "duplicates", "conflicts", "quarantined")
 
-# Bodies waiting for a connection; None ends a worker.
+# Bodies that wait for a connection; None ends a worker.
 Waiting = queue.Queue[bytes | None]
 
-REASONS = {
+REFUSAL_REASONS = {
     401: "the signature was refused (401): give --secret the secret the service knows",
     404: "it has no such address (404): give --url the service's root",
     413: "the request was too large for it (413): lower --rate, so that batches get smaller",
@@ -44,9 +44,11 @@ class SendError(ProjectorError):
 
 
 @dataclass
-class Totals:
+class SendTotals:
+    """What was sent and acknowledged so far."""
+
     sent: int = 0
-    acknowledged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    acknowledged: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RECEIPT_COUNTS, 0))
     requests: int = 0
     waits: int = 0
     seconds: float = 0.0
@@ -60,26 +62,27 @@ class Totals:
 
 
 def send(  # noqa: PLR0913 - all but the first three are by name and have a default
-    deliveries: Iterable[Delivery],
+    deliveries: Iterable[NetworkDelivery],
     url: str,
     *,
     rate: float,
     start_ms: int,
     secret: str | None = None,
     patience_s: float = PATIENCE_S,
-    progress: Callable[[Totals], None] = lambda _: None,
-) -> Totals:
-    """Sends each delivery as long after this call as it is due after `start_ms`.
+    progress: Callable[[SendTotals], None] = lambda _: None,
+) -> SendTotals:
+    """Sends each delivery as long after this call as it is due after `start_ms` (epoch ms).
 
-    `url` is the service's root. `rate` decides whether deliveries are put together. An interrupt
-    (Ctrl-C) ends the run early, with what was acknowledged by then.
+    `url` is the service's root. A high `rate` puts several deliveries into one request. An
+    interrupt (Ctrl-C) ends the run early, and the totals hold what was acknowledged by then.
+    Raises SendError where the service refuses a request or cannot be reached.
     """
     with Sender(url, secret=secret, patience_s=patience_s) as sender:
         return sender.send(batches(deliveries, rate), start_ms, progress)
 
 
 class Sender:
-    """Connections to one service and what it acknowledged. Leaving the context closes them."""
+    """Connections to one service, and the totals of what it acknowledged."""
 
     def __init__(
         self, url: str, *, secret: str | None = None, patience_s: float = PATIENCE_S
@@ -91,7 +94,7 @@ class Sender:
         self._lock = threading.Lock()
         self._error: SendError | None = None
         self._stop = threading.Event()
-        self.totals = Totals()
+        self.totals = SendTotals()
 
     def __enter__(self) -> Self:
         return self
@@ -106,13 +109,13 @@ class Sender:
 
     def send(
         self,
-        groups: Iterable[list[Delivery]],
+        groups: Iterable[list[NetworkDelivery]],
         start_ms: int,
-        progress: Callable[[Totals], None],
-    ) -> Totals:
+        progress: Callable[[SendTotals], None],
+    ) -> SendTotals:
         began = time.monotonic()
-        waiting: Waiting = queue.Queue(maxsize=2 * CONNECTIONS)
-        workers = [self._worker(waiting) for _ in range(CONNECTIONS)]
+        waiting: Waiting = queue.Queue(maxsize=2 * SENDER_CONNECTIONS)
+        workers = [self._worker(waiting) for _ in range(SENDER_CONNECTIONS)]
         try:
             self._feed(waiting, groups, began - start_ms / 1_000, progress)
         except KeyboardInterrupt:
@@ -127,14 +130,14 @@ class Sender:
     def _feed(
         self,
         waiting: Waiting,
-        groups: Iterable[list[Delivery]],
-        zero: float,
-        progress: Callable[[Totals], None],
+        groups: Iterable[list[NetworkDelivery]],
+        start: float,
+        progress: Callable[[SendTotals], None],
     ) -> None:
         shown = began = time.monotonic()
         for group in groups:
             body = encode(group)
-            due = zero + group[-1].due_ms / 1_000
+            due = start + group[-1].due_ms / 1_000
             while not self._stop.wait(max(0.0, min(PROGRESS_EVERY_S, due - time.monotonic()))):
                 if (now := time.monotonic()) - shown > PROGRESS_EVERY_S:
                     shown, self.totals.seconds = now, now - began
@@ -165,8 +168,8 @@ class Sender:
                 self._stop.set()
 
     def _deliver(self, body: bytes) -> None:
-        """Posts until the body is acknowledged or the run is stopped."""
-        gives_up = time.monotonic() + self._patience_s
+        """Posts a body until it is acknowledged or the run stops."""
+        deadline = time.monotonic() + self._patience_s
         while not self._stop.is_set():
             answer = self._post(body)
             if answer is not None and answer.status_code == 202:
@@ -174,11 +177,11 @@ class Sender:
                 return
             if answer is not None and answer.status_code != 503:
                 raise SendError(refusal(answer.status_code))
-            if time.monotonic() > gives_up:
+            if time.monotonic() > deadline:
                 raise SendError(f"The service was not ready for {self._patience_s:.0f} s.")
             with self._lock:
                 self.totals.waits += 1
-            self._stop.wait(_asked_pause(answer))
+            self._stop.wait(_pause_seconds(answer))
 
     def _post(self, body: bytes) -> httpx.Response | None:
         """The answer, or None where the service went away during the run."""
@@ -200,14 +203,16 @@ class Sender:
         with self._lock:
             self.totals.requests += 1
             self.totals.sent += counts["received"]
-            for name in COUNTS:
+            for name in RECEIPT_COUNTS:
                 self.totals.acknowledged[name] += counts[name]
 
 
-def batches(deliveries: Iterable[Delivery], rate: float) -> Iterator[list[Delivery]]:
-    """One by one at a low rate; else those due close together, up to the largest batch."""
+def batches(deliveries: Iterable[NetworkDelivery], rate: float) -> Iterator[list[NetworkDelivery]]:
+    """Groups of deliveries for one request each: single ones at a low rate, else up to 100 that are
+    due within 50 ms.
+    """
     largest = LARGEST_BATCH if rate > SINGLE_UP_TO_RATE else 1
-    batch: list[Delivery] = []
+    batch: list[NetworkDelivery] = []
     for delivery in deliveries:
         if batch and (len(batch) == largest or delivery.due_ms - batch[0].due_ms > BATCH_SPAN_MS):
             yield batch
@@ -217,27 +222,27 @@ def batches(deliveries: Iterable[Delivery], rate: float) -> Iterator[list[Delive
         yield batch
 
 
-def encode(batch: list[Delivery]) -> bytes:
+def encode(batch: list[NetworkDelivery]) -> bytes:
     bodies = [delivery.body for delivery in batch]
     return json.dumps(bodies[0] if len(bodies) == 1 else bodies).encode()
 
 
 def refusal(status: int) -> str:
-    reason = REASONS.get(status, f"it answered {status}")
+    reason = REFUSAL_REASONS.get(status, f"it answered {status}")
     return f"The service did not take the webhooks: {reason}."
 
 
 def _counts(answer: httpx.Response) -> dict[str, int]:
     try:
         body = answer.json()
-        return {name: int(body[name]) for name in COUNTS}
+        return {name: int(body[name]) for name in RECEIPT_COUNTS}
     except (ValueError, KeyError, TypeError) as error:
         raise SendError(f"What answers at {answer.url} is not this service.") from error
 
 
-def _asked_pause(answer: httpx.Response | None) -> float:
-    asked = answer.headers.get("Retry-After", "") if answer is not None else ""
-    return min(float(asked), 10.0) if asked.isdecimal() else 0.5
+def _pause_seconds(answer: httpx.Response | None) -> float:
+    retry_after = answer.headers.get("Retry-After", "") if answer is not None else ""
+    return min(float(retry_after), 10.0) if retry_after.isdecimal() else 0.5
 
 
 def _put(waiting: Waiting, item: bytes | None) -> bool:

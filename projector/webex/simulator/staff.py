@@ -1,4 +1,4 @@
-"""Teams, agents and what an agent can take on: the rules that keep the floor consistent."""
+"""Teams, agents and the tasks that an agent can take: the rules that keep the floor consistent."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -11,7 +11,7 @@ PROFILES = ("BLENDED", "BLENDED", "BLENDED_REALTIME", "EXCLUSIVE")
 REALTIME = {"telephony", "chat"}
 AGENTS_A_TEAM = 12
 OFFERED = {"ringing", "not-responding"}
-NOT_BUSY = OFFERED | {"wrapup", "wrapup-done"}  # these legs are not among the connected channels
+NOT_BUSY = OFFERED | {"wrapup", "wrapup-done"}  # a leg in such a state has no connected channel
 
 
 class IdleCode(NamedTuple):
@@ -19,8 +19,8 @@ class IdleCode(NamedTuple):
     name: str
 
 
-class Slot(NamedTuple):
-    """One place for a task at an agent; the vendor calls it a channel and gives it an id."""
+class ChannelSlot(NamedTuple):
+    """Room for one task at an agent. The vendor calls it a channel, and gives it an id."""
 
     channel_id: str
     channel_type: str
@@ -39,54 +39,54 @@ class Team:
 
 
 @dataclass
-class Leg:
-    """An agent's part in a task, from the moment it is offered until the agent is rid of it."""
+class SimulatedLeg:
+    """An agent's part in a task, from the offer until the agent has left it."""
 
     task_id: str
     queue_id: str
     origin: str
-    slot: Slot
+    slot: ChannelSlot
     state: str = "ringing"
 
 
 @dataclass
-class Agent:
+class SimulatedAgent:
     id: str
     team: Team
     phone: str
     profile: str
-    slots: tuple[Slot, ...]
+    slots: tuple[ChannelSlot, ...]
     logged_in: bool = False
     idle: IdleCode | None = None
-    wish: IdleCode | None = None  # asked to go idle, still at work
-    legs: dict[str, Leg] = field(default_factory=dict)
-    shown: dict[str, ChannelWord] = field(default_factory=dict)  # last told, by channel type
+    requested_idle: IdleCode | None = None  # the agent asked to go idle, and still has tasks
+    legs: dict[str, SimulatedLeg] = field(default_factory=dict)
+    sent_words: dict[str, ChannelWord] = field(default_factory=dict)  # the last, by channel type
 
     def can_take(self, channel_type: str) -> bool:
-        at_work = self.logged_in and not self.idle and not self.wish
+        at_work = self.logged_in and not self.idle and not self.requested_idle
         return at_work and not self.is_blocked(channel_type) and bool(self._free(channel_type))
 
     def is_blocked(self, channel_type: str) -> bool:
-        """Whether work on another channel keeps this one closed, as the profile says."""
+        """Whether work on another channel type closes this one, as the profile says."""
         others = {leg.slot.channel_type for leg in self.legs.values()} - {channel_type}
         if self.profile == "EXCLUSIVE":
             return bool(others)
         return self.profile == "BLENDED_REALTIME" and {channel_type, *others} >= REALTIME
 
-    def reserve(self, task_id: str, queue_id: str, channel_type: str, origin: str) -> Leg:
-        leg = Leg(task_id, queue_id, origin, self._free(channel_type)[0])
+    def reserve(self, task_id: str, queue_id: str, channel_type: str, origin: str) -> SimulatedLeg:
+        leg = SimulatedLeg(task_id, queue_id, origin, self._free(channel_type)[0])
         self.legs[task_id] = leg
         return leg
 
-    def connected(self) -> list[Leg]:
+    def connected(self) -> list[SimulatedLeg]:
         return [leg for leg in self.legs.values() if leg.state not in NOT_BUSY]
 
     def channel(self, channel_type: str) -> ChannelWord:
-        """What the vendor says of this channel type; drawn from everything else."""
+        """What the vendor says of a channel type; it follows from the session and the legs."""
         states = {leg.state for leg in self.legs.values() if leg.slot.channel_type == channel_type}
         if not self.logged_in:
             return ChannelWord("LoggedOut", pending=False, code_name=None)
-        code = self.idle or self.wish
+        code = self.idle or self.requested_idle
         if states:
             return ChannelWord(_busy_word(states), code is not None, code.name if code else None)
         if code:
@@ -94,9 +94,9 @@ class Agent:
         word = "EngagedOther" if self.is_blocked(channel_type) else "Available"
         return ChannelWord(word, pending=False, code_name=None)
 
-    def _free(self, channel_type: str) -> list[Slot]:
+    def _free(self, channel_type: str) -> list[ChannelSlot]:
         taken = {leg.slot for leg in self.legs.values()}
-        return [s for s in self.slots if s.channel_type == channel_type and s not in taken]
+        return [it for it in self.slots if it.channel_type == channel_type and it not in taken]
 
 
 def _busy_word(states: set[str]) -> str:
@@ -109,10 +109,10 @@ def make_id(rng: Random) -> str:
     return str(UUID(int=rng.getrandbits(128), version=4))
 
 
-def hire(agents: int, rng: Random) -> list[list[Agent]]:
-    """The agents, by team."""
+def hire(agents: int, rng: Random) -> list[list[SimulatedAgent]]:
+    """New agents, by team."""
     teams = [_team(rng) for _ in range(-(-agents // AGENTS_A_TEAM))]
-    roster: list[list[Agent]] = [[] for _ in teams]
+    roster: list[list[SimulatedAgent]] = [[] for _ in teams]
     for number in range(agents):
         home = number % len(teams)
         roster[home].append(_agent(number, teams[home], rng))
@@ -123,6 +123,8 @@ def _team(rng: Random) -> Team:
     return Team(make_id(rng), {channel_type: make_id(rng) for channel_type in CHANNEL_TYPES})
 
 
-def _agent(number: int, team: Team, rng: Random) -> Agent:
-    slots = tuple(Slot(make_id(rng), kind) for kind in CHANNEL_TYPES for _ in range(SLOTS[kind]))
-    return Agent(make_id(rng), team, str(4000 + number), rng.choice(PROFILES), slots)
+def _agent(number: int, team: Team, rng: Random) -> SimulatedAgent:
+    slots = tuple(
+        ChannelSlot(make_id(rng), kind) for kind in CHANNEL_TYPES for _ in range(SLOTS[kind])
+    )
+    return SimulatedAgent(make_id(rng), team, str(4000 + number), rng.choice(PROFILES), slots)

@@ -1,22 +1,22 @@
-"""A task: what it tells of itself, and how it gets hold of an agent."""
+"""A simulated task: the events that it sends, and how it finds an agent."""
 
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from itertools import count
 
-from projector.webex.simulator.floor import Floor
-from projector.webex.simulator.payloads import Body
-from projector.webex.simulator.staff import Agent, Leg
+from projector.webex.simulator.floor import SimulatedFloor
+from projector.webex.simulator.payloads import WebhookBody
+from projector.webex.simulator.staff import SimulatedAgent, SimulatedLeg
 from projector.webex.simulator.timeline import Process
 
 ROUTING_TRIES_EVERY_MS = (400, 1_200)
-TRIES_A_TEAM = 4  # then the neighbouring team may help as well
+TRIES_A_TEAM = 4  # then the next team is tried
 WITHOUT_QUEUE = {"new", "failed"}
 
 
 @dataclass
-class Task:
+class SimulatedTask:
     id: str
     channel_type: str
     team: int
@@ -27,11 +27,13 @@ class Task:
     direction: str = "INBOUND"
     outbound_type: str | None = None
     parked: bool = False
-    legs: list[tuple[Agent, Leg]] = field(default_factory=list)  # in the order they joined
+    legs: list[tuple[SimulatedAgent, SimulatedLeg]] = field(
+        default_factory=list
+    )  # in the order they joined
 
 
-def tell(floor: Floor, task: Task, event: str, **more: str | None) -> None:
-    data: Body = {
+def send_event(floor: SimulatedFloor, task: SimulatedTask, event: str, **more: str | None) -> None:
+    data: WebhookBody = {
         "taskId": task.id,
         "origin": task.origin,
         "destination": task.destination,
@@ -44,15 +46,17 @@ def tell(floor: Floor, task: Task, event: str, **more: str | None) -> None:
     }
     if event in WITHOUT_QUEUE:
         del data["queueId"]
-    floor.wire.task(event, data)
+    floor.outbox.task(event, data)
 
 
-def tell_ended(floor: Floor, task: Task, party: str) -> None:
-    tell(floor, task, "ended", terminatingParty=party, reason=f"{party} Left")
+def send_ended(floor: SimulatedFloor, task: SimulatedTask, party: str) -> None:
+    send_event(floor, task, "ended", terminatingParty=party, reason=f"{party} Left")
 
 
-def find(floor: Floor, task: Task) -> Generator[int, None, Agent | None]:
-    """A free agent, waited for as long as the customer's patience lasts."""
+def find_agent(
+    floor: SimulatedFloor, task: SimulatedTask
+) -> Generator[int, None, SimulatedAgent | None]:
+    """A free agent; None if there is none before the customer's patience ends."""
     patience_ends = floor.now + floor.span(f"{task.channel_type} patience")
     for tries in count():
         agent = floor.free_agent(task.channel_type, task.team + tries // TRIES_A_TEAM)
@@ -64,50 +68,50 @@ def find(floor: Floor, task: Task) -> Generator[int, None, Agent | None]:
     return None
 
 
-def park(floor: Floor, task: Task) -> None:
+def park(floor: SimulatedFloor, task: SimulatedTask) -> None:
     task.parked = True
-    tell(floor, task, "parked")
+    send_event(floor, task, "parked")
 
 
-def reserve(task: Task, agent: Agent) -> None:
-    """The agent joins the task's legs, and nobody else can have this agent from now on."""
+def reserve(task: SimulatedTask, agent: SimulatedAgent) -> None:
+    """The agent joins the task, and is not free for another one from now on."""
     leg = agent.reserve(task.id, task.queue_id, task.channel_type, task.origin)
     task.legs.append((agent, leg))
 
 
-def ring(floor: Floor, task: Task) -> Process:
+def ring(floor: SimulatedFloor, task: SimulatedTask) -> Process:
     yield floor.lag()
     say(floor, task, "ringing")
 
 
-def route(floor: Floor, task: Task) -> Generator[int, None, bool]:
-    """Rings a free agent. Without one in time the customer leaves."""
-    agent = yield from find(floor, task)
+def route(floor: SimulatedFloor, task: SimulatedTask) -> Generator[int, None, bool]:
+    """Rings a free agent. If there is none in time, the customer leaves."""
+    agent = yield from find_agent(floor, task)
     if agent is None:
         task.plan = deque(["leave"])
         return False
     reserve(task, agent)
     task.parked = False
-    tell(floor, task, "connect")
+    send_event(floor, task, "connect")
     yield from ring(floor, task)
     return True
 
 
-def say(floor: Floor, task: Task, word: str) -> None:
-    """The word of the agent who joined last."""
+def say(floor: SimulatedFloor, task: SimulatedTask, word: str) -> None:
+    """The agent who joined last changes to a state word."""
     agent, leg = task.legs[-1]
     floor.say(agent, word, leg)
 
 
-def all_say(floor: Floor, task: Task, word: str) -> Process:
-    """The task's event, and soon after it the same word of every agent on it."""
-    tell(floor, task, word)
+def all_say(floor: SimulatedFloor, task: SimulatedTask, word: str) -> Process:
+    """The task's event, and soon after it the same word of each of its agents."""
+    send_event(floor, task, word)
     for agent, leg in task.legs:
         yield floor.lag()
         floor.say(agent, word, leg)
 
 
-def find_colleague(floor: Floor, task: Task) -> Agent | None:
-    """Free now, in the same team or the neighbouring one."""
+def find_colleague(floor: SimulatedFloor, task: SimulatedTask) -> SimulatedAgent | None:
+    """An agent who is free now, of the same team or else of the neighbouring one."""
     first, second = (floor.free_agent(task.channel_type, task.team + step) for step in (0, 1))
     return first or second

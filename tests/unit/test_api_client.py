@@ -10,10 +10,10 @@ import pytest
 
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import read_settings
-from projector.webex.api_client import Pace, Vendor, VendorRefuses, VendorSilent
+from projector.webex.api_client import ApiClient, Pace, VendorRefuses, VendorSilent
 from projector.webex.credentials import Credentials, CredentialsRefused
 from projector.webex.simulator import api_server as stand_in
-from projector.webex.simulator.api_records import Records
+from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -37,9 +37,9 @@ def credentials(root: str, folder, **changed: str) -> Credentials:
 @contextmanager
 def asked(folder, **more):
     """The stand-in, a client of it, and how long that slept."""
-    vendor, slept = stand_in.Vendor(Records({}), **more), []
+    vendor, slept = stand_in.ApiServer(ApiRecords({}), **more), []
     with serving(vendor) as root:
-        client = Vendor(root, credentials(root, folder), sleep=slept.append)
+        client = ApiClient(root, credentials(root, folder), sleep=slept.append)
         yield vendor, client, slept
         client.close()
 
@@ -117,7 +117,7 @@ def test_an_expired_token_is_renewed_once(tmp_path):
 def test_tokens_are_renewed_before_they_expire(tmp_path):
     """And the new one serves every process of the data directory."""
     now = [1_000_000.0]
-    vendor = stand_in.Vendor(Records({}), token_seconds=3_600)
+    vendor = stand_in.ApiServer(ApiRecords({}), token_seconds=3_600)
     with serving(vendor) as root:
         settings = credentials(root, tmp_path)._settings
         first, other = (Credentials(settings, clock=lambda: now[0]) for _ in range(2))
@@ -129,7 +129,7 @@ def test_tokens_are_renewed_before_they_expire(tmp_path):
 
 def test_a_newer_refresh_token_than_the_kept_one_is_tried(tmp_path):
     """Whoever authorises anew need not remove a file first."""
-    vendor = stand_in.Vendor(Records({}))
+    vendor = stand_in.ApiServer(ApiRecords({}))
     with serving(vendor) as root:
         vendor.refresh_tokens = {"old"}
         credentials(root, tmp_path, PROJECTOR_WEBEX_REFRESH_TOKEN="old").token()
@@ -156,5 +156,5 @@ def test_no_secret_is_in_what_settings_show(tmp_path):
 
 def test_the_stand_in_needs_a_token():
     """As the vendor does: nothing is told without."""
-    with serving(stand_in.Vendor(Records({}))) as root:
+    with serving(stand_in.ApiServer(ApiRecords({}))) as root:
         assert 401 == httpx.get(f"{root}{LISTED}").status_code

@@ -1,26 +1,25 @@
-"""The schedule: asks for a reconciliation once a day, if the vendor can be asked."""
+"""The daily schedule: requests a reconciliation once a day, if credentials are configured."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from projector.infrastructure.clock import now_ms
+from projector.infrastructure.clock import DAY_MS, HOUR_MS, now_ms
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import Job, JobQueue
 from projector.operations.reconciliation.coverage import covered_until
-from projector.webex.api_queries import DAY_MS, HOUR_MS
 
 WHO = "schedule"
-LAG_MS = 600_000  # the vendor's history trails what happens by some minutes
-OVERLAP_MS = HOUR_MS  # read again before what is covered, for what came into it later
-TRY_AGAIN_MS = HOUR_MS  # after one that failed
-LONGEST_MS = 7 * DAY_MS  # of what was not covered for long
+LAG_MS = 600_000  # the vendor's history is some minutes behind
+OVERLAP_MS = HOUR_MS  # read again, for what came into the history later
+TRY_AGAIN_MS = HOUR_MS  # after a run that failed
+LONGEST_MS = 7 * DAY_MS  # of one window, where nothing was reconciled for long
 
 
-class Schedule:
-    """ClaimedJob by whoever holds the worker's lock, so that one process at a time asks."""
+class DailySchedule:
+    """Used by the worker that holds the lock, so that one process at a time requests a run."""
 
     def __init__(
         self, jobs: JobQueue, pool: Pool, settings: Settings, *, clock: Callable[[], int] = now_ms
@@ -30,29 +29,39 @@ class Schedule:
         self._settings = settings
         self._clock = clock
 
-    def ask_if_due(self) -> None:
-        """Ask for what came since the last reconciliation, if today's moment has passed."""
-        due = self._due()
+    def request_if_due(self) -> None:
+        """Queue the reconciliation of the time since the last one, once today's time has come."""
+        due = self._last_due_time()
         if due is None:
             return
         last = self._jobs.newest("reconciliation", WHO)
         if last is None or last.created_time < due or self._is_to_be_tried_again(last):
             start, end = self._window()
-            asked = {"from": start, "to": end, "agentIds": [], "dryRun": False}
             org_id = self._settings.webex_org_id
-            asked |= {"orgIds": None if org_id is None else [org_id]}
-            self._jobs.enqueue("reconciliation", asked, who=WHO, why="It is due.")
+            parameters = {
+                "from": start,
+                "to": end,
+                "agentIds": [],
+                "dryRun": False,
+                "orgIds": None if org_id is None else [org_id],
+            }
+            self._jobs.enqueue("reconciliation", parameters, who=WHO, why="It is due.")
 
     def _is_to_be_tried_again(self, last: Job) -> bool:
         return last.status == "failed" and self._clock() > last.created_time + TRY_AGAIN_MS
 
-    def _due(self) -> int | None:
-        """When it was due last, epoch ms; null where it never is."""
-        at = self._settings.reconcile_at
-        if at is None or not self._settings.asks_vendor:
+    def _last_due_time(self) -> int | None:
+        """When a run was due last, in epoch ms; None where none ever is."""
+        time_of_day = self._settings.reconcile_at
+        if time_of_day is None or not self._settings.asks_vendor:
             return None
         now = datetime.fromtimestamp(self._clock() / 1_000, UTC)
-        due = now.replace(hour=at.hour, minute=at.minute, second=at.second, microsecond=0)
+        due = now.replace(
+            hour=time_of_day.hour,
+            minute=time_of_day.minute,
+            second=time_of_day.second,
+            microsecond=0,
+        )
         if due > now:
             due -= timedelta(days=1)
         return round(due.timestamp() * 1_000)

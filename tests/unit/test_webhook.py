@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from projector.webex.json_body import read_element, read_stored
-from projector.webex.webhook import Unusable, judge, read_event, subscriptions
+from projector.webex.webhook import Unusable, judge, read_event, subscription_ids
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -518,7 +518,7 @@ def test_a_stored_body_reads_as_the_event_that_was_taken(value):
 def test_the_subscription_is_the_tail_of_the_source(sources, expected):
     """Several elements may name several subscriptions; what is no text names none."""
     elements = [{"source": source} for source in sources]
-    assert frozenset(expected) == subscriptions([*elements, {}, None, 5, [], "x"])
+    assert frozenset(expected) == subscription_ids([*elements, {}, None, 5, [], "x"])
 
 
 def test_a_float_too_great_for_a_float_is_no_time():

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from projector.domain.events import Origin, Recorded, TimeSource
-from projector.operations.reconciliation.matching import match
+from projector.operations.reconciliation.event_matching import match_events
 from projector.webex import api_rows as rows
-from projector.webex.api_events import Fact, Untold, agent_facts, task_facts
-from projector.webex.api_rows import Flaw
+from projector.webex.api_events import ApiEvent, RowWithoutWebhook, agent_events, task_events
+from projector.webex.api_rows import UnusableRow
 from projector.webex.webhook import judge
 
 NOW = 1_795_000_000_000
@@ -31,13 +31,13 @@ def node(state: str, start: int, end: int | None = None, **more: Any) -> dict[st
 
 
 def told(*sessions: dict[str, Any]) -> list[Any]:
-    found = [row for it in sessions for row in rows.session_activities(it)]
-    flaws = [it for it in found if isinstance(it, Flaw)]
-    usable = [it for it in found if not isinstance(it, Flaw)]
-    return [*flaws, *agent_facts(usable, org_id=ORG, now=NOW + 10**6)]
+    found = [row for it in sessions for row in rows.read_session(it)]
+    flaws = [it for it in found if isinstance(it, UnusableRow)]
+    usable = [it for it in found if not isinstance(it, UnusableRow)]
+    return [*flaws, *agent_events(usable, org_id=ORG, now=NOW + 10**6)]
 
 
-def data(fact: Fact) -> dict[str, Any]:
+def data(fact: ApiEvent) -> dict[str, Any]:
     """What a fact says, without whose and when."""
     said = json.loads(fact.offered.body)["data"]
     return {name: it for name, it in said.items() if name not in {"agentId", "createdTime"}}
@@ -100,7 +100,9 @@ def test_a_finished_wrap_up_is_done_where_no_row_says_so():
 @pytest.mark.parametrize("word", ["skill-update", "available-consulting", "ctq-reserved", "???"])
 def test_a_state_that_no_webhook_has_makes_no_event(word):
     """It would show a state that no agent is in."""
-    assert [Untold(source=rows.Source.SESSIONS, word=word)] == told(session(node(word, 1)))
+    assert [RowWithoutWebhook(source=rows.ApiSource.AGENT_SESSIONS, word=word)] == told(
+        session(node(word, 1))
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,10 @@ def test_states_are_known_however_they_are_spelt(spelt, word):
 def test_a_row_that_lacks_something_is_told_with_its_id(spoilt, reason):
     """And costs no other row."""
     flaw, fact = told(session(node("idle", 1) | spoilt, node("available", 2)))
-    assert Flaw(source=rows.Source.SESSIONS, reason=reason, row=node("idle", 1)["id"]) == flaw
+    assert (
+        UnusableRow(source=rows.ApiSource.AGENT_SESSIONS, reason=reason, row=node("idle", 1)["id"])
+        == flaw
+    )
     assert "available" == fact.offered.event.word
 
 
@@ -155,8 +160,8 @@ def happened(word: str, time: int, **more: Any) -> dict[str, Any]:
 
 
 def of_task(task: dict[str, Any]) -> list[dict[str, Any]]:
-    facts = task_facts(rows.contacts(task), org_id=ORG, now=NOW + 10**6)
-    found = [it for it in facts if isinstance(it, Fact)]
+    facts = task_events(rows.read_task_details(task), org_id=ORG, now=NOW + 10**6)
+    found = [it for it in facts if isinstance(it, ApiEvent)]
     return [json.loads(it.offered.body) for it in found]
 
 
@@ -215,9 +220,11 @@ def test_what_no_webhook_has_is_no_event():
 # --- matching ---
 
 
-def fact(time: int, word: str = "connect") -> Fact:
-    [found] = task_facts(rows.contacts(contact(happened(word, time))), org_id=ORG, now=NOW + 10**6)
-    assert isinstance(found, Fact)
+def fact(time: int, word: str = "connect") -> ApiEvent:
+    [found] = task_events(
+        rows.read_task_details(contact(happened(word, time))), org_id=ORG, now=NOW + 10**6
+    )
+    assert isinstance(found, ApiEvent)
     return found
 
 
@@ -252,7 +259,7 @@ def known(time: int, word: str = "connect", origin: Origin = Origin.WEBHOOK) -> 
 )
 def test_each_webhook_stands_for_one_fact(facts, log, matched, missing, indistinct):
     """Of its time, else in order within the tolerance; of what else is near it cannot be said."""
-    found = match([fact(time) for time in facts], log)
+    found = match_events([fact(time) for time in facts], log)
     assert (matched, missing, indistinct) == tuple(
         sorted(it.time - NOW for it in some)
         for some in (found.matched, found.missing, found.indistinct)
@@ -265,4 +272,4 @@ def test_a_fact_whose_row_was_appended_before_is_known():
     appended = Recorded(event=one.offered.event, position=1, time=one.time,
                         time_source=TimeSource.CREATED, created=one.time, recorded_time=NOW,
                         origin=Origin.RECONCILIATION)  # fmt: skip
-    assert [one] == match([one], [appended]).matched
+    assert [one] == match_events([one], [appended]).matched

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from projector.cli.main import main
 from projector.webex.simulator import SendError, Simulation, disturb, paced, send
-from projector.webex.simulator.lives import STEPS
-from projector.webex.simulator.patterns import LIVES, SPANS, VOICE
 from projector.webex.simulator.payloads import SUBSCRIPTIONS
 from projector.webex.simulator.sender import batches, encode
+from projector.webex.simulator.task_patterns import DURATIONS, PATTERNS, VOICE_PATTERNS
+from projector.webex.simulator.task_steps import STEPS
 
 START = 1_767_225_600_000
 STATE = "agent:channel_state_change"
@@ -289,7 +289,7 @@ def whole_lives():
 @pytest.mark.parametrize("name", SHARES)
 def test_patterns_occur_as_often_as_their_weights_say(name, whole_lives):
     share = sum(map(SHARES[name], whole_lives)) / len(whole_lives)
-    weights = {name: life.weight for name, life in VOICE.items()}
+    weights = {name: life.weight for name, life in VOICE_PATTERNS.items()}
     assert share == pytest.approx(weights[name] / sum(weights.values()), rel=0.25, abs=0.01)
 
 
@@ -305,10 +305,13 @@ def test_every_documented_task_event_occurs(day):
 
 def test_every_step_of_every_pattern_is_known():
     steps = {
-        step for lives in LIVES.values() for life in lives.values() for step in life.steps.split()
+        step
+        for lives in PATTERNS.values()
+        for life in lives.values()
+        for step in life.steps.split()
     }
     assert steps <= set(STEPS)
-    assert {f"{channel_type} pick-up" for channel_type in LIVES} <= set(SPANS)
+    assert {f"{channel_type} pick-up" for channel_type in PATTERNS} <= set(DURATIONS)
 
 
 def test_an_offers_end_is_the_systems(day):

@@ -1,0 +1,177 @@
+"""Compares the vendor's events with the log, subject by subject, and appends the missing ones.
+
+Rule: events are only appended, and nothing else is written. The projection folds them as late
+events, and so corrects what they change.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Kind, Origin, Recorded
+from projector.event_log.store import EventStore, Request
+from projector.infrastructure.database import Pool, consistent_read
+from projector.operations.reconciliation.api_reader import ReadStep
+from projector.operations.reconciliation.event_matching import EventMatches, match_events
+from projector.operations.reconciliation.interval_differences import interval_differences
+from projector.operations.reconciliation.report import ReconciliationReport
+from projector.projection.read_models import AGENTS, TASKS, Table
+from projector.webex.api_client import VendorRefuses
+from projector.webex.api_events import ApiEvent, with_login_profile, with_recording_path
+from projector.webex.api_queries import ApiQueries, UnexpectedAnswer
+from projector.webex.api_rows import AgentActivity, ApiSource, read_activities
+
+APPENDED_TOGETHER = 500
+SUBJECTS_COMPARED_TOGETHER = 64  # so that memory is bounded
+_TABLES: Mapping[str, Table[Any]] = {"agent": AGENTS, "task": TASKS}
+T = TypeVar("T")
+
+
+class LogComparison:
+    """Compares events of one organisation with the log.
+
+    ``start`` is the start of the whole window, ``now`` the present time; both are epoch ms.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts, and a run's parameters by name
+        self,
+        pool: Pool,
+        store: EventStore,
+        queries: ApiQueries,
+        report: ReconciliationReport,
+        *,
+        org_id: str,
+        start: int,
+        now: int,
+        dry_run: bool,
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._queries = queries
+        self._report = report
+        self._org = org_id
+        self._start = start
+        self._now = now
+        self._dry_run = dry_run
+        self._reported_missing: set[UUID] = set()  # of a dry run, by key
+
+    def compare(self, step: ReadStep, events: Sequence[ApiEvent]) -> None:
+        """Report which events of a step the log has, and append those that it lacks."""
+        by_subject: dict[tuple[str, str], list[ApiEvent]] = defaultdict(list)
+        for event in events:
+            by_subject[event.subject].append(event)
+        for subjects in _chunks(sorted(by_subject), SUBJECTS_COMPARED_TOGETHER):
+            recorded = self._recorded({subject: by_subject[subject] for subject in subjects})
+            missing: list[ApiEvent] = []
+            for subject in subjects:
+                missing += self._missing(step, subject, by_subject[subject], recorded[subject])
+            self._append(missing)
+
+    def _missing(
+        self,
+        step: ReadStep,
+        subject: tuple[str, str],
+        events: Sequence[ApiEvent],
+        recorded: Sequence[Recorded],
+    ) -> Sequence[ApiEvent]:
+        matches = match_events(events, recorded)
+        if _has_whole_histories(step):
+            self._report_differences(step, subject, events, recorded, matches.missing)
+        if self._dry_run:
+            _count_missing_once(matches, self._reported_missing)
+        self._report.matched(matches)
+        return matches.missing
+
+    def _report_differences(
+        self,
+        step: ReadStep,
+        subject: tuple[str, str],
+        events: Sequence[ApiEvent],
+        recorded: Sequence[Recorded],
+        missing: Sequence[ApiEvent],
+    ) -> None:
+        # A task that began before the window lacks its first events, and so folds differently.
+        if subject[0] == "task" and min(event.time for event in events) < self._start:
+            return
+        differences = interval_differences(
+            _TABLES[subject[0]], recorded, events, missing, start=step.start, end=step.end
+        )
+        self._report.differing(step.source, *subject, differences)
+
+    def _recorded(
+        self, subjects: Mapping[tuple[str, str], Sequence[ApiEvent]]
+    ) -> dict[tuple[str, str], Sequence[Recorded]]:
+        """What the log has of some subjects in the time of their events, by subject."""
+        recorded: dict[tuple[str, str], Sequence[Recorded]] = {}
+        with consistent_read(self._pool) as cur:
+            head = self._store.head_of(cur)
+            for kind, table in _TABLES.items():
+                of_kind = [subject for subject in subjects if subject[0] == kind]
+                ranges = [
+                    (
+                        self._org,
+                        id_,
+                        min(it.time for it in subjects[kind, id_])
+                        - RECONCILIATION_TOLERANCE_MS
+                        - 1,
+                        max(it.time for it in subjects[kind, id_]) + RECONCILIATION_TOLERANCE_MS,
+                        head,
+                    )
+                    for _, id_ in of_kind
+                ]
+                rows = self._store.between(cur, table.column, ranges, condition=table.not_skipped)
+                recorded |= zip(of_kind, rows, strict=True)
+        return recorded
+
+    def _append(self, missing: Sequence[ApiEvent]) -> None:
+        if not self._dry_run:
+            missing = self._completed(missing)
+            for chunk in _chunks(missing, APPENDED_TOGETHER):
+                offered = [event.offered for event in chunk]
+                self._store.append([Request(events=offered, origin=Origin.RECONCILIATION)])
+        self._report.appended(missing)
+
+    def _completed(self, missing: Sequence[ApiEvent]) -> Sequence[ApiEvent]:
+        """The events with what other APIs have of them: recordings, and the profiles of logins."""
+        tasks = [it.subject[1] for it in missing if it.offered.event.kind is Kind.CAPTURE]
+        recordings: Mapping[str, Sequence[Any]] = {}
+        try:
+            recordings = self._queries.captures([*dict.fromkeys(tasks)])
+        except (VendorRefuses, UnexpectedAnswer) as error:
+            self._report.failure(ApiSource.CAPTURES, str(error))
+        return [self._complete(event, recordings) for event in missing]
+
+    def _complete(self, event: ApiEvent, recordings: Mapping[str, Sequence[Any]]) -> ApiEvent:
+        kind, id_ = event.offered.event.kind, event.subject[1]
+        if kind is Kind.CAPTURE:
+            return with_recording_path(event, recordings.get(id_, ()), now=self._now)
+        if kind is Kind.LOGIN and event.source is ApiSource.AGENT_SESSIONS:
+            return with_login_profile(event, self._activities_at(id_, event.time), now=self._now)
+        return event
+
+    def _activities_at(self, agent_id: str, time: int) -> Sequence[AgentActivity]:
+        try:
+            pages = [*self._queries.agent_activities(time, time + 1, [agent_id])]
+        except VendorRefuses:
+            return ()  # the step of this API reports the refusal
+        rows = [row for page in pages for row in read_activities(page)]
+        return [row for row in rows if isinstance(row, AgentActivity)]
+
+
+def _count_missing_once(matches: EventMatches, reported: set[UUID]) -> None:
+    """Count a missing event that was reported before as matched: a real run would have it now."""
+    again = [event for event in matches.missing if event.offered.key in reported]
+    matches.matched += again
+    matches.missing = [event for event in matches.missing if event.offered.key not in reported]
+    reported.update(event.offered.key for event in matches.missing)
+
+
+def _has_whole_histories(step: ReadStep) -> bool:
+    return step.source in {ApiSource.AGENT_SESSIONS, ApiSource.TASK_DETAILS} and not step.is_gap
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
