@@ -8,9 +8,12 @@ To add an event type:
 
 1. Name its kind in ``EVENT_TYPES`` below. Without a line there it is stored and listed under the
    kind of its prefix, and it changes no state. An agent's type that stands there is subscribed to.
-2. If it states a new word, give the word its rank in ``domain/state_names.py``. If the word changes
-   more than the shown state, the tables of ``domain/agent.py`` or ``domain/task.py`` say what.
-3. Draw ``docs/states.md`` anew with ``tools/states.py``, if a table of transitions has changed.
+2. If it states a new word, give the word its rank in ``ORDER`` of ``domain/state_names.py``.
+   Otherwise the word is shown, and each event of it is an ``unknown-state`` anomaly.
+3. Say when the word is expected, in a table of transitions of ``domain/``, and draw
+   ``docs/states.md`` from it (``tools/states.py``).
+
+``tests/oracle.py`` is the second implementation: it learns the word by itself.
 """
 
 from __future__ import annotations

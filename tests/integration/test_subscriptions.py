@@ -103,11 +103,11 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
         kept[made[0].id]["status"] = "inactive"
         now = [0.0]
 
-        def connect() -> ApiClient:
+        def connect_vendor() -> ApiClient:
             return ApiClient(settings.vendor_root, Credentials(settings), sleep=lambda _: None)
 
         it = SubscriptionWatch(
-            site.service.pool, connect, WebhookSecrets(settings), clock=lambda: now[0]
+            site.service.pool, connect_vendor, WebhookSecrets(settings), clock=lambda: now[0]
         )
         it.check_if_due()
         assert ("active", "inactive") == (kept[made[0].id]["status"], kept["other"]["status"])
@@ -126,7 +126,7 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
 
 
 def test_without_credentials_nothing_is_watched(site):
-    """Not even looked at."""
+    """The watch does nothing."""
     SubscriptionWatch(site.service.pool, None, WebhookSecrets(site.service.settings)).check_if_due()
 
 
