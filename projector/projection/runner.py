@@ -54,7 +54,7 @@ REST_AFTER_ERROR_SECONDS = 0.5  # after an error
 COUNT_RUNNERS_SECONDS = 1.0
 COUNT_DELAYS_SECONDS = 2.0
 
-Subjects = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
+EntriesBySubject = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
 BatchFold = Callable[[Cursor[TupleRow], EventStore, Subjects, int], Counter[BucketKey]]
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def _by_subject(
 
 
 def _fold_together(
-    cur: Cursor[TupleRow], store: EventStore, subjects: Subjects, known_position: int
+    cur: Cursor[TupleRow], store: EventStore, subjects: EntriesBySubject, known_position: int
 ) -> Counter[BucketKey]:
     """Fold all subjects of a table with the same statements; how many events, by bucket."""
     read: dict[int, Recorded] = {}
@@ -216,7 +216,7 @@ def _fold_together(
 def _fold_each_subject(
     cur: Cursor[TupleRow],
     store: EventStore,
-    subjects: Subjects,
+    subjects: EntriesBySubject,
     _known_position: int,
 ) -> Counter[BucketKey]:
     """Fold each subject by itself, park those that cannot be folded; how many events, by bucket."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from projector.operations.job_queue import Interrupted, JobFailed, Jobs
+from projector.operations.job_queue import Interrupted, JobFailed, JobQueue
 from projector.operations.reconciliation import log_comparison
 from projector.webex.api_client import VendorRefuses
 from projector.webex.api_queries import ApiQueries

@@ -2,8 +2,10 @@
 
 import ast
 import re
+import string
 import subprocess
 import sys
+from collections import defaultdict
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -214,3 +216,23 @@ def test_one_module_reads_settings():
         "projector.infrastructure.embedded_postgres",  # to PostgreSQL, without PG variables
         "projector.infrastructure.processes",  # to the parts of `projector run`
     } == readers
+
+
+def defined_names(module):
+    """The classes, public constants and type aliases that a module defines at its top level."""
+    for node in sources()[module].body:
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (it.id for it in targets if isinstance(it, ast.Name) and it.id[0] != "_")
+
+
+def test_a_name_has_one_meaning():
+    """No two modules define a class or a public constant of one name."""
+    usual = {"blueprint", "log"} | set(string.ascii_uppercase)  # type variables
+    modules = defaultdict(set)
+    for module in sources():
+        for name in set(defined_names(module)) - usual:
+            modules[name].add(module)
+    assert {} == {name: where for name, where in modules.items() if len(where) > 1}

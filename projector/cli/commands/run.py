@@ -29,7 +29,7 @@ from projector.infrastructure.tokens import local_tokens
 # A server whose parent was killed lets go of the port within this time.
 PORT_SECONDS = 4.0
 START_SECONDS = 60.0
-LOOK_EVERY_SECONDS = 0.5
+CHILDREN_POLL_SECONDS = 0.5
 
 
 class RunError(ProjectorError):
@@ -85,7 +85,7 @@ def run_service(settings: Settings, announce: Callable[[Announcement], None]) ->
         _await_answer(settings, children, stop)
         if not stop.is_set():
             announce(_announcement(settings))
-        while not stop.wait(LOOK_EVERY_SECONDS):
+        while not stop.wait(CHILDREN_POLL_SECONDS):
             keep_database()
             for child in children:
                 if child.has_died():

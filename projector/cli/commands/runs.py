@@ -15,7 +15,7 @@ from projector.cli.options import as_json, in_columns, printable, shown_time, th
 from projector.cli.service_client import service_client
 from projector.infrastructure.errors import ProjectorError
 
-LOOK_EVERY_SECONDS = 0.5
+JOB_POLL_SECONDS = 0.5
 Run = Mapping[str, Any]
 
 
@@ -125,7 +125,7 @@ def _watched(
     try:
         while found["status"] in {"queued", "running"}:
             _progress(line(found))
-            time.sleep(LOOK_EVERY_SECONDS)
+            time.sleep(JOB_POLL_SECONDS)
             found = client.get(f"/api/v1/{path}/{found['id']}", "status")
     except KeyboardInterrupt:
         verb = path.removesuffix("s")

@@ -69,7 +69,7 @@ SEARCH_SCHEMA = build_schema("""
             filter: TaskFilter, pagination: Page): Tasks
     }
 """)
-Change = Callable[[SimulatedRow], SimulatedRow]
+RowChange = Callable[[SimulatedRow], SimulatedRow]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class SearchApi:
     records: ApiRecords
     page: int
     now: Callable[[], int]
-    change: Change = lambda row: row
+    change: RowChange = lambda row: row
     is_endless: bool = False
 
     def answer(self, query: str, variables: dict[str, Any]) -> ExecutionResult:
