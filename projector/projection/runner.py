@@ -55,7 +55,7 @@ COUNT_RUNNERS_SECONDS = 1.0
 COUNT_DELAYS_SECONDS = 2.0
 
 EntriesBySubject = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
-BatchFold = Callable[[Cursor[TupleRow], EventStore, Subjects, int], Counter[BucketKey]]
+BatchFold = Callable[[Cursor[TupleRow], EventStore, EntriesBySubject, int], Counter[BucketKey]]
 log = logging.getLogger(__name__)
 
 
@@ -172,7 +172,7 @@ _SESSION = """
 
 def _by_subject(
     entries: Sequence[Entry], batch: LockedBatch, exclusions: Exclusions
-) -> tuple[Subjects, Counter[BucketKey]]:
+) -> tuple[EntriesBySubject, Counter[BucketKey]]:
     """What to fold, by table and subject; and how many events are skipped, by bucket."""
     partitions = frozenset(batch.partitions)
     subjects: dict[str, dict[Key, list[Entry]]] = {}

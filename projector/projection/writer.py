@@ -40,10 +40,10 @@ class SubjectChanges(Generic[S]):
     events: Sequence[Recorded]  # by position
 
 
-ChangesBySubject = Mapping[Key, SubjectChanges[S]]
+BatchChanges = Mapping[Key, SubjectChanges[S]]
 
 
-def write(cur: Cursor[TupleRow], table: Table[S], changes: ChangesBySubject[S]) -> None:
+def write(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     """Write all that changes of some subjects, in the caller's transaction."""
     at_deadline = {key: table.state_at_deadline(it.state) for key, it in changes.items()}
     _write_states(cur, table, changes, at_deadline)
@@ -94,7 +94,7 @@ _UPSERT_STATES = """
 def _write_states(
     cur: Cursor[TupleRow],
     table: Table[S],
-    changes: ChangesBySubject[S],
+    changes: BatchChanges[S],
     at_deadline: Mapping[Key, S | None],
 ) -> None:
     rows = [_state_row(table, key, it, at_deadline[key]) for key, it in changes.items()]
@@ -169,7 +169,7 @@ _SNAPSHOTS = Columns(
 )
 
 
-def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: ChangesBySubject[S]) -> None:
+def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     versions = [(key, each.intervals) for key, each in _changesets(changes)]
     _run(cur, _END_INTERVALS, table.intervals, _ENDED_INTERVALS, _ended_rows(versions))
     rows = [
@@ -180,7 +180,7 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: ChangesByS
     _run(cur, _INSERT, table.intervals, _INTERVALS, rows)
 
 
-def _write_snapshots(cur: Cursor[TupleRow], table: Table[S], changes: ChangesBySubject[S]) -> None:
+def _write_snapshots(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     versions = [(key, each.snapshots) for key, each in _changesets(changes)]
     _run(cur, _END_SNAPSHOTS, table.snapshots, _ENDED_SNAPSHOTS, _ended_rows(versions))
     rows = [
@@ -223,7 +223,7 @@ _ANOMALY_COLUMNS = Columns(
 def _write_anomalies(
     cur: Cursor[TupleRow],
     table: Table[S],
-    changes: ChangesBySubject[S],
+    changes: BatchChanges[S],
     at_deadline: Mapping[Key, S | None],
 ) -> None:
     withdrawn = [
@@ -277,9 +277,7 @@ _CORRECTION_COLUMNS = Columns(
 )
 
 
-def _write_late_counts(
-    cur: Cursor[TupleRow], table: Table[S], changes: ChangesBySubject[S]
-) -> None:
+def _write_late_counts(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     rows = [
         (*key, late.time, late.known_from, Jsonb(late.added.counts()))
         for key, each in _changesets(changes)
@@ -288,9 +286,7 @@ def _write_late_counts(
     _run(cur, _INSERT, table.late_counts, _LATE_COUNTS, rows)
 
 
-def _write_corrections(
-    cur: Cursor[TupleRow], table: Table[S], changes: ChangesBySubject[S]
-) -> None:
+def _write_corrections(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     rows = [
         (*key, table.partition_of(key), *_correction(correction))
         for key, each in _changesets(changes)
@@ -317,9 +313,7 @@ def _shown_intervals(shown: Iterable[ShownInterval]) -> Jsonb:
     return Jsonb([interval_to_json(it.interval, it.end) for it in shown])
 
 
-def _ledger_rows(
-    table: Table[S], changes: ChangesBySubject[S]
-) -> Mapping[BucketKey, tuple[int, int]]:
+def _ledger_rows(table: Table[S], changes: BatchChanges[S]) -> Mapping[BucketKey, tuple[int, int]]:
     """How many anomalies and corrections come to each bucket; negative where more go."""
     rows: dict[BucketKey, tuple[int, int]] = {}
     for key, each in _changesets(changes):
@@ -333,7 +327,7 @@ def _ledger_rows(
 # --- statements ---
 
 
-def _changesets(changes: ChangesBySubject[S]) -> Iterator[tuple[Key, ChangeSet]]:
+def _changesets(changes: BatchChanges[S]) -> Iterator[tuple[Key, ChangeSet]]:
     return ((key, each) for key, it in changes.items() for each in it.changesets)
 
 
