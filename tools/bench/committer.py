@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from projector.bootstrap.service import POOL_CONNECTIONS
+from projector.bootstrap.service import SERVICE_CONNECTIONS
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore
@@ -24,7 +24,7 @@ SECRET = "bench"
 
 
 def measure(url: str, *, rounds: int, threads: int, each: int) -> Iterator[Comparison]:
-    pool = open_pool(url, max_size=POOL_CONNECTIONS)
+    pool = open_pool(url, max_size=SERVICE_CONNECTIONS)
     monitor = DeliveryMonitor(pool, lambda: {SECRET})
     intakes = {
         GROUPED: _intake(EventStore(pool), monitor),
