@@ -1,4 +1,4 @@
-"""A made-up day, of which webhooks bring a part and the stand-in vendor tells the rest."""
+"""A simulated day: webhooks bring a part of it, and the stand-in vendor has the rest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POSTED_TOGETHER = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What happened in ``[start, end)`` (epoch ms), and what of it webhooks brought."""
+    """All webhooks of ``[start, end)`` (epoch ms), and those of them that arrived."""
 
     start: int
     end: int
@@ -38,8 +38,8 @@ class Day:
 
     @property
     def lost(self) -> list[WebhookBody]:
-        told = {body["id"] for body in self.deliveries}
-        return [body for body in self.truth if body["id"] not in told]
+        delivered = {body["id"] for body in self.deliveries}
+        return [body for body in self.truth if body["id"] not in delivered]
 
 
 def live(
@@ -54,9 +54,9 @@ def live(
     skew_ms: int = 0,
     spare: Callable[[list[WebhookBody]], set[str]] = lambda _: set(),
 ) -> Day:
-    """A day of the past; of it ``spare`` tells which events must not be lost.
+    """A day of the past; ``spare`` names the ids of events that must not be lost.
 
-    The vendor's rows are so much later than the webhooks of the same facts.
+    The vendor's rows are ``skew_ms`` later than the webhooks of the same events.
     """
     end = END
     start = end - round(hours * HOUR_MS)
@@ -80,7 +80,7 @@ def deliver(site: Site, bodies: Sequence[WebhookBody]) -> None:
 
 
 def credentials(root: str, folder: Path, **changed: str) -> Credentials:
-    """Those that the stand-in at a root takes."""
+    """Credentials that the stand-in at a root accepts."""
     return Credentials(
         read_settings(
             {
@@ -97,7 +97,7 @@ def credentials(root: str, folder: Path, **changed: str) -> Credentials:
 
 
 def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconciler:
-    """What runs reconciliations with the stand-in at a root, and waits for no retry."""
+    """A reconciler with the stand-in at a root; it does not wait before retries."""
     return Reconciler(
         pool=site.service.pool,
         store=site.service.store,
@@ -109,7 +109,7 @@ def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconcile
 def reconcile(
     site: Site, root: str, folder: Path, *, changed: Mapping[str, str] | None = None, **asked: Any
 ) -> dict[str, Any]:
-    """Run a reconciliation to its end; its report."""
+    """Run a reconciliation to its end, and return its report."""
     jobs = JobQueue(site.service.pool)
     asked = {"agentIds": [], "dryRun": False} | asked
     jobs.enqueue("reconciliation", asked, who="test", why=None)

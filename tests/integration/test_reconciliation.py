@@ -1,4 +1,4 @@
-"""Reconciliation from end to end: a day with its weather, the stand-in vendor, and the truth."""
+"""Reconciliation from end to end: a disturbed day, the stand-in vendor, and the truth."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def delivered(template, folders):
-    """The database that was told of bodies, made once; services of tests get copies of it."""
+    """Makes a database with the events of some bodies, once; tests work on copies of it."""
     made: dict[str, str] = {}
 
     def database(bodies) -> str:
@@ -67,7 +67,7 @@ def delivered(template, folders):
 
 @pytest.fixture(scope="module")
 def reconciled(template, delivered, folders, day):
-    """The database of the day after its reconciliation, and the report of that."""
+    """The database of the day after its reconciliation, and the report."""
     url = clone(template, database_of(delivered(day.deliveries)))
     with open_site(url, folders()) as site, serving(ApiServer(day.records)) as root:
         report = reconcile(site, root, folders(), **window(day))
@@ -76,7 +76,7 @@ def reconciled(template, delivered, folders, day):
 
 @pytest.fixture(scope="module")
 def truth(template, delivered, folders, day):
-    """All that is shown where every webhook of the day arrived."""
+    """What the API shows where every webhook of the day arrived."""
     with (
         cloned(template, database_of(delivered(day.truth))) as url,
         open_site(url, folders()) as site,
@@ -96,14 +96,14 @@ def copied(make_site, template):
 
 
 def shown(site, day: Day) -> dict[str, Any]:
-    """All that is shown at the end of a day: views, intervals, and the figures of each hour."""
-    told: dict[str, Any] = {"figures": figures(site, day)}
+    """What the API shows at the end of a day: views, intervals, and the figures of each hour."""
+    answers: dict[str, Any] = {"figures": figures(site, day)}
     for name, key in PATHS.items():
         for view in listed(site, f"/api/v1/{name}", at=day.end):
             id_ = view[key]
             rows = listed(site, f"/api/v1/{name}/{id_}/history", at=day.end)
-            told[name[:-1], id_] = [view, [*rows]]
-    return told
+            answers[name[:-1], id_] = [view, [*rows]]
+    return answers
 
 
 def figures(site, day: Day) -> list[Any]:
@@ -113,20 +113,20 @@ def figures(site, day: Day) -> list[Any]:
     ]
 
 
-def without(told: Any, *names: str) -> Any:
-    """The same without some fields, however deep."""
-    if isinstance(told, dict):
-        return {key: without(it, *names) for key, it in told.items() if key not in names}
-    return [without(it, *names) for it in told] if isinstance(told, list) else told
+def without(answer: Any, *names: str) -> Any:
+    """An answer without some fields, at any depth."""
+    if isinstance(answer, dict):
+        return {key: without(it, *names) for key, it in answer.items() if key not in names}
+    return [without(it, *names) for it in answer] if isinstance(answer, list) else answer
 
 
 ARRIVAL = ("position", "recordedTime", "settled")  # may differ between two stores of one set
-IDENTITY = ("id", "eventId")  # a reconciled fact has the id of its row
+IDENTITY = ("id", "eventId")  # a reconciled event has the id of its row
 COUNTS = ("eventCount", "lastEvent", "anomalyCount")
 
 
 def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[str]]:
-    """Of which subjects something cannot be told, and which fields that concerns."""
+    """The fields, by subject, that no API of the vendor can restore; ``*`` for all."""
     found: dict[tuple[str, str], set[str]] = {}
     for body in day.lost:
         data = body["data"]
@@ -146,14 +146,14 @@ def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[st
     return found
 
 
-def test_after_reconciliation_all_that_is_shown_is_the_truth(copied, reconciled, truth, day):
-    """Every view and interval, but for what the report says that the vendor cannot tell."""
+def test_after_reconciliation_the_api_shows_the_truth(copied, reconciled, truth, day):
+    """Every view and interval, but for what the report says that no API has."""
     expected, (database, report) = truth, reconciled
-    found, untold = shown(copied(database), day), exceptions(day, report)
+    found, excepted = shown(copied(database), day), exceptions(day, report)
     assert expected.keys() == found.keys()
-    assert sum("*" in fields for fields in untold.values()) < len(expected) / 20
+    assert sum("*" in fields for fields in excepted.values()) < len(expected) / 20
     for subject in expected.keys() - {"figures"}:
-        fields = untold.get(subject, set())
+        fields = excepted.get(subject, set())
         if "*" not in fields:
             hidden = (*ARRIVAL, *IDENTITY, *fields)
             assert without(expected[subject], *hidden) == without(found[subject], *hidden)
@@ -163,9 +163,9 @@ def test_after_reconciliation_all_that_is_shown_is_the_truth(copied, reconciled,
     assert {"failed"} >= {row["ours"][0]["status"] for row in report["differing"]}
 
 
-def test_where_the_vendor_tells_all_that_was_lost_every_figure_is_the_truth(make_site, tmp_path):
-    """Views whole, histories whole, summaries of each hour: not a number differs."""
-    day = live(hours=1.25, agents=6, seed=6, spare=_cannot_be_told)
+def test_where_the_vendor_has_all_lost_events_every_figure_is_the_truth(make_site, tmp_path):
+    """Whole views, whole histories and the summaries of each hour are equal."""
+    day = live(hours=1.25, agents=6, seed=6, spare=_not_restorable)
     assert 100 < len(day.lost)
     ours, truth = make_site(), make_site()
     deliver(truth, day.truth)
@@ -178,8 +178,8 @@ def test_where_the_vendor_tells_all_that_was_lost_every_figure_is_the_truth(make
     assert expected == without(shown(ours, day), *ARRIVAL, *IDENTITY)
 
 
-def _cannot_be_told(bodies: list[Any]) -> set[str]:
-    """The ids of events that no API of the vendor tells, whole or apart from one near to it."""
+def _not_restorable(bodies: list[Any]) -> set[str]:
+    """The ids of events that no API has whole, or that are too close to another to be distinct."""
     found = {
         body["id"]
         for body in bodies
@@ -198,7 +198,7 @@ def _cannot_be_told(bodies: list[Any]) -> set[str]:
 
 
 def test_what_is_appended_is_what_was_lost_and_once(copied, reconciled, tmp_path, day):
-    """Type by type: nothing that a webhook told, all else that the vendor tells; twice, nothing."""
+    """Type by type: what no webhook brought and an API has. A second run appends nothing."""
     database, report = reconciled
     site = copied(database)
     with serving(ApiServer(day.records)) as root:
@@ -213,7 +213,7 @@ def test_what_is_appended_is_what_was_lost_and_once(copied, reconciled, tmp_path
 
 
 @pytest.mark.parametrize("skew_ms", [-900, 1_500])
-def test_rows_and_webhooks_may_tell_other_times_of_one_fact(make_site, tmp_path, skew_ms):
+def test_rows_and_webhooks_of_one_event_may_have_different_times(make_site, tmp_path, skew_ms):
     """Within the tolerance: only what was lost is appended, though every time differs.
 
     What lies within it of another fact of its kind may count as told by that one's webhook.
@@ -233,7 +233,7 @@ def test_rows_and_webhooks_may_tell_other_times_of_one_fact(make_site, tmp_path,
 
 
 def appended(report: dict[str, Any]) -> Counter[str]:
-    """How many facts of each type a run appended."""
+    """How many events of each type a run appended."""
     found: Counter[str] = Counter()
     for source in report["sources"].values():
         for type_, counts in source["types"].items():
@@ -242,13 +242,13 @@ def appended(report: dict[str, Any]) -> Counter[str]:
 
 
 def fetched(site) -> list[dict[str, Any]]:
-    """The facts that the log has from reconciliation."""
+    """The events that the log has from reconciliation."""
     return [*listed(site, "/api/v1/events", origin="reconciliation")]
 
 
 @pytest.mark.parametrize("versions", ["1", "both"])
-def test_facts_that_either_version_told_are_known(make_site, tmp_path, versions):
-    """The first version's webhooks name no channel: the vendor's rows are matched all the same."""
+def test_webhooks_of_either_version_match(make_site, tmp_path, versions):
+    """Webhooks of the first version name no channel, and still match the vendor's rows."""
     site, day = make_site(), live(hours=0.5, agents=5, seed=4, versions=versions)
     deliver(site, day.deliveries)
     with serving(ApiServer(day.records)) as root:
@@ -259,15 +259,15 @@ def test_facts_that_either_version_told_are_known(make_site, tmp_path, versions)
     assert [] == again["missing"]
 
 
-def test_a_webhook_that_comes_after_all_is_a_restatement(copied, reconciled, truth, day):
-    """What was lost arrives the next day: the very truth is shown, nothing is counted twice."""
+def test_a_webhook_that_comes_after_reconciliation_is_a_restatement(copied, reconciled, truth, day):
+    """Lost webhooks arrive on the next day: the API shows the truth, and counts nothing twice."""
     ours = copied(reconciled[0])
     deliver(ours, day.lost)
     assert without(truth, *ARRIVAL) == without(shown(ours, day), *ARRIVAL)
 
 
 def test_a_dry_run_says_what_is_missing_and_appends_nothing(copied, delivered, tmp_path):
-    """The same facts as the run that follows it."""
+    """It names the events that the run after it appends."""
     day = live(hours=0.5, agents=4, seed=2)
     site = copied(delivered(day.deliveries))
     before = tables(site.url), site.service.store.head()
@@ -279,8 +279,8 @@ def test_a_dry_run_says_what_is_missing_and_appends_nothing(copied, delivered, t
     assert real["sources"] == dry["sources"]
 
 
-def test_agents_alone_are_reconciled_where_some_are_named(copied, delivered, tmp_path):
-    """No other agent and no task is asked for."""
+def test_a_run_for_named_agents_reads_only_them(copied, delivered, tmp_path):
+    """No other agent, and no task."""
     day = live(hours=0.5, agents=4, seed=2, lose=0.3)
     site = copied(delivered(day.deliveries))
     agent_id = next(body["data"]["agentId"] for body in day.lost if "agentId" in body["data"])
@@ -292,7 +292,7 @@ def test_agents_alone_are_reconciled_where_some_are_named(copied, delivered, tmp
 
 
 def test_a_window_in_the_middle_of_sessions_and_tasks_is_reconciled_whole(make_site, tmp_path):
-    """What began before it and still ran is compared too; what comes after it is not."""
+    """What began before it and still ran is compared too; what comes later is not."""
     site, day = make_site(), live(hours=1.5, agents=5, seed=8, lose=0.2)
     deliver(site, day.deliveries)
     start, end = day.end - HOUR_MS, day.end - HOUR_MS // 2
@@ -304,7 +304,7 @@ def test_a_window_in_the_middle_of_sessions_and_tasks_is_reconciled_whole(make_s
 
 @pytest.fixture(scope="module")
 def clean(template, delivered, folders):
-    """A short day, its database, and its report where the vendor makes no trouble."""
+    """A short day, its database, and its report without any fault."""
     day = live(hours=0.3, agents=4, seed=2)
     database = delivered(day.deliveries)
     with (
@@ -316,8 +316,8 @@ def clean(template, delivered, folders):
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "slow", "truncated", "expired"])
-def test_what_passes_is_borne(copied, tmp_path, clean, fault):
-    """Refusals that pass, broken answers, tokens that expire: the report is as without them."""
+def test_passing_faults_do_not_change_the_report(copied, tmp_path, clean, fault):
+    """Such as temporary refusals, broken answers and expired tokens."""
     day, database, report = clean
     faults = Faults(every={3: fault}, slow_seconds=0.01)
     with serving(ApiServer(day.records, faults=faults)) as root:
@@ -327,7 +327,7 @@ def test_what_passes_is_borne(copied, tmp_path, clean, fault):
 
 
 def test_small_pages_and_full_windows_lose_nothing(copied, delivered, tmp_path, monkeypatch):
-    """Whatever the vendor's limits are: windows are cut until nothing is cut off."""
+    """Windows are halved until no answer is cut short."""
     monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_ROWS", 40)
     monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_PAGE", 20)
     monkeypatch.setattr("projector.webex.api_queries.TASKS_PAGE", 7)
@@ -357,7 +357,7 @@ def test_small_pages_and_full_windows_lose_nothing(copied, delivered, tmp_path, 
 def test_bad_rows_are_lines_in_the_report_and_append_nothing(
     copied, delivered, tmp_path, rows, reason
 ):
-    """Times in seconds, missing fields, another's rows, cursors without an end."""
+    """Times in seconds, missing fields, rows of another organisation, endless cursors."""
     day = live(hours=0.2, agents=3, seed=2)
     site = copied(delivered(day.deliveries))
     with serving(ApiServer(day.records, faults=Faults(rows=rows))) as root:
@@ -370,7 +370,7 @@ def test_bad_rows_are_lines_in_the_report_and_append_nothing(
 
 
 def test_unknown_states_are_counted_by_name_and_make_no_event(copied, delivered, tmp_path):
-    """What no webhook has would show a state that no agent is in."""
+    """Such an event would show a state that no agent is in."""
     day = live(hours=0.2, agents=3, seed=2)
     site = copied(delivered(day.deliveries))
     with serving(ApiServer(day.records, faults=Faults(rows="strange"))) as root:
@@ -391,7 +391,7 @@ def test_unknown_states_are_counted_by_name_and_make_no_event(copied, delivered,
     ],
 )
 def test_wrong_credentials_fail_the_run_with_a_sentence(make_site, tmp_path, wrong, said):
-    """And no secret is part of it."""
+    """The sentence has no secret."""
     site, day = make_site(), live(hours=0.1, agents=2, seed=2)
     with serving(ApiServer(day.records)) as root, pytest.raises(JobFailed, match=said) as raised:
         reconcile(site, root, tmp_path, changed=wrong, **window(day))
@@ -399,8 +399,8 @@ def test_wrong_credentials_fail_the_run_with_a_sentence(make_site, tmp_path, wro
     assert 0 == site.service.store.head()
 
 
-def test_a_renewed_token_is_kept_from_other_eyes(make_site, tmp_path):
-    """In a file of its owner's alone; nothing of it is in a repr."""
+def test_only_the_owner_can_read_a_renewed_token(make_site, tmp_path):
+    """It stands in a private file, and in no repr."""
     with serving(ApiServer(live(hours=0.1, agents=2).records)) as root:
         own = credentials(root, tmp_path)
         token = own.token()
@@ -411,8 +411,8 @@ def test_a_renewed_token_is_kept_from_other_eyes(make_site, tmp_path):
     assert own.token() == credentials("http://127.0.0.1:9", tmp_path).token()  # kept, not asked
 
 
-def test_a_run_that_was_broken_off_goes_on_from_its_step(copied, delivered, tmp_path):
-    """And its report is that of a run that was not."""
+def test_an_interrupted_run_goes_on_from_its_step(copied, delivered, tmp_path):
+    """Its report equals that of a run without interruption."""
     day = live(hours=0.5, agents=4, seed=2)
     whole, broken = (copied(delivered(day.deliveries)) for _ in range(2))
     with serving(ApiServer(day.records)) as root:
@@ -442,8 +442,8 @@ def test_a_run_that_was_broken_off_goes_on_from_its_step(copied, delivered, tmp_
     assert report["orgId"]
 
 
-def test_a_task_that_is_open_for_days_is_asked_for_by_name(make_site, tmp_path):
-    """The vendor compares when it was created, long before the window: what we hold open we ask."""
+def test_a_task_that_is_open_for_days_is_read_by_its_id(make_site, tmp_path):
+    """The vendor compares a window with its creation, which is long before the window."""
     day = live(hours=0.5, agents=4, seed=2, lose=0.0)
     site, records = make_site(), day.records
     task_id = next(body["data"]["taskId"] for body in day.truth if body["type"] == "task:new")
@@ -462,8 +462,8 @@ def test_a_task_that_is_open_for_days_is_asked_for_by_name(make_site, tmp_path):
     assert last in [row["time"] for row in report["missing"] if row["id"] == task_id]
 
 
-def test_captures_that_may_not_be_asked_for_cost_no_fact(copied, delivered, tmp_path, monkeypatch):
-    """They are appended without their path, and the report says why."""
+def test_refused_captures_are_appended_without_path(copied, delivered, tmp_path, monkeypatch):
+    """The report says why."""
 
     def refuse(*_: Any) -> Any:
         raise VendorRefuses("The vendor refuses POST /v1/captures/query (403).", 403)

@@ -1,4 +1,4 @@
-"""Subscriptions at the stand-in vendor: made, watched, ended; and their secrets at the intake."""
+"""Subscriptions at the stand-in vendor: create, watch and delete; and their secrets at intake."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def environment(root: str, folder) -> dict[str, str]:
 
 @contextmanager
 def reached(folder):
-    """The stand-in's subscriptions, and what asks for them."""
+    """The stand-in's subscriptions, a client of them, and its settings."""
     vendor = ApiServer(ApiRecords({}))
     with serving(vendor) as root:
         settings = read_settings(environment(root, folder))
@@ -62,8 +62,8 @@ def reached(folder):
         client.close()
 
 
-def test_one_is_made_for_each_resource_and_version_and_once(tmp_path):
-    """With secrets of their own, which are kept from other eyes and told nobody."""
+def test_each_resource_and_version_gets_one_subscription(tmp_path):
+    """Each has a secret of its own, which only its owner can read."""
     with reached(tmp_path) as (kept, own, settings):
         first = [*own.create(URL)]
         again = [*own.create(URL)]
@@ -80,8 +80,8 @@ def test_one_is_made_for_each_resource_and_version_and_once(tmp_path):
     assert "agent:state_change" not in first[0][1].event_types
 
 
-def test_what_was_broken_off_is_put_right_when_asked_again(tmp_path):
-    """A secret that is not known here is replaced, what is inactive is switched on."""
+def test_an_interrupted_creation_can_be_repeated(tmp_path):
+    """A secret that is not stored here is replaced; what is inactive is switched on."""
     with reached(tmp_path) as (kept, own, settings):
         made = [it for _, it in own.create(URL)]
         (tmp_path / "webhook-secrets").unlink()
@@ -95,7 +95,7 @@ def test_what_was_broken_off_is_put_right_when_asked_again(tmp_path):
 
 
 def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
-    """And keeps what the vendor says for the status."""
+    """It records what the vendor says, for the status."""
     with reached(tmp_path) as (kept, own, settings):
         made = [it for _, it in own.create(URL)]
         theirs = dict(kept[made[0].id], id="other", name="another's", status="inactive")
@@ -130,8 +130,8 @@ def test_without_credentials_nothing_is_watched(site):
     SubscriptionWatch(site.service.pool, None, WebhookSecrets(site.service.settings)).check_if_due()
 
 
-def test_one_is_ended_with_its_secret(tmp_path):
-    """What is not there is told."""
+def test_a_subscription_is_deleted_with_its_secret(tmp_path):
+    """One that does not exist gives None."""
     with reached(tmp_path) as (kept, own, settings):
         made = [it for _, it in own.create(URL)]
         assert made[0].id == own.delete(made[0].id).id
@@ -139,8 +139,8 @@ def test_one_is_ended_with_its_secret(tmp_path):
         assert {it.id for it in made[1:]} == {*kept} == WebhookSecrets(settings).subscription_ids()
 
 
-def test_what_the_vendor_refuses_is_said(tmp_path):
-    """In its words."""
+def test_a_refusal_of_the_vendor_is_an_error(tmp_path):
+    """It has the vendor's words."""
     with reached(tmp_path) as (_, own, _), pytest.raises(VendorRefuses, match="https with a path"):
         [*own.create("http://hooks.example.com")]
 
@@ -162,15 +162,15 @@ def subscription(id_: str, **more: object) -> Subscription:
         ([subscription(f"{n}") for n in range(18)], []),
     ],
 )
-def test_what_somebody_should_see_to_is_told(listed, said):
-    """A sentence each."""
+def test_an_operator_is_warned(listed, said):
+    """One sentence each."""
     found = warnings(Listing(subscriptions=listed, limit=20), {"a"}, NOW)
     assert len(said) == len(found)
     assert all(part in line for part, line in zip(said, found, strict=True))
 
 
-def test_webhooks_of_what_was_made_need_its_secret(site):
-    """At once, without a restart; unsigned ones are taken no more."""
+def test_webhooks_of_a_new_subscription_need_its_secret(site):
+    """At once, without a restart; unsigned webhooks are refused from then on."""
     body = json.dumps(v2(0, "ann", "idle") | {"id": "1", "source": "/com/cisco/wxcc/made"}).encode()
     assert 202 == site.post(body).status_code
     WebhookSecrets(site.service.settings).save("made", "s" * 40)
@@ -182,7 +182,7 @@ def test_webhooks_of_what_was_made_need_its_secret(site):
 
 
 def test_the_commands(tmp_path, monkeypatch):
-    """List, create, watch and delete say what they do."""
+    """List, create, watch and delete print what they do."""
     vendor = ApiServer(ApiRecords({}))
     with serving(vendor) as root:
         for name, value in environment(root, tmp_path).items():

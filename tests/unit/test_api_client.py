@@ -1,4 +1,4 @@
-"""The client of the vendor's APIs: its pace, its patience, and its sentences."""
+"""The client of the vendor's APIs: its rate limit, its retries, and its errors."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def credentials(root: str, folder, **changed: str) -> Credentials:
 
 
 @contextmanager
-def asked(folder, **more):
-    """The stand-in, a client of it, and how long that slept."""
+def reached(folder, **more):
+    """The stand-in, a client of it, and how long the client slept."""
     vendor, slept = stand_in.ApiServer(ApiRecords({}), **more), []
     with serving(vendor) as root:
         client = ApiClient(root, credentials(root, folder), sleep=slept.append)
@@ -44,8 +44,8 @@ def asked(folder, **more):
         client.close()
 
 
-def test_a_minute_has_so_many_calls():
-    """The next one waits until the first of them is a minute ago."""
+def test_a_minute_has_at_most_so_many_calls():
+    """The next call waits until the first of them is a minute ago."""
     now, slept = [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -59,9 +59,9 @@ def test_a_minute_has_so_many_calls():
     assert [30.0, 30.0] == slept
 
 
-def test_the_vendors_limit_is_kept(tmp_path):
-    """And where it is met all the same, by another client, it is waited for as it says."""
-    with asked(tmp_path, a_minute=5, faults=Faults(plan={2: "429"}, retry_after=7)) as it:
+def test_the_client_waits_as_long_as_the_vendor_says(tmp_path):
+    """Also where another client has used up the limit."""
+    with reached(tmp_path, a_minute=5, faults=Faults(plan={2: "429"}, retry_after=7)) as it:
         vendor, client, slept = it
         client.get(LISTED, QUERY)
         assert {"data": [], "meta": {"orgId": vendor.org_id}} == client.get(LISTED, QUERY)
@@ -70,19 +70,19 @@ def test_the_vendors_limit_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["500", "truncated"])
-def test_what_passes_is_tried_again_ever_later_and_not_for_ever(tmp_path, fault):
-    """Six times; then a sentence says what was asked and why it failed."""
-    with asked(tmp_path, faults=Faults(every={1: fault})) as (vendor, client, slept):
+def test_a_failed_call_is_repeated_with_longer_pauses(tmp_path, fault):
+    """Six times; then a sentence names the call and the cause."""
+    with reached(tmp_path, faults=Faults(every={1: fault})) as (vendor, client, slept):
         with pytest.raises(VendorSilent, match=rf"GET {LISTED} \(.+, tried 6 times\)"):
             client.get(LISTED, QUERY)
         assert 6 == len(vendor.calls)
         assert all(before < after * 2 for before, after in pairwise(slept))
 
 
-def test_what_changes_something_is_asked_once(tmp_path):
-    """Unless the vendor never took it."""
+def test_a_call_that_changes_something_is_sent_once(tmp_path):
+    """Unless the vendor certainly did not process it."""
     path, body = "/v2/subscriptions", {"name": "test"}
-    with asked(tmp_path, faults=Faults(plan={1: "500", 2: "429"})) as (vendor, client, _):
+    with reached(tmp_path, faults=Faults(plan={1: "500", 2: "429"})) as (vendor, client, _):
         with pytest.raises(VendorSilent, match="500, tried once"):
             client.change("POST", path, body)
         with pytest.raises(VendorRefuses, match="resourceVersion is not known"):
@@ -90,9 +90,9 @@ def test_what_changes_something_is_asked_once(tmp_path):
         assert 3 == len(vendor.calls)
 
 
-def test_a_refusal_is_said_in_the_vendors_words(tmp_path):
-    """And is not tried again."""
-    with asked(tmp_path) as (vendor, client, _):
+def test_a_refusal_has_the_vendors_words(tmp_path):
+    """The call is not repeated."""
+    with reached(tmp_path) as (vendor, client, _):
         with pytest.raises(VendorRefuses, match=r"\(400\): pageSize must be 1 to 1000"):
             client.get(LISTED, QUERY | {"pageSize": 7_000})
         with pytest.raises(VendorRefuses, match="do not cover the organisation") as refused:
@@ -102,20 +102,20 @@ def test_a_refusal_is_said_in_the_vendors_words(tmp_path):
 
 
 def test_an_expired_token_is_renewed_once(tmp_path):
-    """One that the vendor refuses all the same ends the call with a sentence."""
-    with asked(tmp_path, faults=Faults(plan={1: "expired"})) as (vendor, client, _):
+    """If the vendor refuses the new one too, the call ends with a sentence."""
+    with reached(tmp_path, faults=Faults(plan={1: "expired"})) as (vendor, client, _):
         client.get(LISTED, QUERY)
         assert 2 == len(vendor.calls)
         assert 1 == len(vendor.tokens)
     with (
-        asked(tmp_path / "b", faults=Faults(every={1: "expired"})) as (_, client, _),
+        reached(tmp_path / "b", faults=Faults(every={1: "expired"})) as (_, client, _),
         pytest.raises(VendorRefuses, match="expired or wrong"),
     ):
         client.get(LISTED, QUERY)
 
 
 def test_tokens_are_renewed_before_they_expire(tmp_path):
-    """And the new one serves every process of the data directory."""
+    """Every process of the data folder uses the new one."""
     now = [1_000_000.0]
     vendor = stand_in.ApiServer(ApiRecords({}), token_seconds=3_600)
     with serving(vendor) as root:
@@ -127,8 +127,8 @@ def test_tokens_are_renewed_before_they_expire(tmp_path):
         assert 2 == len(tokens) == len(vendor.tokens)
 
 
-def test_a_newer_refresh_token_than_the_kept_one_is_tried(tmp_path):
-    """Whoever authorises anew need not remove a file first."""
+def test_a_refresh_token_of_the_settings_may_be_newer_than_the_saved_one(tmp_path):
+    """Nobody needs to remove a file after a new authorisation."""
     vendor = stand_in.ApiServer(ApiRecords({}))
     with serving(vendor) as root:
         vendor.refresh_tokens = {"old"}
@@ -141,20 +141,20 @@ def test_a_newer_refresh_token_than_the_kept_one_is_tried(tmp_path):
             later.renew(later.token())
 
 
-def test_a_token_service_that_is_away_is_said(tmp_path):
-    """Without any secret."""
+def test_a_token_service_that_does_not_answer_is_an_error(tmp_path):
+    """Its sentence has no secret."""
     with pytest.raises(ProjectorError, match="does not answer") as raised:
         credentials("http://127.0.0.1:9", tmp_path).token()
     assert not [it for it in (CLIENT_SECRET, REFRESH_TOKEN) if it in str(raised.value)]
 
 
 def test_no_secret_is_in_what_settings_show(tmp_path):
-    """Nor in what a failed call tells of itself."""
+    """Nor in the error of a failed call."""
     shown = repr(credentials("http://127.0.0.1:9", tmp_path)._settings)
     assert not [it for it in (CLIENT_SECRET, REFRESH_TOKEN) if it in shown]
 
 
 def test_the_stand_in_needs_a_token():
-    """As the vendor does: nothing is told without."""
+    """Like the vendor's APIs."""
     with serving(stand_in.ApiServer(ApiRecords({}))) as root:
         assert 401 == httpx.get(f"{root}{LISTED}").status_code

@@ -1,4 +1,4 @@
-"""The schedule: one reconciliation a day, from where the last one ended."""
+"""The daily schedule: one reconciliation a day, from the end of the last one on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ASKS = {"PROJECTOR_WEBEX_ACCESS_TOKEN": "t_C_acme", "PROJECTOR_WEBEX_ORG_ID": "a
 
 @pytest.fixture
 def at(site):
-    """Looks at a moment whether anything is due; the windows asked for so far."""
+    """Lets the schedule act at a time (epoch ms); returns the windows requested so far."""
     now = [NOON]
     pool, jobs = site.service.pool, JobQueue(site.service.pool, clock=lambda: now[0])
 
@@ -39,16 +39,16 @@ def at(site):
     return look
 
 
-def test_it_asks_once_a_day(at):
-    """At the first look after the hour; who is looked at in between asks nothing."""
+def test_it_requests_one_run_a_day(at):
+    """The first time it acts after the hour; in between it requests nothing."""
     first = (NOON - LAG_MS - DAY_MS, NOON - LAG_MS)
     assert [first] == at(NOON) == at(NOON + 1) == at(NOON + DAY_MS // 2)
     assert 2 == len(at(NOON + DAY_MS))
     assert {"schedule"} == {job.who for job in at.jobs.list("reconciliation")[0]}
 
 
-def test_it_goes_on_from_what_is_covered(at):
-    """An hour before its end, for what came into it later; not further back than a week."""
+def test_a_window_begins_an_hour_before_the_end_of_the_covered_time(at):
+    """For rows that came later. It is not longer than a week."""
     cover(at.pool, 1, "acme", NOON - 3 * DAY_MS, NOON - 2 * DAY_MS, now=NOON)
     cover(at.pool, 2, "another", NOON - DAY_MS, NOON, now=NOON)
     assert [(NOON - 2 * DAY_MS - OVERLAP_MS, NOON - LAG_MS)] == at(NOON)
@@ -56,8 +56,8 @@ def test_it_goes_on_from_what_is_covered(at):
     assert (later - LAG_MS - LONGEST_MS, later - LAG_MS) == at(later)[-1]
 
 
-def test_one_that_failed_is_asked_for_again_after_an_hour(at):
-    """The next night is far."""
+def test_a_failed_run_is_requested_again_after_an_hour(at):
+    """Not only on the next day."""
     at(NOON)
     claimed = at.jobs.claim()
     at.jobs.finish(claimed, "failed", "The vendor is away.")
@@ -69,5 +69,5 @@ def test_one_that_failed_is_asked_for_again_after_an_hour(at):
     "more", [{"PROJECTOR_RECONCILE_AT": ""}, {"PROJECTOR_WEBEX_ACCESS_TOKEN": ""}]
 )
 def test_it_is_off_by_itself(at, more):
-    """Without an hour, or without anything to ask the vendor with."""
+    """Without an hour, or without credentials."""
     assert [] == at(NOON, **more)
