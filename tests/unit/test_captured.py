@@ -19,7 +19,7 @@ DOCUMENTED = {
 
 @pytest.mark.parametrize("body", captured.ALL, ids=lambda body: body["type"])
 def test_every_body_is_a_whole_envelope(body):
-    """Whatever was lost on the way to us has been put back."""
+    """Fields that the captures had lost have been filled in."""
     assert body["id"]
     assert body["type"]
     assert body["specversion"] == "1.0"
@@ -43,7 +43,7 @@ def test_no_two_events_share_their_key():
 
 
 def test_every_event_has_a_time_of_its_own_or_a_stamp():
-    """So that arrival decides nothing."""
+    """So the order of arrival changes nothing."""
     for body in captured.ALL:
         assert "createdTime" in body["data"] or "comciscotimestamp" in body
 

@@ -41,20 +41,20 @@ def nested(depth, opening="[", closing="]"):
 
 @pytest.mark.parametrize("element", ODD_ELEMENTS)
 def test_an_element_of_an_array_keeps_its_own_bytes(element):
-    """What is cut out of an array is the element's bytes, unchanged, without the space around."""
+    """An element of an array has its unchanged bytes, without the space around it."""
     assert [element, element] == own_bytes(b" [\n\t" + element + b" \r\n, " + element + b" ] \n")
 
 
 @pytest.mark.parametrize("element", [one for one in ODD_ELEMENTS if not one.startswith(b"[")])
 def test_a_body_that_is_no_array_is_one_element_with_all_its_bytes(element):
-    """A single value is kept as received, the whitespace around it included."""
+    """A single value has all bytes of the body, also the whitespace around it."""
     body = b" \r\n" + element + b"\t\n"
     assert [body] == own_bytes(body)
 
 
 @pytest.mark.parametrize("body", [b"[]", b" [ ] ", b"[\n\t\r ]\n"])
 def test_an_empty_array_has_no_elements(body):
-    """An empty array is JSON and holds nothing."""
+    """An empty array is JSON."""
     delivery = read_delivery(body)
     assert ((), True) == (delivery.elements, delivery.is_json)
 
@@ -115,7 +115,7 @@ NOT_JSON = {
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
 def test_what_the_standard_library_does_not_read_is_no_json(body):
-    """Such a body is told, never raised."""
+    """``is_json`` is false, and nothing is raised."""
     delivery = read_delivery(body)
     assert ((), False) == (delivery.elements, delivery.is_json)
 
@@ -144,7 +144,7 @@ def test_of_equal_keys_the_last_wins():
 @pytest.mark.parametrize("depth", [1, 2, 100, 255, 256])
 @pytest.mark.parametrize("brackets", ["[]", "{}"])
 def test_nesting_to_256_is_never_too_deep(depth, brackets):
-    """Nesting to 256 is always taken."""
+    """Nesting to 256 is always accepted."""
     if brackets == "[]":
         body = nested(depth)
     else:
@@ -153,14 +153,14 @@ def test_nesting_to_256_is_never_too_deep(depth, brackets):
 
 
 def test_many_brackets_are_not_depth():
-    """What is wide but shallow is not too deep, nor are brackets within strings."""
+    """Neither many shallow arrays nor brackets within strings are too deep."""
     for body in (b"[" + b"[]," * 5_000 + b"[]]", json.dumps(["[" * 5_000]).encode()):
         assert not is_too_deep(body, json.loads(body))
 
 
 @pytest.mark.parametrize("depth", [500, 900])
-def test_what_is_far_deeper_than_promised_is_told(depth):
-    """What the reader might not manage a second time is too deep."""
+def test_what_is_far_deeper_than_promised_is_too_deep(depth):
+    """The reader might not read it a second time."""
     body = nested(depth)
     assert is_too_deep(body, json.loads(body))
 
@@ -175,7 +175,7 @@ def test_a_nesting_of_256_inside_an_array_is_cut():
     "number", ["1e99999999999999999999", "0e99999999999999999999", "1e-99999999999999999999"]
 )
 def test_any_exponent_is_read(number):
-    """As the standard library reads it: infinite or nothing, and never an error."""
+    """As the standard library reads it: as infinity or zero, and never as an error."""
     delivery = read_delivery(f'{{"x":{number}}}'.encode())
     assert delivery.is_json
     assert [{"x": float(number)}] == [element for _, element in delivery.elements]

@@ -27,7 +27,7 @@ def judged(element):
 
 
 def with_name(name, value):
-    """The event of a task where the task is what is wrong."""
+    """An element with one name changed: an event of a task, if that name is the task's."""
     if name == "taskId":
         changed = {"type": "task:new", "data": SOUND["data"] | {name: value}}
     elif name == "agentId":
@@ -39,9 +39,9 @@ def with_name(name, value):
     return SOUND | changed
 
 
-@pytest.mark.parametrize("flaw", WRONG)
+@pytest.mark.parametrize("defect", WRONG)
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reason_name"),
     [
         ("id", "id"),
         ("type", "type"),
@@ -51,10 +51,10 @@ def with_name(name, value):
         ("taskId", "task-id"),
     ],
 )
-def test_the_reason_says_which_name_is_wrong_and_how(name, told, flaw):
-    """An operator reads it; the bytes are kept as they came."""
-    element = with_name(name, WRONG[flaw])
-    expected = Unusable(body=json.dumps(element).encode(), reason=f"{flaw}-{told}")
+def test_the_reason_says_which_name_is_wrong_and_how(name, reason_name, defect):
+    """An operator reads it; the bytes are unchanged."""
+    element = with_name(name, WRONG[defect])
+    expected = Unusable(body=json.dumps(element).encode(), reason=f"{defect}-{reason_name}")
     assert expected == judged(element)
 
 
@@ -80,7 +80,7 @@ def test_what_nests_too_deep_is_unusable(kind):
 @pytest.mark.parametrize("kind", [list, dict])
 @pytest.mark.parametrize(("depth", "expected"), [(300, False), (302, True)])
 def test_the_limit_of_nesting_is_300(depth, expected, kind):
-    """What the page of the docs says."""
+    """As the docs say."""
     value = nested(depth, kind, 1)
     assert expected is is_too_deep(json.dumps(value).encode(), value)
 
@@ -92,7 +92,7 @@ def test_a_capture_of_any_type_needs_its_task():
 
 
 def test_types_of_nobodys_family_are_events_without_a_word():
-    """They are kept in the log; what they say of a state is none of ours."""
+    """They are stored in the log, and change no state."""
     event = judged(SOUND | {"type": "flow:error"}).event
     assert (Kind.OTHER, None) == (event.kind, event.word)
     coffee = judged(SOUND | {"type": "agent:coffee"}).event

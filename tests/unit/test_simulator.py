@@ -36,7 +36,7 @@ def created(body):
 
 @pytest.fixture(scope="module")
 def day():
-    """A long stretch of a middling centre."""
+    """A long run of a centre of middle size."""
     return world(60_000, agents=40)
 
 
@@ -93,7 +93,7 @@ def test_every_resource_has_a_subscription_of_its_own(day):
 
 @pytest.mark.parametrize("size", [1, 2, 7])
 def test_a_small_centre_never_falls_silent(size):
-    """Nor does it pile up: what waits is given up."""
+    """Nor does work pile up: waiting customers leave."""
     bodies = world(20_000, agents=size)
     assert max(created(b) - created(a) for a, b in pairwise(bodies)) < 1_200_000
 
@@ -133,7 +133,7 @@ def test_no_agent_is_on_two_calls(day):
 
 
 def test_only_an_available_agent_is_rung(day):
-    """The last that was said of being idle or not is that the agent is available."""
+    """The agent's last state of rest is available."""
     rests = {}
     for body in day:
         data = body["data"]
@@ -235,8 +235,8 @@ def test_the_first_version_knows_no_channels():
         assert not {"channelId", "channelType"} & set(body["data"])
 
 
-def test_both_versions_tell_one_world_twice():
-    """What each says alone, together."""
+def test_both_versions_have_the_events_of_each():
+    """The events of both versions, as each version alone has them."""
     both = world(6_000, versions="both")
     end = created(both[-1])
     for version, subscription in (("1", "agent v1"), ("2", "agent")):
@@ -279,7 +279,7 @@ SHARES = {
 
 @pytest.fixture(scope="module")
 def whole_lives():
-    """Of a floor large enough that a colleague is nearly always free."""
+    """The patterns of whole tasks, on a floor where a colleague is nearly always free."""
     bodies = world(90_000, agents=150)
     last = created(bodies[-1])
     begun = {b["data"]["taskId"]: created(b) for b in bodies if b["type"] == "task:new"}
@@ -315,7 +315,7 @@ def test_every_step_of_every_pattern_is_known():
 
 
 def test_an_offers_end_is_the_systems(day):
-    """The only ends that do not end the task, and none is the first thing told of it."""
+    """Only these ends do not end the task."""
     reasons = Counter(
         (body["data"]["terminatingParty"], body["data"]["reason"])
         for body in day

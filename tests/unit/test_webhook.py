@@ -1,4 +1,4 @@
-"""The vendor's words: which elements are events, under which key, when, and equal to what."""
+"""Webhooks: which elements are events, with which key and time, and what equals what."""
 
 import json
 from dataclasses import asdict
@@ -32,7 +32,7 @@ def judged(value, default_org=None):
 
 
 def judged_text(text, default_org=None):
-    """What becomes of an element, read as intake reads it."""
+    """The judgement of an element that is read as at intake."""
     body = text.encode()
     return judge(body, read_element(body), now=NOW, default_org=default_org)
 
@@ -123,14 +123,14 @@ def test_names_to_512_bytes_are_taken(field, name):
 @pytest.mark.parametrize("field", NAMES.values(), ids=NAMES)
 @pytest.mark.parametrize("name", UNSOUND_NAMES.values(), ids=UNSOUND_NAMES)
 def test_names_that_no_index_can_hold_are_unusable(field, name):
-    """Too long, with NUL or with a lone surrogate: quarantined, whichever of the five it is."""
+    """Too long, with NUL or with a lone surrogate, for each of the five names."""
     assert None is not reason(element(**{field: name}))
     assert None is not reason(element("flow:error") | element(**{field: name}))
 
 
 @pytest.mark.parametrize("name", UNSOUND_NAMES.values(), ids=UNSOUND_NAMES)
 def test_any_other_text_may_be_any_text(name):
-    """The other fields are bounded by the body alone, and shown without NUL and lone surrogates."""
+    """Other fields may be as long as the body; NUL and lone surrogates are replaced."""
     event = judged(element(teamId=name, queueId=name, channelId=name, filePath=name)).event
     shown = "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in name)
     assert {shown} == {event.team_id, event.queue_id, event.channel_id, event.file_path}
@@ -172,7 +172,7 @@ TEXT_FIELDS = [
     ],
 )
 def test_an_ill_typed_value_carries_nothing(type_, field):
-    """Wrong types in any field but the five names and the time: as though it were absent."""
+    """A wrong type counts as absent, except in the five names and the time."""
     right = judged(element(type_, agentId="a1")).event
     for wrong in (None, 0, 1.5, [], {}, {"a": [1]}, ""):
         if field == "connectedChannels" and wrong == []:
@@ -181,7 +181,7 @@ def test_an_ill_typed_value_carries_nothing(type_, field):
 
 
 def test_connected_channels_are_the_texts_among_them():
-    """Of a list only texts name channels; an empty list names none, which is not absent."""
+    """Only the texts of a list name channels. An empty list names none, and is not absent."""
     state = "agent:state_change"
     mixed = ["c1", 1, None, "", ["c2"], {"c": 3}, "c\0", "c1"]
     event = judged(element(state, agentId="a1", connectedChannels=mixed)).event
@@ -364,12 +364,12 @@ def test_the_pages_headings_get_their_prefix(heading):
 
 @pytest.mark.parametrize("type_", ["Conference-done", "task:task:conference-done", "consult-done"])
 def test_other_types_stay_as_they_came(type_):
-    """Only the two headings are put right."""
+    """Only the two headings are corrected."""
     assert type_ == judged(element(type_)).event.type
 
 
 def test_where_the_id_is_the_tasks_the_created_time_joins_the_key():
-    """id == data.taskId cannot tell events apart, so the created time as parsed does."""
+    """Such ids do not distinguish events, so the parsed created time does."""
     keys = {key(element(id_="t1", createdTime=created)) for created in (0, 1, NOW - 5, None)}
     assert 4 == len(keys)
     assert key(element(id_="t1", createdTime=5)) == key(element(id_="t1", createdTime="005"))
@@ -378,7 +378,7 @@ def test_where_the_id_is_the_tasks_the_created_time_joins_the_key():
 
 
 def test_the_rule_of_the_tasks_id_holds_for_agents_events_too():
-    """Any event whose id is its task's is told apart by its time."""
+    """The time distinguishes any events whose id is their task's."""
     state = {"type_": "agent:state_change", "id_": "t1", "agentId": "a1"}
     assert key(element(**state, createdTime=1)) != key(element(**state, createdTime=2))
 
@@ -450,7 +450,7 @@ def test_equality_compares_json_values(one, other, expected):
 
 
 def test_unknown_fields_of_known_types_are_not_compared():
-    """Equality looks at the page's fields alone; neither envelope nor unknown data count."""
+    """Only the fields of the vendor's page count, not the envelope or unknown data."""
     for other in (
         element(extra=1),
         element(dispatched="5"),
@@ -470,7 +470,7 @@ def test_of_other_types_all_of_data_is_compared(type_):
 
 
 def test_of_other_types_null_data_differs_from_absent_data():
-    """null differs from absent, of data as a whole too."""
+    """Null differs from absent, also for data as a whole."""
     absent = {name: value for name, value in element("flow:error").items() if name != "data"}
     assert not same(absent, absent | {"data": None})
 
@@ -495,8 +495,8 @@ def test_of_other_types_null_data_differs_from_absent_data():
     ],
     ids=lambda value: value["type"],
 )
-def test_a_stored_body_reads_as_the_event_that_was_taken(value):
-    """What the projection reads from the log is what intake judged."""
+def test_a_stored_body_reads_as_the_event_that_was_judged(value):
+    """The projection reads from the log the event that intake judged."""
     it = judged(value)
     assert asdict(it.event) == asdict(read_event(it.body, it.event.org_id))
 
@@ -516,19 +516,19 @@ def test_a_stored_body_reads_as_the_event_that_was_taken(value):
     ],
 )
 def test_the_subscription_is_the_tail_of_the_source(sources, expected):
-    """Several elements may name several subscriptions; what is no text names none."""
+    """Elements may name several subscriptions; a source that is no text names none."""
     elements = [{"source": source} for source in sources]
     assert frozenset(expected) == subscription_ids([*elements, {}, None, 5, [], "x"])
 
 
 def test_a_float_too_great_for_a_float_is_no_time():
-    """1e400 is legal JSON that no clock will show: the element is unusable, whatever the reason."""
+    """1e400 is legal JSON and no time, so the element is unusable."""
     text = json.dumps(element(createdTime="TIME")).replace('"TIME"', "1e400")
     assert isinstance(judged_text(text), Unusable)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
-def test_a_stored_body_is_read_back_alike_by_both_readers(encoding):
+def test_both_readers_read_a_stored_body_alike(encoding):
     """The fast reader, and the standard one where the fast one refuses."""
     odd = element(
         queueId="caf\N{LATIN SMALL LETTER E WITH ACUTE}\0",
