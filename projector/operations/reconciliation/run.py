@@ -80,12 +80,12 @@ class Reconciler:
     views_position: Callable[[], int]
     clock: Callable[[], int] = now_ms
 
-    def run(self, running: ClaimedJob) -> None:
+    def run(self, claimed: ClaimedJob) -> None:
         """Do a job from its last saved step on; JobFailed where no API could be read at all."""
         client = self.connect()
         try:
-            parameters = ReconciliationParameters.of(running.job.parameters)
-            _ReconciliationRun(self, running, client, parameters).run()
+            parameters = ReconciliationParameters.of(claimed.job.parameters)
+            _ReconciliationRun(self, claimed, client, parameters).run()
         except (NoCredentials, CredentialsRefused) as error:
             raise JobFailed(str(error)) from None
         finally:
@@ -98,16 +98,16 @@ class _ReconciliationRun:
     def __init__(
         self,
         parts: Reconciler,
-        running: ClaimedJob,
+        claimed: ClaimedJob,
         client: ApiClient,
         parameters: ReconciliationParameters,
     ) -> None:
         self._parts = parts
-        self._running = running
+        self._claimed = claimed
         self._client = client
         self._parameters = parameters
         self._org = client.org_id
-        self._report = ReconciliationReport(running.report)
+        self._report = ReconciliationReport(claimed.report)
         queries, now = ApiQueries(client), parts.clock()
         self._reader = ApiReader(queries, self._report, org_id=self._org, now=now)
         self._comparison = LogComparison(
@@ -124,22 +124,22 @@ class _ReconciliationRun:
     def run(self) -> None:
         self._begin()
         steps = self._plan()
-        for index in range(self._running.progress["next"], len(steps)):
-            self._running.report |= {"step": index, "steps": len(steps)}
+        for index in range(self._claimed.progress["next"], len(steps)):
+            self._claimed.report |= {"step": index, "steps": len(steps)}
             # A step that is repeated counts from this report on, not from what it added before.
-            self._running.progress["report"] = deepcopy(self._running.report)
-            self._running.save()
+            self._claimed.progress["report"] = deepcopy(self._claimed.report)
+            self._claimed.save()
             self._do(steps[index])
-            self._running.progress["next"] = index + 1
-        self._running.report |= {"step": len(steps), "requests": self._client.requests}
-        self._running.save()
+            self._claimed.progress["next"] = index + 1
+        self._claimed.report |= {"step": len(steps), "requests": self._client.requests}
+        self._claimed.save()
         self._end()
 
     def _begin(self) -> None:
         """Restore the report of the last saved step, or save what the plan is made of."""
-        if "next" in self._running.progress:
-            self._running.report.clear()
-            self._running.report |= self._running.progress["report"]
+        if "next" in self._claimed.progress:
+            self._claimed.report.clear()
+            self._claimed.report |= self._claimed.progress["report"]
             return
         parameters, pool = self._parameters, self._parts.pool
         gaps = gaps_in_window(pool, self._org, parameters.start, parameters.end)
@@ -148,13 +148,13 @@ class _ReconciliationRun:
         open_tasks = long_open_tasks(
             pool, self._org, parameters.start - LOOK_BACK_MS, MOST_OPEN_TASKS
         )
-        self._running.progress |= {
+        self._claimed.progress |= {
             "next": 0,
             "position": self._parts.store.head(),
             "gaps": [asdict(gap) for gap in gaps],
             "open": [{"id": id_, "start": start} for id_, start in open_tasks],
         }
-        self._running.report |= {"orgId": self._org, "gapsFound": len(gaps)}
+        self._claimed.report |= {"orgId": self._org, "gapsFound": len(gaps)}
 
     def _plan(self) -> list[ReadStep]:
         """All steps: subjects with gaps first, then tasks that are long open, then the window.
@@ -166,7 +166,7 @@ class _ReconciliationRun:
     def _gap_steps(self) -> Iterator[ReadStep]:
         start, end = self._parameters.start, self._parameters.end
         for kind, source in (("agent", ApiSource.AGENT_SESSIONS), ("task", ApiSource.TASK_DETAILS)):
-            gaps = self._running.progress["gaps"]
+            gaps = self._claimed.progress["gaps"]
             ids = dict.fromkeys(gap["id"] for gap in gaps if gap["kind"] == kind)
             for id_ in [*ids][:GAP_STEPS]:
                 yield ReadStep(source=source, start=start, end=end, ids=[id_], is_gap=True)
@@ -175,7 +175,7 @@ class _ReconciliationRun:
         """Steps for tasks that began before the time that the queries look back to."""
         if self._parameters.agent_ids:
             return
-        for task in self._running.progress["open"]:
+        for task in self._claimed.progress["open"]:
             yield ReadStep(
                 source=ApiSource.TASK_DETAILS,
                 start=task["start"],
@@ -204,18 +204,18 @@ class _ReconciliationRun:
         try:
             for events in self._reader.events(step):
                 self._comparison.compare(step, events)
-                self._running.save()
+                self._claimed.save()
         except _ERRORS_OF_ONE_API as error:
             self._report.failure(step.source, str(error))
 
     def _end(self) -> None:
-        parameters, report = self._parameters, self._running.report
+        parameters, report = self._parameters, self._claimed.report
         head = self._parts.store.head()
         if not parameters.dry_run:
             self._wait_for_views(head)
             self._report_effects(head)
             if self._report.is_whole and not parameters.agent_ids:
-                job, now = self._running.job.id, self._parts.clock()
+                job, now = self._claimed.job.id, self._parts.clock()
                 cover(self._parts.pool, job, self._org, parameters.start, parameters.end, now=now)
         failed = {line["source"] for line in report["failures"]}
         read = {name for name, counts in report["sources"].items() if counts["fetched"]}
@@ -226,12 +226,12 @@ class _ReconciliationRun:
         """Wait until the views have the events up to a position, for a minute at most."""
         deadline = time.monotonic() + VIEWS_WAIT_SECONDS
         while self._parts.views_position() < head and time.monotonic() < deadline:
-            self._running.save()
+            self._claimed.save()
             time.sleep(PROJECTION_POLL_SECONDS)
 
     def _report_effects(self, head: int) -> None:
         """Report closed gaps and corrections; null where the views are not up to date yet."""
-        report, position = self._running.report, self._running.progress["position"]
+        report, position = self._claimed.report, self._claimed.progress["position"]
         pool, parameters = self._parts.pool, self._parameters
         if self._parts.views_position() < head:
             report |= {"gapsClosed": None, "correctionsMade": None}
@@ -240,6 +240,6 @@ class _ReconciliationRun:
             (gap.kind, gap.id, gap.position)
             for gap in gaps_in_window(pool, self._org, parameters.start, parameters.end)
         }
-        gaps = [(it["kind"], it["id"], it["position"]) for it in self._running.progress["gaps"]]
+        gaps = [(it["kind"], it["id"], it["position"]) for it in self._claimed.progress["gaps"]]
         report["gapsClosed"] = sum(gap not in open_gaps for gap in gaps)
         report["correctionsMade"] = count_corrections(pool, self._org, position, head)
