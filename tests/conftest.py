@@ -1,4 +1,4 @@
-"""Fixtures: one embedded server a worker, one database cloned from a migrated template a test."""
+"""Fixtures: each worker has an embedded server, each test a clone of a migrated database."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from projector.projection.runner import Runner
 
 TEMPLATE = "template_projector"
 
-# The laws run on what a law needs, not against a clock; a shared machine is slow at times.
+# No deadline: a shared machine is slow at times.
 hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
 hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
-# A law is asked once for each mutant: the same few examples each time, and no report of a failure.
+# Each mutant runs the same few examples, and a failure is not reported in detail.
 hypothesis.settings.register_profile(
     "mutants",
     max_examples=40,
@@ -49,20 +49,20 @@ hypothesis.settings.register_profile(
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-# A law over HTTP and a database: its examples cost more and each asks many questions.
+# For laws over HTTP and a database: their examples take longer, and each sends many requests.
 over_http = hypothesis.settings(max_examples=max(8, hypothesis.settings.default.max_examples // 8))
 
 MEMORY_DISK = Path("/dev/shm")
-ROOM = 4 << 30  # bytes; more than the servers of two workers take
+MIN_FREE_BYTES = 4 << 30  # more than the servers of two workers need
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PORTS = 1_000  # a worker's own
-FIRST_PORT = 20_000 + WORKER * PORTS  # the kernel itself gives away ports from 32768
+PORTS = 1_000  # of each worker
+FIRST_PORT = 20_000 + WORKER * PORTS  # the kernel assigns ports from 32768 on
 _numbers = itertools.count(1)
 _ports = (FIRST_PORT + number % PORTS for number in itertools.count(os.getpid()))
 
 
 def on_database(url: str, name: str) -> str:
-    """The same server's address of another database."""
+    """The address of another database on the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
@@ -84,18 +84,18 @@ def database_of(url: str) -> str:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of our own, started by the product's supervisor.
+    """The address of an embedded server, started by the supervisor of the service.
 
-    It stands in memory where there is room: cloning a database writes nine megabytes.
+    Its folder is in memory if there is space: cloning a database writes nine megabytes.
     """
     folder = tmp_path_factory.mktemp("server")
-    if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > ROOM:
+    if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > MIN_FREE_BYTES:
         folder = Path(tempfile.mkdtemp(prefix="projector-tests-", dir=MEMORY_DISK))
     try:
         with EmbeddedPostgres(folder, durable=False) as embedded:
             url = embedded.start()
             with psycopg.connect(url, autocommit=True) as connection:
-                # Each test has a database of its own, and none lives long enough to be vacuumed.
+                # No database of a test lives long enough to be vacuumed.
                 connection.execute("ALTER SYSTEM SET autovacuum = off")
                 connection.execute("SELECT pg_reload_conf()")
             yield url
@@ -105,7 +105,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(server: str) -> str:
-    """The server's address, once a migrated template database stands on it."""
+    """The server's address, once it has the migrated template database."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {TEMPLATE}")
     migrate(on_database(server, TEMPLATE))
@@ -114,14 +114,14 @@ def template(server: str) -> str:
 
 @pytest.fixture
 def database_url(template: str) -> Iterator[str]:
-    """A migrated database of the test's own."""
+    """A migrated database for one test."""
     with cloned(template) as url:
         yield url
 
 
 @contextmanager
 def cloned(server: str, template: str = TEMPLATE) -> Iterator[str]:
-    """A copy of a database, dropped afterwards; its address."""
+    """The address of a copy of a database, which is dropped after the block."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
@@ -130,7 +130,7 @@ def cloned(server: str, template: str = TEMPLATE) -> Iterator[str]:
 
 
 def clone(server: str, template: str = TEMPLATE) -> str:
-    """A copy of a database that lives as long as the server; its address."""
+    """The address of a copy of a database, which lives as long as the server."""
     name = f"test_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
@@ -139,7 +139,7 @@ def clone(server: str, template: str = TEMPLATE) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A whole service in this process, without a web server."""
+    """The whole service in this process, without a web server."""
 
     url: str
     service: Service
@@ -158,7 +158,7 @@ class Site:
         )
 
     def project(self, batch_events: int = 2_000) -> None:
-        """Fold all that the log has into the views."""
+        """Fold the whole log into the views."""
         Runner(self.service.store, self.url, batch_events=batch_events).catch_up()
 
 
@@ -166,7 +166,7 @@ class Site:
 def open_site(
     url: str, data_dir: Path, *, clock: Callable[[], int] = now_ms, **environment: str
 ) -> Iterator[Site]:
-    """A service over a database; reads with the first of its tokens."""
+    """The service over a database; its reads use the first token."""
     settings = read_settings({"PROJECTOR_DATA_DIR": str(data_dir), **environment})
     service = build_service(settings, url, clock=clock)
     configured = [token.token for token in settings.tokens]
@@ -185,11 +185,11 @@ def open_site(
 @pytest.fixture
 def site(database_url: str, tmp_path: Path) -> Iterator[Site]:
     """A service with default settings: unsigned webhooks, one operator token."""
-    with open_site(database_url, tmp_path) as opened:
-        yield opened
+    with open_site(database_url, tmp_path) as default_site:
+        yield default_site
 
 
-# All that is derived from the log.
+# The tables of all subjects that are derived from the log.
 DERIVED = [name for table in TABLES for name in table.all_names]
 FORGET = f"""
     SET search_path = projector;
@@ -201,14 +201,14 @@ FORGET = f"""
 
 
 def forget(url: str) -> None:
-    """Throw away all that is derived: the next runner folds the log from its beginning."""
+    """Empty all derived tables, so that the next runner folds the log from its beginning."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(FORGET.encode())
 
 
 @contextmanager
 def erasable(template: str, folder: Path, *, clock: Callable[[], int] = now_ms) -> Iterator[Site]:
-    """A service for many examples, whose log ``erase`` may empty: its owner allows it."""
+    """The service for many examples: ``erase`` can empty its log, which has no triggers."""
     with open_site(clone(template), folder, clock=clock) as site:
         with psycopg.connect(site.url, autocommit=True) as connection:
             for name in ("events", "duplicates"):
@@ -217,7 +217,7 @@ def erasable(template: str, folder: Path, *, clock: Callable[[], int] = now_ms) 
 
 
 def erase(url: str) -> None:
-    """Empty the log and all that is derived from it."""
+    """Empty the log and all derived tables."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = projector")
         connection.execute(
@@ -232,7 +232,7 @@ MakeSite = Callable[..., Site]
 
 @pytest.fixture
 def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
-    """Services with settings of their own; a database each, unless ``url`` names one."""
+    """Makes services with given settings; each has its own database, unless ``url`` names one."""
     with ExitStack() as stack:
 
         def make(url: str | None = None, **environment: str) -> Site:
@@ -245,9 +245,11 @@ def make_site(template: str, tmp_path: Path) -> Iterator[MakeSite]:
 
 @contextmanager
 def served(app: Flask, port: int = 0) -> Iterator[str]:
-    """An application on loopback; its address."""
+    """The address of an application that is served on loopback."""
     with make_server("127.0.0.1", port, app, threaded=True) as server:
-        thread = Thread(target=server.serve_forever, args=(0.01,))  # seconds to its end
+        thread = Thread(
+            target=server.serve_forever, args=(0.01,)
+        )  # seconds between checks for the shutdown
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.port}"

@@ -1,7 +1,7 @@
-"""Situations of a contact centre with their right answers, worked out by hand from the semantics.
+"""Situations of a contact centre with the expected answers, worked out by hand from the semantics.
 
-Each situation is whole webhook bodies, the order in which they arrive, and what must be read
-afterwards. Data made up. Expected fields are paths: `session.loginTime`, `interactions.0.taskId`,
+A situation has whole webhook bodies, their order of arrival, and what must be read afterwards. The
+data is made up. Expected fields are paths: `session.loginTime`, `interactions.0.taskId`,
 `interactions.len`.
 """
 
@@ -55,17 +55,17 @@ def logout(moment: int, agent: str, by: str) -> Body:
 def state(
     kind: str, moment: int, agent: str, words: tuple[str | None, str | None], more: Fields
 ) -> Body:
-    """A state and the task it is about, each only if said."""
+    """A state and the task that it is about; None leaves a field out."""
     word, task = words
-    said = {"currentState": word, "taskId": task}
-    given = {name: value for name, value in said.items() if value is not None}
-    return body(kind, moment, agentId=agent, **given, **more)
+    fields = {"currentState": word, "taskId": task}
+    present = {name: value for name, value in fields.items() if value is not None}
+    return body(kind, moment, agentId=agent, **present, **more)
 
 
 def v1(
     moment: int, agent: str, word: str | None = None, task: str | None = None, **more: Any
 ) -> Body:
-    """An agent's state in the old shape, which knows no channels."""
+    """An agent's state in the old shape, which has no channels."""
     return state("agent:state_change", moment, agent, (word, task), more)
 
 
@@ -84,8 +84,8 @@ def v2(
 
 def channel(moment: int, agent: str, kind: str, word: str, **more: Any) -> Body:
     """An agent's availability in one type of channel."""
-    said = {"channelType": kind, "currentState": word, "pendingIdleState": False}
-    return body("agent:channelType_state_change", moment, agentId=agent, **(said | more))
+    usual = {"channelType": kind, "currentState": word, "pendingIdleState": False}
+    return body("agent:channelType_state_change", moment, agentId=agent, **(usual | more))
 
 
 def task(moment: int, name: str, word: str, **more: Any) -> Body:
@@ -100,7 +100,7 @@ def task(moment: int, name: str, word: str, **more: Any) -> Body:
 
 
 def ended(moment: int, name: str, party: str = "Customer", reason: str = "", **more: Any) -> Body:
-    """A task's end; "Customer Left" where nothing else is said."""
+    """A task's end; the reason is "Customer Left" if no other is given."""
     because = reason or f"{party} Left"
     return task(moment, name, "ended", terminatingParty=party, reason=because, **more)
 
@@ -110,26 +110,26 @@ def capture(moment: int, name: str, path: str, **more: Any) -> Body:
     return body("capture:available", moment, taskId=name, filePath=path, **more)
 
 
-def undated(told: Body, dispatched: int | str) -> Body:
-    """The same without a created time: only its dispatch places it."""
-    data = {name: value for name, value in told["data"].items() if name != "createdTime"}
-    return told | {"data": data, "comciscotimestamp": dispatched}
+def undated(original: Body, dispatched: int | str) -> Body:
+    """The same without a created time, so that its dispatch time counts."""
+    data = {name: value for name, value in original["data"].items() if name != "createdTime"}
+    return original | {"data": data, "comciscotimestamp": dispatched}
 
 
-def misspelt(told: Body) -> Body:
-    """The same with the organisation under the guide's other name."""
-    rest = {name: value for name, value in told.items() if name != "comciscoorgid"}
-    return rest | {"comciscocorgid": told["comciscoorgid"]}
+def misspelt(original: Body) -> Body:
+    """The same with the organisation in the field that the vendor's guide misspells."""
+    rest = {name: value for name, value in original.items() if name != "comciscoorgid"}
+    return rest | {"comciscocorgid": original["comciscoorgid"]}
 
 
-def unprefixed(told: Body) -> Body:
-    """The same under the guide's heading, which lacks `task:`."""
-    return told | {"type": told["type"].removeprefix("task:")}
+def unprefixed(original: Body) -> Body:
+    """The same with the type of the guide's heading, which has no `task:`."""
+    return original | {"type": original["type"].removeprefix("task:")}
 
 
-def story(*told: Body) -> tuple[Body, ...]:
-    """Numbers the bodies that have no id of their own: e1, e2, ..."""
-    return tuple(one | {"id": one["id"] or f"e{place}"} for place, one in enumerate(told, 1))
+def story(*bodies: Body) -> tuple[Body, ...]:
+    """Give the bodies without an id one by their number: e1, e2, ..."""
+    return tuple(it | {"id": it["id"] or f"e{number}"} for number, it in enumerate(bodies, 1))
 
 
 # --- answers --------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def story(*told: Body) -> tuple[Body, ...]:
 def stretch(
     moment: int, status: str, task: str | None = None, *, word: str = "", code: str | None = None
 ) -> Row:
-    """An agent's interval, up to the next; `word` is currentState where it differs from status."""
+    """An agent's interval without its end; `word` is currentState if it differs from status."""
     return {
         "from": at(moment),
         "status": status,
@@ -149,38 +149,38 @@ def stretch(
 
 
 def phase(moment: int, status: str, word: str) -> Row:
-    """A task's interval, up to the next."""
+    """A task's interval without its end."""
     return {"from": at(moment), "status": status, "currentState": word}
 
 
 def rows(*starts: Row) -> list[Row]:
-    """Each row ends where the next begins; the last is open."""
+    """The intervals with their ends: each ends where the next one begins, and the last is open."""
     ends = [start["from"] for start in starts[1:]] + [None]
     return [start | {"to": end} for start, end in zip(starts, ends, strict=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """A situation: what is delivered, in which order, and what must be read afterwards."""
+    """A situation: the events, their order of arrival, and the expected answers."""
 
     name: str
     about: str
     events: tuple[Body, ...]
-    arrival: tuple[int, ...]  # indexes of events, repeats included, one a request
+    arrival: tuple[int, ...]  # indexes of events, with repeats, one per request
     agents: dict[str, Fields] = field(default_factory=dict)
     tasks: dict[str, Fields] = field(default_factory=dict)
     agent_intervals: dict[str, list[Row]] = field(default_factory=dict)
     task_intervals: dict[str, list[Row]] = field(default_factory=dict)
     counts: dict[str, int] | None = None  # summed over the whole arrival
-    arrival_decides: bool = False  # other arrivals may rightly answer otherwise
+    arrival_decides: bool = False  # with another order of arrival other answers may be right
 
     def bodies(self) -> list[Body]:
-        """The bodies to post, in their order of arrival; copies, free to be changed."""
-        return [copy.deepcopy(self.events[place]) for place in self.arrival]
+        """Copies of the bodies in their order of arrival."""
+        return [copy.deepcopy(self.events[index]) for index in self.arrival]
 
 
 def look_up(view: Any, path: str) -> Any:
-    """What a view holds under a path of expected fields."""
+    """The value of a view at the path of an expected field."""
     for step in path.split("."):
         if step == "len":
             view = len(view)
@@ -195,8 +195,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="a-chat-whose-wrapup-done-is-lost",
         about=(
-            "The agent's channel turns available and so her wrap-up ends; the chat "
-            "itself waits out its hour."
+            "The agent's channel becomes available, so the agent's wrap-up ends. The chat "
+            "itself is complete only when its hour has passed."
         ),
         events=story(
             login(0, "ann", "Available"),
@@ -264,8 +264,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="old-and-new-shape-at-once",
         about=(
-            "Each state is told twice, with and without a channel. The twin without "
-            "must not end the mail, and one refusal told twice is one."
+            "Each state comes twice, with and without a channel. The one without a channel "
+            "must not end the mail, and a refusal that comes twice counts once."
         ),
         events=story(
             login(0, "bob", idleCodeId="meeting"),
@@ -328,8 +328,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="a-list-of-connected-chats",
         about=(
-            "A chat that the list leaves out is over, save one still in wrap-up; the "
-            "chat begun last leads."
+            "A chat that the list leaves out is over, unless it is in wrap-up. The chat that "
+            "began last is shown."
         ),
         events=story(
             login(0, "cal"),
@@ -362,8 +362,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="not-ready-while-chatting",
         about=(
-            "Not-ready takes ringing and wrap-up away and leaves the chat that the list "
-            "names by its channel; a slot rings for one task at a time."
+            "Not-ready ends ringing and wrap-up, and leaves the chat whose channel the list "
+            "names. A channel id rings for one task at a time."
         ),
         events=story(
             login(0, "yan"),
@@ -396,8 +396,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="a-call-held-for-a-chat",
         about=(
-            "What the agent reads as is his busiest leg: a consult that is over still "
-            "holds the customer, a hold that is over talks."
+            "The agent's status is that of the busiest leg: after a consult the customer is "
+            "still on hold, and after a hold the agent talks."
         ),
         events=story(
             login(0, "dee", "Available"),
@@ -472,8 +472,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="break-after-break",
         about=(
-            "A code may change while idle goes on, is kept where none is said, and is "
-            "forgotten once the agent was ready."
+            "An idle code may change while idle goes on. It stays if no other is given, and "
+            "is gone once the agent was available."
         ),
         events=story(
             login(0, "eve", idleCodeId="start"),
@@ -506,7 +506,7 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="signed-in-twice",
         about=(
-            "The sign-out in between was lost: the old chat is over, the chat channel "
+            "The sign-out in between was lost: the old chat is over, and the chat channel "
             "stays as it was."
         ),
         events=story(
@@ -544,8 +544,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="the-last-words-of-a-session",
         about=(
-            "After sign-out the wrap-up's end and a late refusal are still told, and "
-            "open nothing; the first talk arrives last of all."
+            "The end of a wrap-up and a late refusal still come after sign-out, and open no "
+            "leg. The first talk arrives last."
         ),
         events=story(
             login(0, "gus"),
@@ -612,8 +612,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="talking-after-sign-out",
         about=(
-            "A call in a closed session says that a sign-in was lost; an old-shape "
-            "ready ends the call, which names no channel."
+            "A call in a closed session shows that a sign-in was lost. An available of the "
+            "old shape ends the call, which names no channel."
         ),
         events=story(
             login(0, "hal", idleCodeId="0"),
@@ -649,8 +649,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="seen-only-by-channels",
         about=(
-            "Channel words prove a session without saying its state; a wordless change "
-            "tells the team and no more."
+            "Words of channels prove a session, but not its state. A change without a word "
+            "brings the team only."
         ),
         events=story(
             channel(0, "ivy", "telephony", "Idle", idleCodeName="Coaching"),
@@ -693,7 +693,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="a-channel-signed-out-first",
         about=(
-            "A signed-out channel is no sign of a session, and the later sign-in does not touch it."
+            "A signed-out channel does not prove a session, and the later sign-in does not "
+            "change the channel."
         ),
         events=story(
             channel(0, "jon", "chat", "LoggedOut"),
@@ -720,8 +721,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="channels-follow-the-sign-out",
         about=(
-            "A word repeated keeps its beginning; signing out signs every channel out "
-            "and forgets the pending break."
+            "A word that comes again keeps its start. Signing out signs all channels out and "
+            "drops the pending break."
         ),
         events=story(
             login(0, "zoe", idleCodeId="d"),
@@ -762,8 +763,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="everything-in-one-millisecond",
         about=(
-            "Told in the wrong order within a millisecond, the steps still follow one "
-            "another, and what took no time leaves no interval."
+            "Steps that come in the wrong order within a millisecond still follow one "
+            "another, and a state of no duration leaves no interval."
         ),
         events=story(
             login(0, "kim"),
@@ -822,8 +823,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="refused-and-given-up",
         about=(
-            "The system's end of a refused offer is not the end of the call; the caller "
-            "who hangs up unanswered is."
+            "The system's end of a refused offer does not end the call; the end by a caller "
+            "who hangs up before an answer does."
         ),
         events=story(
             login(0, "leo", "Available"),
@@ -887,8 +888,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="ended-and-offered-again",
         about=(
-            "A second agent gets the call after its first end: a transfer, and the "
-            "second end is the one that counts."
+            "A second agent gets the call after its first end: it is a transfer, and the "
+            "second end counts."
         ),
         events=story(
             task(0, "call-m", "connected"),
@@ -945,8 +946,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="ended-and-queued-again",
         about=(
-            "Back in the queue a task has no end, no party, no reason and no "
-            "completion, but was connected once."
+            "A task that is back in the queue has no end, party, reason or completion, but it "
+            "was connected once."
         ),
         events=story(
             task(0, "call-u", "new"),
@@ -982,8 +983,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="a-conference-handed-on",
         about=(
-            "Three talk, one leaves and wraps up, the other stays; the call is complete "
-            "when both have wrapped up."
+            "Three people talk, one agent leaves and wraps up, the other stays. The call is "
+            "complete when both have wrapped up."
         ),
         events=story(
             task(0, "call-n", "new"),
@@ -1061,8 +1062,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="complete-between-two-words",
         about=(
-            "The consult is over and wrap-up not yet begun: nobody is at work for a "
-            "moment, and complete is that moment too."
+            "The consult is over and wrap-up has not begun: for a short time nobody works on "
+            "the task, and that time is its completion."
         ),
         events=story(
             task(0, "call-o", "connected"),
@@ -1111,8 +1112,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="offered-again-from-hold",
         about=(
-            "An offer straight from hold hands the call on, an offer after an offer "
-            "does not; notes and origins change no state."
+            "An offer directly from hold is a transfer, an offer after an offer is not. Notes "
+            "and origins change no state."
         ),
         events=story(
             task(0, "call-p", "new"),
@@ -1170,8 +1171,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="an-hour-of-wrapping-up",
         about=(
-            "After an hour the call is complete without the wrap-up, and neither its "
-            "late end nor a second hang-up moves that. A consult reopens the other "
+            "After an hour the call is complete without the wrap-up, and neither the late end "
+            "of the wrap-up nor a second hang-up changes that. A consult reopens the other "
             "call."
         ),
         events=story(
@@ -1228,8 +1229,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="ids-of-each-subscription",
         about=(
-            "Two subscriptions tell one fact under two ids: the smaller id is taken "
-            "whole. Two recordings of one moment are two."
+            "Two subscriptions bring one fact with two ids: the event with the smaller id "
+            "counts, as a whole. Two recordings of one time are two."
         ),
         events=story(
             login(0, "vic", id="login-1"),
@@ -1291,8 +1292,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="one-id-for-two-facts",
         about=(
-            "What came first stands. A field more, or the organisation's other "
-            "spelling, makes no difference."
+            "The first content counts. An additional field, or the other spelling of the "
+            "organisation, makes no difference."
         ),
         events=story(
             login(0, "wes"),
@@ -1317,8 +1318,8 @@ LIVES: tuple[Life, ...] = (
     Life(
         name="the-task-as-id",
         about=(
-            "Every step bears the task's id, so its time tells it apart; the end has "
-            "none and its second telling is still the same end."
+            "Every step has the task's id, so its time is part of the key. The end has no "
+            "time, and its second delivery is the same end."
         ),
         events=story(
             task(0, "call-t", "new", id="call-t"),
@@ -1354,7 +1355,7 @@ LIVES: tuple[Life, ...] = (
     ),
     Life(
         name="no-time-of-its-own",
-        about="The dispatch of the first telling gives an undated change its place.",
+        about=("The dispatch time of the first delivery orders a change that has no created time."),
         events=story(
             login(0, "xia", idleCodeId="a"),
             undated(v2(0, "xia", "available", id="n1"), dispatched=at(5_000)),

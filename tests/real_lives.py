@@ -1,8 +1,8 @@
-"""Lives of real telephony tasks, and the webhooks that would have told them.
+"""Real telephony tasks, and the webhooks that would have brought their events.
 
-Facts from published replies of the vendor's Search API: the rows of each task, oldest first, with
-their milliseconds (-1: not over yet); ids and clock times are left out. The rows are a task's own,
-so `webhooks` adds what the agents' events would have said.
+The rows of each task come from published replies of the vendor's Search API: oldest first, with
+their duration in milliseconds (-1: not over yet), without ids and clock times. The rows are those
+of the task only, so `webhooks` adds the events of the agents.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COMPLETE = ""
 
 @dataclass(frozen=True, kw_only=True)
 class RealLife:
-    """Rows of one task, and why its webhooks leave it open (empty: they complete it)."""
+    """The rows of one task. ``open_since`` says why its webhooks leave it open, if they do."""
 
     number: int
     rows: str
@@ -142,7 +142,7 @@ REAL_LIVES: tuple[RealLife, ...] = (
             "new 31646 ivr-done 0 parked 51829 dequeued 95 ivr-done 0 parked -1 optOutOfQueue "
             "825414 dequeued 3 callbackFailed 1150284 WrapUp 31305"
         ),
-        open_since="a callback that failed: rows tell no end",
+        open_since="a callback that failed: the rows have no end",
     ),
     RealLife(
         number=34,
@@ -150,7 +150,7 @@ REAL_LIVES: tuple[RealLife, ...] = (
             "new 31646 ivr-done 0 parked 51829 dequeued 95 ivr-done 0 parked -1 optOutOfQueue "
             "825414 dequeued 3 callbackFailed 1150284 WrapUp 31305"
         ),
-        open_since="a callback that failed: rows tell no end",
+        open_since="a callback that failed: the rows have no end",
     ),
     RealLife(
         number=36,
@@ -250,7 +250,7 @@ REAL_LIVES: tuple[RealLife, ...] = (
     RealLife(
         number=60,
         rows="flow-activity 0",
-        open_since="rows that no webhook tells",
+        open_since="rows for which there is no webhook",
     ),
     RealLife(
         number=62,
@@ -262,12 +262,12 @@ REAL_LIVES: tuple[RealLife, ...] = (
     RealLife(
         number=64,
         rows="flow-activity 0 flow-activity 0",
-        open_since="rows that no webhook tells",
+        open_since="rows for which there is no webhook",
     ),
     RealLife(
         number=66,
         rows="flow-activity 0 flow-activity 0",
-        open_since="rows that no webhook tells",
+        open_since="rows for which there is no webhook",
     ),
     RealLife(
         number=68,
@@ -305,7 +305,7 @@ REAL_LIVES: tuple[RealLife, ...] = (
     ),
 )
 
-TOLD = frozenset(
+STEPS_WITH_WEBHOOK = frozenset(
     {
         *("new", "parked", "connect", "connected", "on-hold", "hold-done"),
         *("consulting", "consult-done", "conferencing", "conference-done"),
@@ -315,16 +315,20 @@ TOLD = frozenset(
 
 @dataclass
 class Call:
-    """A life under way: its rows become the webhooks of the task and of its agents."""
+    """A task in progress: its rows become the webhooks of the task and of its agents."""
 
     shape: str  # "v1" or "v2": the agents' events
     now: int = 60_000
-    told: list[Body] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
     handler: str | None = None  # who talks with the customer
     offered: str | None = None  # whose phone rings
     guest: str | None = None  # who is consulted
-    by_entry_point: bool = False  # the consult goes through a queue: a child contact mixes in
-    leaving: list[str] = field(default_factory=list)  # who has handed over and not wrapped up
+    by_entry_point: bool = (
+        False  # the consult goes through a queue, so rows of a child contact come too
+    )
+    leaving: list[str] = field(
+        default_factory=list
+    )  # who handed the task over and has not wrapped up
     names: count[int] = field(default_factory=lambda: count(1))
 
     def say(self, agent: str | None, word: str, after: int = 1) -> None:
@@ -332,18 +336,18 @@ class Call:
             return
         moment = self.now + after
         if self.shape == "v1":
-            self.told.append(v1(moment, agent, word, "t"))
+            self.bodies.append(v1(moment, agent, word, "t"))
         else:
-            self.told.append(v2(moment, agent, word, "t", (f"{agent}-1", "telephony")))
+            self.bodies.append(v2(moment, agent, word, "t", (f"{agent}-1", "telephony")))
 
     def newcomer(self) -> str:
         agent = f"agent-{next(self.names)}"
-        self.told.append(login(0, agent, "Available"))
+        self.bodies.append(login(0, agent, "Available"))
         return agent
 
     def play(self, name: str, ms: int, following: list[str]) -> None:
-        if name in TOLD:
-            self.told.append(task(self.now, "t", name))
+        if name in STEPS_WITH_WEBHOOK:
+            self.bodies.append(task(self.now, "t", name))
         if name == "connect":
             self.say(self.offered, "not-responding", 0)
             self.offered = self.newcomer()
@@ -363,7 +367,7 @@ class Call:
             self.say(self.handler, name)
             self.with_guest(name)
         elif name == "ended":
-            self.told.append(ended(self.now, "t"))
+            self.bodies.append(ended(self.now, "t"))
             self.say(self.offered, "available")
             self.offered = None
             if not {"WrapUp", "hold-done"} & set(following):
@@ -373,7 +377,7 @@ class Call:
             self.say(leaver, "wrapup", 2)
             self.say(leaver, "wrapup-done", 2 + ms)
         elif name == "recording-available":
-            self.told.append(capture(self.now, "t", "/captures"))
+            self.bodies.append(capture(self.now, "t", "/captures"))
         self.now += max(ms, 0) + 10
 
     def answer(self) -> None:
@@ -398,8 +402,8 @@ class Call:
 
 
 def webhooks(life: RealLife, shape: str) -> tuple[Body, ...]:
-    """What subscriptions to tasks and to one version of agents would have been told."""
+    """The webhooks of subscriptions to tasks and to one version of agents' events."""
     call, steps = Call(shape), life.steps
-    for place, (name, ms) in enumerate(steps, 1):
-        call.play(name, ms, [later for later, _ in steps[place:]])
-    return story(*call.told)
+    for index, (name, ms) in enumerate(steps, 1):
+        call.play(name, ms, [later for later, _ in steps[index:]])
+    return story(*call.bodies)

@@ -1,7 +1,7 @@
-"""What Hypothesis draws: a contact centre's day as it could be, and noise that no day would bring.
+"""Hypothesis strategies: a believable day of a contact centre, and noise that no real day brings.
 
-Both give bodies in the order of the facts; `arrivals` shuffles and repeats them, `batches` cuts
-them into requests. Equal milliseconds are common, a gap of more than an hour is not rare.
+Both draw bodies in the order of their facts. `arrivals` shuffles and repeats them, `batches` cuts
+them into requests. Equal milliseconds are common, and gaps of more than an hour are not rare.
 """
 
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ from typing import Any
 from hypothesis import strategies as st
 
 BASE = 1_767_225_600_000
-LAST = BASE + 15 * 3_600_000  # no fact is later, so that all are in the past when they are told
+LAST = BASE + 15 * 3_600_000  # no fact is later, so all are in the past when they arrive
 HOUR = 3_600_000
 V1, V2 = "agent:state_change", "agent:channel_state_change"
 
 Body = dict[str, Any]
 
-# --- a day as it could be -------------------------------------------------------------------------
+# --- a believable day -----------------------------------------------------------------------------
 
 PAUSES = (0,) * 8 + (1, 1, 2, 30, 999, 1_000, 1_999, 2_000, 2_001, 5_000, 60_000)
 LONG_PAUSES = (HOUR - 1, HOUR, HOUR + 1, HOUR + 5_000)
 MEDIA = ("telephony", "chat", "email", "social")
 CHANNEL_WORDS = ("Available", "Idle", "Engaged", "EngagedOther", "WrapUp", "Reserved", "LoggedOut")
 
-# What can come next for a task; a move that comes twice is likelier.
+# The next moves of a task by its phase; a move that is listed twice is likelier.
 NEXT = {
     "": ("arrive",) * 6 + ("offer", "answer"),
     "waiting": ("offer", "offer", "offer", "park", "hang_up"),
@@ -48,13 +48,13 @@ AGENT_MOVES = (
 
 @dataclass
 class Floor:
-    """The agents and tasks of one day, and what was told of them so far."""
+    """The agents and tasks of one day, and the bodies of their events so far."""
 
     draw: Any
-    shapes: tuple[str, ...]  # V1, V2 or both twins
+    shapes: tuple[str, ...]  # the types of agents' events: V1, V2 or both
     now: int = BASE
     agent: str = ""  # whose turn it is
-    told: list[Body] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
     phase: dict[str, str] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)
     crew: dict[str, list[str]] = field(default_factory=dict)  # who is on a task
@@ -69,13 +69,15 @@ class Floor:
     def drift(self) -> None:
         self.now = min(self.now + self.pick((0, 0, 0, 1, 30)), LAST)
 
-    def tell(self, kind: str, **data: Any) -> None:
-        said = {name: value for name, value in data.items() if value is not None}
-        self.told.append(envelope(f"e{len(self.told):03}", kind, said | {"createdTime": self.now}))
+    def emit(self, kind: str, **data: Any) -> None:
+        present = {name: value for name, value in data.items() if value is not None}
+        self.bodies.append(
+            envelope(f"e{len(self.bodies):03}", kind, present | {"createdTime": self.now})
+        )
 
-    def tell_task(self, task: str, word: str, **more: Any) -> None:
+    def emit_task(self, task: str, word: str, **more: Any) -> None:
         self.drift()
-        self.tell(
+        self.emit(
             f"task:{word}",
             taskId=task,
             channelType=self.media[task],
@@ -86,22 +88,22 @@ class Floor:
             **more,
         )
 
-    def tell_agent(self, agent: str, word: str, media: str | None, **more: Any) -> None:
-        """In each shape that this day's subscriptions use; twins share their millisecond."""
+    def emit_agent(self, agent: str, word: str, media: str | None, **more: Any) -> None:
+        """An event of each type that the subscriptions of this day use, in the same millisecond."""
         self.drift()
         channel = {"channelId": f"{agent}-{media}", "channelType": media} if media else {}
         for shape in self.shapes:
-            known = {} if shape == V1 else channel
-            self.tell(shape, agentId=agent, currentState=word, **known, **more)
+            fields = {} if shape == V1 else channel
+            self.emit(shape, agentId=agent, currentState=word, **fields, **more)
 
-    def tell_crew(self, task: str, word: str, **more: Any) -> None:
+    def emit_crew(self, task: str, word: str, **more: Any) -> None:
         for agent in self.crew[task]:
-            self.tell_agent(agent, word, self.media[task], taskId=task, **more)
+            self.emit_agent(agent, word, self.media[task], taskId=task, **more)
 
     # what an agent does
 
     def sign_in(self, agent: str) -> None:
-        self.tell(
+        self.emit(
             "agent:login",
             agentId=agent,
             currentState=self.pick(("Idle", "Available", None)),
@@ -113,24 +115,24 @@ class Floor:
 
     def sign_out(self, agent: str) -> None:
         by = self.pick(("AGENT", "SYSTEM", None))
-        self.tell("agent:logout", agentId=agent, currentState="logged-out", loggedOutBy=by)
+        self.emit("agent:logout", agentId=agent, currentState="logged-out", loggedOutBy=by)
 
     def ready(self, agent: str) -> None:
-        self.tell_agent(agent, self.pick(("available", "Available")), None)
+        self.emit_agent(agent, self.pick(("available", "Available")), None)
 
     def rest(self, agent: str) -> None:
         code = self.pick((None, "lunch", "break"))
-        self.tell_agent(agent, self.pick(("idle", "Idle")), None, idleCodeId=code)
+        self.emit_agent(agent, self.pick(("idle", "Idle")), None, idleCodeId=code)
 
     def ready_on_channel(self, agent: str) -> None:
-        self.tell_agent(agent, "available", self.pick(MEDIA))
+        self.emit_agent(agent, "available", self.pick(MEDIA))
 
     def rest_on_channel(self, agent: str) -> None:
-        self.tell_agent(agent, "idle", self.pick(MEDIA), idleCodeId="lunch", idleCodeName="Lunch")
+        self.emit_agent(agent, "idle", self.pick(MEDIA), idleCodeId="lunch", idleCodeName="Lunch")
 
     def tune(self, agent: str) -> None:
         for media in self.pick((("telephony",), ("chat", "email"), MEDIA)):
-            self.tell(
+            self.emit(
                 "agent:channelType_state_change",
                 agentId=agent,
                 channelType=media,
@@ -143,102 +145,102 @@ class Floor:
     # what happens to a task
 
     def arrive(self, task: str) -> None:
-        self.tell_task(task, "new")
+        self.emit_task(task, "new")
         self.phase[task] = "waiting"
 
     def park(self, task: str) -> None:
-        self.tell_task(task, "parked")
+        self.emit_task(task, "parked")
         self.phase[task] = "waiting"
 
     def offer(self, task: str) -> None:
-        self.tell_task(task, "connect")
+        self.emit_task(task, "connect")
         self.crew[task] = [self.agent]
-        self.tell_crew(task, "ringing", queueId=self.pick((None, "q-a")))
+        self.emit_crew(task, "ringing", queueId=self.pick((None, "q-a")))
         self.phase[task] = "offered"
 
     def answer(self, task: str) -> None:
         self.crew[task] = self.crew[task] or [self.agent]
-        self.tell_task(task, "connected")
-        self.tell_crew(task, "connected")
+        self.emit_task(task, "connected")
+        self.emit_crew(task, "connected")
         self.phase[task] = "talking"
 
     def refuse(self, task: str) -> None:
-        self.tell_crew(task, "not-responding")
+        self.emit_crew(task, "not-responding")
         for refusing in self.crew[task]:
-            self.tell_agent(refusing, "idle", None, idleCodeId="rona")
+            self.emit_agent(refusing, "idle", None, idleCodeId="rona")
         if self.pick((True, False)):
             reason = self.pick(("RONA Timer Expired", "rona"))
-            self.tell_task(task, "ended", terminatingParty="System", reason=reason)
+            self.emit_task(task, "ended", terminatingParty="System", reason=reason)
         self.crew[task] = []
         self.phase[task] = "waiting"
 
     def hold(self, task: str) -> None:
-        self.tell_task(task, "on-hold")
-        self.tell_crew(task, "on-hold")
+        self.emit_task(task, "on-hold")
+        self.emit_crew(task, "on-hold")
         self.phase[task] = "held"
 
     def resume(self, task: str) -> None:
-        self.tell_task(task, "hold-done")
-        self.tell_crew(task, "hold-done")
+        self.emit_task(task, "hold-done")
+        self.emit_crew(task, "hold-done")
         self.phase[task] = "talking"
 
     def consult(self, task: str) -> None:
-        self.tell_task(task, "consulting")
+        self.emit_task(task, "consulting")
         self.crew[task] = list(dict.fromkeys([*self.crew[task], self.agent]))
-        self.tell_crew(task, "consulting")
+        self.emit_crew(task, "consulting")
         self.phase[task] = "consulting"
 
     def consult_done(self, task: str) -> None:
-        self.tell_task(task, "consult-done")
-        self.tell_crew(task, "consult-done")
+        self.emit_task(task, "consult-done")
+        self.emit_crew(task, "consult-done")
         self.crew[task] = self.crew[task][:1]
         self.phase[task] = "held"
 
     def conference(self, task: str) -> None:
-        self.tell_task(task, "conferencing")
-        self.tell_crew(task, "conferencing")
+        self.emit_task(task, "conferencing")
+        self.emit_crew(task, "conferencing")
         self.phase[task] = "meeting"
 
     def conference_done(self, task: str) -> None:
-        self.tell_task(task, "conference-done")
-        self.tell_crew(task, self.pick(("conference-done", "hold-done")))
+        self.emit_task(task, "conference-done")
+        self.emit_crew(task, self.pick(("conference-done", "hold-done")))
         self.phase[task] = "talking"
 
     def hand_over(self, task: str) -> None:
-        self.tell_task(task, "conference-transferred")
+        self.emit_task(task, "conference-transferred")
         for leaving in self.crew[task][:1]:
-            self.tell_agent(leaving, "wrapup", self.media[task], taskId=task)
+            self.emit_agent(leaving, "wrapup", self.media[task], taskId=task)
         self.phase[task] = "talking"
 
     def hang_up(self, task: str) -> None:
         party = self.pick(("Customer", "Agent", "System"))
-        self.tell_task(task, "ended", terminatingParty=party, reason=f"{party} Left")
+        self.emit_task(task, "ended", terminatingParty=party, reason=f"{party} Left")
         if self.phase[task] not in ("waiting", "over"):
-            self.tell_crew(task, "wrapup")
+            self.emit_crew(task, "wrapup")
         self.phase[task] = "over"
 
     def wrap_up(self, task: str) -> None:
-        self.tell_crew(task, "wrapup-done", wrapUpAuxCodeId=self.pick((None, "sold", "help")))
+        self.emit_crew(task, "wrapup-done", wrapUpAuxCodeId=self.pick((None, "sold", "help")))
         for leaving in self.crew[task]:
-            self.tell_agent(leaving, self.pick(("available", "idle")), self.media[task])
+            self.emit_agent(leaving, self.pick(("available", "idle")), self.media[task])
 
     def free(self, task: str) -> None:
-        """Without wrap-up: ready again, told of the task."""
-        self.tell_crew(task, self.pick(("available", "idle")))
+        """The agents are free again without a wrap-up; their events name the task."""
+        self.emit_crew(task, self.pick(("available", "idle")))
 
     def list_channels(self, task: str) -> None:
         named = self.pick(([], [task], [f"{self.agent}-{self.media[task]}"], None))
-        self.tell_crew(task, "connected", connectedChannels=named)
+        self.emit_crew(task, "connected", connectedChannels=named)
 
     def note(self, task: str) -> None:
-        self.tell_task(task, self.pick(("origin-updated", "customer-left", "owner-changed")))
+        self.emit_task(task, self.pick(("origin-updated", "customer-left", "owner-changed")))
 
     def record(self, task: str) -> None:
         path = self.pick(("https://captures.invalid/a", "https://captures.invalid/b"))
-        self.tell("capture:available", taskId=task, filePath=path)
+        self.emit("capture:available", taskId=task, filePath=path)
 
     def fail(self, task: str) -> None:
-        self.tell_task(task, "failed", reason="no route")
+        self.emit_task(task, "failed", reason="no route")
 
 
 def envelope(identifier: str, kind: str, data: Any) -> Body:
@@ -256,7 +258,7 @@ def envelope(identifier: str, kind: str, data: Any) -> Body:
 
 @st.composite
 def believable_deliveries(draw, max_moves: int = 18) -> list[Body]:
-    """Some agents at work on some tasks; mostly told whole, else with steps lost or told twice."""
+    """Some agents at work on some tasks. Sometimes events are lost or come twice."""
     floor = Floor(draw, draw(st.sampled_from([(V1,), (V2,), (V2,), (V1, V2), (V2, V1)])))
     agents = ["ann", "bob", "cy"][: draw(st.integers(1, 3))]
     for task in ["t-1", "t-2", "t-3"][: draw(st.integers(1, 3))]:
@@ -273,30 +275,30 @@ def believable_deliveries(draw, max_moves: int = 18) -> list[Body]:
         else:
             task = draw(st.sampled_from(sorted(floor.phase)))
             getattr(floor, draw(st.sampled_from(NEXT[floor.phase[task]])))(task)
-    return draw(imperfect(floor.told))
+    return draw(imperfect(floor.bodies))
 
 
 @st.composite
-def imperfect(draw, told: list[Body]) -> list[Body]:
-    """Now and then steps are lost, or a second subscription tells some under ids of its own."""
-    places = st.integers(0, len(told) - 1)
-    lost = draw(st.one_of(st.just(set()), st.just(set()), st.sets(places, max_size=3)))
-    again = draw(st.one_of(st.just(set()), st.just(set()), st.sets(places, max_size=4)))
-    kept = [body for place, body in enumerate(told) if place not in lost]
-    return kept + [draw(retold(told[place], place)) for place in sorted(again)]
+def imperfect(draw, bodies: list[Body]) -> list[Body]:
+    """Sometimes events are lost, or a second subscription brings some with other ids."""
+    indexes = st.integers(0, len(bodies) - 1)
+    lost = draw(st.one_of(st.just(set()), st.just(set()), st.sets(indexes, max_size=3)))
+    again = draw(st.one_of(st.just(set()), st.just(set()), st.sets(indexes, max_size=4)))
+    remaining = [body for index, body in enumerate(bodies) if index not in lost]
+    return remaining + [draw(with_other_id(bodies[index], index)) for index in sorted(again)]
 
 
 @st.composite
-def retold(draw, body: Body, place: int) -> Body:
-    """The same fact under an id before or after the first one's, perhaps with another queue."""
+def with_other_id(draw, body: Body, index: int) -> Body:
+    """The same fact with an id that sorts before or after the first one, maybe another queue."""
     queue = draw(st.sampled_from([{}, {"queueId": "q-again"}]))
-    return body | {"id": f"{draw(st.sampled_from('az'))}{place:03}", "data": body["data"] | queue}
+    return body | {"id": f"{draw(st.sampled_from('az'))}{index:03}", "data": body["data"] | queue}
 
 
 # --- noise ----------------------------------------------------------------------------------------
 
 TYPES = (
-    # those that make views come more often
+    # the types that make views come more often
     *("agent:login", "agent:logout", "agent:channelType_state_change") * 2,
     *("agent:state_change", "agent:channel_state_change") * 6,
     *("task:new", "task:parked", "task:connect", "task:connected", "task:on-hold") * 2,
@@ -321,7 +323,7 @@ OFFSETS = (0,) * 4 + (1, 1, 2, 3, 1_000, 1_999, 2_000, 2_001, 5_000, HOUR, HOUR 
 
 
 def often(*usual: Any, odd: tuple[Any, ...] = ODD) -> st.SearchStrategy[Any]:
-    """Mostly one of the usual values, sometimes one that means nothing or means it strangely."""
+    """Mostly one of the usual values, sometimes an odd or meaningless one."""
     return st.integers(0, 14).flatmap(lambda dice: st.sampled_from(odd if dice == 0 else usual))
 
 
@@ -361,12 +363,12 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "reason": often("Customer Left", "RONA Timer Expired", "a rona", "CoroNation"),
     "brandNew": often(1, {"_type_": "datetime", "_data_": "x"}, "nul\0", "\ud800", [[[[]]]]),
 }
-TOLD_OFTEN = ("taskId", "channelId", "channelType")
+FREQUENT_FIELDS = ("taskId", "channelId", "channelType")
 
 
 @dataclass(frozen=True)
 class Palette:
-    """One run's few types and words, so that they meet again."""
+    """The few types and words of one example, so that they come again."""
 
     types: list[str]
     words: list[str]
@@ -387,7 +389,7 @@ def noisy_data(draw, palette: Palette) -> dict[str, Any]:
     data = {"agentId": draw(often("ann", "ann", "bob"))}
     if draw(st.integers(0, 5)):
         data["currentState"] = draw(often(*palette.words))
-    for name in TOLD_OFTEN:
+    for name in FREQUENT_FIELDS:
         if draw(st.integers(0, 3)):
             data[name] = draw(FIELDS[name])
     for name in draw(st.lists(st.sampled_from(sorted(FIELDS)), max_size=4, unique=True)):
@@ -421,7 +423,7 @@ def noisy_body(draw, identifier: str, palette: Palette) -> Body:
 
 @st.composite
 def broken(draw, body: Body) -> Body:
-    """Something that an event cannot do without is missing or of the wrong kind."""
+    """A required part of an event is missing or of the wrong type."""
     part = draw(st.sampled_from(["id", "type", "data"]))
     wrong = {
         "id": [*ODD, "i" * 512, "i" * 513, "é" * 257, "\0", "\ud800"],
@@ -435,24 +437,24 @@ def broken(draw, body: Body) -> Body:
 
 @st.composite
 def retouched(draw, body: Body) -> Body:
-    """The same key with one field told otherwise: a conflict, or a duplicate after all."""
+    """The same key with another value of one field: a conflict, or a duplicate if it is equal."""
     name = draw(st.sampled_from(sorted(FIELDS)))
     return body | {"data": body["data"] | {name: draw(FIELDS[name])}}
 
 
 @st.composite
 def noisy_deliveries(draw, *, arrival_decides: bool = True, max_size: int = 20) -> list[Body]:
-    """Soup. Without `arrival_decides` every id is its own and every time told.
+    """Noise. With `arrival_decides` ids come again for other facts and times are missing.
 
-    Then any order of arrival must give the same answers; with it ids are used again for other facts
-    and times are missing, so that only equal arrivals must.
+    Then only the same order of arrival must give the same answers. Without it every id is unique
+    and every event has a time, so any order of arrival must give the same answers.
     """
     palette = draw(palettes(arrival_decides=arrival_decides))
     bodies = []
-    for place in range(draw(st.integers(0, max_size))):
-        own = f"e{place:03}"
-        shared = draw(st.sampled_from([own, own, own, "e001", "t-1", "t-2"]))
-        body = draw(noisy_body(shared if arrival_decides else own, palette))
+    for index in range(draw(st.integers(0, max_size))):
+        unique = f"e{index:03}"
+        shared = draw(st.sampled_from([unique, unique, unique, "e001", "t-1", "t-2"]))
+        body = draw(noisy_body(shared if arrival_decides else unique, palette))
         dice = draw(st.integers(0, 19)) if arrival_decides else 19
         if dice == 0:
             body = draw(broken(body))
@@ -462,30 +464,37 @@ def noisy_deliveries(draw, *, arrival_decides: bool = True, max_size: int = 20) 
     return bodies
 
 
-# --- the same told again --------------------------------------------------------------------------
+# --- the same fact again --------------------------------------------------------------------------
 
-BESIDE = ("teamId", "queueId", "idleCodeId", "idleCodeName", "wrapUpAuxCodeId", "destination")
+RESTATED_FIELDS = (
+    "teamId",
+    "queueId",
+    "idleCodeId",
+    "idleCodeName",
+    "wrapUpAuxCodeId",
+    "destination",
+)
 
 
 @st.composite
 def restated(draw, body: Body) -> Body:
-    """The same fact under a later id, perhaps with other words beside it."""
-    name = draw(st.sampled_from(BESIDE))
-    beside = draw(st.sampled_from([{}, {name: "told-again"}]))
-    return body | {"id": f"~{body['id']}", "data": body["data"] | beside}
+    """The same fact with a later id, maybe with another value of one field."""
+    name = draw(st.sampled_from(RESTATED_FIELDS))
+    changed = draw(st.sampled_from([{}, {name: "told-again"}]))
+    return body | {"id": f"~{body['id']}", "data": body["data"] | changed}
 
 
 @st.composite
 def disputed(draw, body: Body) -> Body:
-    """Another story under a key that is known: any field may differ, but not the key's."""
-    told = {
+    """Other content with the same key: any field may differ, except those of the key."""
+    values = {
         **FIELDS,
         "agentId": st.sampled_from(["ann", "bob", "stranger"]),
         "createdTime": st.one_of(sound_times, unsound_times),
         "currentState": st.sampled_from(WORDS),
     }
-    names = draw(st.lists(st.sampled_from(sorted(told)), min_size=1, max_size=4, unique=True))
-    return body | {"data": body["data"] | {name: draw(told[name]) for name in names}}
+    names = draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=4, unique=True))
+    return body | {"data": body["data"] | {name: draw(values[name]) for name in names}}
 
 
 # --- arrivals -------------------------------------------------------------------------------------
@@ -493,7 +502,7 @@ def disputed(draw, body: Body) -> Body:
 
 @st.composite
 def arrivals(draw, bodies: list[Body], max_repeats: int = 4) -> list[Body]:
-    """Some order of arrival, with some deliveries repeated anywhere."""
+    """Any order of arrival, with some deliveries repeated anywhere."""
     arrival = list(draw(st.permutations(bodies)))
     if bodies:
         for again in draw(st.lists(st.sampled_from(bodies), max_size=max_repeats)):
@@ -503,7 +512,7 @@ def arrivals(draw, bodies: list[Body], max_repeats: int = 4) -> list[Body]:
 
 @st.composite
 def batches(draw, bodies: list[Body], max_batches: int = 6) -> list[list[Body]]:
-    """The same bodies cut into requests of arrays; some may be empty."""
-    places = st.lists(st.integers(0, len(bodies)), max_size=max_batches - 1)
-    cuts = [0, *sorted(draw(places)), len(bodies)]
+    """The same bodies, cut into arrays of requests; some may be empty."""
+    indexes = st.lists(st.integers(0, len(bodies)), max_size=max_batches - 1)
+    cuts = [0, *sorted(draw(indexes)), len(bodies)]
     return [bodies[start:end] for start, end in pairwise(cuts)]

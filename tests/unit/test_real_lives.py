@@ -11,7 +11,7 @@ from projector.domain.fold import Fold, fold
 from projector.projection.read_models import AGENTS, TASKS, Table
 from tests.examples import DAWN
 from tests.laws.memory import MemoryLog, deliver_all
-from tests.real_lives import REAL_LIVES, TOLD, RealLife, webhooks
+from tests.real_lives import REAL_LIVES, STEPS_WITH_WEBHOOK, RealLife, webhooks
 
 LATER = DAWN + 10 * 3_600_000
 each_life = pytest.mark.parametrize("life", REAL_LIVES, ids=str)
@@ -40,7 +40,7 @@ def test_a_real_life_is_never_unexpected(life, shape):
 @each_life
 def test_a_real_life_completes_or_says_why_not(life, shape):
     """By all parties' wrap-up, not by the passing hour."""
-    words = [name for name, _ in life.steps if name in TOLD or name == "ended"]
+    words = [name for name, _ in life.steps if name in STEPS_WITH_WEBHOOK or name == "ended"]
     told = stories(life, shape, TASKS)
     if not words:
         assert ([], True) == (told, bool(life.open_since))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import Cursor, sql
@@ -35,11 +35,11 @@ from projector.webex.webhook import read_event
 Row = tuple[Any, ...]
 Folds = dict[Key, Fold[Any]]
 
-_CREATE_SCHEMA = sql.SQL("""
+_CREATE_SCHEMA = """
     CREATE SCHEMA {schema};
     CREATE TABLE {schema}.position AS SELECT 0::bigint AS value;
-""")
-_CREATE_TABLES = sql.SQL("""
+"""
+_CREATE_TABLES = """
     CREATE TABLE {schema}.{states} (LIKE projector.{states} INCLUDING ALL);
     ALTER TABLE {schema}.{states} DROP COLUMN partition, DROP COLUMN position,
         DROP COLUMN first_event_time, DROP COLUMN last_recorded_time, DROP COLUMN last_event_type,
@@ -48,20 +48,20 @@ _CREATE_TABLES = sql.SQL("""
     ALTER TABLE {schema}.{intervals} DROP COLUMN known_from, DROP COLUMN known_to,
         ADD PRIMARY KEY (org_id, id, start);
     CREATE TABLE {schema}.{anomalies} (LIKE projector.{anomalies} INCLUDING ALL);
-""")
-_EMPTY_TABLES = sql.SQL("TRUNCATE {schema}.{states}, {schema}.{intervals}, {schema}.{anomalies}")
-_RESET_POSITION = sql.SQL("UPDATE {schema}.position SET value = 0")
-_LOCK_POSITION = sql.SQL("SELECT value FROM {schema}.position FOR UPDATE")
-_SET_POSITION = sql.SQL("UPDATE {schema}.position SET value = %(position)s")
+"""
+_EMPTY_TABLES = "TRUNCATE {schema}.{states}, {schema}.{intervals}, {schema}.{anomalies}"
+_RESET_POSITION = "UPDATE {schema}.position SET value = 0"
+_LOCK_POSITION = "SELECT value FROM {schema}.position FOR UPDATE"
+_SET_POSITION = "UPDATE {schema}.position SET value = %(position)s"
 _PAGE = b"""
     SELECT position, org_id, body, created_time, time, recorded_time, origin
     FROM projector.log WHERE position > %(after)s ORDER BY position LIMIT %(limit)s
 """
 _SUBJECT_COLUMNS = Columns({"org_id": "text", "id": "text"})
-_LOAD = sql.SQL("""
+_LOAD = """
     SELECT v.org_id, v.id, v.state, v.counters FROM {schema}.{states} AS v
     JOIN {rows} USING (org_id, id)
-""")
+"""
 _STATE_COLUMNS = Columns(
     {
         "org_id": "text",
@@ -74,13 +74,13 @@ _STATE_COLUMNS = Columns(
         "last_event_time": "bigint",
     }
 )
-_SAVE_STATES = sql.SQL("""
+_SAVE_STATES = """
     INSERT INTO {schema}.{states} ({columns}) SELECT * FROM {rows}
     ON CONFLICT (org_id, id) DO UPDATE SET state = excluded.state, counters = excluded.counters,
         facets = excluded.facets, deadline = excluded.deadline,
         facets_after_deadline = excluded.facets_after_deadline,
         last_event_time = excluded.last_event_time
-""")
+"""
 _INTERVAL_ROW_COLUMNS = Columns(
     {
         "org_id": "text",
@@ -94,17 +94,17 @@ _INTERVAL_ROW_COLUMNS = Columns(
         "event_id": "text",
     }
 )
-_SAVE_INTERVALS = sql.SQL("""
+_SAVE_INTERVALS = """
     INSERT INTO {schema}.{intervals} ({columns}) SELECT * FROM {rows}
     ON CONFLICT (org_id, id, start) DO UPDATE SET event_id = excluded.event_id,
         status = excluded.status, current_state = excluded.current_state,
         task_id = excluded.task_id, queue_id = excluded.queue_id,
         idle_code_id = excluded.idle_code_id
-""")
-_DELETE_DEADLINE_ANOMALIES = sql.SQL("""
+"""
+_DELETE_DEADLINE_ANOMALIES = """
     DELETE FROM {schema}.{anomalies} AS a USING {rows}
     WHERE a.org_id = k.org_id AND a.id = k.id AND a.position = 0
-""")
+"""
 _ANOMALY_COLUMNS = Columns(
     {
         "org_id": "text",
@@ -116,18 +116,18 @@ _ANOMALY_COLUMNS = Columns(
         "gap_to": "bigint",
     }
 )
-_INSERT_ANOMALIES = sql.SQL("INSERT INTO {schema}.{anomalies} ({columns}) SELECT * FROM {rows}")
-_SUMMARIZE = sql.SQL("""
+_INSERT_ANOMALIES = "INSERT INTO {schema}.{anomalies} ({columns}) SELECT * FROM {rows}"
+_SUMMARIZE = """
     SELECT count(*), sum(hashtextextended(r::text, 0)::numeric)
     FROM (SELECT {columns} FROM {schema}.{table} WHERE {condition}) AS r
-""")
+"""
 _ALL_ROWS, _CURRENT_ROWS = sql.SQL("true"), sql.SQL("known_to IS NULL")
 
 
 def create(url: str, schema: str) -> None:
     """Make a schema whose tables have our columns, apart from those of what is left out."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(_CREATE_SCHEMA.format(schema=sql.Identifier(schema)))
+        connection.execute(sql.SQL(_CREATE_SCHEMA).format(schema=sql.Identifier(schema)))
         for table in TABLES:
             connection.execute(_composed(_CREATE_TABLES, schema, table))
 
@@ -137,13 +137,13 @@ def forget(url: str, schema: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for table in TABLES:
             connection.execute(_composed(_EMPTY_TABLES, schema, table))
-        connection.execute(_RESET_POSITION.format(schema=sql.Identifier(schema)))
+        connection.execute(sql.SQL(_RESET_POSITION).format(schema=sql.Identifier(schema)))
 
 
 def catch_up(url: str, schema: str) -> None:
     """Fold the log up to its end. Like our runner, it does not wait for the disk."""
     lock, set_position = (
-        statement.format(schema=sql.Identifier(schema)).as_bytes()
+        sql.SQL(statement).format(schema=sql.Identifier(schema)).as_bytes()
         for statement in (_LOCK_POSITION, _SET_POSITION)
     )
     with collecting_rarely(), psycopg.connect(url, autocommit=True) as connection:
@@ -261,7 +261,7 @@ def assert_equal(url: str, schema: str) -> None:
             ):
                 ours, theirs = (
                     connection.execute(
-                        _SUMMARIZE.format(
+                        sql.SQL(_SUMMARIZE).format(
                             columns=columns,
                             schema=sql.Identifier(of_schema),
                             table=sql.Identifier(name),
@@ -274,7 +274,7 @@ def assert_equal(url: str, schema: str) -> None:
 
 
 def _composed(
-    statement: sql.SQL, schema: str, table: Table[Any], columns: Columns | None = None
+    statement: LiteralString, schema: str, table: Table[Any], columns: Columns | None = None
 ) -> bytes:
     names = (table.name, table.intervals, table.anomalies)
     return _compose(statement, schema, names, columns)
@@ -282,14 +282,18 @@ def _composed(
 
 @cache
 def _compose(
-    statement: sql.SQL, schema: str, names: tuple[str, str, str], columns: Columns | None
+    statement: LiteralString, schema: str, names: tuple[str, str, str], columns: Columns | None
 ) -> bytes:
     states, intervals, anomalies = names
-    return statement.format(
-        schema=sql.Identifier(schema),
-        states=sql.Identifier(states),
-        intervals=sql.Identifier(intervals),
-        anomalies=sql.Identifier(anomalies),
-        columns=columns.names if columns else sql.SQL(""),
-        rows=columns.unnest("k") if columns else sql.SQL(""),
-    ).as_bytes()
+    return (
+        sql.SQL(statement)
+        .format(
+            schema=sql.Identifier(schema),
+            states=sql.Identifier(states),
+            intervals=sql.Identifier(intervals),
+            anomalies=sql.Identifier(anomalies),
+            columns=columns.names if columns else sql.SQL(""),
+            rows=columns.unnest("k") if columns else sql.SQL(""),
+        )
+        .as_bytes()
+    )
