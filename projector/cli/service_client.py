@@ -82,17 +82,17 @@ class Client:
                 self._refuse(answer)
             yield answer
 
-    def _ask(self, method: str, path: str, field: str, **given: Any) -> dict[str, Any]:
+    def _ask(self, method: str, path: str, field: str, **options: Any) -> dict[str, Any]:
         with self._telling():
-            answer = httpx.request(method, f"{self._url}{path}", **given)
+            answer = httpx.request(method, f"{self._url}{path}", **options)
         if not answer.is_success:
             self._refuse(answer)
         try:
-            found: dict[str, Any] = answer.json()
-            found[field]
+            content: dict[str, Any] = answer.json()
+            content[field]
         except (ValueError, KeyError, TypeError):
             raise self._stranger(answer) from None
-        return found
+        return content
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -105,9 +105,9 @@ class Client:
 
     def _refuse(self, answer: httpx.Response) -> None:
         try:
-            found = answer.json()
-            refusal = found["detail"]
-            wrong = [f"{it['parameter']} is {it['allowed']}" for it in found.get("errors", ())]
+            problem = answer.json()
+            refusal = problem["detail"]
+            wrong = [f"{it['parameter']} is {it['allowed']}" for it in problem.get("errors", ())]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise self._stranger(answer) from None
         refusal = " ".join([refusal, *(f"{it}." for it in wrong)])

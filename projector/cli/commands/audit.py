@@ -32,10 +32,10 @@ from projector.infrastructure.errors import ProjectorError
 @the_service
 @as_json
 def history(
-    *, subject: str, org: str | None, url: str | None, as_json: bool, **asked: int | None
+    *, subject: str, org: str | None, url: str | None, as_json: bool, **filters: int | None
 ) -> None:
     """Show the intervals of an agent or a task: in which state it was from when to when."""
-    query = {"orgId": org} | asked
+    query = {"orgId": org} | filters
     rows = service_client(url).rows(f"{_path(subject)}/history", query)
     if as_json:
         click.echo(json.dumps({"data": rows}))
@@ -49,14 +49,14 @@ def history(
 @click.option("--limit", type=click.IntRange(1, MOST_ROWS), default=100, show_default=True)
 @the_service
 @as_json
-def events(*, url: str | None, as_json: bool, **asked: Any) -> None:
+def events(*, url: str | None, as_json: bool, **filters: Any) -> None:
     """Show events of the log, at most 1000; `projector export` has no limit."""
-    found = service_client(url).get("/api/v1/events", "data", asked)
+    answer = service_client(url).get("/api/v1/events", "data", filters)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(answer))
     else:
-        click.echo(in_columns([_event(row) for row in found["data"]]) or "No event.")
-        if found["meta"]["nextCursor"]:
+        click.echo(in_columns([_event(row) for row in answer["data"]]) or "No event.")
+        if answer["meta"]["nextCursor"]:
             click.echo("There are more: narrow it, or use `projector export`.", err=True)
 
 
@@ -67,19 +67,19 @@ def events(*, url: str | None, as_json: bool, **asked: Any) -> None:
 @the_service
 @as_json
 def explain(
-    *, subject: str, org: str | None, url: str | None, as_json: bool, **asked: int | None
+    *, subject: str, org: str | None, url: str | None, as_json: bool, **filters: int | None
 ) -> None:
     """Show which event set each field of an agent or a task, and what was unusual near it."""
-    query = {"orgId": org} | asked
-    found = service_client(url).get(f"{_path(subject)}/explain", "fields", query)
+    query = {"orgId": org} | filters
+    answer = service_client(url).get(f"{_path(subject)}/explain", "fields", query)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(answer))
         return
-    click.echo(in_columns([_field(*it) for it in found["fields"].items()]))
-    if found["around"]:
-        click.echo("\n" + in_columns([_around(it) for it in found["around"]]))
-    if found["lookedFrom"] is not None:
-        click.echo(f"\nWhat was set up to {shown_time(found['lookedFrom'])} was not looked up.")
+    click.echo(in_columns([_field(*it) for it in answer["fields"].items()]))
+    if answer["around"]:
+        click.echo("\n" + in_columns([_around(it) for it in answer["around"]]))
+    if answer["lookedFrom"] is not None:
+        click.echo(f"\nWhat was set up to {shown_time(answer['lookedFrom'])} was not looked up.")
 
 
 def _path(subject: str) -> str:
@@ -90,9 +90,13 @@ def _path(subject: str) -> str:
 
 
 def _interval(row: Mapping[str, Any]) -> dict[str, str]:
-    told = {name: _text(row[name]) for name in row if name not in {"from", "to", "durationMs"}}
+    columns = {name: _text(row[name]) for name in row if name not in {"from", "to", "durationMs"}}
     seconds = "-" if row["durationMs"] is None else f"{row['durationMs'] / 1_000:.3f} s"
-    return {"from": shown_time(row["from"]), "to": shown_time(row["to"]), "lasted": seconds} | told
+    return {
+        "from": shown_time(row["from"]),
+        "to": shown_time(row["to"]),
+        "lasted": seconds,
+    } | columns
 
 
 def _event(row: Mapping[str, Any]) -> dict[str, str]:

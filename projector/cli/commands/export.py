@@ -47,24 +47,24 @@ class ExportError(ProjectorError):
 )
 @the_service
 @filters
-def export(*, kind: str, out: Path | None, body: bool, url: str | None, **asked: Any) -> None:
+def export(*, kind: str, out: Path | None, body: bool, url: str | None, **filters: Any) -> None:
     """Export events of the log, complete or not at all.
 
     Parquet has a folder for each organisation and UTC day, and needs the extra
     webex-projector[parquet].
     """
     with_body = "true" if body or kind == "parquet" else None
-    question = asked | {"body": with_body}
+    question = filters | {"body": with_body}
     client = service_client(url)
     with _whole(_needed(out) if kind == "parquet" else out) as draft:
         with client.stream("/api/v1/events", question, ACCEPT[kind]) as answer:
             if kind == "parquet" and draft is not None:
-                told = _to_parquet(answer, draft)
+                digest = _to_parquet(answer, draft)
             else:
-                told = _to_file(answer, draft)
+                digest = _to_file(answer, draft)
             as_of = answer.headers["X-As-Of-Position"]
-        _check(client, question | {"toPosition": as_of}, ACCEPT[kind], told)
-    click.echo(f"exported as of position {as_of}, sha256 {told}", err=True)
+        _check(client, question | {"toPosition": as_of}, ACCEPT[kind], digest)
+    click.echo(f"exported as of position {as_of}, sha256 {digest}", err=True)
 
 
 def _needed(out: Path | None) -> Path:
@@ -76,9 +76,9 @@ def _needed(out: Path | None) -> Path:
     return out
 
 
-def _check(client: Client, question: Mapping[str, Any], accept: str, found: str) -> None:
-    told = client.get("/api/v1/events/digest", "sha256", question, accept=accept, timeout=None)
-    if told["sha256"] != found:
+def _check(client: Client, question: Mapping[str, Any], accept: str, digest: str) -> None:
+    expected = client.get("/api/v1/events/digest", "sha256", question, accept=accept, timeout=None)
+    if expected["sha256"] != digest:
         raise ExportError("The export differs from the log of the service: export again.")
 
 
@@ -108,13 +108,13 @@ def _remove(draft: Path) -> None:
 
 
 def _to_file(answer: httpx.Response, draft: Path | None) -> str:
-    told = hashlib.sha256()
+    hasher = hashlib.sha256()
     with nullcontext(sys.stdout.buffer) if draft is None else draft.open("wb") as file:
         for part in answer.iter_bytes():
-            told.update(part)
+            hasher.update(part)
             file.write(part)
         file.flush()
-    return told.hexdigest()
+    return hasher.hexdigest()
 
 
 def _to_parquet(answer: httpx.Response, draft: Path) -> str:
@@ -126,8 +126,8 @@ def _to_parquet(answer: httpx.Response, draft: Path) -> str:
     draft.mkdir()
     schema = pa.schema([(name, getattr(pa, kind)()) for name, kind in _COLUMNS.items()])
     keys = pa.schema([("orgId", pa.string()), ("day", pa.string())])
-    told = hashlib.sha256()
-    rows = _rows(answer, told)
+    hasher = hashlib.sha256()
+    rows = _rows(answer, hasher)
     batches = (
         pa.RecordBatch.from_pylist(batch, schema=schema)
         for batch in iter(lambda: list(islice(rows, BATCH_ROWS)), [])
@@ -141,12 +141,12 @@ def _to_parquet(answer: httpx.Response, draft: Path) -> str:
         max_partitions=MOST_PARTITIONS,
         existing_data_behavior="overwrite_or_ignore",
     )
-    return told.hexdigest()
+    return hasher.hexdigest()
 
 
-def _rows(answer: httpx.Response, told: Any) -> Iterator[dict[str, Any]]:
+def _rows(answer: httpx.Response, hasher: Any) -> Iterator[dict[str, Any]]:
     for line in _lines(answer.iter_bytes()):
-        told.update(line)
+        hasher.update(line)
         row = json.loads(line)
         yield row | {"day": _day(row["time"]), "body": base64.b64decode(row["body"])}
 

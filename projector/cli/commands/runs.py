@@ -30,7 +30,7 @@ Run = Mapping[str, Any]
 @the_service
 @as_json
 @click.pass_context
-def replay(ctx: click.Context, /, **given: Any) -> None:
+def replay(ctx: click.Context, /, **options: Any) -> None:
     """Fold agents and tasks anew from the log; all of them unless options select some.
 
     A dry run exits with 4 if anything would change.
@@ -38,17 +38,17 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
     if ctx.invoked_subcommand is not None:
         return
     body = {
-        "orgId": given["org"],
-        "agentIds": list(given["agents"]),
-        "taskIds": list(given["tasks"]),
-        "from": given["from"],
-        "to": given["to"],
-        "parked": given["parked"],
-        "dryRun": given["dry_run"],
-        "why": given["why"],
+        "orgId": options["org"],
+        "agentIds": list(options["agents"]),
+        "taskIds": list(options["tasks"]),
+        "from": options["from"],
+        "to": options["to"],
+        "parked": options["parked"],
+        "dryRun": options["dry_run"],
+        "why": options["why"],
     }
-    found = _watched("replays", body, given, _replay_line, _replay_text)
-    if found["dryRun"] and found["changed"]["count"]:
+    run = _watched("replays", body, options, _replay_line, _replay_text)
+    if run["dryRun"] and run["changed"]["count"]:
         sys.exit(DIFFERS)
 
 
@@ -60,7 +60,7 @@ def replay(ctx: click.Context, /, **given: Any) -> None:
 @the_service
 @as_json
 @click.pass_context
-def reconcile(ctx: click.Context, /, **given: Any) -> None:
+def reconcile(ctx: click.Context, /, **options: Any) -> None:
     """Ask the vendor's APIs what happened, and append what no webhook reported.
 
     The time range does not include its end. Exits with 1 if the run failed, or if a source could
@@ -68,17 +68,17 @@ def reconcile(ctx: click.Context, /, **given: Any) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    if given["from"] is None or given["to"] is None:
+    if options["from"] is None or options["to"] is None:
         raise click.UsageError("--from and --to are needed")
     body = {
-        "from": given["from"],
-        "to": given["to"],
-        "agentIds": list(given["agents"]),
-        "dryRun": given["dry_run"],
-        "why": given["why"],
+        "from": options["from"],
+        "to": options["to"],
+        "agentIds": list(options["agents"]),
+        "dryRun": options["dry_run"],
+        "why": options["why"],
     }
-    found = _watched("reconciliations", body, given, _reconcile_line, _reconcile_text)
-    if found["failures"]:
+    run = _watched("reconciliations", body, options, _reconcile_line, _reconcile_text)
+    if run["failures"]:
         sys.exit(FAILED)
 
 
@@ -90,8 +90,8 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @as_json
     def list_runs(*, url: str | None, as_json: bool) -> None:
         """List the runs, the newest first."""
-        found = service_client(url).get(f"/api/v1/{path}", "data")
-        click.echo(json.dumps(found["data"]) if as_json else in_columns(_rows(found["data"])))
+        run = service_client(url).get(f"/api/v1/{path}", "data")
+        click.echo(json.dumps(run["data"]) if as_json else in_columns(_rows(run["data"])))
 
     @group.command()
     @click.argument("number", type=click.IntRange(1))
@@ -99,8 +99,8 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @as_json
     def show(*, number: int, url: str | None, as_json: bool) -> None:
         """Show one run and its result."""
-        found = service_client(url).get(f"/api/v1/{path}/{number}", "status")
-        click.echo(json.dumps(found) if as_json else text(found))
+        run = service_client(url).get(f"/api/v1/{path}/{number}", "status")
+        click.echo(json.dumps(run) if as_json else text(run))
 
     @group.command()
     @click.argument("number", type=click.IntRange(1))
@@ -108,35 +108,35 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
     @as_json
     def cancel(*, number: int, url: str | None, as_json: bool) -> None:
         """Stop a run; what it has done so far stays."""
-        found = service_client(url).delete(f"/api/v1/{path}/{number}", "status")
-        click.echo(json.dumps(found) if as_json else f"{number} is to stop: {found['status']}")
+        run = service_client(url).delete(f"/api/v1/{path}/{number}", "status")
+        click.echo(json.dumps(run) if as_json else f"{number} is to stop: {run['status']}")
 
 
 def _watched(
     path: str,
     body: Run,
-    given: Run,
+    options: Run,
     line: Callable[[Run], str],
     text: Callable[[Run], str],
 ) -> Run:
     """Request a run, show its progress, and print its result; ProjectorError if it failed."""
-    client = service_client(given["url"])
-    found: Run = client.post(f"/api/v1/{path}", "status", body)
+    client = service_client(options["url"])
+    run: Run = client.post(f"/api/v1/{path}", "status", body)
     try:
-        while found["status"] in {"queued", "running"}:
-            _progress(line(found))
+        while run["status"] in {"queued", "running"}:
+            _progress(line(run))
             time.sleep(JOB_POLL_SECONDS)
-            found = client.get(f"/api/v1/{path}/{found['id']}", "status")
+            run = client.get(f"/api/v1/{path}/{run['id']}", "status")
     except KeyboardInterrupt:
         verb = path.removesuffix("s")
         verb = {"replay": "replay", "reconciliation": "reconcile"}[verb]
-        stop = f"It goes on: `projector {verb} cancel {found['id']}` ends it."
+        stop = f"It goes on: `projector {verb} cancel {run['id']}` ends it."
         raise ProjectorError(stop) from None
     _progress("")
-    click.echo(json.dumps(found) if given["as_json"] else text(found))
-    if found["status"] != "completed":
-        raise ProjectorError(f"It {_ENDS[found['status']]}: {found['error'] or 'on demand'}")
-    return found
+    click.echo(json.dumps(run) if options["as_json"] else text(run))
+    if run["status"] != "completed":
+        raise ProjectorError(f"It {_ENDS[run['status']]}: {run['error'] or 'on demand'}")
+    return run
 
 
 _ENDS = {"failed": "failed", "cancelled": "was cancelled"}
@@ -148,7 +148,7 @@ def _progress(line: str) -> None:
         click.echo(f"\r{line:<78}", nl=not line, err=True)
 
 
-def _rows(found: list[Run]) -> list[Mapping[str, str]]:
+def _rows(runs: list[Run]) -> list[Mapping[str, str]]:
     return [
         {
             "id": str(it["id"]),
@@ -158,7 +158,7 @@ def _rows(found: list[Run]) -> list[Mapping[str, str]]:
             "who": it["who"],
             "why": it["why"] or "-",
         }
-        for it in found
+        for it in runs
     ]
 
 

@@ -90,37 +90,41 @@ def default_url() -> str:
     help="Simulate the vendor's APIs on this port, too, until Ctrl-C; 0: any free port.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the totals as one JSON object.")
-def simulate(**options: Any) -> None:
+def simulate(**values: Any) -> None:
     """Send the webhooks of a simulated contact center until Ctrl-C.
 
     An event's time is the time at which it is sent. A run that is limited ends with the webhooks
     that are still delayed, all at once.
     """
-    asked = Options(options)
-    world = Simulation(asked.agents, asked.seed, start_ms=asked.start_ms, versions=asked.versions)
+    options = Options(values)
+    world = Simulation(
+        options.agents, options.seed, start_ms=options.start_ms, versions=options.versions
+    )
     records = ApiRecords(world.slots())
-    with standing_in(asked.vendor_port, records):
-        totals = run(asked, world, records)
-        click.echo(json.dumps(totals) if options["as_json"] else summary(totals))
-        if asked.vendor_port is not None:
+    with standing_in(options.vendor_port, records):
+        totals = run(options, world, records)
+        click.echo(json.dumps(totals) if values["as_json"] else summary(totals))
+        if options.vendor_port is not None:
             wait_for_ctrl_c()
 
 
 class Options:
     """The command's options by name."""
 
-    def __init__(self, given: dict[str, Any]) -> None:
-        self.agents: int = given["agents"]
-        self.rate: float = given["rate"]
-        self.fates: dict[str, float] = {name: given[name] for name in ("late", "duplicate", "lose")}
-        self.seed: int = given["seed"]
-        self.url: str = given["url"]
-        self.events: int | None = given["events"]
-        self.seconds: float | None = given["seconds"]
-        self.secret: str | None = given["secret"]
-        self.versions: Versions = given["versions"]
-        self.vendor_port: int | None = given["vendor_port"]
-        self.start_ms: int = now_ms() if given["start_ms"] is None else given["start_ms"]
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.agents: int = values["agents"]
+        self.rate: float = values["rate"]
+        self.fates: dict[str, float] = {
+            name: values[name] for name in ("late", "duplicate", "lose")
+        }
+        self.seed: int = values["seed"]
+        self.url: str = values["url"]
+        self.events: int | None = values["events"]
+        self.seconds: float | None = values["seconds"]
+        self.secret: str | None = values["secret"]
+        self.versions: Versions = values["versions"]
+        self.vendor_port: int | None = values["vendor_port"]
+        self.start_ms: int = now_ms() if values["start_ms"] is None else values["start_ms"]
 
 
 @contextmanager

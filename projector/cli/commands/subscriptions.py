@@ -44,13 +44,13 @@ def list_subscriptions(*, as_json: bool) -> None:
     """List the organisation's subscriptions, with warnings."""
     with _vendor_subscriptions() as (own, webhook_secrets):
         listing = own.listed()
-        told = warnings(listing, webhook_secrets.subscription_ids(), datetime.now(UTC))
+        lines = warnings(listing, webhook_secrets.subscription_ids(), datetime.now(UTC))
     if as_json:
         rows = [asdict(it) for it in listing.subscriptions]
-        click.echo(json.dumps({"subscriptions": rows, "limit": listing.limit, "warnings": told}))
+        click.echo(json.dumps({"subscriptions": rows, "limit": listing.limit, "warnings": lines}))
         return
     click.echo(_table(listing, webhook_secrets) or "There is no subscription.")
-    for line in told:
+    for line in lines:
         click.echo(printable(f"! {line}"))
 
 
@@ -95,10 +95,10 @@ def watch(*, once: bool) -> None:
 def delete(*, id_: str) -> None:
     """Delete a subscription and its secret."""
     with _vendor_subscriptions() as (own, _):
-        found = own.delete(id_)
-    if found is None:
+        subscription = own.delete(id_)
+    if subscription is None:
         raise ProjectorError(f"The organisation has no subscription {id_!r}.")
-    click.echo(printable(f"{found.resource_version} {found.id}: deleted"))
+    click.echo(printable(f"{subscription.resource_version} {subscription.id}: deleted"))
 
 
 def _table(listing: Listing, webhook_secrets: WebhookSecrets) -> str:

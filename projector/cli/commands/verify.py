@@ -63,16 +63,16 @@ def verify_command(  # noqa: PLR0913 - the options
     subjects = SubjectFilter(kind=kind and f"{kind}s", org=org, id=id_)
     begin = time.monotonic()
     with current_database(settings_from_environment()) as url:
-        found = verify(url, jobs=jobs, moments=moments, seed=seed, subjects=subjects)
+        result = verify(url, jobs=jobs, moments=moments, seed=seed, subjects=subjects)
     seconds = time.monotonic() - begin
-    if subjects != ALL_SUBJECTS and not found.subjects:
-        asked = " of ".join(repr(it) for it in (subject, org) if it is not None)
-        raise ProjectorError(f"Neither the log nor any table has {asked}.")
+    if subjects != ALL_SUBJECTS and not result.subjects:
+        whose = " of ".join(repr(it) for it in (subject, org) if it is not None)
+        raise ProjectorError(f"Neither the log nor any table has {whose}.")
     if as_json:
-        click.echo(json.dumps(asdict(found) | {"seconds": round(seconds, 3), "seed": seed}))
+        click.echo(json.dumps(asdict(result) | {"seconds": round(seconds, 3), "seed": seed}))
     else:
-        click.echo("\n".join([*map(_line, found.differences), _summary(found, seconds, seed)]))
-    if found.differences:
+        click.echo("\n".join([*map(_line, result.differences), _summary(result, seconds, seed)]))
+    if result.differences:
         sys.exit(DIFFERS)
 
 
