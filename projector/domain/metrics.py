@@ -26,14 +26,14 @@ class KpiFacts:
     future is one at which the passing of time alone will complete the task.
     """
 
-    waits_since: int | None  # None unless it waits now
+    waiting_since: int | None  # None unless it waits now
     answered: int | None  # the time at which its first wait ended in a conversation
     answered_after_ms: int | None
     abandoned: int | None  # the time at which its first wait ended without a conversation
     offered: int | None  # the time of its first offer
     offers: int
     refused: int
-    over: int | None  # the time of its completion
+    completed: int | None  # the time of its completion
     handled: int | None  # the same, if it ever was in conversation
     talk_ms: int
     hold_ms: int
@@ -46,17 +46,17 @@ def kpi_facts(state: TaskState) -> KpiFacts:
     began = _wait_began(state)
     answered = _answered(state, began)
     refused = rona(state.counters)
-    over = state.completed_time if state.complete else state.deadline()
+    completed = state.completed_time if state.complete else state.deadline()
     return KpiFacts(
-        waits_since=_waits_since(state, began),
+        waiting_since=_waiting_since(state, began),
         answered=answered,
         answered_after_ms=None if answered is None or began is None else answered - began,
         abandoned=None if began is None or state.status() != "abandoned" else state.ended_time,
         offered=state.offered_time,
         offers=max(state.counters[OFFERS], refused),  # the event of an offer may be lost
         refused=refused,
-        over=over,
-        handled=over if state.ever_connected else None,
+        completed=completed,
+        handled=completed if state.ever_connected else None,
         talk_ms=state.counters[TALK],
         hold_ms=state.counters[HOLD],
         consult_ms=state.counters[CONSULT],
@@ -80,7 +80,7 @@ def _answered(state: TaskState, began: int | None) -> int | None:
     return None if began is None or connected is None or connected < began else connected
 
 
-def _waits_since(state: TaskState, began: int | None) -> int | None:
+def _waiting_since(state: TaskState, began: int | None) -> int | None:
     if state.status() not in WAITING_STATUSES:
         return None
     return state.state_since if state.ever_connected else began

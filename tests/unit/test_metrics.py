@@ -15,14 +15,14 @@ from tests.folds import folded
 
 HOUR = 3_600_000
 NOTHING = {
-    "waits_since": None,
+    "waiting_since": None,
     "answered": None,
     "answered_after_ms": None,
     "abandoned": None,
     "offered": None,
     "offers": 0,
     "refused": 0,
-    "over": None,
+    "completed": None,
     "handled": None,
     "talk_ms": 0,
     "hold_ms": 0,
@@ -45,17 +45,17 @@ def added(*bodies: Any, until: int = 0) -> dict[str, Any]:
 def test_a_task_that_is_only_there_is_not_counted():
     """It is in a flow, and waits for nobody yet; it may also end there."""
     assert {} == added(task(0, "t", "new"))
-    assert {"over": at(5)} == added(task(0, "t", "new"), ended(5, "t"))
+    assert {"completed": at(5)} == added(task(0, "t", "new"), ended(5, "t"))
 
 
 @pytest.mark.parametrize("more", [{}, OUTBOUND])
 def test_a_queued_task_waits_until_somebody_takes_it(more):
     """Being offered does not end its wait, nor does going back to the queue."""
     bodies = [task(1_000, "t", "parked", **more)]
-    assert {"waits_since": at(1_000)} == added(*bodies)
+    assert {"waiting_since": at(1_000)} == added(*bodies)
     bodies += [task(4_000, "t", "connect", **more), task(9_000, "t", "parked", **more)]
     offer = {"offered": at(4_000), "offers": 1}
-    assert {"waits_since": at(1_000)} | offer == added(*bodies)
+    assert {"waiting_since": at(1_000)} | offer == added(*bodies)
     bodies.append(task(16_000, "t", "connected", **more))
     answer = {"answered": at(16_000), "answered_after_ms": 15_000}
     assert answer | offer == added(*bodies)
@@ -64,7 +64,7 @@ def test_a_queued_task_waits_until_somebody_takes_it(more):
 def test_a_task_that_is_offered_at_once_waits_for_the_answer():
     """Its wait begins with the offer: nobody queued it."""
     bodies = [task(0, "t", "new"), task(1_000, "t", "connect"), task(9_000, "t", "parked")]
-    assert {"waits_since": at(1_000), "offered": at(1_000), "offers": 1} == added(*bodies)
+    assert {"waiting_since": at(1_000), "offered": at(1_000), "offers": 1} == added(*bodies)
     bodies.append(v1(11_000, "ann", "connected", "t"))
     assert 10_000 == added(*bodies)["answered_after_ms"]
 
@@ -86,9 +86,9 @@ def test_who_is_called_does_not_wait():
 def test_a_customer_who_leaves_the_queue_has_abandoned():
     """At the end of the wait; a customer who was in a conversation has not."""
     queued = [task(1_000, "t", "parked"), ended(7_000, "t")]
-    assert {"abandoned": at(7_000), "over": at(7_000)} == added(*queued)
+    assert {"abandoned": at(7_000), "completed": at(7_000)} == added(*queued)
     talked = [task(0, "t", "connected"), *queued]
-    assert {"talk_ms": 1_000, "over": at(7_000), "handled": at(7_000)} == added(*talked)
+    assert {"talk_ms": 1_000, "completed": at(7_000), "handled": at(7_000)} == added(*talked)
 
 
 def test_a_failed_task_was_neither_answered_nor_abandoned():
@@ -110,7 +110,7 @@ def test_a_task_that_goes_back_to_a_queue_waits_again():
         task(60_000, "t", "parked"),
     ]
     facts = added(*bodies)
-    assert (at(60_000), 3_000) == (facts["waits_since"], facts["answered_after_ms"])
+    assert (at(60_000), 3_000) == (facts["waiting_since"], facts["answered_after_ms"])
 
 
 # --- what it took ---
@@ -127,11 +127,11 @@ def test_a_task_is_handled_once_it_is_complete():
         task(42_000, "t", "ended"),
         v1(42_000, "ann", "wrapup", "t"),
     ]
-    due = {"over": at(42_000 + HOUR), "handled": at(42_000 + HOUR)}
+    due = {"completed": at(42_000 + HOUR), "handled": at(42_000 + HOUR)}
     spent = {"talk_ms": 30_000, "hold_ms": 5_000, "consult_ms": 7_000}
     assert due | spent == added(*bodies)
     bodies.append(v1(72_000, "ann", "wrapup-done", "t"))
-    done = {"over": at(72_000), "handled": at(72_000), "wrap_up_ms": 30_000}
+    done = {"completed": at(72_000), "handled": at(72_000), "wrap_up_ms": 30_000}
     assert done | spent == added(*bodies)
     assert done | spent == added(*bodies, capture(90_000, "t", "/r.wav"))
 

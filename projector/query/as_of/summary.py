@@ -288,12 +288,12 @@ def _agents(counts: Sequence[Counts]) -> AgentsShape:
 
 
 def _tasks(counts: Sequence[Counts], now: int) -> TasksShape:
-    waits_since = [row["waits_since"] for row in counts if row["waits_since"] is not None]
+    waiting_since = [row["waiting_since"] for row in counts if row["waiting_since"] is not None]
     return TasksShape(
         open=sum(row["open"] for row in counts),
         waiting=sum(row["waiting"] for row in counts),
         by_status=_by_status(counts),
-        longest_wait_ms=max(0, now - min(waits_since)) if waits_since else None,
+        longest_wait_ms=max(0, now - min(waiting_since)) if waiting_since else None,
     )
 
 
@@ -396,10 +396,10 @@ _COUNT_TASKS = """
             abandoned > %(start)s AND abandoned <= %(now)s AS is_abandoned,
             handled > %(start)s AND handled <= %(now)s AS is_handled,
             offered > %(start)s AND offered <= %(now)s AS is_offered
-        FROM named WHERE is_open OR last_event_time > %(start)s OR over > %(start)s
+        FROM named WHERE is_open OR last_event_time > %(start)s OR completed > %(start)s
     )
     SELECT status, last_event_type, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
-        count(waits_since) AS waiting, min(waits_since) AS waits_since,
+        count(waiting_since) AS waiting, min(waiting_since) AS waiting_since,
         count(*) FILTER (WHERE is_answered) AS answered,
         count(*) FILTER (
             WHERE is_answered AND answered_after_ms <= %(service_level)s
