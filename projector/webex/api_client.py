@@ -97,6 +97,7 @@ class ApiClient:
 
     @property
     def org_id(self) -> str:
+        """The organisation of the credentials."""
         return self._credentials.org_id
 
     def get(self, path: str, parameters: Mapping[str, Any]) -> Any:

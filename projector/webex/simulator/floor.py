@@ -62,6 +62,7 @@ class SimulatedFloor:
         return self.teams[team][0].team.queues[channel_type]
 
     def free_agent(self, channel_type: str, team: int) -> SimulatedAgent | None:
+        """An agent of a team who can take a task, at random; None where there is none."""
         members = self.teams[team % len(self.teams)]
         free = [agent for agent in members if agent.can_take(channel_type)]
         return self.rng.choice(free) if free else None

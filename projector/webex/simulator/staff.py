@@ -27,6 +27,8 @@ class ChannelSlot(NamedTuple):
 
 
 class ChannelWord(NamedTuple):
+    """What the vendor says of one channel type of an agent."""
+
     word: str
     pending: bool
     code_name: str | None
@@ -51,6 +53,8 @@ class SimulatedLeg:
 
 @dataclass
 class SimulatedAgent:
+    """An agent: a session, an idle code, and the legs of open tasks."""
+
     id: str
     team: Team
     phone: str
@@ -63,6 +67,7 @@ class SimulatedAgent:
     sent_words: dict[str, ChannelWord] = field(default_factory=dict)  # the last, by channel type
 
     def can_take(self, channel_type: str) -> bool:
+        """Whether the agent is available for one more task of a channel type."""
         at_work = self.logged_in and not self.idle and not self.requested_idle
         return at_work and not self.is_blocked(channel_type) and bool(self._free(channel_type))
 
@@ -79,6 +84,7 @@ class SimulatedAgent:
         return leg
 
     def connected(self) -> list[SimulatedLeg]:
+        """The legs that count among the connected channels."""
         return [leg for leg in self.legs.values() if leg.state not in NOT_BUSY]
 
     def channel(self, channel_type: str) -> ChannelWord:
