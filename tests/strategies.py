@@ -30,7 +30,7 @@ NEXT = {
     "waiting": ("offer", "offer", "offer", "park", "hang_up"),
     "offered": ("answer", "answer", "answer", "refuse", "refuse", "park", "offer", "hang_up"),
     "talking": ("hold", "consult", "hang_up", "hang_up", "park", "note", "list_channels", "free"),
-    "held": ("resume", "resume", "consult", "hang_up", "offer"),
+    "on-hold": ("resume", "resume", "consult", "hang_up", "offer"),
     "consulting": ("consult_done", "conference", "hang_up"),
     "meeting": ("conference_done", "hand_over", "hang_up"),
     "over": ("wrap_up", "wrap_up", "wrap_up", "record", "hang_up", "offer", "park", "fail", "free"),
@@ -177,7 +177,7 @@ class Floor:
     def hold(self, task: str) -> None:
         self.emit_task(task, "on-hold")
         self.emit_crew(task, "on-hold")
-        self.phase[task] = "held"
+        self.phase[task] = "on-hold"
 
     def resume(self, task: str) -> None:
         self.emit_task(task, "hold-done")
@@ -194,7 +194,7 @@ class Floor:
         self.emit_task(task, "consult-done")
         self.emit_crew(task, "consult-done")
         self.crew[task] = self.crew[task][:1]
-        self.phase[task] = "held"
+        self.phase[task] = "on-hold"
 
     def conference(self, task: str) -> None:
         self.emit_task(task, "conferencing")
@@ -480,7 +480,7 @@ RESTATED_FIELDS = (
 def restated(draw, body: Body) -> Body:
     """The same fact with a later id, maybe with another value of one field."""
     name = draw(st.sampled_from(RESTATED_FIELDS))
-    changed = draw(st.sampled_from([{}, {name: "told-again"}]))
+    changed = draw(st.sampled_from([{}, {name: "restated"}]))
     return body | {"id": f"~{body['id']}", "data": body["data"] | changed}
 
 

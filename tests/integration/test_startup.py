@@ -1,4 +1,4 @@
-"""Each process of the service loads what it needs, and not what the others need."""
+"""Each process of the service loads only the modules that it needs."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# The command runs as it is, and is asked to stop once it works; then it prints what it has loaded.
+# Runs a command, stops it once it works, and prints the modules that it has loaded.
 RUN = """
 import atexit, os, signal, sys, threading, time
 from projector.cli.main import main
@@ -25,8 +25,8 @@ WEB = {"flask", "graphql", "granian", "werkzeug", "jinja2"}
 
 
 def loaded_by(name, url, folder):
-    """The modules of a process that has worked on a database for a moment."""
-    ended = subprocess.run(
+    """The modules of a process that has worked on a database for a short time."""
+    done = subprocess.run(
         [sys.executable, "-c", RUN, name],
         env={**os.environ, "DATABASE_URL": url, "PROJECTOR_DATA_DIR": str(folder)},
         capture_output=True,
@@ -34,7 +34,7 @@ def loaded_by(name, url, folder):
         timeout=60,
         check=True,
     )
-    return set(ended.stdout.split())
+    return set(done.stdout.split())
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def loaded_by(name, url, folder):
     ],
 )
 def test_a_process_loads_no_part_of_another(name, others, database_url, tmp_path):
-    """Neither web server, interface, simulator nor the other commands."""
+    """It loads no web server, API, simulator or other command."""
     modules = loaded_by(name, database_url, tmp_path)
     assert "projector.event_log.store" in modules
     assert set() == modules & (others | {"api", "projector.webex.simulator"})

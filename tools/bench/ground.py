@@ -82,7 +82,10 @@ def fill(store: EventStore, bodies: Iterable[bytes], *, request: int = 1) -> Non
     remaining = iter(bodies)
     while events := parse([*islice(remaining, FILL_EVENTS)]):
         store.append(
-            [Request(events=events[at : at + request]) for at in range(0, len(events), request)]
+            [
+                Request(events=events[start : start + request])
+                for start in range(0, len(events), request)
+            ]
         )
 
 

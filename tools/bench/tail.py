@@ -89,11 +89,11 @@ def _deliveries(
         events.append({**body, "data": {**body["data"], "createdTime": created}})
     return [
         Delivery(
-            due_time=start + (at + size - 1) / rate,
-            request=signed_request(_body(events[at : at + size])),
-            events=[(event["id"], _subjects(event)) for event in events[at : at + size]],
+            due_time=start + (index + size - 1) / rate,
+            request=signed_request(_body(events[index : index + size])),
+            events=[(event["id"], _subjects(event)) for event in events[index : index + size]],
         )
-        for at in range(0, len(events), size)
+        for index in range(0, len(events), size)
     ]
 
 
