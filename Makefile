@@ -6,7 +6,7 @@ READY := .venv/.ready
 PARALLEL := -n 2 --dist worksteal
 # The tests of the pure core: without a database, the simulator, servers and processes.
 PURE := tests/laws tests/unit $(patsubst %,--ignore=tests/unit/test_%.py,\
-	architecture cli settings simulate vendor_client)
+	architecture cli settings simulator api_client)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test quick laws lint types check mutants bench demo clean
