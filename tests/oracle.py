@@ -1,9 +1,9 @@
-"""The reference answer: the semantics page read aloud, with no thought of speed.
+"""The reference answers: the page of the semantics as plain code, without care for speed.
 
-It shares nothing with the code under test, keeps every accepted event in a list, and folds a
-subject's whole life anew for each question. Where the code is clever this is plain, so that a
-difference between the two is a question to the page. "s4" in a comment is section 4 of the page;
-what the page leaves to the code (transition tables, settled, positions) is not here.
+It shares no code with what it tests. It has every accepted event in a list, and for each question
+it folds all events of a subject anew. If the two differ, the page decides which one is right. "s4"
+in a comment is section 4 of the page. What the page leaves to the code (transition tables, settled,
+positions) is not here.
 """
 
 import json
@@ -39,7 +39,7 @@ STATE_EVENTS = (V1, V2)
 
 @cache
 def plain(word: str) -> str:
-    """The form in which words are compared: without case, `-` and `_`."""
+    """A word as it is compared: without case, `-` and `_`."""
     return word.replace("-", "").replace("_", "").casefold()
 
 
@@ -48,7 +48,7 @@ SHOWN_CHANNEL = {plain(word): word for word in CHANNEL_WORDS}
 
 
 def carried(data: Any, name: str) -> str | None:
-    """A field counts only as a non-empty string (s4: "carries")."""
+    """A field counts only if it is a non-empty string (s4: "carries")."""
     value = data.get(name) if isinstance(data, dict) else None
     return value if isinstance(value, str) and value else None
 
@@ -58,7 +58,7 @@ def carried(data: Any, name: str) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An accepted event: its key, its place in time, and its data as it came."""
+    """An accepted event: its key, its time, and its data as received."""
 
     org: str
     type: str
@@ -92,7 +92,7 @@ class Event:
 
     @cached_property
     def key(self) -> tuple[Any, ...]:
-        """s2.1; s2.2: where the id is the task's, the created time joins (null is a value too)."""
+        """s2.1; s2.2: if the id is that of the task, the created time is in the key, also null."""
         if self.id == self.task:
             return (self.org, self.type, self.id, (self.created is not None, self.created or 0))
         return (self.org, self.type, self.id)
@@ -100,7 +100,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of one element of a request: an event, or the reason for its quarantine."""
+    """The result of one element of a request: an event, or the reason for its quarantine."""
 
     event: Event | None = None
     reason: str | None = None
@@ -136,10 +136,10 @@ def judge_element(body: Any, recorded: int, default_org: str | None, origin: str
 def event_of(body: Any, recorded: int, default_org: str | None, origin: str) -> Event:
     identifier = carried(body, "id") or unusable("no-id")
     kind = carried(body, "type") or unusable("no-type")
-    # s2.1: the page's headings get their prefix
+    # s2.1: types as in the headings of the vendor's guide get their prefix
     kind = f"task:{kind}" if kind in ("conference-done", "conference-transferred") else kind
     data = body.get("data")
-    # s7: what agent:*, task:* and capture:* are about
+    # s7: agent:*, task:* and capture:* must name their subject
     if kind.startswith("agent:") and carried(data, "agentId") is None:
         unusable("no-subject")
     if kind.startswith(("task:", "capture:")) and carried(data, "taskId") is None:
@@ -151,7 +151,7 @@ def event_of(body: Any, recorded: int, default_org: str | None, origin: str) -> 
         or default_org
         or unusable("no-organisation")
     )
-    # s7: names that the store could not hold
+    # s7: names that the store cannot store
     for name in (identifier, kind, org, carried(data, "agentId"), carried(data, "taskId")):
         if name is not None and not storable(name):
             unusable("bad-name")
@@ -281,7 +281,7 @@ def agent_rank(event: Event) -> int:
         return AGENT_RANK.index("CHANNEL")
     if event.type in STATE_EVENTS and event.plain_word in SHOWN_AGENT:
         return AGENT_RANK.index(SHOWN_AGENT[event.plain_word])
-    return AGENT_RANK.index("UNKNOWN")  # unknown words, no word, other agent:* types
+    return AGENT_RANK.index("UNKNOWN")  # unknown words, no word, and other agent:* types
 
 
 def task_rank(event: Event) -> int:
@@ -295,7 +295,7 @@ def task_rank(event: Event) -> int:
 
 
 def ordered(events: Iterable[Event], rank: Callable[[Event], int]) -> list[Event]:
-    """(time, rank, id, type) by code point; what is equal still, the rest of the key settles."""
+    """(time, rank, id, type) by code point; the rest of the key decides between equal ones."""
     return sorted(
         events, key=lambda event: (event.time, rank(event), event.id, event.type, event.key)
     )
@@ -305,7 +305,7 @@ def ordered(events: Iterable[Event], rank: Callable[[Event], int]) -> list[Event
 
 
 def restated(events: Sequence[Event]) -> set[tuple[Any, ...]]:
-    """The keys of events that only repeat a fact stated by another."""
+    """The keys of events that only repeat a fact that another event states."""
     late = {
         event.key
         for event in events
@@ -321,7 +321,7 @@ def restated(events: Sequence[Event]) -> set[tuple[Any, ...]]:
 
 
 def some_rank(event: Event) -> int:
-    """Events of one fact have one type and one word, hence one rank, whosever it is."""
+    """Events of one fact have one type and one word, so they have one rank."""
     return agent_rank(event) if event.type.startswith("agent:") else task_rank(event)
 
 
@@ -341,7 +341,7 @@ def fact(event: Event) -> tuple[Any, ...]:
 
 
 def state_word(event: Event) -> str | None:
-    """Only agents' events name a state; a logout's is in its type, as a task's.
+    """The state word of an agent's event; None for a logout and for a task, whose type says it.
 
     s4: a login without a word means idle.
     """
@@ -352,7 +352,7 @@ def state_word(event: Event) -> str | None:
 
 
 def covers(webhook: Event, reconciled: Event) -> bool:
-    """A webhook of the same subject, task and word within two seconds, V1 = V2."""
+    """Whether it is a webhook of the same subject, task and word within two seconds, V1 = V2."""
     return (
         webhook.origin == "webhook"
         and loose(webhook) == loose(reconciled)
@@ -384,7 +384,7 @@ def shown(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Word:
-    """A state word: how it is compared and how it is shown."""
+    """A state word, as it is compared and as it is shown."""
 
     plain: str
     text: str
@@ -404,9 +404,9 @@ def channel_word(text: str) -> Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Anomaly:
-    """An unexpected step: its kind, (agent or task, organisation, id), and the event.
+    """An unexpected step: its kind, its subject (agent or task, organisation, id), and its event.
 
-    The passing hour has no event.
+    An anomaly of the passing hour has no event.
     """
 
     kind: str
@@ -450,7 +450,7 @@ class Leg:
         self.channels_had |= {self.channel} if self.channel else set()
 
     def on_channel_of(self, event: Event) -> bool:
-        """Equal channelIds or, where one lacks it, equal channelTypes."""
+        """Equal channelIds or, if one has none, equal channelTypes."""
         if self.channel and event.get("channelId"):
             return self.channel == event.get("channelId")
         return self.channel_type is not None and self.channel_type == event.get("channelType")
@@ -470,7 +470,7 @@ class Channel:
 
 
 class Agent:
-    """One agent's life, folded event by event in order."""
+    """The events of one agent, folded one by one in order."""
 
     def __init__(self, org: str, name: str) -> None:
         self.org, self.name = org, name
@@ -505,7 +505,7 @@ class Agent:
             self.change_state(event)
         elif event.type == CHANNEL_CHANGE:
             self.change_channel(event)
-        # other agent:* types are kept and change nothing
+        # other agent:* types change nothing
         if len(self.anomalies) == before and self.has_unknown_word(event):
             self.report("unknown-state", event)
 
@@ -527,7 +527,7 @@ class Agent:
 
     def log_in(self, event: Event) -> None:
         if self.session == "open":
-            # a logout at that moment: legs close, channels are left, stateSince restarts
+            # a lost logout at that time: legs close, channels stay, stateSince restarts
             self.report("missing-logout", event)
             self.legs = {}
             self.state = None
@@ -581,14 +581,14 @@ class Agent:
         self.take_codes(event)
 
     def take_codes(self, event: Event) -> None:
-        """The latest carried since the current run of idle words began, each for itself."""
+        """The latest value of each field since the current run of idle words began."""
         if self.state is not None and self.state.plain == "idle":
             for name in self.codes:
                 self.codes[name] = event.get(name) or self.codes[name]
 
     def change_state(self, event: Event) -> None:
         if self.session == "closed" and event.plain_word in ("wrapupdone", "notresponding"):
-            self.carry(event)  # the tail of the old session
+            self.carry(event)  # an event of the old session
             return
         if self.session != "open":
             self.open_without_login(event)
@@ -666,11 +666,11 @@ class Agent:
         channel.pending = event.data.get("pendingIdleState") is True
         channel.code = event.get("idleCodeName")
 
-    # what is read
+    # the view
 
     @property
     def leading_leg(self) -> Leg | None:
-        """The busiest; among equals the one whose state began last, then the smaller taskId."""
+        """The busiest leg; among equals the last that began, then the smaller taskId."""
         return min(
             self.legs.values(), key=lambda leg: (leg.weight, -leg.since, leg.task), default=None
         )
@@ -698,7 +698,7 @@ class Agent:
 
 
 def connected_channels(event: Event) -> list[str] | None:
-    """Null, absent or no array: none was said. Members that are no strings name nothing."""
+    """Null, absent or no array: there is no list. Members that are not strings name nothing."""
     value = event.data.get("connectedChannels")
     return (
         [member for member in value if isinstance(member, str)] if isinstance(value, list) else None
@@ -776,10 +776,10 @@ def last_event(events: Sequence[Event]) -> dict[str, Any]:
 def intervals(
     moments: list[tuple[int, dict[str, Any], str | None]], names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """Maximal stretches of equal `names`, from what held after each moment.
+    """The longest intervals with equal `names`, made of the values after each moment.
 
-    Moments rise; the hour may add a second entry to a millisecond. Unknown words are compared like
-    known ones; a row shows the spelling it began with.
+    Moments are in order; an hour that passes may add a second entry to a millisecond. Unknown words
+    are compared like known ones; a row has the spelling of its first word.
     """
     rows: list[dict[str, Any]] = []
     keys: list[tuple[Any, ...]] = []
@@ -789,7 +789,7 @@ def intervals(
         key = compared(row, names)
         if keys and keys[-1] == key:
             continue
-        # the event is named if it alone left the old interval, not where only the hour did
+        # the event is named if it ended the old interval, and not if the passing hour did
         cause = next(
             event_id for _, then, event_id in parts if not keys or compared(then, names) != keys[-1]
         )
@@ -810,7 +810,7 @@ def compared(row: dict[str, Any], names: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 def run_start(rows: list[dict[str, Any]]) -> int:
-    """The start of the run of intervals that ends in the last one's status."""
+    """The start of the last run of intervals that have one status."""
     start = len(rows) - 1
     while start > 0 and plain(rows[start - 1]["status"]) == plain(rows[start]["status"]):
         start -= 1
@@ -865,7 +865,7 @@ class Participant:
 
 
 class Task:
-    """One task's life, folded event by event in order; the hour is told from outside."""
+    """The events of one task, folded one by one in order; the caller says when an hour passes."""
 
     def __init__(self, org: str, name: str) -> None:
         self.org, self.name = org, name
@@ -902,7 +902,7 @@ class Task:
             self.carries[name] = event.get(name) or self.carries[name]
         self.count(event, word)
         if word in OPENING:
-            if self.state in ("ended", "failed"):  # a reopening undoes all
+            if self.state in ("ended", "failed"):  # reopening removes all of these
                 self.ended_time = self.terminating_party = self.reason = None
             self.set_state(word, event.time)
         elif word in BACK_TO and self.state not in ("ended", "failed"):
@@ -917,14 +917,14 @@ class Task:
             self.reason = event.get("reason")
 
     def count(self, event: Event, word: str) -> None:
-        """The first times and the counts of facts, seen before the state changes."""
+        """The first times and the counts, taken before the state changes."""
         if word in FIRST_TIME and self.first[FIRST_TIME[word]] is None:
             self.first[FIRST_TIME[word]] = event.time
         if word in COUNTED:
             self.counts[COUNTED[word]] += 1
         if word == "ended" and ends_an_offer(event):
             self.refused_offers += 1
-        # parked or connect directly after work on a task once connected hands it on
+        # s5: parked or connect directly after work on a connected task is a transfer
         put_back = word in ("parked", "connect") and self.state in TRANSFER_FROM
         if word == "conference-transferred" or (put_back and self.ever_connected):
             self.counts["transfers"] += 1
@@ -940,7 +940,7 @@ class Task:
 
     def apply_agent_event(self, event: Event) -> None:
         agent = str(event.agent)
-        if event.word is None:  # makes no participant, changes only what it carries
+        if event.word is None:  # adds no participant, and changes only the fields that it carries
             if agent in self.participants:
                 self.participants[agent].wrap_up_code = (
                     event.get("wrapUpAuxCodeId") or self.participants[agent].wrap_up_code
@@ -984,7 +984,7 @@ class Task:
 
     @property
     def deadline(self) -> int | None:
-        """The end of the hour, while it is still to come."""
+        """The end of the hour while it is in the future."""
         if self.state != "ended" or self.hour_passed or self.ended_time is None:
             return None
         return self.ended_time + HOUR
@@ -995,7 +995,7 @@ class Task:
             self.complete, self.completed_time, self.wrapup_missing = True, moment, True
         self.hour_passed = True
 
-    # what is read
+    # the view
 
     @property
     def status(self) -> str:
@@ -1012,7 +1012,7 @@ class Task:
 
 
 def ends_an_offer(event: Event) -> bool:
-    """A System end that names RONA, both without case."""
+    """Whether it is an end by System with the reason RONA, both compared without case."""
     return (event.get("terminatingParty") or "").casefold() == "system" and "rona" in (
         event.get("reason") or ""
     ).casefold()
@@ -1025,7 +1025,7 @@ def fold_task(
     moments: list[tuple[int, dict[str, Any], str | None]] = []
 
     def pass_hours(until: int) -> None:
-        """Whatever hour ends at `until` or before it (after all events of its millisecond)."""
+        """Apply the hour that ends at `until` or earlier, after all events of its millisecond."""
         if task.deadline is not None and task.deadline <= until:
             moment = task.deadline
             task.pass_the_hour()
@@ -1086,7 +1086,7 @@ Lives = dict[tuple[str, str], list[Event]]
 
 
 class Oracle:
-    """Everything delivered so far, and every answer of the page about it."""
+    """Everything delivered so far, and all answers of the page about it."""
 
     def __init__(self, default_org: str | None = None) -> None:
         self.default_org = default_org
@@ -1097,7 +1097,7 @@ class Oracle:
     def deliver(
         self, body: bytes | dict[str, Any] | list[Any], recorded: int, origin: str = "webhook"
     ) -> dict[str, int]:
-        """Takes one request; the counts of its answer."""
+        """Accept one request; answer its counts."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         counts = {"received": 0, "appended": 0, "duplicates": 0, "conflicts": 0, "quarantined": 0}
         for verdict in judge(raw, recorded, self.default_org, origin):
@@ -1106,7 +1106,7 @@ class Oracle:
         return counts
 
     def keep(self, verdict: Verdict) -> str:
-        """s2.3: the same key again is a duplicate or a conflict; the first accepted stays."""
+        """s2.3: an event with a known key is a duplicate or a conflict; the first one stays."""
         if verdict.event is None:
             self.quarantined.append(str(verdict.reason))
             return "quarantined"
@@ -1120,7 +1120,7 @@ class Oracle:
         return "conflicts"
 
     def folded(self, at: int | None, known_at: int | None) -> list[Event]:
-        """s8: what a question may know, without restatements."""
+        """s8: the events that a question may use, without restatements."""
         known = [
             event
             for event in self.accepted
@@ -1137,7 +1137,7 @@ class Oracle:
         return lives
 
     def task_lives(self, at: int | None, known_at: int | None) -> Lives:
-        """s5: every task:*, capture:available, and the agents' state events that name the task."""
+        """s5: all task:* and capture:available, and the agents' state events that name the task."""
         lives: Lives = {}
         for event in ordered(self.folded(at, known_at), task_rank):
             named_by_agent = event.type in STATE_EVENTS and event.task is not None
@@ -1185,7 +1185,7 @@ class Oracle:
     def anomalies(
         self, now: int, at: int | None = None, known_at: int | None = None
     ) -> list[Anomaly]:
-        """What the page itself decides; unexpected transitions are the code's own."""
+        """The anomalies that the page decides; unexpected transitions are decided by the code."""
         found: list[Anomaly] = []
         for subject, events in self.agent_lives(at, known_at).items():
             found += fold_agent(*subject, events)[0].anomalies
@@ -1198,5 +1198,5 @@ class Oracle:
 
 
 def clock(now: int, at: int | None, known_at: int | None) -> int:
-    """s8: what depends on the clock uses `at`, else `knownAt`, else now."""
+    """s8: the clock of a question is `at`, else `knownAt`, else now."""
     return at if at is not None else known_at if known_at is not None else now

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Make a virtual environment with pip in it: venv.sh FOLDER
-# Debian's python3 comes without ensurepip, so the plain way fails there; two others are tried.
+# Make a virtual environment with pip: venv.sh FOLDER
+# Debian's python3 has no ensurepip, so python3 -m venv fails there. Then two other ways are tried.
 set -eu
 
 folder=$1
 python=${PYTHON:-python3}
 
-say() {
+fail() {
     echo "$1" >&2
     exit 1
 }
@@ -33,9 +33,9 @@ from_another_pip() {
     return 1
 }
 
-command -v "$python" >/dev/null || say "There is no $python: install Python 3.11 or newer."
+command -v "$python" >/dev/null || fail "There is no $python: install Python 3.11 or newer."
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    say "$("$python" --version 2>&1) is too old: set PYTHON to Python 3.11 or newer."
+    fail "$("$python" --version 2>&1) is too old: set PYTHON to Python 3.11 or newer."
 [ -d "$folder" ] && has_pip && "$folder/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' && exit 0
 plain || from_debian || from_another_pip ||
-    say "$python cannot make virtual environments: install python3-venv (on Debian) or pip."
+    fail "$python cannot make virtual environments: install python3-venv (on Debian) or pip."
