@@ -85,7 +85,7 @@ CREATE TABLE ledger_counts (
 ) WITH (fillfactor = 50);
 INSERT INTO ledger_counts (ledger) VALUES ('duplicates'), ('conflicts'), ('quarantine');
 
--- Promise: no row of the log is updated or deleted, whatever the rights of the user.
+-- Promise: while its triggers are enabled, no statement updates or deletes a row of the log.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the log is never changed: % on % is refused', TG_OP, TG_TABLE_NAME
@@ -282,7 +282,7 @@ BEGIN
     RETURN low;
 END $$;
 
--- The service works as a role that can append to the log and read it, and nothing else, where the
+-- The service works as a role that can append to the log and read it, but not change it, where the
 -- migrating user may create roles. Elsewhere the triggers protect the log alone; the status says
 -- so.
 

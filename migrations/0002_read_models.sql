@@ -1,4 +1,5 @@
--- The read models: what the log means. All of it is derived, and can be made again from the log.
+-- The read models: what the log means. All of it can be made again from the log, except one table:
+-- skipped has the decisions of operators.
 --
 -- Subjects are spread over 256 buckets, and 16 buckets are a partition. The transaction that locks
 -- a partition's row folds its next batch. Rows that a late event replaces stay: known_from and

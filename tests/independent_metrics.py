@@ -41,7 +41,7 @@ class Counted:
 
 
 @dataclass
-class Floor:
+class FloorCount:
     """What was counted of a floor at a moment, in a window that began after ``start``."""
 
     moment: int
@@ -108,7 +108,7 @@ def waits_since(view: View) -> int | None:
 
 def summary(agents: Folds, tasks: Folds, moment: int, window: int) -> dict[str, Any]:
     """The summary, without formulas and `settled`."""
-    floor = Floor(moment=moment, start=moment - window)
+    floor = FloorCount(moment=moment, start=moment - window)
     statuses: Counter[str] = Counter()
     for key, subject in agents.items():
         statuses[shown(agent_view(*key, subject.state, settled=False))["status"]] += 1

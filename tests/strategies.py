@@ -47,7 +47,7 @@ AGENT_MOVES = (
 
 
 @dataclass
-class Floor:
+class ImaginedFloor:
     """The agents and tasks of one day, and the bodies of their events so far."""
 
     draw: Any
@@ -259,7 +259,7 @@ def envelope(identifier: str, kind: str, data: Any) -> Body:
 @st.composite
 def believable_deliveries(draw, max_moves: int = 18) -> list[Body]:
     """Some agents at work on some tasks. Sometimes events are lost or come twice."""
-    floor = Floor(draw, draw(st.sampled_from([(V1,), (V2,), (V2,), (V1, V2), (V2, V1)])))
+    floor = ImaginedFloor(draw, draw(st.sampled_from([(V1,), (V2,), (V2,), (V1, V2), (V2, V1)])))
     agents = ["ann", "bob", "cy"][: draw(st.integers(1, 3))]
     for task in ["t-1", "t-2", "t-3"][: draw(st.integers(1, 3))]:
         floor.phase[task], floor.crew[task] = "", []

@@ -1,5 +1,8 @@
 """LISTEN: following the database's notifications, also over times when it does not answer.
 
+Whoever follows the log, the read models or the jobs uses this loop. Only the subscription of the
+eventsourcing library has one of its own (`event_log/store.py`).
+
 Rule: LISTEN comes before the first read, so whatever is committed in between wakes the listener. A
 notification can still be missed, so every wait has an end.
 """

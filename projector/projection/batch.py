@@ -140,8 +140,8 @@ class _BatchFold(Generic[S]):
                 repair.apply(by_request(late[key]))
                 yield key, repair
 
-    def _reader(self, key: Key, base_time: int | None = None) -> _StoredSubject[S]:
-        return _StoredSubject(
+    def _reader(self, key: Key, base_time: int | None = None) -> _StoredSubjectReader[S]:
+        return _StoredSubjectReader(
             self._cur,
             self._store,
             self._table,
@@ -227,7 +227,7 @@ def _safe_time(new: Sequence[Recorded]) -> int:
     return max(recorded.time for recorded in new) + RECONCILIATION_TOLERANCE_MS
 
 
-class _StoredSubject(Generic[S]):
+class _StoredSubjectReader(Generic[S]):
     """The stored rows of one subject, read when its repair needs them.
 
     ``base_time`` is the time at which the fold begins, None where it begins at the stored state.

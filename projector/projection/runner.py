@@ -55,7 +55,7 @@ COUNT_RUNNERS_SECONDS = 1.0
 COUNT_DELAYS_SECONDS = 2.0
 
 EntriesBySubject = Mapping[str, Mapping[Key, Sequence[Entry]]]  # by table
-BatchFold = Callable[[Cursor[TupleRow], EventStore, EntriesBySubject, int], Counter[BucketKey]]
+FoldEntries = Callable[[Cursor[TupleRow], EventStore, EntriesBySubject, int], Counter[BucketKey]]
 log = logging.getLogger(__name__)
 
 
@@ -138,7 +138,7 @@ class Runner:
             return self._process_batch(connection, max_partitions, _fold_each_subject)
 
     def _process_batch(
-        self, connection: Connection[DictRow], max_partitions: int, fold: BatchFold
+        self, connection: Connection[DictRow], max_partitions: int, fold: FoldEntries
     ) -> bool:
         with connection.transaction(), connection.cursor(row_factory=tuple_row, binary=True) as cur:
             batch = begin_batch(cur, max_partitions, self._batch_events, fold=FOLD_VERSION)

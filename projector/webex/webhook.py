@@ -4,16 +4,9 @@ Rule: this is the only file that knows the vendor's envelope, and it reads it to
 types and fields pass, an ill-typed field counts as absent, and only what cannot be placed in the
 log is refused, with a reason (semantics 3 and 7).
 
-To add an event type:
-
-1. Name its kind in ``EVENT_TYPES`` below. Without a line there it is stored and listed under the
-   kind of its prefix, and it changes no state. An agent's type that stands there is subscribed to.
-2. If it states a new word, give the word its rank in ``ORDER`` of ``domain/state_names.py``.
-   Otherwise the word is shown, and each event of it is an ``unknown-state`` anomaly.
-3. Say when the word is expected, in a table of transitions of ``domain/``, and draw
-   ``docs/states.md`` from it (``tools/states.py``).
-
-``tests/oracle.py`` is the second implementation: it learns the word by itself.
+``EVENT_TYPES`` names the kind of each type. A type without a line there is stored and listed under
+the kind of its prefix, and changes no state. An agent's type with a line there is subscribed to.
+docs/architecture.md says what else a new event type touches.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def logged(url, agent):
         return [id_ for (id_,) in rows]
 
 
-class Sender:
+class WebhookSender:
     """A thread that posts an agent's events one by one, each until it is acknowledged."""
 
     def __init__(self, command, agent):
@@ -373,7 +373,7 @@ def test_ctrl_c_while_it_starts(service):
 def test_a_killed_part_comes_back(service, part):
     """After kill -9 the part starts again, and no acknowledged event is lost or counted twice."""
     agent = f"agent-{part}"
-    with Sender(service, agent) as sender:
+    with WebhookSender(service, agent) as sender:
         killed = service.part(part)
         os.kill(killed, signal.SIGKILL)
         sender.await_more()
@@ -387,7 +387,7 @@ def test_a_killed_part_comes_back(service, part):
 
 def test_a_killed_parent_is_followed_by_a_new_run(service):
     """After kill -9 of the command its orphans end, and a new run takes their port."""
-    with Sender(service, "agent-parent") as sender:
+    with WebhookSender(service, "agent-parent") as sender:
         orphans = [service.part(name) for name in ("serve", "worker", "follow")]
         assert None not in orphans
         service.kill()
@@ -411,7 +411,7 @@ def test_orphans_end_without_a_new_run(service):
 
 def test_a_power_cut_and_a_pid_file_that_names_a_stranger(service, stranger):
     """All parts are killed, and the PID file names another program: it starts, with all events."""
-    with Sender(service, "agent-power") as sender:
+    with WebhookSender(service, "agent-power") as sender:
         sender.await_more()
         killed = service.part("postgres")
         for pid in service.processes():

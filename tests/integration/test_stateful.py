@@ -30,7 +30,7 @@ page_sizes = st.integers(1, 9)
 _examples = count(1)
 
 
-class Service(RuleBasedStateMachine):
+class ServiceMachine(RuleBasedStateMachine):
     """Deliver, deliver again, dispute, fold, lose a page, restart, wait; what is read is right."""
 
     site: Site
@@ -124,5 +124,5 @@ def test_whatever_happens_what_is_read_is_what_the_oracle_says(template, tmp_pat
     """Any run of deliveries, repeats, disputes, pages, crashes, restarts and pauses."""
     clock = Clock()
     with open_site(clone(template), tmp_path, clock=clock) as site:
-        machine = type("Machine", (Service,), {"site": site, "clock": clock})
+        machine = type("Machine", (ServiceMachine,), {"site": site, "clock": clock})
         run_state_machine_as_test(machine, settings=settings(stateful_step_count=20))

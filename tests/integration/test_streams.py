@@ -8,17 +8,17 @@ from contextlib import ExitStack
 import pytest
 
 from tests.examples import login
-from tests.integration.test_run import PATIENCE, Command, await_
+from tests.integration.test_run import MAX_SECONDS, Command, await_
 
 STREAMS = 70  # more than the threads that answer requests
 _moments = itertools.count(1)
 
 
-class Client:
+class StreamClient:
     """A stream's client on a socket of its own, that reads when it is told to."""
 
     def __init__(self, command):
-        self._socket = socket.create_connection(("127.0.0.1", command.port), timeout=PATIENCE)
+        self._socket = socket.create_connection(("127.0.0.1", command.port), timeout=MAX_SECONDS)
         self._socket.sendall(
             b"GET /api/v1/stream HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer "
             + command.token.encode()
@@ -27,7 +27,7 @@ class Client:
 
     def await_(self, text):
         """What came up to and with a text."""
-        got, deadline = b"", time.monotonic() + PATIENCE
+        got, deadline = b"", time.monotonic() + MAX_SECONDS
         while text not in got:
             assert time.monotonic() < deadline, got[-500:]  # pings come all the same
             more = self._socket.recv(65_536)
@@ -51,7 +51,7 @@ def command(tmp_path_factory):
 def test_requests_are_answered_while_all_streams_are_open(command):
     """All are told; one more is refused; and SIGINT ends the service with all of them open."""
     with ExitStack() as stack:
-        clients = [Client(command) for _ in range(STREAMS)]
+        clients = [StreamClient(command) for _ in range(STREAMS)]
         for client in clients:
             stack.callback(client.close)
             assert b" 200 OK" in client.await_(b"\nid: ")
@@ -66,12 +66,12 @@ def test_requests_are_answered_while_all_streams_are_open(command):
         await_(lambda: has_room(command), "a stream of one that left")
         began = time.monotonic()
         assert 0 == command.interrupt()
-        assert time.monotonic() - began < PATIENCE
+        assert time.monotonic() - began < MAX_SECONDS
 
 
 def has_room(command):
     command.post(login(next(_moments), "bob") | {"id": f"b{next(_moments)}"})
-    client = Client(command)
+    client = StreamClient(command)
     try:
         return b" 200 OK" in client.await_(b"\r\n")
     finally:

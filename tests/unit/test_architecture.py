@@ -6,11 +6,14 @@ import string
 import subprocess
 import sys
 from collections import defaultdict
+from dataclasses import fields
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from projector.bootstrap.service import Service
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -197,8 +200,9 @@ def test_templates_hold_no_sql():
 
 
 def test_the_service_is_put_together_in_one_place():
-    """Intake, views, feed and status are constructed by bootstrap alone."""
-    parts = {"Intake", "Views", "Status", "Feed"}
+    """What answers requests, folds the log or works on jobs is constructed by bootstrap alone."""
+    parts = {field.type for field in fields(Service)} - {"Settings", "Pool"} | {"Runner", "Worker"}
+    parts -= {"EventStore", "JobQueue"}  # processes of a pool open these over their own connection
     builders = {m for m in sources() if parts & {name for name, _ in calls(m)}}
     assert set() == builders - below("projector.bootstrap")
 
@@ -236,3 +240,14 @@ def test_a_name_has_one_meaning():
         for name in set(defined_names(module)) - usual:
             modules[name].add(module)
     assert {} == {name: where for name, where in modules.items() if len(where) > 1}
+
+
+def test_a_class_of_the_tests_or_tools_has_a_name_of_its_own():
+    """The oracle alone may have the specification's words a second time."""
+    places = defaultdict(set)
+    for top in ("projector", "api", "tests", "tools"):
+        for path in set((CHECKOUT / top).rglob("*.py")) - {CHECKOUT / "tests" / "oracle.py"}:
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    places[node.name.lstrip("_")].add(str(path.relative_to(CHECKOUT)))
+    assert {} == {name: where for name, where in places.items() if len(where) > 1}

@@ -107,3 +107,22 @@ def test_every_law_is_told():
 def test_the_diagrams_are_drawn_from_the_tables():
     """What docs/states.md shows is what the code expects."""
     assert states.page() == text("states.md")
+
+
+def test_every_test_that_is_named_exists():
+    """The laws name their tests."""
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+?)`", text("laws.md"))
+    assert [] == [name for name in named if f"def {name}(" not in sources]
+    files = re.findall(r"\b(test_\w+\.py)\b", text("laws.md"))
+    assert [] == [name for name in files if not [*(ROOT / "tests").rglob(name)]]
+
+
+def test_make_quick_leaves_out_files_that_exist():
+    """pytest says nothing of a file that is to be ignored and is not there."""
+    names = re.search(
+        r"--ignore=tests/unit/test_%\.py,\\\n\t([a-z_ ]+)\)", (ROOT / "Makefile").read_text()
+    )
+    assert names
+    missing = [it for it in names[1].split() if not (ROOT / f"tests/unit/test_{it}.py").exists()]
+    assert [] == missing

@@ -5,6 +5,7 @@ import pytest
 from api.pages.presentation import TONES, TableRows, ago, display_time, freshness, in_order, tone
 from projector.contract.views import agent_view
 from projector.domain.agent import AgentState
+from projector.domain.leg import STATUS_PRECEDENCE
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
@@ -82,3 +83,8 @@ def test_counts_come_in_the_order_of_the_tones_and_unknown_words_last() -> None:
     counts = {"logged-out": 2, "b": 1, "a": 1, "available": 1}
     assert in_order(counts) == [("available", 1), ("logged-out", 2), ("a", 1), ("b", 1)]
     assert next(iter(TONES)) == "available"
+
+
+def test_every_status_of_a_leg_has_a_tone() -> None:
+    """A new one is not shown in the tone of a status that nobody knows."""
+    assert set() == set(STATUS_PRECEDENCE) - TONES.keys()

@@ -395,7 +395,7 @@ def test_nothing_is_read_ahead():
 # Sending
 
 
-class Service(ThreadingHTTPServer):
+class StubService(ThreadingHTTPServer):
     """Answers with the given statuses one after the other, then with 202 for ever."""
 
     daemon_threads = True
@@ -443,7 +443,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def service(*statuses):
-    with Service(statuses) as server:
+    with StubService(statuses) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server

@@ -83,7 +83,7 @@ def signed_request(body: bytes) -> bytes:
 async def _post_all(port: int, requests: Requests) -> float:
     loop = asyncio.get_running_loop()
     clients = [
-        (await loop.create_connection(partial(_Client, of_client), "127.0.0.1", port))[1]
+        (await loop.create_connection(partial(_LoadClient, of_client), "127.0.0.1", port))[1]
         for of_client in requests
     ]
     begin = time.monotonic()
@@ -96,7 +96,7 @@ async def _post_all(port: int, requests: Requests) -> float:
     return seconds
 
 
-class _Client(asyncio.Protocol):
+class _LoadClient(asyncio.Protocol):
     """One connection, which sends a request after each answer.
 
     It does little work per request, since it shares the cores with the server.

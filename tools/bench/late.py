@@ -20,7 +20,7 @@ from projector.infrastructure.database import become_service, connect, open_pool
 from projector.projection.runner import Runner
 from tools.bench.costs import CostCase, CostComparison
 from tools.bench.ground import FILL_EVENTS, Bodies, fill, parse
-from tools.bench.lives import Life
+from tools.bench.lives import BenchLife
 from tools.bench.plot import picture
 
 PART = "late"
@@ -72,7 +72,7 @@ def label(history: int) -> str:
 def _by_history(
     bench: _LateBench, histories: Sequence[int], rounds: int
 ) -> Iterator[CostComparison]:
-    lives = {label(events): Life(f"late-{events}", events) for events in histories}
+    lives = {label(events): BenchLife(f"late-{events}", events) for events in histories}
     for life in lives.values():
         bench.append_history(life)
     first, *others = lives
@@ -98,7 +98,7 @@ def _by_history(
 
 
 def _by_lateness(bench: _LateBench, history: int, rounds: int) -> Iterator[CostComparison]:
-    life = Life("lateness", history)
+    life = BenchLife("lateness", history)
     bench.append_history(life)
     first, *others = LATENESS
     case = CostCase(
@@ -131,20 +131,20 @@ class _LateBench:
     def __post_init__(self) -> None:
         self._late_counts: dict[str, int] = {}
 
-    def append_history(self, life: Life) -> None:
+    def append_history(self, life: BenchLife) -> None:
         fill(self.store, life.history(), request=FILL_EVENTS)
         self._catch_up()
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
-    def in_order(self, life: Life) -> float:
+    def in_order(self, life: BenchLife) -> float:
         """Fold the next cycle; the time that its last event takes (ms)."""
         *others, last = life.next_cycle()
         fill(self.store, others, request=FILL_EVENTS)
         self._catch_up()
         return self._timed(last)
 
-    def late(self, life: Life, lateness: int, number: int) -> float:
+    def late(self, life: BenchLife, lateness: int, number: int) -> float:
         """Fold an event about ``lateness`` ms late; the time that it takes (ms).
 
         ``number`` makes sure that no two late events have the same time.
@@ -152,7 +152,7 @@ class _LateBench:
         self._late_counts[life.org_id] = self._late_counts.get(life.org_id, 0) + 1
         return self._timed(life.late(life.last_time - lateness + 1 + number * 37 % SPREAD_MS))
 
-    def assert_corrected(self, life: Life) -> None:
+    def assert_corrected(self, life: BenchLife) -> None:
         """Each late event has changed an interval, so the ledger of corrections has it."""
         with psycopg.connect(self.url) as connection:
             row = connection.execute(

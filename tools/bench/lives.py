@@ -29,7 +29,7 @@ _CYCLE = (  # offset in ms, state word, and whether a task is named
 )
 
 
-class Life:
+class BenchLife:
     """The events of an agent in its own organisation: first a history, then cycle by cycle.
 
     A cycle ends with the state ``available``; the 13 seconds before it are a break.
@@ -107,4 +107,4 @@ class Life:
 
 def one_agent(org_id: str, events: int) -> list[bytes]:
     """The first ``events`` events of a life, in order."""
-    return [*islice(Life(org_id, events).history(), events)]
+    return [*islice(BenchLife(org_id, events).history(), events)]

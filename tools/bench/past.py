@@ -23,7 +23,7 @@ from projector.projection.runner import Runner
 from tests.conftest import Site, open_site
 from tools.bench.costs import CostCase, CostComparison
 from tools.bench.ground import drop_database, new_database, parse
-from tools.bench.lives import Life
+from tools.bench.lives import BenchLife
 
 PART = "past"
 SHORT = 1_000  # events of the short history
@@ -91,7 +91,7 @@ def _history(url: str, name: str, events: int) -> Iterator[_History]:
 def _arrivals(events: int) -> list[tuple[int, bytes]]:
     """The time of arrival of each body (epoch ms), and the body, in this order."""
     chance, arrivals = Random(events), []
-    for body in Life("past", events).history():
+    for body in BenchLife("past", events).history():
         happened = json.loads(body)["data"]["createdTime"]
         is_late = chance.random() < LATE
         arrivals.append((happened + (chance.randrange(HOUR_MS) if is_late else 300), body))

@@ -16,7 +16,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class SentDelivery:
     """A request, when it is due (monotonic s), and its events as ids with their subjects."""
 
     due_time: float
@@ -28,11 +28,11 @@ class Delivery:
 class Posted:
     """An acknowledged delivery, and the log's head after its commit."""
 
-    delivery: Delivery
+    delivery: SentDelivery
     position: int
 
 
-async def post_all(port: int, deliveries: Sequence[Delivery]) -> Sequence[Posted]:
+async def post_all(port: int, deliveries: Sequence[SentDelivery]) -> Sequence[Posted]:
     """Send deliveries, which are in the order in which they are due."""
     idle: asyncio.LifoQueue[Streams] = asyncio.LifoQueue()
     for _ in range(CONNECTIONS):
@@ -47,7 +47,7 @@ async def post_all(port: int, deliveries: Sequence[Delivery]) -> Sequence[Posted
     return posted
 
 
-async def _post(idle: asyncio.LifoQueue[Streams], delivery: Delivery) -> Posted:
+async def _post(idle: asyncio.LifoQueue[Streams], delivery: SentDelivery) -> Posted:
     reader, writer = await idle.get()
     writer.write(delivery.request)
     head = await reader.readuntil(b"\r\n\r\n")

@@ -22,9 +22,9 @@ from projector.webex.simulator import Simulation
 from tools.bench.costs import CostCase, CostComparison
 from tools.bench.ground import AGENTS, HEAD_START_MS, compact
 from tools.bench.http import signed_request
-from tools.bench.sender import Delivery, Posted, post_all
+from tools.bench.sender import Posted, SentDelivery, post_all
 from tools.bench.servers import environment_of, free_port, process_of, server_of
-from tools.bench.witness import Positions, Screen
+from tools.bench.witness import NotifiedPositions, Screen
 
 PART = "tail"
 IDLE = "a single event"
@@ -39,7 +39,7 @@ def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison
         environment, port = environment_of(url, folder), free_port()
         stack.enter_context(server_of(["-m", "projector", "serve"], environment, port))
         stack.enter_context(process_of(["-m", "projector", "follow"], environment))
-        positions = stack.enter_context(Positions(url))
+        positions = stack.enter_context(NotifiedPositions(url))
         screen = stack.enter_context(Screen(port))
         if not screen.is_available:
             click.echo(
@@ -50,7 +50,7 @@ def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison
 
 
 def _measure(
-    port: int, positions: Positions, screen: Screen, rounds: int, seconds: float
+    port: int, positions: NotifiedPositions, screen: Screen, rounds: int, seconds: float
 ) -> Iterator[CostComparison]:
     pairs = [(name, IDLE) for name in RATES if name != IDLE]
     viewed = CostCase(part=PART, name="commit to view", unit="ms", pairs=pairs)
@@ -70,7 +70,7 @@ def _measure(
 
 
 def _turn(
-    port: int, positions: Positions, screen: Screen, deliveries: Sequence[Delivery]
+    port: int, positions: NotifiedPositions, screen: Screen, deliveries: Sequence[SentDelivery]
 ) -> Sequence[Posted]:
     posted = asyncio.run(post_all(port, deliveries))
     positions.await_view(max(it.position for it in posted))
@@ -80,7 +80,7 @@ def _turn(
 
 def _deliveries(
     world: Iterator[dict[str, Any]], rate: int, size: int, seconds: float
-) -> Sequence[Delivery]:
+) -> Sequence[SentDelivery]:
     """Events at a steady rate, in arrays; an array is due when its last event happens."""
     start, start_ms = time.monotonic() + START_SECONDS, now_ms() + START_SECONDS * 1_000
     events = []
@@ -88,7 +88,7 @@ def _deliveries(
         created = int(start_ms + number * 1_000 / rate)
         events.append({**body, "data": {**body["data"], "createdTime": created}})
     return [
-        Delivery(
+        SentDelivery(
             due_time=start + (index + size - 1) / rate,
             request=signed_request(_body(events[index : index + size])),
             events=[(event["id"], _subjects(event)) for event in events[index : index + size]],

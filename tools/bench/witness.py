@@ -28,7 +28,7 @@ QUIET_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
 
-class Positions:
+class NotifiedPositions:
     """When the log and the views reached each position, by their notifications."""
 
     def __init__(self, url: str) -> None:

@@ -79,7 +79,7 @@ _BEGINNING = -(2**63)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Event:
+class _SealedEvent:
     """An event of the log as it is sealed."""
 
     position: int
@@ -164,7 +164,7 @@ def compare_with_seal(cur: Cursor[TupleRow], seal: Seal, *, since: int = 0) -> l
 
 
 def _differences(
-    segment: Segment, events: Sequence[_Event], ledgers: Mapping[str, RowsDigest]
+    segment: Segment, events: Sequence[_SealedEvent], ledgers: Mapping[str, RowsDigest]
 ) -> Iterator[SealDifference]:
     actual = {EVENTS_TABLE: rows_digest(event.leaf for event in events), **ledgers}
     for table, sealed in segment.tables.items():
@@ -180,7 +180,7 @@ def _differences(
             )
 
 
-def _changed_positions(segment: Segment, events: Sequence[_Event]) -> list[int]:
+def _changed_positions(segment: Segment, events: Sequence[_SealedEvent]) -> list[int]:
     """Positions that have no row, or several rows, or another row than the seal's leaf says."""
     counts = Counter(event.position for event in events)
     missing_or_repeated = {it for it in segment.positions if counts[it] != 1}
@@ -193,14 +193,14 @@ def _changed_positions(segment: Segment, events: Sequence[_Event]) -> list[int]:
 # --- reading the log ---
 
 
-def _events(cur: Cursor[TupleRow], number: int, last: int) -> list[_Event]:
+def _events(cur: Cursor[TupleRow], number: int, last: int) -> list[_SealedEvent]:
     """The log's events of a segment up to a position.
 
     Positions before the first segment count to it, since there should be none.
     """
     since = first_position(number) if number else _BEGINNING
     return [
-        _Event(position=position, recorded_time=time, leaf=row_leaf(EVENTS_TABLE, row))
+        _SealedEvent(position=position, recorded_time=time, leaf=row_leaf(EVENTS_TABLE, row))
         for row in _rows(cur, EVENTS_TABLE, since, last + 1)
         for position, time in [_FIRST_TWO_COLUMNS.unpack_from(row)]
     ]

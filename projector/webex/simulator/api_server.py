@@ -27,7 +27,6 @@ ACTIVITIES_SPAN_MS_LIMIT = 86_400_000
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "demo-client", "demo-secret", "demo-refresh"
 MOST_IDS, MOST_PAGE, MOST_CAPTURES = 100, 1_000, 10
 API_CHANNEL_TYPES = {"email", "chat", "telephony", "social"}
-CALL_FAULTS = ("429", "500", "slow", "truncated", "expired")
 BAD_ROWS: dict[str, Callable[[SimulatedRow], SimulatedRow]] = {
     "seconds": lambda row: {
         name: value // 1_000 if name.endswith("Time") and value else value
