@@ -128,8 +128,7 @@ class AgentState(State):
     def _apply_login(self, event: Event, time: int) -> AnomalyKind | None:
         word = event.word or LOGIN_DEFAULT_WORD
         anomaly = AnomalyKind.MISSING_LOGOUT if self.logged_in else _unknown_word(word, AGENT_WORDS)
-        if self.logged_in:
-            self.state_since = None  # a new stay begins a new state, even with the same word
+        self.state_since = None  # a new session begins a new state, even with the same word
         self.session = Session(
             login_time=time, profile_type=event.profile_type, destination=event.destination
         )

@@ -182,7 +182,7 @@ def test_the_signature_is_of_the_raw_body(make_site):
     ],
 )
 def test_unsigned_bodies_are_taken_only_where_allowed(
-    make_site, database_url, environment, expected
+    database_url, make_site, environment, expected
 ):
     """By default only without any secret and on loopback; never past a subscription's secret."""
     tokens = json.dumps([{"token": "t", "role": "operator"}])

@@ -85,12 +85,13 @@ def truth(template, delivered, folders, day):
 
 
 @pytest.fixture
-def copied(make_site, template):
-    """Services over copies of databases."""
+def copied(template, folders):
+    """Services over copies of databases. A copy is dropped after its service has ended."""
     with ExitStack() as stack:
 
         def make(url: str) -> Site:
-            return make_site(stack.enter_context(cloned(template, database_of(url))))
+            copy = stack.enter_context(cloned(template, database_of(url)))
+            return stack.enter_context(open_site(copy, folders()))
 
         yield make
 

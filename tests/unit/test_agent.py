@@ -221,3 +221,9 @@ def test_an_odd_word_in_another_spelling_is_the_same_word():
     agent = view(AGENTS, result)
     fields = ("status", "currentState", "statusSince", "stateSince")
     assert ("Pon-Dering", "Pon-Dering", at(0), at(5)) == tuple(agent[name] for name in fields)
+
+
+def test_a_login_begins_a_state_whatever_its_word():
+    """A login that says `logged-out`, after a logout, has a time of its own: the session is new."""
+    state = folded(AGENTS, logout(0, "ann", "AGENT"), login(1, "ann", "logged-out")).state
+    assert (at(1), "logged-out") == (state.state_since, state.current_state)
