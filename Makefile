@@ -38,7 +38,7 @@ types: $(READY)  ## check types
 
 check: lint types test  ## lint, types and tests
 
-mutants:  ## break the pure core in small ways; do the tests notice? (a quarter hour)
+mutants:  ## break the pure core in small ways; do the tests notice? (most of an hour)
 	PYTHON='$(PYTHON)' sh tools/venv.sh .venv-mutants
 	.venv-mutants/bin/python -m pip install --quiet --disable-pip-version-check \
 		-c constraints.txt -e '.[dev,mutants]'
