@@ -6,7 +6,9 @@ CREATE TABLE jobs (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL CHECK (kind IN ('replay', 'reconciliation')),
     status text NOT NULL DEFAULT 'queued'
-        CHECK (status IN ('queued', 'running', 'completed', 'failed', 'cancelled')),
+        CHECK (status IN (
+            'queued', 'running', 'completed', 'incomplete', 'failed', 'cancelled'
+        )),
     is_cancelled boolean NOT NULL DEFAULT false,  -- it is to stop, and may still run
     parameters jsonb NOT NULL,
     who text NOT NULL,

@@ -31,6 +31,10 @@ class JobFailed(ProjectorError):  # noqa: N818 - named for what happens to the j
     """A job cannot be done; its sentence is stored with the job."""
 
 
+class JobIncomplete(ProjectorError):  # noqa: N818 - named for what happens to the job
+    """A job did what it could, and something was out of reach; its sentence is stored with it."""
+
+
 class Cancelled(ProjectorError):  # noqa: N818 - named for what is noticed
     """The job that is worked on was cancelled."""
 
@@ -45,7 +49,7 @@ class Job:
 
     id: int
     kind: JobKind
-    status: Literal["queued", "running", "completed", "failed", "cancelled"]
+    status: Literal["queued", "running", "completed", "incomplete", "failed", "cancelled"]
     parameters: Mapping[str, Any]
     who: str
     why: str | None

@@ -22,6 +22,7 @@ from projector.operations.job_queue import (
     Cancelled,
     ClaimedJob,
     Interrupted,
+    JobIncomplete,
     JobQueue,
 )
 
@@ -103,6 +104,8 @@ class Worker:
             self._queue.finish(claimed, "cancelled", None)
         except StoreUnavailable:
             raise
+        except JobIncomplete as error:
+            self._queue.finish(claimed, "incomplete", str(error))
         except ProjectorError as error:
             self._queue.finish(claimed, "failed", str(error))
         except Exception as error:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from projector.domain.events import plain_word
+from projector.domain.state_names import LOGGED_OUT
+
 # In milliseconds a smaller time would lie before 1973, so it can only be in seconds.
 EARLIEST_MS = 100_000_000_000
 LONGEST_NAME = 512
@@ -42,7 +45,8 @@ class AgentActivity:
     start: int
     end: int | None
     is_login: bool = False
-    is_logout: bool = False
+    is_logout: bool = False  # it ends with the session
+    sign_out_reason: str | None = None  # of the session, in the vendor's words
     task_id: str | None = None
     queue_id: str | None = None
     team_id: str | None = None
@@ -67,8 +71,11 @@ class TaskActivity:
     channel_type: str | None = None
     origin: str | None = None
     destination: str | None = None
-    direction: str | None = None
+    direction: str | None = None  # inbound, outbound or outdial, in any case of letters
     is_callback: bool = False
+    child_contact_id: str | None = None
+    consult_entry_point_id: str | None = None
+    task_end: int | None = None  # when the whole task ended; None while it is active
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +98,14 @@ def read_activities(rows: Iterable[Any]) -> Iterator[AgentActivity | UnusableRow
 
 
 def read_session(session: Any) -> Iterator[AgentActivity | UnusableRow]:
-    """The activities of one agent session of the Search API, on all its channels."""
+    """The activities of one agent session of the Search API, on all its channels, and its end."""
     for channel in _list(session, "channelInfo"):
-        for node in _list(channel.get("activities"), "nodes"):
+        for node in _list(channel, "activities"):
             yield _read_or_unusable(
                 ApiSource.AGENT_SESSIONS, node, _session_activity, session, channel
             )
+    if session.get("isActive") is False and session.get("endTime") is not None:
+        yield _read_or_unusable(ApiSource.AGENT_SESSIONS, session, _session_end)
 
 
 def read_tasks(rows: Iterable[Any]) -> Iterator[TaskActivity | UnusableRow]:
@@ -107,7 +116,7 @@ def read_tasks(rows: Iterable[Any]) -> Iterator[TaskActivity | UnusableRow]:
 
 def read_task_details(task: Any) -> Iterator[TaskActivity | UnusableRow]:
     """What happened to one task of the Search API."""
-    nodes = _list(task.get("activities"), "nodes")
+    nodes = _list(task, "activities")
     last_end = max((_end_time(node) for node in nodes), default=0)
     for node in nodes:
         yield _read_or_unusable(ApiSource.TASK_DETAILS, node, _task_event, task, last_end)
@@ -119,7 +128,8 @@ def _read_or_unusable(source: ApiSource, row: Any, read: Any, *context: Any) -> 
     try:
         return read(row, *context)
     except _NotUsable as refusal:
-        return UnusableRow(source=source, reason=str(refusal), row=_text(row, "id"))
+        id_ = _text(row, "id") or _text(row, "agentSessionId")
+        return UnusableRow(source=source, reason=str(refusal), row=id_)
 
 
 def _activity(row: Mapping[str, Any]) -> AgentActivity:
@@ -129,7 +139,7 @@ def _activity(row: Mapping[str, Any]) -> AgentActivity:
     return AgentActivity(
         source=ApiSource.AGENT_ACTIVITIES,
         agent_id=_name(row, "agentId"),
-        session_id=_text(row, "agentSessionId") or "",
+        session_id=_name(row, "agentSessionId"),
         channel_id=_text(row, "channelId"),
         channel_type=_text(row, "channelType"),
         state=state,
@@ -154,7 +164,7 @@ def _session_activity(
     return AgentActivity(
         source=ApiSource.AGENT_SESSIONS,
         agent_id=_name(session, "agentId"),
-        session_id=_text(session, "agentSessionId") or "",
+        session_id=_name(session, "agentSessionId"),
         channel_id=_text(channel, "channelId"),
         channel_type=_text(channel, "channelType"),
         state=state,
@@ -162,11 +172,31 @@ def _session_activity(
         end=None if is_running else _time(row, "endTime"),
         is_login=row.get("isLoginActivity") is True,
         is_logout=row.get("isLogoutActivity") is True or _is_logged_out(state),
+        sign_out_reason=_text(session, "agentSignOutReason"),
         task_id=_text(row, "taskId"),
         queue_id=_id_of(row, "queue"),
         team_id=_text(session, "teamId"),
         idle_code_id=_id_of(row, "idleCode"),
         wrap_up_code_id=_id_of(row, "wrapupCode"),
+        destination=_text(channel, "agentPhoneNumber"),
+        profile_type=_text(session, "multiMediaProfileType"),
+    )
+
+
+def _session_end(session: Mapping[str, Any]) -> AgentActivity:
+    """A logout without a channel. It is used where no row of a channel tells the logout."""
+    time = _time(session, "endTime")
+    return AgentActivity(
+        source=ApiSource.AGENT_SESSIONS,
+        agent_id=_name(session, "agentId"),
+        session_id=_name(session, "agentSessionId"),
+        channel_id=None,
+        channel_type=None,
+        state=LOGGED_OUT,
+        start=time,
+        end=time,
+        is_logout=True,
+        sign_out_reason=_text(session, "agentSignOutReason"),
     )
 
 
@@ -199,12 +229,21 @@ def _task_event(row: Mapping[str, Any], task: Mapping[str, Any], last_end: int) 
         queue_id=_text(row, "queueId"),
         reason=_text(row, "terminationReason"),
         terminating_party=_text(task, "terminatingEnd") if time == last_end else None,
+        child_contact_id=_text(row, "childContactId"),
+        consult_entry_point_id=_text(row, "consultEpId"),
+        task_end=_task_end(task),
         channel_type=_text(task, "channelType"),
         origin=_text(task, "origin"),
         destination=_text(task, "destination"),
-        direction=_text(task, "direction"),
+        direction="outdial" if task.get("isOutdial") is True else _text(task, "direction"),
         is_callback=task.get("isCallback") is True,
     )
+
+
+def _task_end(task: Mapping[str, Any]) -> int | None:
+    time = task.get("endedTime")
+    is_over = task.get("isActive") is False and isinstance(time, int)
+    return time if is_over else None
 
 
 def _end_time(node: Any) -> int:
@@ -215,7 +254,7 @@ def _end_time(node: Any) -> int:
 
 
 def _is_logged_out(state: str) -> bool:
-    return state.casefold().replace("-", "").replace("_", "") == "loggedout"
+    return plain_word(state) == plain_word(LOGGED_OUT)
 
 
 def _time(row: Mapping[str, Any], field: str) -> int:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from projector.webex.api_answers import UnexpectedAnswer
 from projector.webex.api_client import ApiClient
-from projector.webex.api_queries import UnexpectedAnswer
 from projector.webex.webhook import EVENT_TYPES
 from projector.webex.webhook_secrets import WebhookSecrets
 

@@ -11,9 +11,12 @@ from typing import Any
 
 from projector.operations.reconciliation.report import ReconciliationReport
 from projector.webex import api_rows
-from projector.webex.api_events import ApiEvent, RowWithoutWebhook, agent_events, task_events
+from projector.webex.agent_events import agent_events
+from projector.webex.api_events import ApiEvent, RowWithoutWebhook
 from projector.webex.api_queries import ApiQueries
 from projector.webex.api_rows import AgentActivity, ApiSource, TaskActivity, UnusableRow
+from projector.webex.search_queries import SearchQueries
+from projector.webex.task_events import task_events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +34,25 @@ class ApiReader:
     """Reads the events of one organisation; ``now`` is the present time in epoch ms."""
 
     def __init__(
-        self, queries: ApiQueries, report: ReconciliationReport, *, org_id: str, now: int
+        self,
+        queries: ApiQueries,
+        search: SearchQueries,
+        report: ReconciliationReport,
+        *,
+        org_id: str,
+        now: int,
     ) -> None:
         self._queries = queries
+        self._search = search
         self._report = report
         self._org = org_id
         self._now = now
 
     def events(self, step: ReadStep) -> Iterator[list[ApiEvent]]:
-        """The events of a step, page by page; raises what ``ApiQueries`` raises."""
+        """The events of a step, page by page; raises what the queries raise.
+
+        Among them are events after the step's window, of sessions and tasks that went on.
+        """
         readers = {
             ApiSource.AGENT_ACTIVITIES: self._agent_activities,
             ApiSource.AGENT_SESSIONS: self._agent_sessions,
@@ -57,7 +70,7 @@ class ApiReader:
         yield self._agent_events(step, rows)
 
     def _agent_sessions(self, step: ReadStep) -> Iterator[list[ApiEvent]]:
-        for page in self._queries.agent_sessions(step.start, step.end, step.ids):
+        for page in self._search.agent_sessions(step.start, step.end, step.ids):
             rows = [row for session in page for row in api_rows.read_session(session)]
             yield self._agent_events(step, rows)
 
@@ -66,7 +79,7 @@ class ApiReader:
             yield self._task_events(step, [*api_rows.read_tasks(page)])
 
     def _task_details(self, step: ReadStep) -> Iterator[list[ApiEvent]]:
-        for page in self._queries.task_details(step.start, step.end, *step.ids):
+        for page in self._search.task_details(step.start, step.end, *step.ids):
             yield self._task_events(
                 step, [row for task in page for row in api_rows.read_task_details(task)]
             )
@@ -75,13 +88,13 @@ class ApiReader:
         self, step: ReadStep, rows: Sequence[AgentActivity | UnusableRow]
     ) -> list[ApiEvent]:
         usable = self._usable(step.source, rows)
-        return self._of_window(step, agent_events(usable, org_id=self._org, now=self._now))
+        return self._events(agent_events(usable, org_id=self._org, now=self._now))
 
     def _task_events(
         self, step: ReadStep, rows: Sequence[TaskActivity | UnusableRow]
     ) -> list[ApiEvent]:
         usable = self._usable(step.source, rows)
-        return self._of_window(step, task_events(usable, org_id=self._org, now=self._now))
+        return self._events(task_events(usable, org_id=self._org, now=self._now))
 
     def _usable(self, source: ApiSource, rows: Sequence[Any]) -> list[Any]:
         self._report.fetched(source, len(rows))
@@ -90,16 +103,15 @@ class ApiReader:
                 self._report.unusable(row)
         return [row for row in rows if not isinstance(row, UnusableRow)]
 
-    def _of_window(
-        self, step: ReadStep, results: Iterable[ApiEvent | RowWithoutWebhook | UnusableRow]
+    def _events(
+        self, results: Iterable[ApiEvent | RowWithoutWebhook | UnusableRow]
     ) -> list[ApiEvent]:
-        """The events that happened before the end of the step's window."""
         events: list[ApiEvent] = []
         for it in results:
             if isinstance(it, UnusableRow):
                 self._report.unusable(it)
             elif isinstance(it, RowWithoutWebhook):
                 self._report.without_webhook(it)
-            elif it.time < step.end:
+            else:
                 events.append(it)
         return events

@@ -48,7 +48,12 @@ class DailySchedule:
             self._jobs.enqueue("reconciliation", parameters, who=WHO, why="It is due.")
 
     def _is_to_be_tried_again(self, last: Job) -> bool:
-        return last.status == "failed" and self._clock() > last.created_time + TRY_AGAIN_MS
+        is_over = last.status in {"failed", "incomplete"}
+        # What an API refused may come later; a row that cannot be read stays so.
+        is_to_change = last.status == "failed" or any(
+            not line["isPart"] for line in last.report.get("failures", [])
+        )
+        return is_over and is_to_change and self._clock() > last.created_time + TRY_AGAIN_MS
 
     def _last_due_time(self) -> int | None:
         """When a run was due last, in epoch ms; None where none ever is."""

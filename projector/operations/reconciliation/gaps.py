@@ -1,4 +1,4 @@
-"""What a reconciliation reads from the tables: gaps, tasks that are still open, and corrections."""
+"""What a reconciliation reads of the log and the read models: gaps, open tasks, corrections."""
 
 from __future__ import annotations
 
@@ -64,6 +64,18 @@ def long_open_tasks(pool: Pool, org_id: str, before: int, most: int) -> list[tup
             " ORDER BY first_event_time DESC, id LIMIT %(most)s",
             {"org": org_id, "before": before, "most": most},
         ).fetchall()
+
+
+def has_webhooks(pool: Pool, org_id: str, start: int, end: int) -> bool:
+    """Whether the log has a webhook of a subject within ``[start, end)`` (epoch ms)."""
+    with consistent_read(pool) as cur:
+        row = cur.execute(
+            "SELECT EXISTS (SELECT FROM log WHERE org_id = %(org)s AND origin = 'webhook'"
+            " AND time >= %(start)s AND time < %(end)s"
+            " AND (agent_bucket IS NOT NULL OR task_bucket IS NOT NULL))",
+            {"org": org_id, "start": start, "end": end},
+        ).fetchone()
+        return bool(row and row[0])
 
 
 def count_corrections(pool: Pool, org_id: str, after: int, up_to: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,17 +16,24 @@ from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Kind, Origin, R
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.database import Pool, consistent_read
 from projector.operations.reconciliation.api_reader import ReadStep
-from projector.operations.reconciliation.event_matching import EventMatches, match_events
+from projector.operations.reconciliation.event_matching import (
+    CLOCK_DIFFERENCE_MS,
+    EventMatches,
+    match_events,
+)
 from projector.operations.reconciliation.interval_differences import interval_differences
 from projector.operations.reconciliation.report import ReconciliationReport
 from projector.projection.read_models import AGENTS, TASKS, Table
+from projector.webex.agent_events import with_login_profile
+from projector.webex.api_answers import UnexpectedAnswer
 from projector.webex.api_client import VendorRefuses
-from projector.webex.api_events import ApiEvent, with_login_profile, with_recording_path
-from projector.webex.api_queries import ApiQueries, UnexpectedAnswer
+from projector.webex.api_events import ApiEvent, with_recording_path
+from projector.webex.api_queries import ApiQueries
 from projector.webex.api_rows import AgentActivity, ApiSource, read_activities
 
 APPENDED_TOGETHER = 500
 SUBJECTS_COMPARED_TOGETHER = 64  # so that memory is bounded
+FEWEST_DISPLACED = 3  # webhooks with other times, from which on the clocks are taken to differ
 _TABLES: Mapping[str, Table[Any]] = {"agent": AGENTS, "task": TASKS}
 T = TypeVar("T")
 
@@ -65,39 +73,49 @@ class LogComparison:
             by_subject[event.subject].append(event)
         for subjects in _chunks(sorted(by_subject), SUBJECTS_COMPARED_TOGETHER):
             recorded = self._recorded({subject: by_subject[subject] for subject in subjects})
-            missing: list[ApiEvent] = []
+            found = EventMatches()
             for subject in subjects:
-                missing += self._missing(step, subject, by_subject[subject], recorded[subject])
-            self._append(missing)
+                matches = match_events(by_subject[subject], recorded[subject])
+                if _has_whole_histories(step):
+                    self._report_differences(step, subject, matches, recorded[subject])
+                found.add(matches, before=step.end)
+            self._conclude(step, found)
 
-    def _missing(
-        self,
-        step: ReadStep,
-        subject: tuple[str, str],
-        events: Sequence[ApiEvent],
-        recorded: Sequence[Recorded],
-    ) -> Sequence[ApiEvent]:
-        matches = match_events(events, recorded)
-        if _has_whole_histories(step):
-            self._report_differences(step, subject, events, recorded, matches.missing)
+    def _conclude(self, step: ReadStep, found: EventMatches) -> None:
+        """Report what was found of some subjects, and append what is missing."""
         if self._dry_run:
-            _count_missing_once(matches, self._reported_missing)
-        self._report.matched(matches)
-        return matches.missing
+            _count_missing_once(found, self._reported_missing)
+        displaced = [
+            it.difference_ms
+            for it in found.indistinct
+            if abs(it.difference_ms) > RECONCILIATION_TOLERANCE_MS
+        ]
+        if len(displaced) >= FEWEST_DISPLACED and len(displaced) > len(found.missing):
+            seconds = median(displaced) / 1_000
+            self._report.failure(
+                step.source,
+                "The clocks of the vendor's rows and of its webhooks differ by about"
+                f" {seconds:+.0f} s, so nothing is appended here.",
+                is_part=True,
+            )
+            found.doubtful += found.missing
+            found.missing = []
+        self._report.matched(found)
+        self._append(found.missing)
 
     def _report_differences(
         self,
         step: ReadStep,
         subject: tuple[str, str],
-        events: Sequence[ApiEvent],
+        matches: EventMatches,
         recorded: Sequence[Recorded],
-        missing: Sequence[ApiEvent],
     ) -> None:
         # A task that began before the window lacks its first events, and so folds differently.
-        if subject[0] == "task" and min(event.time for event in events) < self._start:
+        events = matches.certain
+        if not events or (subject[0] == "task" and min(it.time for it in events) < self._start):
             return
         differences = interval_differences(
-            _TABLES[subject[0]], recorded, events, missing, start=step.start, end=step.end
+            _TABLES[subject[0]], recorded, events, matches.missing, start=step.start, end=step.end
         )
         self._report.differing(step.source, *subject, differences)
 
@@ -114,10 +132,8 @@ class LogComparison:
                     (
                         self._org,
                         id_,
-                        min(it.time for it in subjects[kind, id_])
-                        - RECONCILIATION_TOLERANCE_MS
-                        - 1,
-                        max(it.time for it in subjects[kind, id_]) + RECONCILIATION_TOLERANCE_MS,
+                        min(it.time for it in subjects[kind, id_]) - CLOCK_DIFFERENCE_MS - 1,
+                        max(it.time for it in subjects[kind, id_]) + CLOCK_DIFFERENCE_MS,
                         head,
                     )
                     for _, id_ in of_kind
@@ -161,12 +177,19 @@ class LogComparison:
         return [row for row in rows if isinstance(row, AgentActivity)]
 
 
-def _count_missing_once(matches: EventMatches, reported: set[UUID]) -> None:
+def _count_missing_once(found: EventMatches, reported: set[UUID]) -> None:
     """Count a missing event that was reported before as matched: a real run would have it now."""
-    again = [event for event in matches.missing if event.offered.key in reported]
-    matches.matched += again
-    matches.missing = [event for event in matches.missing if event.offered.key not in reported]
-    reported.update(event.offered.key for event in matches.missing)
+
+    def is_reported(event: ApiEvent) -> bool:
+        return event.offered.key in reported
+
+    again = [*filter(is_reported, [*found.missing, *found.doubtful])]
+    again += [it.event for it in found.indistinct if is_reported(it.event)]
+    found.matched += again
+    found.missing = [event for event in found.missing if not is_reported(event)]
+    found.doubtful = [event for event in found.doubtful if not is_reported(event)]
+    found.indistinct = [it for it in found.indistinct if not is_reported(it.event)]
+    reported.update(event.offered.key for event in found.missing)
 
 
 def _has_whole_histories(step: ReadStep) -> bool:

@@ -1,15 +1,18 @@
-"""The report of a reconciliation: what was read, matched and appended, and what remains unknown.
+"""The report of a reconciliation: the answer to "is last night whole?".
 
-It is a JSON object, since it is stored with its job and grows while the job runs.
+It says what was asked and what came, what the log had and got, what stays doubtful, and ends with a
+verdict. It is a JSON object, since it is stored with its job and grows while the job runs.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 
-from projector.domain.events import plain_word
-from projector.operations.reconciliation.event_matching import EventMatches
+from projector.domain.events import Kind
+from projector.operations.reconciliation.event_matching import EventMatches, IndistinctEvent
 from projector.operations.reconciliation.interval_differences import (
     IntervalDifference,
     interval_rows,
@@ -18,18 +21,19 @@ from projector.webex.api_events import NOT_IN_APIS, ApiEvent, RowWithoutWebhook
 from projector.webex.api_rows import ApiSource, UnusableRow
 
 MOST_LISTED = 100  # rows of each list; the counts include the others
-SOURCE_COUNTS = ("fetched", "matched", "appended", "indistinct", "differing", "unusable")
-# States and events of the vendor's history that are known to have no webhook.
-KNOWN_WITHOUT_WEBHOOK = frozenset(
-    map(
-        plain_word,
-        (
-            *("flow-activity", "treatment", "treatment-completed", "recording-started"),
-            *("capture-started", "paused", "resumed", "WrapUp", "wrapup-done", "consult", "ctq"),
-            *("ivr-connected", "ivr-done", "Transferred"),
-        ),
-    )
+SOURCE_COUNTS = (
+    *("requests", "fetched", "matched", "appended", "indistinct", "doubtful"),
+    *("differing", "unusable"),
 )
+LISTS = ("missing", "indistinct", "doubtful", "differing", "unusable", "failures")
+
+
+class Verdict(StrEnum):
+    """What a run says of its window."""
+
+    WHOLE = "whole"  # all that was asked for came and could be read
+    INCOMPLETE = "incomplete"
+    NOTHING = "nothing to compare"  # the vendor has no row, and the log no webhook
 
 
 class ReconciliationReport:
@@ -37,23 +41,35 @@ class ReconciliationReport:
 
     def __init__(self, content: dict[str, Any]) -> None:
         self._content = content
-        for name in ("missing", "indistinct", "differing", "unusable", "failures"):
+        for name in LISTS:
             content.setdefault(name, [])
         content.setdefault("sources", {})
         content.setdefault("unknown", {})
         content.setdefault("untold", list(NOT_IN_APIS))
+        content.setdefault("verdict", None)
+
+    def requested(self, source: ApiSource, requests: int) -> None:
+        """Count the requests that were sent to an API."""
+        self._counts(source)["requests"] += requests
 
     def fetched(self, source: ApiSource, rows: int) -> None:
         """Count the rows that an API returned."""
         self._counts(source)["fetched"] += rows
 
     def matched(self, matches: EventMatches) -> None:
-        """Count matched and indistinct events; ``appended`` counts the missing ones."""
+        """Count what is not appended; ``appended`` counts the missing events."""
         for event in matches.matched:
             self._count(event, "matched")
-        for event in matches.indistinct:
-            self._count(event, "indistinct")
-            self._list("indistinct", _event_row(event))
+        for it in matches.indistinct:
+            self._count(it.event, "indistinct")
+            self._list("indistinct", _indistinct_row(it))
+        self.doubtful(matches.doubtful)
+
+    def doubtful(self, events: Iterable[ApiEvent]) -> None:
+        """Count and list events that the log lacks, and that may not be true of their subject."""
+        for event in events:
+            self._count(event, "doubtful")
+            self._list("doubtful", _event_row(event))
 
     def appended(self, events: Iterable[ApiEvent]) -> None:
         """Count and list events that were appended, or in a dry run would be."""
@@ -90,25 +106,58 @@ class ReconciliationReport:
         self._list("unusable", line)
 
     def without_webhook(self, row: RowWithoutWebhook) -> None:
-        """Count a state or an event that no webhook has, unless it is known to have none."""
-        if plain_word(row.word) not in KNOWN_WITHOUT_WEBHOOK:
-            words = self._content["unknown"].setdefault(str(row.source), {})
-            if row.word in words or len(words) < MOST_LISTED:
-                words[row.word] = words.get(row.word, 0) + 1
+        """Count a state or an event that is not known."""
+        words = self._content["unknown"].setdefault(str(row.source), {})
+        if row.word in words or len(words) < MOST_LISTED:
+            words[row.word] = words.get(row.word, 0) + 1
 
-    def failure(self, source: ApiSource, sentence: str) -> None:
-        """List an API that could not be read to its end, and why."""
-        line = {"source": str(source), "reason": sentence}
+    def failure(self, source: ApiSource, sentence: str, *, is_part: bool = False) -> None:
+        """List what could not be read, and why: an API, or ``is_part`` of its answers."""
+        line = {"source": str(source), "reason": sentence, "isPart": is_part}
         if line not in self._content["failures"]:
             self._list("failures", line)
 
     @property
     def is_whole(self) -> bool:
-        """Whether every API was read to its end.
+        """Whether all that was asked for came and could be read.
 
         Captures do not count: without them an event only lacks the path of its recording.
         """
-        return all(line["source"] == ApiSource.CAPTURES for line in self._content["failures"])
+        sources = {line["source"] for line in self.failures}
+        return not sources - {ApiSource.CAPTURES} and not self._content["unusable"]
+
+    @property
+    def failures(self) -> list[dict[str, Any]]:
+        """The lines of what could not be read."""
+        failures: list[dict[str, Any]] = self._content["failures"]
+        return failures
+
+    @property
+    def first_defect(self) -> str:
+        """The sentence of the first thing that did not come or could not be read."""
+        of_apis = [line for line in self.failures if line["source"] != ApiSource.CAPTURES]
+        if of_apis:
+            return str(of_apis[0]["reason"])
+        line = self._content["unusable"][0]
+        return f"{line['count']} rows of {line['source']} cannot be read: {line['reason']}."
+
+    @property
+    def rows(self) -> int:
+        """How many rows came."""
+        return sum(counts["fetched"] for counts in self._content["sources"].values())
+
+    def is_unread(self, sources: Iterable[ApiSource]) -> bool:
+        """Whether no row came of any of the sources, since each of them failed as a whole."""
+        failed = {line["source"] for line in self.failures if not line["isPart"]}
+        return not self.rows and bool(failed) and {*map(str, sources)} <= failed
+
+    def conclude(self) -> Verdict:
+        """Set the verdict, and return it."""
+        verdict = Verdict.WHOLE if self.rows else Verdict.NOTHING
+        if not self.is_whole:
+            verdict = Verdict.INCOMPLETE
+        self._content["verdict"] = str(verdict)
+        return verdict
 
     def _counts(self, source: ApiSource) -> dict[str, Any]:
         fresh: dict[str, Any] = dict.fromkeys(SOURCE_COUNTS, 0)
@@ -139,7 +188,26 @@ def _event_row(api_event: ApiEvent) -> dict[str, Any]:
         "type": event.type,
         "state": event.word,
         "taskId": event.task_id,
+        "idleCodeId": event.idle_code_id,
+        "channelId": event.channel_id,
         "time": api_event.time,
         "eventId": event.id,
         "source": str(api_event.source),
+        "signOutReason": _sign_out_reason(api_event),
+    }
+
+
+def _sign_out_reason(api_event: ApiEvent) -> str | None:
+    if api_event.offered.event.kind is not Kind.LOGOUT:
+        return None
+    reason: str | None = json.loads(api_event.offered.body)["data"].get("agentSignOutReason")
+    return reason
+
+
+def _indistinct_row(it: IndistinctEvent) -> dict[str, Any]:
+    webhook = it.webhook
+    return _event_row(it.event) | {
+        "webhookId": webhook.event.id,
+        "webhookTime": webhook.time,
+        "differenceMs": it.difference_ms,
     }

@@ -15,26 +15,23 @@ from typing import Any
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import DAY_MS, HOUR_MS, now_ms
 from projector.infrastructure.database import Pool
-from projector.operations.job_queue import ClaimedJob, JobFailed
+from projector.operations.job_queue import ClaimedJob, JobFailed, JobIncomplete
 from projector.operations.reconciliation.api_reader import ApiReader, ReadStep
 from projector.operations.reconciliation.coverage import cover
 from projector.operations.reconciliation.gaps import (
     count_corrections,
     gaps_in_window,
+    has_webhooks,
     long_open_tasks,
 )
 from projector.operations.reconciliation.log_comparison import LogComparison
-from projector.operations.reconciliation.report import ReconciliationReport
+from projector.operations.reconciliation.report import ReconciliationReport, Verdict
+from projector.webex.api_answers import EndlessPages, ForeignOrganisation, UnexpectedAnswer
 from projector.webex.api_client import ApiClient, VendorRefuses, VendorSilent
-from projector.webex.api_queries import (
-    LOOK_BACK_MS,
-    ApiQueries,
-    EndlessPages,
-    ForeignOrganisation,
-    UnexpectedAnswer,
-)
+from projector.webex.api_queries import ApiQueries
 from projector.webex.api_rows import ApiSource
 from projector.webex.credentials import CredentialsRefused, NoCredentials
+from projector.webex.search_queries import LOOK_BACK_MS, SearchQueries
 
 GAP_STEPS = 30  # agents, and tasks, that have a step of their own because of a gap
 MOST_OPEN_TASKS = 200  # that have a step of their own, since they began long before the window
@@ -81,7 +78,10 @@ class Reconciler:
     clock: Callable[[], int] = now_ms
 
     def run(self, claimed: ClaimedJob) -> None:
-        """Do a job from its last saved step on; JobFailed where no API could be read at all."""
+        """Do a job from its last saved step on.
+
+        JobFailed where no API could be read at all, JobIncomplete where something did not come.
+        """
         client = self.connect()
         try:
             parameters = ReconciliationParameters.of(claimed.job.parameters)
@@ -109,7 +109,9 @@ class _ReconciliationRun:
         self._org = client.org_id
         self._report = ReconciliationReport(claimed.report)
         queries, now = ApiQueries(client), parts.clock()
-        self._reader = ApiReader(queries, self._report, org_id=self._org, now=now)
+        search = SearchQueries(client, self._report_missing)
+        self._reader = ApiReader(queries, search, self._report, org_id=self._org, now=now)
+        self._source = ApiSource.AGENT_SESSIONS  # of the present step
         self._comparison = LogComparison(
             parts.pool,
             parts.store,
@@ -201,26 +203,41 @@ class _ReconciliationRun:
 
     def _do(self, step: ReadStep) -> None:
         """Read a step and compare it; an API that fails does not stop the others."""
+        self._source, requests = step.source, self._client.requests
         try:
             for events in self._reader.events(step):
                 self._comparison.compare(step, events)
                 self._claimed.save()
         except _ERRORS_OF_ONE_API as error:
             self._report.failure(step.source, str(error))
+        self._report.requested(step.source, self._client.requests - requests)
+
+    def _report_missing(self, sentence: str) -> None:
+        """Report a part of an answer that did not come."""
+        self._report.failure(self._source, sentence, is_part=True)
 
     def _end(self) -> None:
-        parameters, report = self._parameters, self._claimed.report
+        parameters, pool, failures = self._parameters, self._parts.pool, self._report.failures
+        if self._report.is_unread(step.source for step in self._plan()):
+            raise JobFailed(failures[0]["reason"])
+        window, is_of_all = (parameters.start, parameters.end), not parameters.agent_ids
+        is_empty = is_of_all and not self._report.rows and not failures
+        if is_empty and has_webhooks(pool, self._org, *window):
+            self._report.failure(
+                ApiSource.AGENT_SESSIONS,
+                "The vendor has no row of this window, though the log has webhooks of it.",
+                is_part=True,
+            )
         head = self._parts.store.head()
         if not parameters.dry_run:
             self._wait_for_views(head)
             self._report_effects(head)
-            if self._report.is_whole and not parameters.agent_ids:
-                job, now = self._claimed.job.id, self._parts.clock()
-                cover(self._parts.pool, job, self._org, parameters.start, parameters.end, now=now)
-        failed = {line["source"] for line in report["failures"]}
-        read = {name for name, counts in report["sources"].items() if counts["fetched"]}
-        if failed and not read - failed:
-            raise JobFailed(report["failures"][0]["reason"])
+        verdict = self._report.conclude()
+        if verdict is Verdict.INCOMPLETE:
+            raise JobIncomplete(self._report.first_defect)
+        if is_of_all and not parameters.dry_run:
+            job, now = self._claimed.job.id, self._parts.clock()
+            cover(pool, job, self._org, *window, now=now)
 
     def _wait_for_views(self, head: int) -> None:
         """Wait until the views have the events up to a position, for a minute at most."""
