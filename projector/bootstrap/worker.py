@@ -17,7 +17,7 @@ from projector.operations.replay.run import Replayer
 from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.current_views import Views
-from projector.webex.api_client import SHORT_TIMEOUT, ApiClient
+from projector.webex.api_client import SHORT_TIMEOUT, SHORT_WAIT_SECONDS, ApiClient
 from projector.webex.credentials import Credentials
 from projector.webex.webhook_secrets import WebhookSecrets
 
@@ -26,7 +26,13 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
     """What does the jobs, and between them what the schedule asks for."""
     handlers = job_handlers(settings, pool, EventStore(pool), database_url)
     schedule = DailySchedule(JobQueue(pool), pool, settings)
-    connect = partial(_api_client, settings, tries=2, timeout=SHORT_TIMEOUT)  # no job waits for it
+    connect = partial(  # no job waits for it
+        _api_client,
+        settings,
+        tries=2,
+        timeout=SHORT_TIMEOUT,
+        longest_wait=SHORT_WAIT_SECONDS,
+    )
     watch = SubscriptionWatch(
         pool, connect if settings.asks_vendor else None, WebhookSecrets(settings)
     )

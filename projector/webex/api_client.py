@@ -1,15 +1,19 @@
 """The client of the vendor's APIs: it keeps to the rate limit and repeats what failed for a while.
 
 Rule: a call that changes something is repeated only if the vendor certainly did not process it. An
-error is a sentence that names the call, and never the token.
+error is a sentence that names the call and has the vendor's words, and never the token.
 """
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -20,8 +24,14 @@ from projector.webex.credentials import Credentials
 
 REQUESTS_A_MINUTE = 300  # what the vendor allows to one client
 TRIES = 6
-LONGEST_WAIT_SECONDS = 60.0
+LONGEST_WAIT_SECONDS, SHORT_WAIT_SECONDS = 900.0, 10.0  # that the vendor may ask for
 TIMEOUT, SHORT_TIMEOUT = httpx.Timeout(60.0, connect=10.0), httpx.Timeout(10.0)
+MAX_RETRY_AFTER_SECONDS = 7 * 86_400.0  # more cannot be meant
+STOP_CHECK_SECONDS = 1.0
+MAX_REASON_LENGTH = 300
+_REASON_FIELDS = ("error", "errors", "message", "description", "error_description", "detail")
+_MAX_REASON_DEPTH = 4  # of the published forms: an object, its error, its list, a message
+log = logging.getLogger(__name__)
 
 
 class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
@@ -33,7 +43,7 @@ class VendorRefuses(ProjectorError):  # noqa: N818 - named for what is noticed
 
 
 class VendorSilent(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The vendor gave no usable answer to a call in any of the tries."""
+    """The vendor gave no usable answer to a call in any of the tries, or asks for a long wait."""
 
 
 class Pace:
@@ -66,8 +76,12 @@ class ApiClient:
     """Calls of the APIs at one root, for the organisation of the credentials.
 
     Every call may raise VendorRefuses, VendorSilent, NoCredentials or CredentialsRefused.
-    ``requests`` counts the requests that were sent, repeated ones included.
+
+    ``requests`` counts the requests that were sent, repeated ones included. ``check_stop`` is
+    called every second of a wait; what it raises ends the call.
     """
+
+    check_stop: Callable[[], object]
 
     def __init__(  # noqa: PLR0913 - all but two by name
         self,
@@ -77,23 +91,39 @@ class ApiClient:
         pace: Pace | None = None,
         tries: int = TRIES,
         timeout: httpx.Timeout = TIMEOUT,
+        longest_wait: float = LONGEST_WAIT_SECONDS,
         sleep: Callable[[float], Any] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._credentials = credentials
-        self._pace = pace or Pace(REQUESTS_A_MINUTE)
+        self._pace = pace or Pace(REQUESTS_A_MINUTE, sleep=self._wait)
         self._sleep = sleep
+        self._clock = clock
         self._tries = tries
+        self._longest_wait = longest_wait
         self._http = httpx.Client(
             base_url=root,
             auth=credentials,
             headers={"Accept": "application/json"},
             timeout=timeout,
-            event_hooks={"request": [self._before_request]},
+            event_hooks={"request": [self._before_request], "response": [self._compare_clocks]},
         )
+        self._pauses: dict[str, _Pause] = {}  # that were too long to wait for, by path
+        self._measured_ahead_ms: int | None = None
         self.requests = 0
+        self.check_stop = lambda: None
 
     def close(self) -> None:
         self._http.close()
+
+    @property
+    def clock_ahead_ms(self) -> int:
+        """How far our clock is ahead of the vendor's at most; 0 where it is not, or not yet known.
+
+        Answers tell the time in whole seconds, so it is up to a second too much. The present time
+        minus this is not in the vendor's future.
+        """
+        return max(0, self._measured_ahead_ms or 0)
 
     @property
     def org_id(self) -> str:
@@ -118,17 +148,41 @@ class ApiClient:
 
     def _call(self, method: str, path: str, *, is_safe: bool = True, **options: Any) -> Any:
         for tried in range(1, self._tries + 1):
+            self._refuse_in_pause(method, path)
             try:
                 return self._try(method, path, **options)
             except _TryAgain as failure:
+                if failure.retry_after > self._longest_wait:
+                    until = self._clock() + failure.retry_after
+                    self._pauses[path] = _Pause(until=until, why=failure.why)
+                    self._refuse_in_pause(method, path)
                 if tried == self._tries or not (is_safe or failure.was_not_processed):
                     times = "once" if tried == 1 else f"{tried} times"
                     raise VendorSilent(
-                        f"The vendor does not answer {method} {path} ({failure.why}, tried"
+                        f"The vendor does not answer {method} {path} ({failure.why}; tried"
                         f" {times})."
                     ) from None
-                self._sleep(_pause(tried, failure.seconds))
+                if failure.retry_after:
+                    log.warning("the vendor asks for a pause of %.0f s", failure.retry_after)
+                self._wait(failure.retry_after or _own_pause(tried))
         raise AssertionError  # pragma: no cover - the last try answers or raises
+
+    def _refuse_in_pause(self, method: str, path: str) -> None:
+        """Raise VendorSilent where the vendor asked for a pause that has not ended yet."""
+        pause = self._pauses.get(path)
+        if pause is not None and self._clock() < pause.until:
+            until = datetime.fromtimestamp(pause.until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            raise VendorSilent(
+                f"The vendor does not answer {method} {path} before {until} ({pause.why}): repeat"
+                " it then."
+            )
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep for some seconds, and check now and then whether to stop."""
+        while seconds > 0:
+            self.check_stop()
+            self._sleep(min(seconds, STOP_CHECK_SECONDS))
+            seconds -= STOP_CHECK_SECONDS
 
     def _try(self, method: str, path: str, **options: Any) -> Any:
         """The JSON answer to one request; _TryAgain where another try may succeed."""
@@ -138,19 +192,28 @@ class ApiClient:
             was_not_sent = isinstance(error, httpx.ConnectError)
             raise _TryAgain(type(error).__name__, was_not_processed=was_not_sent) from None
         status = answer.status_code
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            retry_after = answer.headers.get("Retry-After", "")
-            is_number = retry_after.isascii() and retry_after.isdigit()
-            seconds = float(retry_after) if is_number else None
-            raise _TryAgain("429", was_not_processed=True, seconds=seconds)
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _TryAgain(str(status))
+        is_limit = status == HTTPStatus.TOO_MANY_REQUESTS
+        if is_limit or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            reason = _reason(answer)
+            raise _TryAgain(
+                f"{status}: {reason}" if reason else str(status),
+                was_not_processed=is_limit,
+                retry_after=_retry_after(answer.headers, self._clock),
+            )
         if not answer.is_success:
             raise _refusal(method, path, answer)
         try:
             return answer.json() if answer.content else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _TryAgain("no whole JSON") from None
+
+    def _compare_clocks(self, answer: httpx.Response) -> None:
+        """Measure ``clock_ahead_ms``. Each answer gives an upper bound, so the least one counts."""
+        vendor_time = _http_date(answer.headers.get("Date", ""))
+        if vendor_time is not None:
+            ahead_ms = round((self._clock() - vendor_time) * 1_000)
+            known = self._measured_ahead_ms
+            self._measured_ahead_ms = ahead_ms if known is None else min(known, ahead_ms)
 
     def _before_request(self, _: httpx.Request) -> None:
         """Wait for the turn of a request. httpx calls it also where a new token repeats one."""
@@ -158,28 +221,60 @@ class ApiClient:
         self.requests += 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pause:
+    """The vendor answers no call of a path until then (epoch s), and why."""
+
+    until: float
+    why: str
+
+
 class _TryAgain(Exception):  # noqa: N818 - a signal inside this file, never an error outside
-    """Why a try failed, whether the vendor did not process it, and the seconds that it says."""
+    """Why a try failed, whether the vendor did not process it, and the seconds that it says.
+
+    The seconds are 0 where it says none.
+    """
 
     def __init__(
         self,
         why: str,
         *,
         was_not_processed: bool = False,
-        seconds: float | None = None,
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(why)
         self.why = why
         self.was_not_processed = was_not_processed
-        self.seconds = seconds
+        self.retry_after = retry_after
 
 
-def _pause(tried: int, retry_after: float | None) -> float:
-    """Seconds before the next try: as the vendor says, else twice as many each time."""
-    if retry_after is not None:
-        return min(retry_after, LONGEST_WAIT_SECONDS)
+def _own_pause(tried: int) -> float:
+    """Seconds before the next try where the vendor says none: twice as many each time."""
     spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads tries, no secret
-    return min(2.0 ** (tried - 1), LONGEST_WAIT_SECONDS) * spread
+    return 2.0 ** (tried - 1) * spread
+
+
+def _retry_after(headers: Mapping[str, str], clock: Callable[[], float]) -> float:
+    """The seconds that ``Retry-After`` says, as a number or as a date.
+
+    0 where it says none, or what cannot be meant: what is past, or more than a week away.
+    """
+    text = headers.get("Retry-After", "")
+    if text.isascii() and text.isdigit():
+        seconds = float(text)
+    else:
+        date, now = (_http_date(it) for it in (text, headers.get("Date", "")))
+        seconds = 0.0 if date is None else date - (clock() if now is None else now)
+    return seconds if 0 < seconds <= MAX_RETRY_AFTER_SECONDS else 0.0
+
+
+def _http_date(text: str) -> float | None:
+    """An HTTP date as epoch seconds; None where it is none."""
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _refusal(method: str, path: str, answer: httpx.Response) -> VendorRefuses:
@@ -190,16 +285,37 @@ def _refusal(method: str, path: str, answer: httpx.Response) -> VendorRefuses:
         404: "it has no such thing",
         413: "it asks for too much",
     }
-    reason = "; ".join(_sentences(answer)) or advice.get(status, "no reason given")
-    if status in advice and reason != advice[status]:
-        reason = f"{advice[status]}: {reason}"
-    sentence = f"The vendor refuses {method} {path} ({status}): {reason[:300]}."
-    return VendorRefuses(sentence, status)
+    words = [it for it in (advice.get(status), _reason(answer)) if it]
+    reason = ": ".join(words) or "no reason given"
+    return VendorRefuses(f"The vendor refuses {method} {path} ({status}): {reason}.", status)
 
 
-def _sentences(answer: httpx.Response) -> list[str]:
+def _reason(answer: httpx.Response) -> str:
+    """The vendor's words about a failure, in one line; empty where it gives none.
+
+    The published forms are ``{"error": {"message": [{"description": …}]}}`` and ``{"errors":
+    [{"message": …}]}``. Each of these names is read wherever it stands, and so is a short text.
+    """
     try:
-        messages = answer.json()["error"]["message"]
-        return [str(it["description"]).rstrip(".") for it in messages]
-    except (ValueError, KeyError, TypeError):
-        return []
+        texts = [*_texts(answer.json())]
+    except (ValueError, RecursionError):
+        # What begins like this is a page of a proxy, or JSON that was cut off.
+        texts = [] if answer.text.lstrip().startswith(("<", "{", "[")) else [answer.text]
+    lines = (" ".join(_printable(it).split()).rstrip(".") for it in texts)
+    return "; ".join(dict.fromkeys(filter(None, lines)))[:MAX_REASON_LENGTH]
+
+
+def _texts(part: Any, depth: int = _MAX_REASON_DEPTH) -> Iterator[str]:
+    if isinstance(part, str):
+        yield part
+    elif depth and isinstance(part, list):
+        for it in part:
+            yield from _texts(it, depth - 1)
+    elif depth and isinstance(part, Mapping):
+        for name in _REASON_FIELDS:
+            yield from _texts(part.get(name), depth - 1)
+
+
+def _printable(text: str) -> str:
+    """A text without control characters and lone surrogates, which no report can hold."""
+    return "".join(it if it.isprintable() else " " for it in text)

@@ -83,6 +83,7 @@ class Reconciler:
         JobFailed where no API could be read at all, JobIncomplete where something did not come.
         """
         client = self.connect()
+        client.check_stop = claimed.check_stop
         try:
             parameters = ReconciliationParameters.of(claimed.job.parameters)
             _ReconciliationRun(self, claimed, client, parameters).run()
