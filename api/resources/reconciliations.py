@@ -24,7 +24,7 @@ from api.http.routing import Route
 from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
 from projector.contract.base import Shape
-from projector.infrastructure.clock import now_ms
+from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
 
@@ -35,7 +35,10 @@ class ReconciliationRequest(Parameters):
     """The window ``[from, to)``, and which agents: without ``agentIds`` all of them, and tasks."""
 
     from_: StorableTime = Field(alias="from")
-    to: Annotated[StorableTime, Allowed("epoch milliseconds after from, up to now")]
+    to: Annotated[
+        StorableTime,
+        Allowed("epoch milliseconds after from, up to now; less than a day ahead becomes now"),
+    ]
     agent_ids: StorableNames = ()
     dry_run: JsonFlag = False
     why: Reason | None = None
@@ -43,9 +46,10 @@ class ReconciliationRequest(Parameters):
     @field_validator("to")
     @classmethod
     def _validate_window(cls, to: int, info: ValidationInfo) -> int:
-        if not info.data.get("from_", 0) < to <= now_ms():
+        now = now_ms()  # the caller's clock may be ahead of it
+        if to >= now + DAY_MS or min(to, now) <= info.data.get("from_", 0):
             raise ValueError(to)
-        return to
+        return min(to, now)
 
 
 class TypeCounts(Shape):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from projector.bootstrap.worker import job_handlers
+from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.operations.worker import Worker
 from projector.webex.simulator.api_server import (
     CLIENT_ID,
@@ -20,6 +21,7 @@ from projector.webex.simulator.api_server import (
 from tests.examples import ORG, story, v1
 from tests.integration.driving import follow
 from tests.integration.reconciling import deliver, live
+from tests.scripted_server import Scripted, scripted
 
 TOKENS = json.dumps(
     [
@@ -113,6 +115,12 @@ def test_a_replay_is_cancelled_once(site):
         ("reconciliations", {"from": 1}, "to"),
         ("reconciliations", {"from": 2, "to": 2}, "to"),
         ("reconciliations", {"from": 2, "to": 2**52}, "to"),
+        ("reconciliations", {"from": 2, "to": now_ms() + 2 * DAY_MS}, "to"),
+        (
+            "reconciliations",
+            {"from": now_ms() + DAY_MS // 2, "to": now_ms() + DAY_MS // 2 + 1},
+            "to",
+        ),
         ("reconciliations", NIGHT | {"taskIds": []}, "taskIds"),
     ],
 )
@@ -199,6 +207,43 @@ def test_a_reconciliation_tells_what_it_found(make_site):
         "/api/v1/events?origin=reconciliation&limit=1000", headers=bearer("all")
     )
     assert appended == events.json["meta"]["count"]
+
+
+@pytest.mark.parametrize("ahead_ms", [5_000, DAY_MS // 2])
+def test_a_window_ends_now_at_the_latest(site, ahead_ms):
+    """The clock of who asks may be ahead; the answer and the run have the time that counts."""
+    before = now_ms()
+    window = {"from": before - 60_000, "to": before + ahead_ms}
+    accepted = post(site, "reconciliations", window)
+    assert 202 == accepted.status_code
+    assert before <= accepted.json["to"] <= now_ms()
+    (row,) = get(site, "reconciliations").json["data"]
+    assert (window["from"], accepted.json["to"]) == (row["from"], row["to"])
+
+
+def test_a_window_of_the_future_is_refused_with_what_is_allowed(site):
+    """More than a day ahead is no matter of clocks."""
+    refused = post(site, "reconciliations", NIGHT | {"to": 2**52})
+    (error,) = refused.json["errors"]
+    assert "to" == error["parameter"]
+    assert "after from, up to now; less than a day ahead becomes now" in error["allowed"]
+
+
+def test_a_reconciliation_that_waits_can_be_cancelled(make_site):
+    """The vendor asks for ten minutes; the worker notices after about a second."""
+    with scripted(Scripted(status=429, headers={"Retry-After": "600"})) as (root, received):
+        more = {"PROJECTOR_WEBEX_API": root, "PROJECTOR_WEBEX_ACCESS_TOKEN": "access_cluster_org"}
+        site = make_site(PROJECTOR_TOKENS=TOKENS, PROJECTOR_ALLOW_UNSIGNED="1", **more)
+        number = post(site, "reconciliations", NIGHT).json["id"]
+        thread = threading.Thread(target=work, args=(site,))
+        thread.start()
+        while not received and thread.is_alive():
+            thread.join(0.01)
+        assert 200 == delete(site, f"reconciliations/{number}").status_code
+        thread.join(30)
+        assert not thread.is_alive()
+    assert "cancelled" == get(site, f"reconciliations/{number}").json["status"]
+    assert 1 == len(received)
 
 
 def test_a_vendor_that_is_away_fails_the_run_with_a_sentence(site):

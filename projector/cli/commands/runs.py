@@ -78,6 +78,8 @@ def reconcile(ctx: click.Context, /, **options: Any) -> None:
         "why": options["why"],
     }
     run = _watched("reconciliations", body, options, _reconcile_line, _reconcile_text)
+    if run["to"] != body["to"]:
+        click.echo(f"--to is not past: the window ends at {shown_time(run['to'])}.", err=True)
     if run["failures"]:
         sys.exit(FAILED)
 
