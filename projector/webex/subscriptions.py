@@ -28,6 +28,7 @@ EVENT_TYPES_BY_RESOURCE: dict[str, tuple[str, ...]] = {
     "capture:1.0.0": ("capture:",),
 }
 RETIRED_RESOURCE, RETIRED_FROM = "agent:1.0.0", datetime(2026, 12, 16, tzinfo=UTC)
+_RETIRED = f"{RETIRED_RESOURCE}, which the vendor supports until 16 December 2026"
 DEFAULT_SUBSCRIPTION_LIMIT = 20  # of an organisation, if the vendor names none
 NEAR_SUBSCRIPTION_LIMIT = 2  # a warning comes when fewer are left
 MOST_TYPES = 32
@@ -39,7 +40,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A subscription at the vendor; ``version`` is that of the API which lists it."""
+    """A subscription at the vendor; ``version`` is that of the API which lists it.
+
+    ``resource_version`` names several resources where one of the V1 API has event types of several.
+    """
 
     id: str
     name: str
@@ -53,6 +57,11 @@ class Subscription:
     def is_active(self) -> bool:
         return self.status == "active"
 
+    @property
+    def is_retired(self) -> bool:
+        """Whether it ends with ``agent:1.0.0``."""
+        return RETIRED_RESOURCE in self.resource_version.split()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
@@ -60,6 +69,17 @@ class Listing:
 
     subscriptions: Sequence[Subscription]
     limit: int
+
+    def ours(self, with_secret: set[str]) -> list[Subscription]:
+        """Those that have a secret here, lead where such a one leads, or have a name of ours."""
+        urls = {it.destination_url for it in self.subscriptions if it.id in with_secret}
+        return [
+            it
+            for it in self.subscriptions
+            if it.id in with_secret
+            or it.destination_url in urls
+            or it.name.startswith(SUBSCRIPTION_NAME.partition("{")[0])
+        ]
 
 
 class Subscriptions:
@@ -96,6 +116,8 @@ class Subscriptions:
         offered = self._offered_types()
         for resource, prefixes in EVENT_TYPES_BY_RESOURCE.items():
             types = [name for name in offered if name.startswith(prefixes)][:MOST_TYPES]
+            if not types:
+                raise UnexpectedAnswer(f"The vendor offers no event type of {resource}.")
             existing = existing_by_resource.get(resource)
             if existing is None:
                 yield "created", self._create(url, resource, types)
@@ -129,7 +151,8 @@ class Subscriptions:
 
     def _offered_types(self) -> list[str]:
         answer = self._client.get("/v2/event-types", {"orgId": self._client.org_id})
-        return [str(_field(row, "name", "")) for row in _field(answer, "data", _NO_ROWS)]
+        names = (_field(row, "name", "") for row in _field(answer, "data", _NO_ROWS))
+        return [*dict.fromkeys(names)]  # a type of two versions may stand there twice
 
     def _create(self, url: str, resource: str, types: Sequence[str]) -> Subscription:
         secret = secrets.token_urlsafe(48)
@@ -153,21 +176,20 @@ class Subscriptions:
         return _subscription_of(self._client.change("PATCH", path, body), it.version)
 
 
-def warnings(listing: Listing, ours: set[str], now: datetime) -> list[str]:
-    """What an operator should look at, one sentence each; ``ours`` have a secret here."""
+def warnings(listing: Listing, with_secret: set[str], now: datetime) -> list[str]:
+    """What an operator should look at, one sentence each; ``with_secret`` have a secret here."""
     sentences = []
-    for it in listing.subscriptions:
+    for it in listing.ours(with_secret):
         if not it.is_active:
             sentences.append(f"{it.name} ({it.id}) is {it.status}: nothing of it is delivered.")
-        if it.resource_version == RETIRED_RESOURCE:
+        if it.is_retired:
             days = (RETIRED_FROM - now).days
             when = f"in {days} days" if days >= 0 else "since then"
             sentences.append(
-                f"{it.name} ({it.id}) is of {RETIRED_RESOURCE}, which the vendor supports until 16"
-                f" December 2026 ({when}): `projector subscriptions create` makes one of"
-                " agent:2.0.0."
+                f"{it.name} ({it.id}) is of {_RETIRED} ({when}): `projector subscriptions create`"
+                " makes one of agent:2.0.0; then delete this one."
             )
-        if it.id not in ours and it.name.startswith(SUBSCRIPTION_NAME.partition("{")[0]):
+        if it.id not in with_secret:
             sentences.append(f"{it.name} ({it.id}) has no secret that is stored here.")
     if len(listing.subscriptions) > listing.limit - NEAR_SUBSCRIPTION_LIMIT:
         sentences.append(
@@ -175,6 +197,17 @@ def warnings(listing: Listing, ours: set[str], now: datetime) -> list[str]:
             " may have."
         )
     return sentences
+
+
+def note_on_others(listing: Listing, with_secret: set[str]) -> str:
+    """How many subscriptions are not known as ours, one sentence; empty where all are ours."""
+    ours = {it.id for it in listing.ours(with_secret)}
+    others = [it for it in listing.subscriptions if it.id not in ours]
+    if not others:
+        return ""
+    retired = sum(it.is_retired for it in others)
+    ending = f", {retired} of them of {_RETIRED}" if retired else ""
+    return f"Not known as subscriptions of this service: {len(others)}{ending}."
 
 
 def _subscription_of(answer: Any, version: int) -> Subscription:
@@ -185,15 +218,23 @@ def _subscription(row: Any, version: int) -> Subscription:
     id_ = _field(row, "id", "")
     if not id_:
         raise UnexpectedAnswer("The vendor lists a subscription without its id.")
+    event_types = [str(it) for it in _field(row, "eventTypes", _NO_ROWS)]
+    resource_version = _field(row, "resourceVersion", "")
     return Subscription(
         id=id_,
         name=_field(row, "name", ""),
-        resource_version=_field(row, "resourceVersion", ""),
+        resource_version=_v1_resources(event_types) if version == 1 else resource_version,
         status=_field(row, "status", ""),
         destination_url=_field(row, "destinationUrl", ""),
-        event_types=[str(it) for it in _field(row, "eventTypes", _NO_ROWS)],
+        event_types=event_types,
         version=version,
     )
+
+
+def _v1_resources(event_types: Sequence[str]) -> str:
+    """The resources of the V1 API, whose rows name none: all are of version 1.0.0 there."""
+    resources = dict.fromkeys(it.partition(":")[0] for it in event_types)
+    return " ".join(f"{it}:1.0.0" for it in resources)
 
 
 def _field(fields: Any, name: str, otherwise: T) -> T:

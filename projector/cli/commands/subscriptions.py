@@ -16,10 +16,25 @@ from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
 from projector.webex.api_client import ApiClient
 from projector.webex.credentials import Credentials
-from projector.webex.subscriptions import Listing, Subscription, Subscriptions, warnings
+from projector.webex.subscriptions import (
+    Listing,
+    Subscription,
+    Subscriptions,
+    note_on_others,
+    warnings,
+)
 from projector.webex.webhook_secrets import WebhookSecrets
 
 WATCH_EVERY_SECONDS = 300
+TERMINAL_WAIT_SECONDS = 60.0
+_UNSIGNED_REFUSED = (
+    "From now on the service refuses unsigned webhooks. Another subscription that leads to it needs"
+    " its secret in PROJECTOR_WEBHOOK_SECRETS."
+)
+_UNSIGNED_ACCEPTED = (
+    "PROJECTOR_ALLOW_UNSIGNED is set, so the service still accepts unsigned webhooks of"
+    " subscriptions that have no secret."
+)
 
 
 @click.group()
@@ -31,7 +46,8 @@ def subscriptions() -> None:
 def _vendor_subscriptions() -> Iterator[tuple[Subscriptions, WebhookSecrets]]:
     settings = settings_from_environment()
     webhook_secrets = WebhookSecrets(settings)
-    vendor = ApiClient(settings.vendor_root, Credentials(settings))
+    credentials = Credentials(settings)
+    vendor = ApiClient(settings.vendor_root, credentials, longest_wait=TERMINAL_WAIT_SECONDS)
     try:
         yield Subscriptions(vendor, webhook_secrets), webhook_secrets
     finally:
@@ -44,14 +60,19 @@ def list_subscriptions(*, as_json: bool) -> None:
     """List the organisation's subscriptions, with warnings."""
     with _vendor_subscriptions() as (own, webhook_secrets):
         listing = own.listed()
-        lines = warnings(listing, webhook_secrets.subscription_ids(), datetime.now(UTC))
+        with_secret = webhook_secrets.subscription_ids()
+        lines = warnings(listing, with_secret, datetime.now(UTC))
+        note = note_on_others(listing, with_secret)
     if as_json:
         rows = [asdict(it) for it in listing.subscriptions]
-        click.echo(json.dumps({"subscriptions": rows, "limit": listing.limit, "warnings": lines}))
+        answer = {"subscriptions": rows, "limit": listing.limit, "warnings": lines, "note": note}
+        click.echo(json.dumps(answer))
         return
     click.echo(_table(listing, webhook_secrets) or "There is no subscription.")
     for line in lines:
         click.echo(printable(f"! {line}"))
+    if note:
+        click.echo(note)
 
 
 @subscriptions.command()
@@ -61,16 +82,23 @@ def create(*, url: str, as_json: bool) -> None:
     """Let the vendor send every resource to URL, which must be https and lead to this service.
 
     There is one subscription for each resource and version, with a secret that is made and stored
-    here. A subscription that exists stays, and is switched on if it is inactive.
+    here. A subscription that exists stays, and is switched on if it is inactive. From then on the
+    service refuses unsigned webhooks, unless PROJECTOR_ALLOW_UNSIGNED is set.
     """
     done = []
-    with _vendor_subscriptions() as (own, _):
-        for what, it in own.create(url):
-            done.append({"done": what} | asdict(it))
-            if not as_json:
-                click.echo(printable(f"{it.resource_version} {it.id}: {what}"))
+    with _vendor_subscriptions() as (own, webhook_secrets):
+        try:
+            for what, it in own.create(url):
+                done.append({"done": what} | asdict(it))
+                if not as_json:
+                    click.echo(printable(f"{it.resource_version} {it.id}: {what}"))
+        finally:  # also where only some could be made
+            accepts = webhook_secrets.allows_unsigned
+            note = _UNSIGNED_ACCEPTED if accepts else _UNSIGNED_REFUSED
+            if done and not as_json:
+                click.echo(note)
     if as_json:
-        click.echo(json.dumps(done))
+        click.echo(json.dumps([it | {"note": note} for it in done]))
 
 
 @subscriptions.command()
