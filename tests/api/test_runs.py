@@ -7,8 +7,10 @@ import threading
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from projector.bootstrap.worker import job_handlers
+from projector.cli.main import main
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.operations.worker import Worker
 from projector.webex.simulator.api_server import (
@@ -219,6 +221,24 @@ def test_a_window_ends_now_at_the_latest(site, ahead_ms):
     assert before <= accepted.json["to"] <= now_ms()
     (row,) = get(site, "reconciliations").json["data"]
     assert (window["from"], accepted.json["to"]) == (row["from"], row["to"])
+
+
+def test_the_command_says_where_its_window_ends_earlier_than_asked():
+    """On the error output; a window that ends as asked needs no word."""
+    done = {"id": 1, "status": "completed", "error": None, "failures": [], "to": 1_790_000_000_000}
+    with scripted(Scripted(body=done)) as (root, received):
+
+        def said(end: int) -> str:
+            arguments = ["reconcile", "--url", root, "--from", "1", "--to", str(end), "--json"]
+            result = CliRunner().invoke(main, arguments)
+            assert (0, done) == (result.exit_code, json.loads(result.stdout))
+            assert end == received[-1].body["to"]
+            return result.stderr
+
+        assert "" == said(done["to"])
+        assert "--to is not past: the window ends at 2026-09-21T14:13:20.000Z.\n" == said(
+            done["to"] + 1
+        )
 
 
 def test_a_window_of_the_future_is_refused_with_what_is_allowed(site):
