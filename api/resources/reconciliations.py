@@ -27,6 +27,7 @@ from projector.contract.base import Shape
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
+from projector.operations.reconciliation.report import LISTS
 
 blueprint = Blueprint("reconciliations", __name__)
 
@@ -60,17 +61,19 @@ class TypeCounts(Shape):
 class SourceCounts(Shape):
     """What one of the vendor's APIs returned, and how its facts compare with the log."""
 
+    requests: int = Field(description="How many requests were sent to it.")
     fetched: int
     matched: int
     appended: int = Field(description="In a dry run: would be.")
-    indistinct: int = Field(description="Too close to another webhook to be a fact of its own.")
+    indistinct: int = Field(description="A webhook of the same fact has another time.")
+    doubtful: int = Field(description="Perhaps of another contact: never appended.")
     differing: int = Field(description="Intervals for which the vendor says something else.")
     unusable: int
     types: dict[str, TypeCounts]
 
 
 class ReconciliationRow(RunShape):
-    """A reconciliation in counts; a count is null until it is known."""
+    """A reconciliation in counts; a count or the verdict is null until it is known."""
 
     org_id: str | None
     from_: int = Field(alias="from")
@@ -83,6 +86,7 @@ class ReconciliationRow(RunShape):
     gaps_found: int | None
     gaps_closed: int | None
     corrections_made: int | None
+    verdict: str | None = Field(description="whole, incomplete or nothing to compare")
     sources: dict[str, SourceCounts]
 
 
@@ -94,9 +98,20 @@ class FactShape(Shape):
     type: str
     state: str | None
     task_id: str | None
+    idle_code_id: str | None
+    channel_id: str | None
     time: int
     event_id: str
     source: str
+    sign_out_reason: str | None = Field(description="Of a logout: the session's, as it comes.")
+
+
+class IndistinctShape(FactShape):
+    """A fact, and the webhook that may state it at another time."""
+
+    webhook_id: str
+    webhook_time: int
+    difference_ms: int = Field(description="How much later the vendor's row is.")
 
 
 class StretchShape(Shape):
@@ -132,26 +147,26 @@ class UnusableShape(Shape):
 
 
 class FailureShape(Shape):
-    """A source that could not be read to its end, and why."""
+    """What could not be read, and why: a source, or a part of its answers."""
 
     source: str
     reason: str
+    is_part: bool
 
 
 class ReconciliationShape(ReconciliationRow):
     """A reconciliation with its findings, of each list the first hundred."""
 
     missing: list[FactShape] = Field(description="What the log lacked.")
-    indistinct: list[FactShape]
+    indistinct: list[IndistinctShape]
+    doubtful: list[FactShape]
     differing: list[DifferingShape]
     unusable: list[UnusableShape]
     failures: list[FailureShape]
     unknown: dict[str, dict[str, int]] = Field(
-        description="States and events that no webhook has, by source."
+        description="States and events that are not known, by source."
     )
-    untold: list[str] = Field(
-        description="JobHandlers of webhooks that no API of the vendor reports."
-    )
+    untold: list[str] = Field(description="What webhooks report and no API of the vendor does.")
 
 
 class ReconciliationList(Shape):
@@ -174,6 +189,7 @@ def _fields(job: Job) -> dict[str, Any]:
         "gaps_found": report.get("gapsFound"),
         "gaps_closed": report.get("gapsClosed"),
         "corrections_made": report.get("correctionsMade"),
+        "verdict": report.get("verdict"),
         "sources": report.get("sources", {}),
     }
 
@@ -183,8 +199,7 @@ def _row(job: Job) -> ReconciliationRow:
 
 
 def _reconciliation(job: Job) -> ReconciliationShape:
-    names = ("missing", "indistinct", "differing", "unusable", "failures", "untold")
-    lists = {name: job.report.get(name, []) for name in names}
+    lists = {name: job.report.get(name, []) for name in (*LISTS, "untold")}
     return ReconciliationShape.model_validate(
         {**_fields(job), **lists, "unknown": job.report.get("unknown", {})}
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from projector.infrastructure.clock import DAY_MS
+from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.webex.api_answers import (
     MOST_PAGES,
     ApiRow,
@@ -79,9 +79,12 @@ class ApiQueries:
         self, start: int, end: int, agent_ids: Sequence[str], page: int
     ) -> list[Any]:
         # The vendor excludes both ends, so the window is a millisecond longer on both sides.
+        until = self._until(end)
+        if until <= start:
+            return []
         parameters = {
             "from": max(0, start - 1),
-            "to": end,
+            "to": until,
             "agentIds": ",".join(agent_ids) or None,
             "pageSize": ACTIVITIES_PAGE,
             "page": page,
@@ -95,7 +98,7 @@ class ApiQueries:
         for _ in range(MOST_PAGES):
             parameters = {
                 "from": max(0, since - 1),
-                "to": end,
+                "to": self._until(end),
                 "pageSize": TASKS_PAGE,
                 "orgId": self._org,
             }
@@ -127,6 +130,10 @@ class ApiQueries:
                 if isinstance(it, Mapping) and isinstance(it.get("recording"), list):
                     recordings[str(it.get("taskId"))] = it["recording"]
         return recordings
+
+    def _until(self, end: int) -> int:
+        """The end of a window, at the latest now by the vendor's clock: a later one is refused."""
+        return min(end, now_ms() - self._client.clock_ahead_ms)
 
     def _listed(self, answer: Any) -> list[Any]:
         """The rows of a list; ForeignOrganisation where they are not of ours."""

@@ -12,6 +12,7 @@ import click
 
 from projector.cli.exit_codes import DIFFERS, FAILED
 from projector.cli.options import as_json, in_columns, printable, shown_time, the_service, times
+from projector.cli.reconciliation_report import reconciliation_text
 from projector.cli.service_client import service_client
 from projector.infrastructure.errors import ProjectorError
 
@@ -63,8 +64,7 @@ def replay(ctx: click.Context, /, **options: Any) -> None:
 def reconcile(ctx: click.Context, /, **options: Any) -> None:
     """Ask the vendor's APIs what happened, and append what no webhook reported.
 
-    The time range does not include its end. Exits with 1 if the run failed, or if a source could
-    not be read completely.
+    The time range does not include its end. Exits with 1 if the run failed or is incomplete.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -80,7 +80,7 @@ def reconcile(ctx: click.Context, /, **options: Any) -> None:
     run = _watched("reconciliations", body, options, _reconcile_line, _reconcile_text)
     if run["to"] != body["to"]:
         click.echo(f"--to is not past: the window ends at {shown_time(run['to'])}.", err=True)
-    if run["failures"]:
+    if run["status"] != "completed":
         sys.exit(FAILED)
 
 
@@ -136,7 +136,7 @@ def _watched(
         raise ProjectorError(stop) from None
     _progress("")
     click.echo(json.dumps(run) if options["as_json"] else text(run))
-    if run["status"] != "completed":
+    if run["status"] in _ENDS:
         raise ProjectorError(f"It {_ENDS[run['status']]}: {run['error'] or 'on demand'}")
     return run
 
@@ -189,35 +189,7 @@ def _reconcile_line(it: Run) -> str:
 
 
 def _reconcile_text(it: Run) -> str:
-    names = ("fetched", "matched", "appended", "indistinct", "differing", "unusable")
-    table = in_columns(
-        [
-            {"source": source, **{name: str(counts[name]) for name in names}}
-            for source, counts in it["sources"].items()
-        ]
-    )
-    gaps = "gaps closed are not known yet"
-    if it["gapsClosed"] is not None:
-        gaps = f"{it['gapsClosed']} of {it['gapsFound']} gaps closed"
-        gaps += f", {it['correctionsMade']} corrections made"
-    lines = [table, f"{it['status']}: {gaps}" if not it["dryRun"] else f"{it['status']}: dry run"]
-    lines += [f"not read to its end: {row['source']}: {row['reason']}" for row in it["failures"]]
-    lines += [
-        f"{row['count']} rows of {row['source']} unusable: {row['reason']}"
-        + (f", first {row['row']}" if row["row"] else "")
-        for row in it["unusable"]
-    ]
-    lines += [
-        f"{row['kind']}:{row['id']} differs from {shown_time(row['from'])} to"
-        f" {shown_time(row['to'])}: {_states(row['ours'])} here, {_states(row['vendors'])} there"
-        for row in it["differing"]
-    ]
-    lines += [f"what no API of the vendor tells: {', '.join(it['untold'])}"] if it["untold"] else []
-    return printable_lines(lines)
-
-
-def _states(rows: list[Run]) -> str:
-    return " ".join(row["currentState"] for row in rows) or "nothing"
+    return printable_lines(reconciliation_text(it))
 
 
 def printable_lines(lines: list[str]) -> str:
