@@ -80,7 +80,7 @@ def begin_batch(
     )
     row = cur.fetchone() or (None, 0, 0, False, False, fold)
     partitions, after, last, has_hole, has_exclusions, made_by = row
-    if made_by != fold:
+    if made_by not in (None, fold):
         raise OtherFold(
             f"The tables are of version {made_by} of the fold, and this runner folds version"
             f" {fold}: start one of its own release, or `projector rebuild` them."
@@ -89,13 +89,19 @@ def begin_batch(
         return None
     if has_hole:
         raise HoleInLog(f"The log has no event at some position from {after + 1} to {last}.")
+    if after == 0:
+        cur.execute(_MAKE_OWN, {"fold": fold, "projection": PROJECTION, "partitions": partitions})
     return LockedBatch(partitions=partitions, after=after, last=last, has_exclusions=has_exclusions)
 
 
 _BEGIN_BATCH = """
     SELECT partitions, after, last, has_hole, has_exclusions,
-        (SELECT max(fold_version) FROM projections)
+        (SELECT max(fold_version) FROM projections WHERE position > 0)
     FROM begin_batch(%(projection)s, %(max_partitions)s, %(batch_events)s)
+"""
+_MAKE_OWN = """
+    UPDATE projections SET fold_version = %(fold)s
+    WHERE name = %(projection)s AND partition = ANY(%(partitions)s)
 """
 
 

@@ -9,12 +9,14 @@ import psycopg
 import pytest
 
 from projector.domain.agent import AgentState
+from projector.domain.events import PARTITIONS
 from projector.infrastructure.database import SCHEMA, SHADOW_SCHEMA, connect
 from projector.operations import shadow_rebuild as rebuild
 from projector.operations.shadow_rebuild import RebuildError
 from projector.operations.verify.parallel import verify
 from projector.projection import runner
 from projector.projection.partitions import OtherFold
+from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
 from projector.webex.simulator import Simulation
 from tests.examples import story, v1
@@ -70,8 +72,8 @@ def test_another_fold_is_compared_switched_and_switched_back(site):
     post_life(site)
     first = site.get("/api/v1/agents/ann").json
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runner, "FOLD_VERSION", 2)
-        patch.setattr(rebuild, "FOLD_VERSION", 2)
+        patch.setattr(runner, "FOLD_VERSION", FOLD_VERSION + 1)
+        patch.setattr(rebuild, "FOLD_VERSION", FOLD_VERSION + 1)
         patch.setattr(AgentState, "apply_event", _held_step(AgentState.apply_event))
         rebuild.begin(site.url)
         shadow_runner(site).catch_up()
@@ -81,7 +83,7 @@ def test_another_fold_is_compared_switched_and_switched_back(site):
     )  # fmt: skip
     assert first == site.get("/api/v1/agents/ann").json
     serving, shadow = rebuild.switch(site.url)
-    assert (2, 1) == (serving.fold, shadow.fold)
+    assert (FOLD_VERSION + 1, FOLD_VERSION) == (serving.fold, shadow.fold)
     assert "on-hold" == site.get("/api/v1/agents/ann").json["status"]
     rebuild.switch(site.url)
     assert first == site.get("/api/v1/agents/ann").json
@@ -105,11 +107,20 @@ def _held_step(step: Any) -> Any:
 def test_a_runner_of_another_version_leaves_the_tables_alone(site, monkeypatch):
     """It says so and folds nothing."""
     post_life(site)
-    monkeypatch.setattr(runner, "FOLD_VERSION", 2)
+    monkeypatch.setattr(runner, "FOLD_VERSION", FOLD_VERSION + 1)
     site.post(v1(9_000, "cid", "idle") | {"id": "e9"})
-    with pytest.raises(OtherFold, match="version 1 of the fold, and this runner folds version 2"):
+    with pytest.raises(OtherFold, match=f"version {FOLD_VERSION} .*version {FOLD_VERSION + 1}:"):
         site.project()
     assert 404 == site.get("/api/v1/agents/cid").status_code
+
+
+def test_tables_in_which_nothing_is_folded_are_of_the_version_that_folds_first(site, monkeypatch):
+    """So a fresh database needs no rebuild, whatever the release."""
+    monkeypatch.setattr(runner, "FOLD_VERSION", FOLD_VERSION + 5)
+    post_life(site)
+    with connect(site.url) as connection:
+        rows = connection.execute("SELECT fold_version FROM projections").fetchall()
+    assert [FOLD_VERSION + 5] * PARTITIONS == [row["fold_version"] for row in rows]
 
 
 def test_tables_that_are_behind_or_read_all_the_time_are_not_switched(site, monkeypatch):

@@ -82,7 +82,7 @@ def _partitions(connection: Connection[DictRow], head: int) -> Iterator[TableDif
         f"{PROJECTION} {partition}": {
             "position": min(row["counted_position"], head),
             "counted_position": row["position"],
-            "fold_version": FOLD_VERSION,
+            "fold_version": FOLD_VERSION if row["position"] else row["fold_version"],
         }
         for partition in range(PARTITIONS)
         for row in [found.get(f"{PROJECTION} {partition}", _NOTHING_FOLDED)]
