@@ -311,12 +311,16 @@ def restated(events: Sequence[Event]) -> set[tuple[Any, ...]]:
         for event in events
         if event.origin == "reconciliation" and any(covers(other, event) for other in events)
     }
+    rest = ordered((event for event in events if event.key not in late), some_rank)
+    told = {fact(event) for event in rest if event.origin == "webhook"}
     facts: set[tuple[Any, ...]] = set()
     again = set()
-    for event in ordered((event for event in events if event.key not in late), some_rank):
-        if (told := fact(event)) in facts:
+    for event in rest:
+        # reconciled, and yet not covered by the webhook of that moment: its code is another one
+        apart = event.origin == "reconciliation" and fact(event) in told
+        if (apart, fact(event)) in facts:
             again.add(event.key)
-        facts.add(told)
+        facts.add((apart, fact(event)))
     return late | again
 
 
@@ -352,11 +356,21 @@ def state_word(event: Event) -> str | None:
 
 
 def covers(webhook: Event, reconciled: Event) -> bool:
-    """Whether it is a webhook of the same subject, task and word within two seconds, V1 = V2."""
+    """Whether it is a webhook of the same subject, task and word within two seconds, V1 = V2.
+
+    A state with another idle code or on another channelId is another fact, if both carry one.
+    """
     return (
         webhook.origin == "webhook"
         and loose(webhook) == loose(reconciled)
         and abs(webhook.time - reconciled.time) <= NEAR
+        and not (
+            webhook.type in STATE_EVENTS
+            and any(
+                len({webhook.get(name), reconciled.get(name)} - {None}) == 2
+                for name in ("idleCodeId", "channelId")
+            )
+        )
     )
 
 

@@ -484,6 +484,44 @@ def restated(draw, body: Body) -> Body:
     return body | {"id": f"~{body['id']}", "data": body["data"] | changed}
 
 
+SHIFTS = (0, 0, 0, -2_001, -2_000, -1, 1, 999, 2_000, 2_001)
+
+
+@st.composite
+def reconciled(draw, bodies: list[Body], max_size: int = 4) -> list[Body]:
+    """What reconciliation may bring about some of the bodies: the same facts or others near them.
+
+    Each has an id of its own. It is up to about two seconds away, and its idle code and channel are
+    those of the webhook, missing, or others.
+    """
+    sound = [it for it in bodies if isinstance(it.get("id"), str) and has_data(it)]
+    if not sound:
+        return []
+    chosen = draw(st.lists(st.sampled_from(sound), max_size=max_size))
+    return [draw(near(body, f"r{index}")) for index, body in enumerate(chosen)]
+
+
+def has_data(body: Body) -> bool:
+    return isinstance(body.get("data"), dict)
+
+
+@st.composite
+def near(draw, body: Body, identifier: str) -> Body:
+    data = body["data"]
+    if isinstance(data.get("createdTime"), int) and data["createdTime"] >= BASE:
+        data = data | {"createdTime": data["createdTime"] + draw(st.sampled_from(SHIFTS))}
+    for name, another in (("idleCodeId", "another"), ("channelId", "c-another")):
+        fate = draw(st.sampled_from(("keep", "keep", "drop", "replace")))
+        if fate == "replace":
+            data = data | {name: another}
+        elif fate == "drop":
+            data = {key: value for key, value in data.items() if key != name}
+    kind = body.get("type")
+    if kind in (V1, V2):
+        kind = draw(st.sampled_from((kind, V1, V2)))
+    return body | {"id": identifier, "type": kind, "data": data}
+
+
 @st.composite
 def disputed(draw, body: Body) -> Body:
     """Other content with the same key: any field may differ, except those of the key."""

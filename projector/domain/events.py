@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -177,17 +178,20 @@ def restatements(ordered: Sequence[Recorded]) -> Mapping[int, int]:
     """The events that only repeat a fact: their positions to the position of the folded event.
 
     ``ordered`` are the events of one subject in their order. Of events that state one fact the
-    first in order is folded. A reconciled event gives way to a webhook that states the same fact
-    within 2,000 ms of it (semantics 2.4).
+    first in order is folded. A reconciled event gives way to a webhook that ``states_fact_of`` it;
+    beside a webhook with another idle code it is a fact of its own (semantics 2.4).
     """
     repeats: dict[int, int] = {}
     webhooks = _webhooks_by_key(ordered)
     for _, same_time in groupby(ordered, key=lambda recorded: recorded.time):
         first: dict[tuple[object, ...], int] = {}
         for recorded in same_time:
-            folded = _webhook_within_tolerance(recorded, webhooks)
+            close = _webhooks_within_tolerance(recorded, webhooks)
+            folded = next((it.position for it in close if _states_fact_of(it, recorded)), None)
             if folded is None:
-                folded = first.setdefault(_fact(recorded), recorded.position)
+                fact = _fact(recorded)
+                differs = any(_fact(it) == fact for it in close)  # a webhook, in its idle code
+                folded = first.setdefault((differs, *fact), recorded.position)
             if folded != recorded.position:
                 repeats[recorded.position] = folded
     return repeats
@@ -208,8 +212,31 @@ def _fact(recorded: Recorded) -> tuple[object, ...]:
     )
 
 
+def states_fact_of(webhook: Event, reconciled: Event, *, apart_ms: int) -> bool:
+    """Whether a webhook states the fact of a reconciled event, ``apart_ms`` before or after it.
+
+    They are at most 2,000 ms apart and have the same ``reconciliation_key``. State events with
+    different idle codes or channel ids are different facts; a missing one fits any.
+    """
+    return (
+        abs(apart_ms) <= RECONCILIATION_TOLERANCE_MS
+        and reconciliation_key(webhook) == reconciliation_key(reconciled)
+        and not (
+            webhook.kind is Kind.STATE
+            and (
+                _differ(webhook.idle_code_id, reconciled.idle_code_id)
+                or _differ(webhook.channel_id, reconciled.channel_id)
+            )
+        )
+    )
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return one is not None and other is not None and one != other
+
+
 def reconciliation_key(event: Event) -> tuple[object, ...]:
-    """What a reconciled event has in common with the webhook of the same fact.
+    """What a reconciled event must have in common with the webhook of the same fact.
 
     The path of a capture is not part of it: the vendor's APIs do not give the path of the webhook.
     """
@@ -222,30 +249,36 @@ def reconciliation_key(event: Event) -> tuple[object, ...]:
     )
 
 
-def _webhooks_by_key(
-    ordered: Sequence[Recorded],
-) -> dict[tuple[object, ...], list[tuple[int, int]]]:
-    """Time and position of each webhook; empty where there is no reconciled event to compare."""
+def _states_fact_of(webhook: Recorded, reconciled: Recorded) -> bool:
+    apart_ms = webhook.time - reconciled.time
+    return states_fact_of(webhook.event, reconciled.event, apart_ms=apart_ms)
+
+
+def _webhooks_by_key(ordered: Sequence[Recorded]) -> dict[tuple[object, ...], list[Recorded]]:
+    """The webhooks in their order; empty where there is no reconciled event to compare."""
     if not any(recorded.origin is Origin.RECONCILIATION for recorded in ordered):
         return {}
-    webhooks: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    webhooks: dict[tuple[object, ...], list[Recorded]] = {}
     for recorded in ordered:
         if recorded.origin is Origin.WEBHOOK:
-            key = reconciliation_key(recorded.event)
-            webhooks.setdefault(key, []).append((recorded.time, recorded.position))
+            webhooks.setdefault(reconciliation_key(recorded.event), []).append(recorded)
     return webhooks
 
 
-def _webhook_within_tolerance(
-    recorded: Recorded, webhooks: Mapping[tuple[object, ...], Iterable[tuple[int, int]]]
-) -> int | None:
-    """The position of the webhook to which a reconciled event gives way."""
+def _webhooks_within_tolerance(
+    recorded: Recorded, webhooks: Mapping[tuple[object, ...], Sequence[Recorded]]
+) -> Sequence[Recorded]:
+    """The webhooks with the key of a reconciled event that lie close to it."""
     if recorded.origin is not Origin.RECONCILIATION:
-        return None
-    for time, position in webhooks.get(reconciliation_key(recorded.event), ()):
-        if abs(time - recorded.time) <= RECONCILIATION_TOLERANCE_MS:
-            return position
-    return None
+        return ()
+    alike = webhooks.get(reconciliation_key(recorded.event), ())
+    first = bisect_left(alike, recorded.time - RECONCILIATION_TOLERANCE_MS, key=_time)
+    last = bisect_right(alike, recorded.time + RECONCILIATION_TOLERANCE_MS, lo=first, key=_time)
+    return alike[first:last]
+
+
+def _time(recorded: Recorded) -> int:
+    return recorded.time
 
 
 @lru_cache(maxsize=1_024)

@@ -26,6 +26,7 @@ from tests.strategies import (
     believable_deliveries,
     disputed,
     noisy_deliveries,
+    reconciled,
     restated,
 )
 
@@ -76,13 +77,33 @@ def test_a_life_folds_as_the_oracle_says(lives, data):
 @any_data
 def test_reconciled_facts_give_way_to_webhooks(lives, data):
     """Whatever origin each event has and whichever comes first, the oracle's answer."""
-    bodies = draw(data, lives)
     log, oracle = MemoryLog(), Oracle()
-    for body in bodies:
-        origin = data.draw(st.sampled_from(Origin))
+    for body, origin in data.draw(st.permutations(with_origins(data, draw(data, lives)))):
         log.deliver(body, RECORDED, origin)
         oracle.deliver(body, RECORDED, origin=origin.value)
     assert oracle_answers(oracle, NOW) == answers(log, NOW)
+
+
+@both
+@any_data
+def test_order_and_repetition_do_not_matter_to_reconciled_facts(lives, data):
+    """Any order of arrival of webhooks and reconciled events, with repeats, gives the same."""
+    deliveries = with_origins(data, draw(data, lives))
+    logs = MemoryLog(), MemoryLog()
+    for log, arrival in zip(logs, (deliveries, data.draw(arrivals(deliveries))), strict=True):
+        for body, origin in arrival:
+            log.deliver(body, RECORDED, origin)
+    assert answers(logs[0], NOW) == answers(logs[1], NOW)
+
+
+def with_origins(data: Any, bodies: list[Any]) -> list[tuple[Any, Origin]]:
+    """Bodies of any origin, and what reconciliation tells near some of them."""
+    fetched = data.draw(reconciled(bodies))
+    note("reconciled:\n" + "\n".join(line(body) for body in fetched))
+    origins = st.sampled_from([Origin.WEBHOOK, *Origin])
+    return [(body, data.draw(origins)) for body in bodies] + [
+        (body, Origin.RECONCILIATION) for body in fetched
+    ]
 
 
 # --- arrival --------------------------------------------------------------------------------------
@@ -178,8 +199,8 @@ def test_a_prefix_and_then_the_rest_is_the_whole(lives, data):
 def test_folding_goes_on_only_where_nothing_belongs_before(lives, data):
     """Where a state says that the rest may be added, adding it is folding the whole."""
     log = MemoryLog()
-    for body in draw(data, lives):
-        log.deliver(body, RECORDED, data.draw(st.sampled_from(Origin)))
+    for body, origin in with_origins(data, draw(data, lives)):
+        log.deliver(body, RECORDED, origin)
     for table in TABLES:
         for events in log.of(table).values():
             cut = data.draw(st.integers(1, len(events)))

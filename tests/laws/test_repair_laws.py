@@ -18,7 +18,7 @@ from projector.projection.read_models import TABLES, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line
 from tests.laws.subject_tables import SubjectTables
-from tests.strategies import believable_deliveries, noisy_deliveries
+from tests.strategies import believable_deliveries, noisy_deliveries, reconciled
 
 BELIEVABLE = believable_deliveries()
 NOISE = noisy_deliveries()
@@ -40,14 +40,18 @@ def arrived(data: Any, lives: Any) -> MemoryLog:
     Snapshots are at every event, at about every second one, or at few.
     """
     projector.domain.events.EVENTS_PER_SNAPSHOT = data.draw(st.sampled_from([1, 2, 32]))
-    bodies = data.draw(st.permutations(data.draw(lives)))
-    origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])
+    bodies = data.draw(lives)
+    fetched, origins = [], st.just(Origin.WEBHOOK)
+    if data.draw(st.booleans()):
+        fetched, origins = data.draw(reconciled(bodies)), st.sampled_from(Origin)
+    deliveries = [(body, data.draw(origins)) for body in bodies]
+    deliveries += [(body, Origin.RECONCILIATION) for body in fetched]
     log = MemoryLog()
-    for index, body in enumerate(bodies):
+    for index, (body, origin) in enumerate(data.draw(st.permutations(deliveries))):
         if index == 0 or data.draw(st.booleans()):
             log.begin_request()
-        log.deliver(body, RECORDED + index, data.draw(origins))
-    note("\n".join(line(body) for body in bodies))
+        log.deliver(body, RECORDED + index, origin)
+        note(f"{origin} {line(body)}")
     return log
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from projector.domain.events import bucket, event_key, fingerprint, restatements
+from projector.domain.events import (
+    bucket,
+    event_key,
+    fingerprint,
+    restatements,
+    states_fact_of,
+)
 from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import body, capture, channel, login, task, v1, v2
 from tests.folds import folded, ordered
@@ -119,6 +126,61 @@ def test_reconciliation_that_says_something_else_is_folded(table, webhook, fetch
 def test_reconciliation_may_know_less(table, webhook, fetched):
     """Subject, task and word are enough to recognize the webhook's fact."""
     assert 1 == folded(table, webhook, fetched=[fetched]).state.event_count
+
+
+A, B = {"idleCodeId": "a"}, {"idleCodeId": "b"}
+PHONE, CHAT = ("c-phone", "telephony"), ("c-chat", "chat")
+
+
+@pytest.mark.parametrize(
+    ("webhook", "fetched", "expected"),
+    [
+        (v1(0, "ann", "idle", **A), v1(1_200, "ann", "idle", **B), 2),
+        (v1(0, "ann", "idle", **A), v1(0, "ann", "idle", **B), 2),
+        (v1(0, "ann", "idle", **A), v2(0, "ann", "idle", **B), 2),
+        (v1(0, "ann", "idle", **A), v2(1_200, "ann", "idle", **A), 1),
+        (v1(0, "ann", "idle", **A), v1(1_200, "ann", "idle"), 1),
+        (v1(0, "ann", "idle"), v1(1_200, "ann", "idle", **B), 1),
+        (v2(0, "ann", "idle", on=PHONE), v2(1_200, "ann", "idle", on=CHAT), 2),
+        (v2(0, "ann", "idle", on=PHONE), v2(1_200, "ann", "idle", on=PHONE), 1),
+        (v2(0, "ann", "idle", on=PHONE), v1(1_200, "ann", "idle"), 1),
+        (v1(0, "ann", "idle"), v2(1_200, "ann", "idle", on=CHAT), 1),
+        (v2(0, "ann", "idle", on=PHONE, **A), v2(1_200, "ann", "idle", on=PHONE, **B), 2),
+        (login(0, "ann", **A), login(1_200, "ann", **B), 1),
+    ],
+    ids=range(12),
+)
+def test_another_idle_code_or_channel_is_another_fact(webhook, fetched, expected):
+    """Where both events carry one, whichever id is smaller; a login is one, whatever its code."""
+    for first, second in ("ab", "ba"):
+        result = folded(AGENTS, webhook | {"id": first}, fetched=[fetched | {"id": second}])
+        assert expected == result.state.event_count
+
+
+def test_a_reconciled_event_gives_way_to_the_webhook_with_its_code():
+    """Of the webhooks within two seconds, and not to the closest one."""
+    webhooks = [v1(0, "ann", "idle", **A), v1(1_000, "ann", "idle", **B)]
+    fetched = [v1(900, "ann", "idle", **A), v1(1_300, "ann", "idle", idleCodeId="c")]
+    assert {"e3": "e1"} == repeated(AGENTS, *webhooks, fetched=fetched)
+
+
+def test_two_idle_codes_of_one_moment_are_told_apart_by_origin():
+    """Webhooks restate each other whatever their codes; a reconciled code stands beside them."""
+    webhooks = [v1(0, "ann", "idle", **A), v1(0, "ann", "idle", **B)]
+    fetched = [v1(0, "ann", "idle", idleCodeId="c"), v1(0, "ann", "idle", idleCodeId="d")]
+    assert {"e2": "e1", "e4": "e3"} == repeated(AGENTS, *webhooks, fetched=fetched)
+
+
+@pytest.mark.parametrize(
+    ("apart_ms", "expected"), [(-2_001, 0), (-2_000, 1), (2_000, 1), (2_001, 0)]
+)
+def test_what_states_a_reconciled_fact_is_close_in_time(apart_ms, expected):
+    """The one question that reconciliation asks before it appends."""
+    (webhook,) = ordered(AGENTS, v1(0, "ann", "idle", **A))
+    (fetched,) = ordered(AGENTS, v2(0, "ann", "Idle", on=CHAT))
+    other = replace(fetched.event, idle_code_id="b")
+    assert expected == states_fact_of(webhook.event, fetched.event, apart_ms=apart_ms)
+    assert not states_fact_of(webhook.event, other, apart_ms=apart_ms)
 
 
 def test_reconciliation_does_not_give_way_to_reconciliation():
