@@ -482,6 +482,11 @@ class Channel:
     pending: bool = False
     code: str | None = None
 
+    def become(self, word: Word, time: int) -> None:
+        """The same word again does not restart `since`."""
+        if self.state.plain != word.plain:
+            self.state, self.since = word, time
+
 
 class Agent:
     """The events of one agent, folded one by one in order."""
@@ -508,6 +513,26 @@ class Agent:
         self.anomalies: list[Anomaly] = []
 
     def apply(self, event: Event) -> None:
+        said = self.said()
+        self.take(event)
+        # a reconciled login or state that changed the words: older channels are not known any more
+        if (
+            event.origin == "reconciliation"
+            and event.type in (LOGIN, *STATE_EVENTS)
+            and self.said() != said
+            and not (event.type in STATE_EVENTS and event.plain_word == "loggedout")
+        ):
+            for channel in self.channels.values():
+                if event.time - channel.since > NEAR:
+                    channel.become(UNKNOWN, event.time)
+                    channel.pending, channel.code = False, None
+
+    def said(self) -> list[Any]:
+        """The agent's words: its own with the task, and that of each leg."""
+        own = (self.state or UNKNOWN).plain
+        return [own, self.state_task, {leg.task: leg.state.plain for leg in self.legs.values()}]
+
+    def take(self, event: Event) -> None:
         before = len(self.anomalies)
         if event.type == LOGIN:
             self.log_in(event)
@@ -561,8 +586,7 @@ class Agent:
         self.legs = {}
         self.set_state(LOGGED_OUT, event)
         for channel in self.channels.values():
-            if channel.state.plain != "loggedout":
-                channel.state, channel.since = channel_word("LoggedOut"), event.time
+            channel.become(channel_word("LoggedOut"), event.time)
             channel.pending, channel.code = False, None
 
     def open_session(
@@ -675,8 +699,8 @@ class Agent:
             return
         word = channel_word(event.word) if event.word else None
         channel = self.channels.setdefault(kind.lower(), Channel(word or UNKNOWN, event.time))
-        if word is not None and word.plain != channel.state.plain:
-            channel.state, channel.since = word, event.time
+        if word is not None:
+            channel.become(word, event.time)
         channel.pending = event.data.get("pendingIdleState") is True
         channel.code = event.get("idleCodeName")
 

@@ -62,7 +62,10 @@ class Interaction(Shape):
 
 
 class ChannelShape(Shape):
-    current_state: str
+    current_state: str = Field(
+        description="As the last event of this channel type says; `unknown` since a reconciled"
+        " event that changed the agent's or an interaction's state."
+    )
     since: int
     pending_idle_state: bool
     idle_code_name: str | None

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from projector.domain.events import Event, Kind, Recorded, plain_word
+from projector.domain.events import (
+    RECONCILIATION_TOLERANCE_MS,
+    Event,
+    Kind,
+    Origin,
+    Recorded,
+    plain_word,
+)
 from projector.domain.fold import (
     UNKNOWN,
     AnomalyKind,
@@ -122,8 +129,17 @@ class AgentState(State):
     # --- events ---
 
     def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
-        handler = _HANDLERS.get(recorded.event.kind)
-        return handler(self, recorded.event, recorded.time) if handler else None
+        event, time = recorded.event, recorded.time
+        handler = _HANDLERS.get(event.kind)
+        if handler is None:
+            return None
+        if recorded.origin is not Origin.RECONCILIATION or event.kind is Kind.CHANNEL:
+            return handler(self, event, time)
+        words = self._words()
+        anomaly = handler(self, event, time)
+        if self.logged_in and self._words() != words:
+            self._forget_channels(time)
+        return anomaly
 
     def _apply_login(self, event: Event, time: int) -> AnomalyKind | None:
         word = event.word or LOGIN_DEFAULT_WORD
@@ -190,6 +206,22 @@ class AgentState(State):
         channel.pending_idle_state = event.pending_idle_state
         channel.idle_code_name = event.idle_code_name
         return anomaly
+
+    def _words(self) -> tuple[object, ...]:
+        """What the agent's words say: of the agent, and of each open leg."""
+        leg_states = {task_id: leg.state for task_id, leg in self.legs.items()}
+        return (plain_word(self.current_state), self.state_task, leg_states)
+
+    def _forget_channels(self, time: int) -> None:
+        """After lost words the channels are unknown: no API reports what was lost of them.
+
+        What was told of a channel just before stays, as the two streams are not in step to the
+        millisecond.
+        """
+        for channel in self.channels.values():
+            if channel.since < time - RECONCILIATION_TOLERANCE_MS:
+                _enter_channel(channel, UNKNOWN, time)
+                channel.pending_idle_state, channel.idle_code_name = False, None
 
     # --- sessions and words ---
 

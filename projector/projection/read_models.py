@@ -20,7 +20,7 @@ from projector.event_log.reader import SubjectColumn
 from projector.infrastructure.sql import Columns
 
 # To be raised when the same events make other rows. A runner of another version folds nothing.
-FOLD_VERSION = 1
+FOLD_VERSION = 2
 PASSING_TIME = 0  # instead of an event's position, where time alone raised the anomaly
 
 _COUNTERS = {"counters"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from projector.domain.events import Origin
+from projector.event_log.store import Request
+from projector.webex.webhook import judge
 from tests.conftest import Site
-from tests.examples import at, capture, ended, login, story, task, v1
+from tests.examples import RECORDED, at, capture, channel, ended, login, story, task, v1
 
 LOGIN, IDLE, TALK, AWAY = story(
     login(0, "ann", "Available"),
@@ -74,6 +78,25 @@ def test_conflicts_and_restatements_are_around(site):
         (it["eventId"], it["effect"]) for it in told["around"]
     ]
     assert ["again"] == set_by(told, "status")
+
+
+def test_a_reconciled_word_is_what_made_the_channels_unknown(site):
+    """Until the next change of a channel, which is what set them then."""
+    told_idle = channel(10_000, "ann", "telephony", "Idle", id="c1", idleCodeName="Break")
+    arrive(site, [LOGIN, IDLE, told_idle])
+    fetched = v1(14_000, "ann", "available", id="r1")
+    offered = judge(json.dumps(fetched).encode(), fetched, now=RECORDED, default_org=None)
+    site.service.store.append([Request(events=[offered], origin=Origin.RECONCILIATION)])
+    site.project()
+    told = explain(site, "agents/ann")
+    assert ["r1", "r1"] == set_by(told, "status", "channels")
+    unknown = {"currentState": "unknown", "since": at(14_000)}
+    assert {"telephony": unknown | {"pendingIdleState": False, "idleCodeName": None}} == told[
+        "fields"
+    ]["channels"]["value"]
+    arrive(site, channel(15_000, "ann", "telephony", "Available", id="c2"))
+    assert ["r1", "c2"] == set_by(explain(site, "agents/ann"), "status", "channels")
+    assert ["c1"] == set_by(explain(site, "agents/ann", at=at(13_000)), "channels")
 
 
 def test_the_passing_of_time_sets_fields_too(site):

@@ -26,6 +26,122 @@ def legs(*bodies):
     return sorted(folded(AGENTS, login(0, "ann"), *bodies).state.legs)
 
 
+def channels(*bodies, fetched=()):
+    """State, start and idle code of each channel type."""
+    result = view(AGENTS, folded(AGENTS, *bodies, fetched=fetched))["channels"]
+    return {
+        name: (it["currentState"], it["since"] - at(0), it["idleCodeName"])
+        for name, it in result.items()
+    }
+
+
+# --- channels after a repair ---
+
+TUNED = (
+    login(0, "ann"),
+    channel(100, "ann", "telephony", "Idle", idleCodeName="Break", pendingIdleState=True),
+    channel(7_000, "ann", "chat", "Available"),
+)
+STILL = {"telephony": ("Idle", 100, "Break"), "chat": ("Available", 7_000, None)}
+
+
+def forgotten(since):
+    return dict.fromkeys(STILL, ("unknown", since, None))
+
+
+def test_reconciled_words_make_the_channels_unknown():
+    """No API tells what was lost of them; their pending idle state is not known either."""
+    fetched = [v2(9_500, "ann", "available")]
+    assert STILL == channels(*TUNED)
+    assert forgotten(9_500) == channels(*TUNED, fetched=fetched)
+    result = view(AGENTS, folded(AGENTS, *TUNED, fetched=fetched))
+    assert "available" == result["status"]
+    assert not result["channels"]["telephony"]["pendingIdleState"]
+
+
+@pytest.mark.parametrize(("time", "expected"), [(9_000, "Available"), (9_001, "unknown")])
+def test_a_channel_that_has_just_changed_is_known(time, expected):
+    """Up to 2,000 ms before the reconciled word: the two streams are not in step."""
+    result = channels(*TUNED, fetched=[v2(time, "ann", "available")])
+    assert ("unknown", time, None) == result["telephony"]
+    assert expected == result["chat"][0]
+
+
+def test_the_next_change_of_a_channel_makes_it_known():
+    """In the same millisecond too, since what is told of channels comes after states."""
+    fetched = [v2(9_500, "ann", "available")]
+    again = [
+        channel(9_500, "ann", "telephony", "Idle"),
+        channel(60_000, "ann", "chat", "Available"),
+    ]
+    expected = {"telephony": ("Idle", 9_500, None), "chat": ("Available", 60_000, None)}
+    assert expected == channels(*TUNED, *again, fetched=fetched)
+
+
+@pytest.mark.parametrize(
+    "fetched",
+    [
+        [v2(9_500, "ann", "idle", idleCodeId="lunch")],
+        [v2(9_500, "ann")],
+        [login(9_500, "ann")],
+        [channel(9_500, "ann", "email", "Idle")],
+        [v1(9_500, "ann", "available") | {"type": "agent:coffee"}],
+    ],
+    ids=["same word", "no word", "login with the same word", "channel", "other"],
+)
+def test_a_reconciled_event_that_changes_no_word_leaves_the_channels(fetched):
+    """They are as likely right as before it."""
+    result = channels(*TUNED, fetched=fetched)
+    assert STILL == {name: result[name] for name in STILL}
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        login(9_500, "ann", "Available"),
+        v1(9_500, "ann", "idle", "t"),
+        v2(9_500, "ann", "connected", "t", on=PHONE),
+        v2(9_500, "ann", "available", connectedChannels=[]),
+    ],
+    ids=["login", "task", "leg", "word"],
+)
+def test_every_change_of_words_counts(word):
+    """The agent's own word, its task, or the state of a leg; a webhook's changes no channel."""
+    assert forgotten(9_500) == channels(*TUNED, fetched=[word])
+    assert STILL == channels(*TUNED, word)
+    assert STILL == channels(*TUNED, word, fetched=[word | {"id": "again"}])
+
+
+def test_a_closed_leg_alone_is_a_change_of_words():
+    """The agent's own word stays."""
+    on_call = [v2(8_000, "ann", "connected", "t", on=PHONE), v1(8_500, "ann", "on-hold")]
+    closing = v1(20_000, "ann", "on-hold", connectedChannels=[])
+    assert forgotten(20_000) == channels(*TUNED, *on_call, fetched=[closing])
+
+
+def test_a_second_reconciled_word_does_not_restart_the_unknown():
+    """It is unknown since the first one."""
+    fetched = [v2(9_500, "ann", "available"), v2(20_000, "ann", "idle")]
+    assert forgotten(9_500) == channels(*TUNED, fetched=fetched)
+
+
+@pytest.mark.parametrize(
+    "out", [logout(9_500, "ann", "AGENT"), v2(9_500, "ann", "logged-out")], ids=["logout", "word"]
+)
+def test_a_reconciled_logout_ends_the_channels(out):
+    """As any logout does, and one that is logged out already stays so."""
+    bodies = [*TUNED, channel(100, "ann", "email", "LoggedOut")]
+    expected = dict.fromkeys(STILL, ("LoggedOut", 9500, None))
+    expected["email"] = ("LoggedOut", 100, None)
+    assert expected == channels(*bodies, fetched=[out])
+
+
+def test_a_reconciled_login_says_that_logged_out_channels_are_not_known():
+    """A login resets no channel, so what is known of them is of the session before."""
+    bodies = [*TUNED, logout(20_000, "ann", "AGENT")]
+    assert forgotten(60_000) == channels(*bodies, fetched=[login(60_000, "ann")])
+
+
 # --- anomalies ---
 
 
