@@ -42,6 +42,7 @@ CENTER = {
         "contact_center",
         "network",
         "api_records",
+        "vendor_rows",
     ]
 }
 # What reaches outside: the system, the clock, chance, logs, other threads, frameworks.

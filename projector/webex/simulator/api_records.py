@@ -6,28 +6,25 @@ logged an agent out, changed origins, failures and transferred conferences.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from projector.webex.simulator.payloads import WebhookBody
+from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 
-SimulatedRow = dict[str, Any]
 ChannelSlots = Mapping[str, Sequence[tuple[str, str]]]  # by agent: the id and type of each channel
 RESTING = ("idle", "available")
 EXTRA_ROW_AFTER = {"new": "flow-activity", "connected": "recording-started"}
 EVENTS_WITHOUT_ROW = ("origin-updated", "failed", "conference-transferred")
-STATUS_AFTER_EVENT = {"new": "created", "parked": "queued", "connect": "offered"}
 
 
-class ApiRecords:
+class ApiRecords(VendorRows):
     """Grows with each event; ``slots`` are the channels of every agent who may log in."""
 
     def __init__(self, slots: ChannelSlots) -> None:
+        super().__init__(recordings=defaultdict(list))
         self._slots = slots
-        self.sessions: list[SimulatedRow] = []
-        self.tasks: dict[str, SimulatedRow] = {}
-        self.recordings: dict[str, list[SimulatedRow]] = defaultdict(list)
         self._open_sessions: dict[str, SimulatedRow] = {}  # by agent
 
     def add(self, body: WebhookBody) -> None:
@@ -58,8 +55,11 @@ class ApiRecords:
             "startTime": now,
             "endTime": None,
             "isActive": True,
-            "destination": data["destination"],
-            "profileType": data["profileType"].lower(),
+            "userLoginId": "agent@example.com",
+            "agentName": "An Agent",
+            "siteName": "A Site",
+            "teamName": "A Team",
+            "multiMediaProfileType": data["profileType"].lower(),
             "channelInfo": [
                 {"channelId": id_, "channelType": kind, "subChannelType": kind, "activities": []}
                 for id_, kind in self._slots[agent_id]
@@ -176,35 +176,6 @@ class ApiRecords:
             | fields
         )
 
-    # --- as the REST APIs return it ---
-
-    def activities(self) -> Iterable[SimulatedRow]:
-        """What agents did on each channel, as the activities API returns it."""
-        for session in self.sessions:
-            for channel in session["channelInfo"]:
-                for row in channel["activities"]:
-                    yield _agent_activity(session, channel, row)
-
-    def current_tasks(self) -> Iterable[SimulatedRow]:
-        """Tasks as they are now, as the tasks API returns them."""
-        for task in self.tasks.values():
-            yield {
-                "id": task["id"],
-                "attributes": {
-                    "owner": task["lastAgent"],
-                    "queue": task["lastQueue"],
-                    "channelType": task["channelType"],
-                    "status": _status(task),
-                    "createdTime": task["createdTime"],
-                    "lastUpdatedTime": task["lastActivityTime"],
-                    "captureRequested": task["id"] in self.recordings or None,
-                    "origin": task["origin"],
-                    "destination": task["destination"],
-                    "direction": task["direction"],
-                    "reasonCode": None,
-                },
-            }
-
 
 def _add_activity(channel: SimulatedRow, word: str, now: int, **fields: Any) -> SimulatedRow:
     rows: list[SimulatedRow] = channel["activities"]
@@ -253,43 +224,4 @@ def _task(data: WebhookBody) -> SimulatedRow:
         "terminatingEnd": None,
         "terminationReason": None,
         "activities": [],
-    }
-
-
-def _status(task: SimulatedRow) -> str:
-    if not task["isActive"]:
-        return "completed" if task["isContactHandled"] else "abandoned"
-    return STATUS_AFTER_EVENT.get(task["word"], "assigned")
-
-
-def _agent_activity(
-    session: SimulatedRow, channel: SimulatedRow, row: SimulatedRow
-) -> SimulatedRow:
-    idle, queue = row.get("idleCode") or {}, row.get("queue") or {}
-    return {
-        "active": row["isCurrentActivity"],
-        "agentId": session["agentId"],
-        "agentDn": session["destination"],
-        "agentLogin": "agent@example.com",
-        "agentSessionId": session["agentSessionId"],
-        "agentName": "An Agent",
-        "currentState": row["state"],
-        "siteId": session["siteId"],
-        "siteName": "A Site",
-        "teamId": session["teamId"],
-        "teamName": "A Team",
-        "isLogin": int(row["isLoginActivity"]),
-        "taskId": row.get("taskId"),
-        "channelId": channel["channelId"],
-        "channelType": channel["channelType"],
-        "subChannelType": channel["subChannelType"],
-        "idleCodeName": idle.get("name"),
-        "idleCode": idle.get("id"),
-        "queueId": queue.get("id"),
-        "queueName": queue.get("name"),
-        "wrapupCodeName": (row.get("wrapupCode") or {}).get("name"),
-        "reason": None,
-        "startTime": row["startTime"],
-        "endTime": -1 if row["endTime"] is None else row["endTime"],
-        "mmProfileType": session["profileType"],
     }

@@ -18,10 +18,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
 from projector.infrastructure.clock import now_ms
-from projector.webex.simulator.api_records import ApiRecords, SimulatedRow
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.search_api import SearchApi
 from projector.webex.simulator.subscription_api import SubscriptionApi
+from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 
 ACTIVITIES_SPAN_MS_LIMIT = 86_400_000
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "demo-client", "demo-secret", "demo-refresh"
@@ -67,7 +67,7 @@ class ApiServer:
 
     def __init__(  # noqa: PLR0913 - all by name, with the vendor's own limits
         self,
-        records: ApiRecords,
+        records: VendorRows,
         *,
         faults: Faults | None = None,
         clock: Callable[[], int] = now_ms,

@@ -13,7 +13,7 @@ from graphql import (
     graphql_sync,
 )
 
-from projector.webex.simulator.api_records import ApiRecords, SimulatedRow
+from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 
 LONGEST_SPAN_MS = 30 * 86_400_000
 MOST_INNER = 100
@@ -76,7 +76,7 @@ RowChange = Callable[[SimulatedRow], SimulatedRow]
 class SearchApi:
     """Answers queries over some records; ``change`` makes the faults in each row."""
 
-    records: ApiRecords
+    records: VendorRows
     page: int
     now: Callable[[], int]
     change: RowChange = lambda row: row

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from flask import Flask, request
 
-from projector.webex.simulator.api_records import SimulatedRow
+from projector.webex.simulator.vendor_rows import SimulatedRow
 
 SUBSCRIPTION_LIMIT = 20
 OFFERED_EVENT_TYPES: dict[str, tuple[str, ...]] = {
