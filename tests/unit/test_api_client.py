@@ -98,7 +98,7 @@ def test_a_call_that_changes_something_is_sent_once(tmp_path):
     with reached(tmp_path, faults=Faults(plan={1: "500", 2: "429"})) as (vendor, client, _):
         with pytest.raises(VendorSilent, match="500: An unexpected error occurred; tried once"):
             client.change("POST", path, body)
-        with pytest.raises(VendorRefuses, match="resourceVersion is not known"):
+        with pytest.raises(VendorRefuses, match="resourceVersion is required"):
             client.change("POST", path, body)
         assert 3 == len(vendor.calls)
 
@@ -106,7 +106,7 @@ def test_a_call_that_changes_something_is_sent_once(tmp_path):
 def test_a_refusal_has_the_vendors_words(tmp_path):
     """The call is not repeated."""
     with reached(tmp_path) as (vendor, client, _):
-        with pytest.raises(VendorRefuses, match=r"\(400\): pageSize must be 1 to 1000"):
+        with pytest.raises(VendorRefuses, match=r"\(400\): pageSize must keep maximum 1000"):
             client.get(LISTED, QUERY | {"pageSize": 7_000})
         with pytest.raises(VendorRefuses, match="do not cover the organisation") as refused:
             client.get(LISTED, QUERY | {"orgId": "another"})

@@ -1,4 +1,4 @@
-"""A stand-in for the vendor: its APIs on this machine, over the records of the simulation.
+"""A stand-in for the vendor: its APIs on this machine, over raw rows.
 
 It has the schemas, pages, limits and refusals of the vendor, and on demand the faults that a client
 must cope with. It is for tests, and to try reconciliation without an organisation.
@@ -6,10 +6,11 @@ must cope with. It is for tests, and to try reconciliation without an organisati
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import partial
 from logging import getLogger
+from socket import SHUT_RDWR
 from threading import Lock, Thread
 from typing import Any
 
@@ -17,59 +18,42 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import make_server
 
-from projector.infrastructure.clock import now_ms
+from projector.infrastructure.clock import DAY_MS, now_ms
+from projector.webex.simulator.api_faults import REFUSALS, REPLY_FAULTS, Faults, endless
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
+from projector.webex.simulator.rest_schema import (
+    ApiCall,
+    ApiRefusal,
+    ApiReply,
+    BadRequest,
+    RestOperation,
+    rest_operations,
+)
 from projector.webex.simulator.search_api import SearchApi
 from projector.webex.simulator.subscription_api import SubscriptionApi
 from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 
-ACTIVITIES_SPAN_MS_LIMIT = 86_400_000
+ACTIVITIES_SPAN_MS_LIMIT = DAY_MS
+TASKS_SPAN_MS_LIMIT = 184 * DAY_MS
+OLDEST_TASKS_MS = 366 * DAY_MS
 CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "demo-client", "demo-secret", "demo-refresh"
-MOST_IDS, MOST_PAGE, MOST_CAPTURES = 100, 1_000, 10
-API_CHANNEL_TYPES = {"email", "chat", "telephony", "social"}
-BAD_ROWS: dict[str, Callable[[SimulatedRow], SimulatedRow]] = {
-    "seconds": lambda row: {
-        name: value // 1_000 if name.endswith("Time") and value else value
-        for name, value in row.items()
-    },
-    "missing": lambda row: {
-        name: None if name in {"startTime", "createdTime", "agentId"} else value
-        for name, value in row.items()
-    },
-    "strange": lambda row: {
-        name: "skill-update" if name in {"state", "currentState", "eventName"} else value
-        for name, value in row.items()
-    },
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Faults:
-    """What goes wrong.
-
-    ``plan`` names the fault of a call by its number, from 1. ``every`` names the fault of every
-    n-th call. ``rows`` is wrong with all rows.
-    """
-
-    plan: Mapping[int, str] = field(default_factory=dict)
-    every: Mapping[int, str] = field(default_factory=dict)
-    rows: str = ""  # "seconds", "missing", "strange", "endless", "foreign"
-    slow_seconds: float = 1.0
-    retry_after: int = 0
-
-    def of(self, call: int) -> str:
-        periodic = (name for number, name in self.every.items() if call % number == 0)
-        return self.plan.get(call) or next(periodic, "")
+# These describe the key of an error as a number; the other APIs have it as text.
+NUMBERED_ERRORS = ("/subscriptions", "/event-types")
 
 
 class ApiServer:
-    """The state and the limits of the stand-in; ``calls`` are the calls of its APIs so far."""
+    """The state and the limits of the stand-in; ``calls`` are the calls of its APIs so far.
+
+    ``faults`` are those of the APIs, and ``token_faults`` those of the token service, which counts
+    its calls for itself.
+    """
 
     def __init__(  # noqa: PLR0913 - all by name, with the vendor's own limits
         self,
-        records: VendorRows,
+        rows: VendorRows,
         *,
         faults: Faults | None = None,
+        token_faults: Faults | None = None,
         clock: Callable[[], int] = now_ms,
         org_id: str = SIMULATED_ORG_ID,
         a_minute: int = 300,
@@ -77,8 +61,9 @@ class ApiServer:
         search_page: int = 250,
         token_seconds: int = 1_209_600,
     ) -> None:
-        self.records = records
+        self.rows = rows
         self.faults = faults or Faults()
+        self.token_faults = token_faults or Faults()
         self.clock = clock
         self.org_id = org_id
         self.a_minute = a_minute
@@ -89,6 +74,7 @@ class ApiServer:
         self.refresh_tokens = {REFRESH_TOKEN}
         self.tokens: dict[str, float] = {}  # when each expires, by the monotonic clock
         self.calls: list[tuple[str, str, float]] = []  # method, path and when
+        self.token_calls = 0
         self.lock = Lock()
 
     def grant(self, form: Mapping[str, str]) -> tuple[SimulatedRow, int]:
@@ -111,59 +97,65 @@ class ApiServer:
         }, 200
 
 
-class ApiRefusal(Exception):  # noqa: N818 - a signal inside the stand-in
-    """An API's refusal: its status, its sentence, and when to come back (seconds)."""
-
-    def __init__(self, status: int, sentence: str, retry_after: int | None = None) -> None:
-        super().__init__(sentence)
-        self.status = status
-        self.sentence = sentence
-        self.headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-
-
 def api_app(server: ApiServer) -> Flask:
     """The stand-in as a Flask application."""
     app = Flask("vendor")
 
     @app.errorhandler(ApiRefusal)
-    def refuse(refused: ApiRefusal) -> Response:
-        answer = jsonify(_error(refused.status, refused.sentence))
-        answer.status_code = refused.status
-        answer.headers.update(refused.headers)
-        return answer
+    def refuse(refusal: ApiRefusal) -> Response:
+        return _refused(refusal.status, refusal.sentences, refusal.headers)
 
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> Response:
-        answer = jsonify(_error(error.code or 500, error.name))
-        answer.status_code = error.code or 500
-        return answer
+        return _refused(error.code or 500, [error.name])
 
-    @app.before_request
-    def admit() -> None:
-        if request.path != "/v1/access_token":
-            _admit(server)
-
-    @app.after_request
-    def break_off(answer: Response) -> Response:
-        if request.environ.get("fault") == "truncated":
-            whole = answer.get_data()
-            answer.set_data(whole[: len(whole) // 2])
-        return answer
-
-    routes: dict[tuple[str, str], Callable[[], Any]] = {
-        ("POST", "/v1/access_token"): lambda: server.grant(request.form),
-        ("GET", "/v1/agents/activities"): lambda: _listed(server, _activities(server)),
-        ("GET", "/v1/tasks"): lambda: _listed(server, _tasks(server)),
-        ("POST", "/v1/captures/query"): lambda: _captures(server),
-        ("POST", "/search"): lambda: _search(server),
+    handlers: dict[tuple[str, str], Callable[[ApiCall], ApiReply]] = {
+        **{name: partial(answer, server) for name, answer in HANDLERS.items()},
+        **server.subscriptions.handlers(),
     }
-    for (method, path), answer in routes.items():
-        app.add_url_rule(path, path, answer, methods=[method])
-    server.subscriptions.register(app, ApiRefusal)
+    for (method, path), operation in rest_operations().items():
+        answer = partial(_answer, server, operation, handlers[method, path])
+        app.add_url_rule(
+            path.replace("{", "<").replace("}", ">"), f"{method} {path}", answer, methods=[method]
+        )
+    app.add_url_rule("/v1/access_token", "token", partial(_answer_token, server), methods=["POST"])
     return app
 
 
-def _admit(server: ApiServer) -> None:
+# --- a call, from its admission to its answer ---
+
+
+def _answer(
+    server: ApiServer,
+    operation: RestOperation,
+    handler: Callable[[ApiCall], ApiReply],
+    **in_path: str,
+) -> Response:
+    fault = _admit(server)
+    _begin(server.faults, fault)
+    body = request.get_json(silent=True) if operation.has_body else None
+    if fault == "400-errors":
+        status, reply = 400, {"errors": [{"message": "The query is not valid"}]}
+    else:
+        status, reply = handler(operation.accept(in_path, request.args, body, fault))
+    answer = jsonify(reply) if reply is not None else Response()
+    answer.status_code = status
+    return _delivered(answer, fault)
+
+
+def _answer_token(server: ApiServer) -> Response:
+    with server.lock:
+        server.token_calls += 1
+        fault = server.token_faults.of(server.token_calls)
+    _begin(server.token_faults, fault)
+    reply, status = server.grant(request.form)
+    answer = jsonify(reply)
+    answer.status_code = status
+    return _delivered(answer, fault)
+
+
+def _admit(server: ApiServer) -> str:
+    """The fault of a call that is let in; ApiRefusal for one that is not."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     now = time.monotonic()
     if server.tokens.get(token, 0.0) < now:
@@ -173,113 +165,150 @@ def _admit(server: ApiServer) -> None:
         server.calls.append((request.method, request.path, now))
         fault = server.faults.of(len(server.calls))
     if recent >= server.a_minute:
-        raise ApiRefusal(429, "Too many requests", 60)
-    org_id = request.args.get("orgId", server.org_id)
-    if org_id != server.org_id:
-        raise ApiRefusal(403, "The token has no access to the organisation")
-    request.environ["fault"] = fault
-    if fault == "429":
-        raise ApiRefusal(429, "Too many requests", server.faults.retry_after)
-    if fault == "500":
-        raise ApiRefusal(500, "An unexpected error occurred")
-    if fault == "slow":
-        time.sleep(server.faults.slow_seconds)
+        raise ApiRefusal(429, "Too many requests", headers={"Retry-After": "60"})
     if fault == "expired":
         del server.tokens[token]
         raise ApiRefusal(401, "The token is expired or not valid")
+    if request.args.get("orgId", server.org_id) != server.org_id:
+        raise ApiRefusal(403, "The token has no access to the organisation")
+    return fault
 
 
-def _listed(server: ApiServer, rows: list[SimulatedRow]) -> SimulatedRow:
-    org_id = "another-organisation" if server.faults.rows == "foreign" else server.org_id
-    return {"meta": {"orgId": org_id}, "data": rows}
+def _begin(faults: Faults, fault: str) -> None:
+    """What a fault does before a call is looked at."""
+    if fault in REFUSALS:
+        status, sentences = REFUSALS[fault]
+        waits = status == 429 and faults.retry_after is not None
+        headers = {"Retry-After": str(faults.retry_after)} if waits else {}
+        raise ApiRefusal(status, *sentences, headers=headers)
+    if fault == "slow":
+        time.sleep(faults.slow_seconds)
+    if fault == "cut":
+        request.environ["werkzeug.socket"].shutdown(SHUT_RDWR)
 
 
-def _activities(server: ApiServer) -> list[SimulatedRow]:
-    start, now = _number("from"), server.clock()
-    end = _number("to", now)
+def _delivered(answer: Response, fault: str) -> Response:
+    if fault == "truncated":
+        whole = answer.get_data()
+        answer.set_data(whole[: len(whole) // 2])
+    return answer
+
+
+def _refused(
+    status: int, sentences: Sequence[str], headers: Mapping[str, str] | None = None
+) -> Response:
+    """A refusal in the form that the vendor describes for the path; empty without sentences."""
+    is_numbered = any(it in request.path for it in NUMBERED_ERRORS)
+    error = {
+        "key": status if is_numbered else str(status),
+        "message": [{"description": it} for it in sentences],
+    }
+    tracking_id = request.headers.get("TrackingId", f"SIM_{secrets.token_hex(8)}")
+    answer = jsonify({"trackingId": tracking_id, "error": error}) if sentences else Response()
+    answer.status_code = status
+    answer.headers.update(headers or {})
+    return answer
+
+
+# --- the APIs ---
+
+
+def _activities(server: ApiServer, call: ApiCall) -> ApiReply:
+    asked, now = call.parameters, server.clock()
+    start, end = asked["from"], asked.get("to", now)
+    size, page = asked["pageSize"], 0 if call.fault == "repeat-pages" else asked["page"]
     if end > now:
-        raise ApiRefusal(400, "to: the timestamp should not be more than the current time")
+        raise BadRequest("to: the timestamp should not be more than the current time")
     if end - start >= ACTIVITIES_SPAN_MS_LIMIT:
-        raise ApiRefusal(400, "from and to must be less than 24 hours apart")
-    size, page = _number("pageSize", 100), _number("page", 0)
-    if not 1 <= size <= MOST_PAGE:
-        raise ApiRefusal(400, f"pageSize must be 1 to {MOST_PAGE}")
+        raise BadRequest("from and to must be less than 24 hours apart")
     if page * size >= server.most_activities:
-        raise ApiRefusal(400, f"No more than {server.most_activities} records can be fetched")
-    agents, teams, kinds = (_names(it) for it in ("agentIds", "teamIds", "channelTypes"))
-    if max(len(agents), len(teams)) > MOST_IDS or not kinds <= API_CHANNEL_TYPES:
-        raise ApiRefusal(400, f"At most {MOST_IDS} ids, and channel types in lower case")
+        raise BadRequest(f"No more than {server.most_activities} records can be fetched")
     rows = [
         row
-        for row in server.records.activities()
-        if start < row["startTime"] < end
-        and (not agents or row["agentId"] in agents)
-        and (not teams or row["teamId"] in teams)
-        and (not kinds or row["channelType"] in kinds)
+        for row in server.rows.activities()
+        if _is_between(start, row["startTime"], end)
+        and _is_asked(asked.get("agentIds"), row["agentId"])
+        and _is_asked(asked.get("teamIds"), row["teamId"])
+        and _is_asked(asked.get("channelTypes"), row["channelType"])
     ]
     rows.sort(key=lambda row: row["startTime"])
     rows_of_page = rows[: server.most_activities][page * size : (page + 1) * size]
-    return [_changed(server, row) for row in rows_of_page]
+    return 200, _listed(server, call, map(server.faults.change_row, rows_of_page))
 
 
-def _tasks(server: ApiServer) -> list[SimulatedRow]:
-    start, end, size = _number("from"), _number("to", server.clock()), _number("pageSize", 100)
-    if not 1 <= size <= MOST_PAGE:
-        raise ApiRefusal(400, f"pageSize must be 1 to {MOST_PAGE}")
+def _tasks(server: ApiServer, call: ApiCall) -> ApiReply:
+    asked, now = call.parameters, server.clock()
+    start, end = asked["from"], asked.get("to", now)
+    if end - start > TASKS_SPAN_MS_LIMIT:
+        raise BadRequest("from and to must not be more than 184 days apart")
+    if start < now - OLDEST_TASKS_MS:
+        raise BadRequest("from must not be older than 12 months")
     rows = [
         row
-        for row in server.records.current_tasks()
-        if start < row["attributes"]["createdTime"] < end
+        for row in server.rows.current_tasks()
+        if _is_between(start, row["attributes"]["createdTime"], end)
+        and _is_asked(asked.get("channelTypes"), row["attributes"]["channelType"])
     ]
     rows.sort(key=lambda row: row["attributes"]["createdTime"])
-    return [{**row, "attributes": _changed(server, row["attributes"])} for row in rows[:size]]
-
-
-def _captures(server: ApiServer) -> SimulatedRow:
-    query = (request.get_json(silent=True) or {}).get("query") or {}
-    ids = query.get("taskIds") or []
-    if query.get("orgId") != server.org_id:
-        raise ApiRefusal(403, "Forbidden from accessing resources")
-    if not 1 <= query.get("urlExpiration", 30) <= 60 or not 1 <= len(ids) <= MOST_CAPTURES:
-        raise ApiRefusal(400, f"urlExpiration is 1 to 60, and taskIds are 1 to {MOST_CAPTURES}")
-    recordings = server.records.recordings
-    data = [{"taskId": id_, "recording": recordings.get(id_, [])} for id_ in ids]
-    return {"meta": {"orgId": server.org_id, "urlExpiration": 1}, "data": data}
-
-
-def _search(server: ApiServer) -> SimulatedRow:
-    body = request.get_json(silent=True) or {}
-    search = SearchApi(
-        records=server.records,
-        page=server.search_page,
-        now=server.clock,
-        change=lambda row: _changed(server, row),
-        is_endless=server.faults.rows == "endless",
+    changed = (
+        {**row, "attributes": server.faults.change_row(row["attributes"])}
+        for row in rows[: asked["pageSize"]]
     )
-    return dict(search.answer(body.get("query") or "", body.get("variables") or {}).formatted)
+    return 200, _listed(server, call, changed)
 
 
-def _changed(server: ApiServer, row: SimulatedRow) -> SimulatedRow:
-    change = BAD_ROWS.get(server.faults.rows)
-    return row if change is None else change(row)
+def _captures(server: ApiServer, call: ApiCall) -> ApiReply:
+    query = call.body["query"]
+    expiration = query.get("urlExpiration", 30)
+    if query.get("orgId", server.org_id) != server.org_id:
+        raise ApiRefusal(403, "Forbidden from accessing resources")
+    if expiration < 1:
+        raise BadRequest("urlExpiration should be greater than 0")
+    data = [
+        {"taskId": id_, "recording": server.rows.recordings.get(id_, []), "transcription": []}
+        for id_ in query["taskIds"]
+    ]
+    return 200, {"meta": {"orgId": server.org_id, "urlExpiration": expiration}, "data": data}
 
 
-def _number(name: str, default: int | None = None) -> int:
-    value = request.args.get(name)
-    if value is None and default is not None:
-        return default
-    if value is None or not value.isdigit():
-        raise ApiRefusal(400, f"{name} is a whole number, and is needed")
-    return int(value)
+def _search(server: ApiServer, call: ApiCall) -> ApiReply:
+    search = SearchApi(
+        rows=server.rows,
+        page_size=server.search_page,
+        now=server.clock,
+        change=server.faults.change_row,
+        repeats=call.fault == "repeat-pages",
+        inner_repeats=call.fault == "repeat-inner",
+    )
+    status, reply = search.answer(call.body.get("query"), call.body.get("variables"))
+    if status == 413:
+        raise ApiRefusal(413, reply["errors"][0]["message"])
+    if status == 200 and call.fault in REPLY_FAULTS:
+        reply = REPLY_FAULTS[call.fault](reply)
+    if status == 200 and server.faults.rows == "endless":
+        reply = endless(reply)
+    return status, reply
 
 
-def _names(name: str) -> set[str]:
-    return {it for it in request.args.get(name, "").split(",") if it}
+def _listed(server: ApiServer, call: ApiCall, rows: Iterable[SimulatedRow]) -> SimulatedRow:
+    org_id = "another-organisation" if server.faults.rows == "foreign" else server.org_id
+    return {"meta": {"orgId": org_id}, "data": None if call.fault == "null-data" else [*rows]}
 
 
-def _error(status: int, sentence: str) -> SimulatedRow:
-    message: list[Any] = [{"description": sentence}]
-    return {"trackingId": "SIM_1", "error": {"key": str(status), "message": message}}
+def _is_between(start: int, time_ms: Any, end: int) -> bool:
+    return isinstance(time_ms, int) and start < time_ms < end
+
+
+def _is_asked(names: list[str] | None, name: str) -> bool:
+    return not names or name in names
+
+
+HANDLERS: dict[tuple[str, str], Callable[[ApiServer, ApiCall], ApiReply]] = {
+    ("GET", "/v1/agents/activities"): _activities,
+    ("GET", "/v1/tasks"): _tasks,
+    ("POST", "/v1/captures/query"): _captures,
+    ("POST", "/search"): _search,
+}
 
 
 @contextmanager

@@ -1,200 +1,404 @@
-"""The Search API of the stand-in: GraphQL over the records, with the vendor's pages and cursors."""
+"""The Search API of the stand-in: the vendor's published schema, over raw rows.
 
-from collections.abc import Callable, Sequence
+What the schema does not have is refused as a whole. Pages and cursors are the vendor's, with their
+traps: the cursor of a page of activities is the time of its last row, and the next page has only
+rows strictly beyond that time. So rows of one millisecond at the edge of a page are never shown.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple, cast
+from uuid import uuid4
 
 from graphql import (
-    ExecutionResult,
     FieldNode,
     GraphQLError,
+    GraphQLObjectType,
     GraphQLResolveInfo,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    IntValueNode,
+    NoSchemaIntrospectionCustomRule,
+    ValueNode,
     build_schema,
-    graphql_sync,
+    execute_sync,
+    get_argument_values,
+    get_named_type,
+    is_list_type,
+    parse,
+    specified_rules,
+    validate,
 )
+from graphql.execution.collect_fields import collect_sub_fields
 
+from projector.infrastructure.clock import DAY_MS
+from projector.webex.simulator.rest_schema import SCHEMAS
+from projector.webex.simulator.search_filters import SearchFilter, count_conditions, fits
 from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 
-LONGEST_SPAN_MS = 30 * 86_400_000
-MOST_INNER = 100
-SEARCH_SCHEMA = build_schema("""
-    scalar Long
-    enum TimeComparator { createdTime endedTime }
-    enum Sort { asc desc }
-    input Is { equals: String }
-    input Page { cursor: String }
-    input TaskFilter { id: Is channelType: Is }
-    input ChannelFilter { channelId: Is channelType: Is }
-    input SessionFilter { agentId: Is agentSessionId: Is teamId: Is channelInfo: ChannelFilter }
-    type PageInfo { hasNextPage: Boolean! endCursor: String }
-    type Named { id: String name: String }
-    type AgentActivity {
-        id: String startTime(sort: Sort): Long endTime: Long duration: Long state: String
-        idleCode: Named taskId: String queue: Named wrapupCode: Named isOutdial: Boolean
-        outboundType: String isCurrentActivity: Boolean isLoginActivity: Boolean
-        isLogoutActivity: Boolean changedById: String changedByName: String
-        contactAssignmentType: String
-    }
-    type AgentActivities { totalCount: Int nodes: [AgentActivity] pageInfo: PageInfo }
-    type Channel {
-        channelId: String channelType: String subChannelType: String
-        activities(first: Int = 25, after: String): AgentActivities
-    }
-    type AgentSession {
-        agentSessionId: String agentId: String teamId: String siteId: String startTime: Long
-        endTime: Long isActive: Boolean channelInfo: [Channel]
-    }
-    type AgentSessions { agentSessions: [AgentSession] pageInfo: PageInfo }
-    type TaskActivity {
-        id: String eventName: String previousState: String nextState: String
-        createdTime(sort: Sort): Long endedTime: Long duration: Long agentId: String
-        agentSessionId: String agentChannelId: String queueId: String entrypointId: String
-        teamId: String transferType: String destinationAgentId: String
-        destinationQueueId: String childContactId: String childContactType: String
-        terminationReason: String lastActivityTime: Long
-    }
-    type TaskActivities { totalCount: Int nodes: [TaskActivity] pageInfo: PageInfo }
-    type Task {
-        id: String channelType: String channelSubType: String origin: String destination: String
-        direction: String status: String createdTime: Long endedTime: Long isActive: Boolean
-        terminationReason: String terminatingEnd: String lastQueue: Named lastAgent: Named
-        isCallback: Boolean isContactHandled: Boolean captureRequested: Boolean
-        lastActivityTime: Long activities(first: Int = 25, after: String): TaskActivities
-    }
-    type Tasks { tasks: [Task] pageInfo: PageInfo }
-    type Query {
-        agentSession(from: Long!, to: Long!, timeComparator: TimeComparator = createdTime,
-            filter: SessionFilter, pagination: Page): AgentSessions
-        taskDetails(from: Long!, to: Long!, timeComparator: TimeComparator = createdTime,
-            filter: TaskFilter, pagination: Page): Tasks
-    }
-""")
+LONGEST_SPAN_MS = 365 * DAY_MS
+LONGEST_ACTIVITIES_SPAN_MS = 30 * DAY_MS
+OLDEST_MS = 1_096 * DAY_MS  # 36 months
+SECONDS_BELOW = 100_000_000_000  # a smaller time is in seconds: nothing was then
+DEFAULT_INNER, MOST_INNER = 25, 100
+MOST_EXTENDED = 2_500  # rows that a filter of activities may look at for its first page
+MOST_CONDITIONS = 1_000
+FIRST_PAGE = {None, "", "NA"}
+RULES = [*specified_rules, NoSchemaIntrospectionCustomRule]
+
 RowChange = Callable[[SimulatedRow], SimulatedRow]
+
+
+class SearchRefusal(GraphQLError):  # noqa: N818 - a signal inside the stand-in
+    """A query that the vendor refuses as a whole, with an HTTP status."""
+
+    def __init__(self, sentence: str, status: int = 400) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class TimeWindow(NamedTuple):
+    """Both ends belong to it."""
+
+    start: int
+    end: int
+
+    def has(self, time: object) -> bool:
+        return isinstance(time, int) and self.start <= time <= self.end
+
+
+class SearchAnswer(NamedTuple):
+    status: int
+    body: SimulatedRow
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchApi:
-    """Answers queries over some records; ``change`` makes the faults in each row."""
+    """Answers queries over some rows; ``change`` is applied to each activity.
 
-    records: VendorRows
-    page: int
+    ``repeats`` and ``inner_repeats`` are faults: each page is the first one again, of sessions and
+    tasks with a new cursor, of activities with the same one.
+    """
+
+    rows: VendorRows
+    page_size: int
     now: Callable[[], int]
     change: RowChange = lambda row: row
-    is_endless: bool = False
+    repeats: bool = False
+    inner_repeats: bool = False
 
-    def answer(self, query: str, variables: dict[str, Any]) -> ExecutionResult:
-        """The answer to a query, or its errors."""
-        root = {"agentSession": self._sessions, "taskDetails": self._tasks}
-        return graphql_sync(SEARCH_SCHEMA, query, root, variable_values=variables)
-
-    def _sessions(self, _: GraphQLResolveInfo, **arguments: Any) -> SimulatedRow:
-        filter_ = arguments.get("filter") or {}
-        channel_filter = filter_.pop("channelInfo", {})
-        sessions = [
-            {**it, "createdTime": it["startTime"], "endedTime": it["endTime"]}
-            for it in [*self.records.sessions]
-        ]
-        page = self._page([it for it in sessions if _fits(it, filter_)], **arguments)
-        rows = [
-            {**it, "channelInfo": [self._channel(channel) for channel in it["channelInfo"]]}
-            for it in page["rows"]
-            if any(_fits(channel, channel_filter) for channel in it["channelInfo"])
-        ]
-        return {"agentSessions": rows, "pageInfo": page["pageInfo"]}
-
-    def _channel(self, channel: SimulatedRow) -> SimulatedRow:
-        return {**channel, "activities": self._activities(channel["activities"], "startTime")}
-
-    def _tasks(self, _: GraphQLResolveInfo, **arguments: Any) -> SimulatedRow:
-        filter_ = arguments.get("filter") or {}
-        tasks = [it for it in [*self.records.tasks.values()] if _fits(it, filter_)]
-        page = self._page(tasks, **arguments)
-        rows = [
-            {**it, "activities": self._activities(it["activities"], "createdTime")}
-            for it in page["rows"]
-        ]
-        return {"tasks": rows, "pageInfo": page["pageInfo"]}
-
-    def _page(self, rows: list[SimulatedRow], **arguments: Any) -> SimulatedRow:
-        start, end, compared_time = (
-            int(arguments["from"]),
-            int(arguments["to"]),
-            arguments["timeComparator"],
+    def answer(self, query: Any, variables: Any) -> SearchAnswer:
+        """The answer to the text of a query and its variables."""
+        try:
+            document = parse(query or "")
+        except (GraphQLSyntaxError, TypeError) as error:
+            return _refused(400, [str(error)])
+        if errors := validate(search_schema(), document, RULES):
+            return _refused(400, [it.message for it in errors])
+        result = execute_sync(
+            search_schema(), document, context_value=self, variable_values=variables or {}
         )
-        end = min(end, self.now())
-        if end - start > LONGEST_SPAN_MS:
-            raise GraphQLError("The time range is longer than 30 days")
-        rows = [
-            it for it in rows if it[compared_time] is not None and start <= it[compared_time] <= end
+        errors = result.errors or []
+        for refusal in (it.original_error for it in errors):
+            if isinstance(refusal, SearchRefusal):
+                return _refused(refusal.status, [refusal.message])
+        if result.data is None:
+            return _refused(400, [it.message for it in errors])
+        return SearchAnswer(200, dict(result.formatted))
+
+    def window(self, asked: Mapping[str, Any], *, has_activities: bool) -> TimeWindow:
+        """The times that a query asks for; SearchRefusal where the vendor does not allow them."""
+        start, end = asked["from"], min(asked["to"], self.now())
+        if asked["to"] < SECONDS_BELOW:
+            return TimeWindow(1, 0)
+        if start > asked["to"]:
+            raise SearchRefusal("from must not be after to")
+        if start < self.now() - OLDEST_MS:
+            raise SearchRefusal("from must not be older than 36 months")
+        longest = LONGEST_ACTIVITIES_SPAN_MS if has_activities else LONGEST_SPAN_MS
+        if end - start > longest:
+            raise SearchRefusal(f"from and to are more than {longest // DAY_MS} days apart")
+        return TimeWindow(start, end)
+
+    def check_extent(
+        self, candidates: Sequence[SimulatedRow], trimmed: Callable[[SimulatedRow], object]
+    ) -> None:
+        """SearchRefusal where a filter of activities finds no whole first page early enough."""
+        if len(candidates) > MOST_EXTENDED:
+            found = sum(trimmed(it) is not None for it in candidates[:MOST_EXTENDED])
+            if found < self.page_size:
+                raise SearchRefusal("The query looks at too many records", 413)
+
+
+def _task_details(_: object, info: GraphQLResolveInfo, **asked: Any) -> SimulatedRow:
+    search: SearchApi = info.context
+    rows_asked = _under(info, info.return_type, info.field_nodes, "tasks")
+    times = search.window(asked, has_activities=_has_activities(info, *rows_asked))
+    compared = asked.get("timeComparator") or "createdTime"
+    tasks = [it for it in [*search.rows.tasks.values()] if times.has(it.get(compared))]
+    tasks = [it for it in tasks if _passes(it, asked.get("filter"))]
+    orders = [*_orders(info, *rows_asked)] or [(("createdTime",), "desc")]
+    tasks = _sorted(tasks, orders)
+    number = _page_number(asked)
+    if ext_filter := asked.get("extFilter"):
+        if number == 0:
+            search.check_extent(tasks, lambda it: _trimmed_task(it, ext_filter))
+        tasks = [row for it in tasks if (row := _trimmed_task(it, ext_filter)) is not None]
+    first = 0 if search.repeats else number * search.page_size
+    has_next = search.repeats or len(tasks) > first + search.page_size
+    return {
+        "tasks": tasks[first : first + search.page_size],
+        "pageInfo": _page_info(str(number + 1), has_next=has_next),
+    }
+
+
+def _agent_session(_: object, info: GraphQLResolveInfo, **asked: Any) -> SimulatedRow:
+    search: SearchApi = info.context
+    rows_asked = _under(info, info.return_type, info.field_nodes, "agentSessions")
+    channels_asked = _under(info, *rows_asked, "channelInfo")
+    times = search.window(asked, has_activities=_has_activities(info, *channels_asked))
+    sessions = [it for it in [*search.rows.sessions] if times.has(it.get("startTime"))]
+    sessions = [
+        row
+        for it in sorted(sessions, key=lambda it: str(it["agentSessionId"]))
+        if (row := _trimmed_session(it, asked.get("filter"))) is not None
+    ]
+    cursor = None if search.repeats else _cursor(asked)
+    if ext_filter := asked.get("extFilter"):
+        if cursor is None:
+            search.check_extent(sessions, lambda it: _trimmed_channels(it, ext_filter))
+        sessions = [
+            row for it in sessions if (row := _trimmed_channels(it, ext_filter)) is not None
         ]
-        cursor = (arguments.get("pagination") or {}).get("cursor") or "NA"
-        first = 0 if cursor == "NA" else int(cursor)
-        return {
-            "rows": rows[first : first + self.page],
-            "pageInfo": {
-                "hasNextPage": self.is_endless or len(rows) > first + self.page,
-                "endCursor": "1" if self.is_endless else str(first + self.page),
-            },
-        }
-
-    def _activities(self, rows: Sequence[SimulatedRow], field: str) -> Callable[..., SimulatedRow]:
-        """A page of activities, newest first unless the query sorts; its cursor is a row's time."""
-
-        def page(info: GraphQLResolveInfo, first: int, after: str | None = None) -> SimulatedRow:
-            if not 1 <= first <= MOST_INNER:
-                raise GraphQLError(f"first must be 1 to {MOST_INNER}")
-            ascending = _is_ascending(info, field)
-            ordered = sorted(rows, key=lambda row: row[field], reverse=not ascending)
-            if after not in (None, "", "NA"):
-                cursor = int(after or 0)
-                ordered = [
-                    it
-                    for it in ordered
-                    if (it[field] > cursor if ascending else it[field] < cursor)
-                ]
-            size = _whole_times(ordered, first, field)
-            cut = ordered[:size]
-            return {
-                "totalCount": len(rows),
-                "nodes": [self.change(it) for it in cut],
-                "pageInfo": {
-                    "hasNextPage": len(ordered) > size,
-                    "endCursor": str(cut[-1][field]) if cut else None,
-                },
-            }
-
-        return page
+    rest = [it for it in sessions if cursor is None or it["agentSessionId"] > cursor]
+    shown = rest[: search.page_size]
+    has_next = search.repeats or len(rest) > len(shown)
+    last = str(uuid4()) if search.repeats or not shown else shown[-1]["agentSessionId"]
+    return {"agentSessions": shown, "pageInfo": _page_info(last, has_next=has_next)}
 
 
-def _whole_times(rows: Sequence[SimulatedRow], first: int, field: str) -> int:
-    """The size of a page: its cursor is a time, so rows of one time are on one page."""
-    size = min(first, len(rows))
-    while 0 < size < len(rows) and rows[size - 1][field] == rows[size][field]:
-        size -= 1
-    return size or min(first, len(rows))
+def _task_activities(task: SimulatedRow, info: GraphQLResolveInfo, **asked: Any) -> SimulatedRow:
+    return _activities(task["activities"], "createdTime", info, **asked)
 
 
-def _fits(row: SimulatedRow, filter_: SimulatedRow) -> bool:
-    return all(it is None or row.get(name) == it["equals"] for name, it in filter_.items())
+def _channel_activities(
+    channel: SimulatedRow, info: GraphQLResolveInfo, **asked: Any
+) -> SimulatedRow:
+    return _activities(channel["activities"], "startTime", info, **asked)
 
 
-def _is_ascending(info: GraphQLResolveInfo, field: str) -> bool:
-    orders = [
-        argument.value.value  # type: ignore[attr-defined]
-        for node in _fields(info.field_nodes)
-        if node.name.value == "nodes"
-        for inner in _fields([node])
-        if inner.name.value == field
-        for argument in inner.arguments
+def _activities(
+    rows: Sequence[SimulatedRow],
+    time_field: str,
+    info: GraphQLResolveInfo,
+    first: int | None = None,
+    after: str | None = None,
+) -> SimulatedRow:
+    """A page of activities: newest first, unless the query sorts them."""
+    search: SearchApi = info.context
+    size = DEFAULT_INNER if first is None else first
+    if not 1 <= size <= MOST_INNER:
+        raise SearchRefusal(f"first must be 1 to {MOST_INNER}")
+    asked = _under(info, info.return_type, info.field_nodes, "nodes")
+    orders = [*_orders(info, *asked)] or [((time_field,), "desc")]
+    ordered = _sorted(rows, orders)
+    if after not in FIRST_PAGE and not search.inner_repeats:
+        ordered = [*_beyond(ordered, str(after), *orders[0])]
+    shown = ordered[:size]
+    has_next = len(ordered) > size or (search.inner_repeats and bool(shown))
+    last = _value(shown[-1], orders[0][0]) if shown else None
+    return {
+        "totalCount": len(rows),
+        "nodes": [search.change(it) for it in shown],
+        "pageInfo": _page_info(str(last), has_next=has_next),
+    }
+
+
+def _beyond(
+    rows: Sequence[SimulatedRow], cursor: str, path: tuple[str, ...], order: str
+) -> Iterator[SimulatedRow]:
+    """The rows strictly beyond the time of a cursor."""
+    if not re.fullmatch(r"-?\d+", cursor, re.ASCII):
+        raise SearchRefusal("after is no cursor of activities")
+    time = int(cursor)
+    for row in rows:
+        value = _value(row, path)
+        if isinstance(value, int) and (value > time if order == "asc" else value < time):
+            yield row
+
+
+# --- what passes a filter ---
+
+
+def _passes(row: SimulatedRow, filter_: SearchFilter | None) -> bool:
+    if filter_ is None:
+        return True
+    if count_conditions(filter_) > MOST_CONDITIONS:
+        raise SearchRefusal(f"A filter has more than {MOST_CONDITIONS} arguments")
+    try:
+        return fits(row, filter_)
+    except re.error as error:
+        raise SearchRefusal(f"match: {error}") from None
+
+
+def _trimmed_session(session: SimulatedRow, filter_: SearchFilter | None) -> SimulatedRow | None:
+    """A session with those of its channels that pass, each alone; None where none passes."""
+    channels = session.get("channelInfo") or []
+    passing = [it for it in channels if _passes({**session, "channelInfo": it}, filter_)]
+    if not passing and (channels or not _passes(session, filter_)):
+        return None
+    return {**session, "channelInfo": passing}
+
+
+def _trimmed_channels(session: SimulatedRow, filter_: SearchFilter) -> SimulatedRow | None:
+    """A session with those of its activities that pass; channels without any are left out."""
+    channels = [
+        {**channel, "activities": rows}
+        for channel in session["channelInfo"]
+        if (
+            rows := [
+                it
+                for it in channel["activities"]
+                if _passes({"channelInfo": {"activities": {"nodes": it}}}, filter_)
+            ]
+        )
     ]
-    return orders == ["asc"]
+    return {**session, "channelInfo": channels} if channels else None
 
 
-def _fields(nodes: Sequence[FieldNode]) -> list[FieldNode]:
-    return [
-        it
-        for node in nodes
-        if node.selection_set
-        for it in node.selection_set.selections
-        if isinstance(it, FieldNode)
+def _trimmed_task(task: SimulatedRow, filter_: SearchFilter) -> SimulatedRow | None:
+    """A task with those of its activities that pass; None where none passes."""
+    rows = [it for it in task["activities"] if _passes({"activities": {"nodes": it}}, filter_)]
+    return {**task, "activities": rows} if rows else None
+
+
+# --- order and cursors ---
+
+
+def _cursor(asked: Mapping[str, Any]) -> str | None:
+    """The cursor of a query; None for the first page."""
+    cursor = (asked.get("pagination") or {}).get("cursor")
+    return None if cursor in FIRST_PAGE else str(cursor)
+
+
+def _page_number(asked: Mapping[str, Any]) -> int:
+    cursor = _cursor(asked) or "0"
+    if not re.fullmatch(r"\d{1,9}", cursor, re.ASCII):
+        raise SearchRefusal("The cursor is not one of taskDetails")
+    return int(cursor)
+
+
+def _page_info(cursor: str, *, has_next: bool) -> SimulatedRow:
+    return {"hasNextPage": has_next, "endCursor": cursor if has_next else None}
+
+
+def _sorted(
+    rows: Sequence[SimulatedRow], orders: Sequence[tuple[tuple[str, ...], str]]
+) -> list[SimulatedRow]:
+    ordered = [*rows]
+    for path, order in reversed(orders):
+        ordered.sort(key=partial(_sort_key, path), reverse=order == "desc")
+    return ordered
+
+
+def _sort_key(path: tuple[str, ...], row: SimulatedRow) -> tuple[bool, float, str]:
+    value = _value(row, path)
+    number = value if isinstance(value, int | float) else 0
+    return value is not None, number, str(value)
+
+
+def _value(row: SimulatedRow, path: tuple[str, ...]) -> Any:
+    value: Any = row
+    for name in path:
+        value = (value or {}).get(name)
+    return value
+
+
+# --- what a query selects ---
+
+FieldSelection = tuple[GraphQLObjectType, list[FieldNode]]  # of fields of one type
+
+
+def _under(
+    info: GraphQLResolveInfo, type_: Any, nodes: list[FieldNode], name: str
+) -> FieldSelection:
+    """What a query selects of a field, which may stand in fragments or under other names."""
+    owner = cast(GraphQLObjectType, get_named_type(type_))
+    found = [
+        node
+        for fields in _selected(info, owner, nodes)
+        for node in fields
+        if node.name.value == name
     ]
+    return cast(GraphQLObjectType, get_named_type(owner.fields[name].type)), found
+
+
+def _has_activities(info: GraphQLResolveInfo, type_: Any, nodes: list[FieldNode]) -> bool:
+    return bool(_under(info, type_, nodes, "activities")[1])
+
+
+def _orders(
+    info: GraphQLResolveInfo,
+    type_: GraphQLObjectType,
+    nodes: list[FieldNode],
+    path: tuple[str, ...] = (),
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The fields by which a query sorts, with "asc" or "desc"."""
+    for fields in _selected(info, type_, nodes):
+        field = type_.fields.get(fields[0].name.value)
+        if field is None:
+            continue
+        inner = (*path, fields[0].name.value)
+        if order := get_argument_values(field, fields[0], info.variable_values).get("sort"):
+            yield inner, order
+        named = get_named_type(field.type)
+        if isinstance(named, GraphQLObjectType) and not is_list_type(field.type):
+            yield from _orders(info, named, fields, inner)
+
+
+def _selected(
+    info: GraphQLResolveInfo, type_: GraphQLObjectType, nodes: list[FieldNode]
+) -> Iterable[list[FieldNode]]:
+    return collect_sub_fields(
+        info.schema, info.fragments, info.variable_values, type_, nodes
+    ).values()
+
+
+# --- the schema ---
+
+
+def _refused(status: int, sentences: Sequence[str]) -> SearchAnswer:
+    return SearchAnswer(status, {"errors": [{"message": it} for it in sentences]})
+
+
+@cache
+def search_schema() -> GraphQLSchema:
+    """The vendor's schema with our resolvers."""
+    schema = build_schema((SCHEMAS / "search.graphql").read_text())
+    for (type_, field), resolve in RESOLVERS.items():
+        cast(GraphQLObjectType, schema.type_map[type_]).fields[field].resolve = resolve
+    long: Any = schema.type_map["Long"]
+    long.parse_value, long.parse_literal = _long, _long_literal
+    return schema
+
+
+def _long(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise GraphQLError(f"Long cannot represent {value!r}")
+    return value
+
+
+def _long_literal(node: ValueNode, _variables: Any = None) -> int:
+    if not isinstance(node, IntValueNode):
+        raise GraphQLError("Long cannot represent a value that is no whole number", node)
+    return int(node.value)
+
+
+RESOLVERS: dict[tuple[str, str], Callable[..., SimulatedRow]] = {
+    ("Query", "taskDetails"): _task_details,
+    ("Query", "agentSession"): _agent_session,
+    ("TaskDetails", "activities"): _task_activities,
+    ("AgentSessionChannelInfo", "activities"): _channel_activities,
+}
