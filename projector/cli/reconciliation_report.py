@@ -20,7 +20,7 @@ _COUNTS = {
     "unusable": "unreadable",
 }
 Report = Mapping[str, Any]
-Row = Mapping[str, Any]
+ReportRow = Mapping[str, Any]
 
 
 def reconciliation_text(report: Report) -> list[str]:
@@ -62,37 +62,39 @@ def _by_type(report: Report) -> list[tuple[str, int]]:
     return sorted((+total).items())
 
 
-def _listed(title: str, rows: Sequence[Row], text: Callable[[Row], str]) -> Iterator[str]:
+def _listed(
+    title: str, rows: Sequence[ReportRow], text: Callable[[ReportRow], str]
+) -> Iterator[str]:
     for row in rows[:MOST_SHOWN]:
         yield f"{title}: {text(row)}"
     if len(rows) > MOST_SHOWN:
         yield f"{title}: {len(rows) - MOST_SHOWN} more, see --json"
 
 
-def _fact(row: Row) -> str:
+def _fact(row: ReportRow) -> str:
     what = row["state"] or row["type"]
     code = f", idle code {row['idleCodeId']}" if row["idleCodeId"] else ""
     task = f" in task {row['taskId']}" if row["taskId"] and row["kind"] == "agent" else ""
     return f"{row['kind']}:{row['id']} {what}{task} at {shown_time(row['time'])}{code}"
 
 
-def _indistinct(row: Row) -> str:
+def _indistinct(row: ReportRow) -> str:
     seconds = row["differenceMs"] / 1_000
     return f"{_fact(row)} may be webhook {row['webhookId']}, {seconds:+.1f} s from it"
 
 
-def _differing(row: Row) -> str:
+def _differing(row: ReportRow) -> str:
     return (
         f"{row['kind']}:{row['id']} from {shown_time(row['from'])} to {shown_time(row['to'])}:"
         f" {_states(row['ours'])} here, {_states(row['vendors'])} there"
     )
 
 
-def _states(rows: Sequence[Row]) -> str:
+def _states(rows: Sequence[ReportRow]) -> str:
     return " ".join(row["currentState"] for row in rows) or "nothing"
 
 
-def _unusable(row: Row) -> str:
+def _unusable(row: ReportRow) -> str:
     first = f", first {row['row']}" if row["row"] else ""
     return f"{row['count']} rows of {row['source']}: {row['reason']}{first}"
 

@@ -45,7 +45,7 @@ _WEBHOOK_WORDS = {
 _WORDS_OF_THE_CONSULTED = {"connectedconsultreserved": "ringing", "ctqaccepted": "consulting"}
 _CONFERENCE_REQUEST = "conference"  # comes before conferencing, or in its place
 # Steps that no webhook has: requests, transfers and the ends of calls.
-WITHOUT_WEBHOOK = frozenset(
+_STEPS_WITHOUT_WEBHOOK = frozenset(
     {
         *("consult", "ctq", "ctqready", "endconsult", "consulterror", "consulttransfer"),
         *("blindtransfer", "vttransfer", "transferred", "callended", "skillupdate"),
@@ -166,7 +166,7 @@ def _of_channel(rows: Sequence[AgentActivity]) -> Iterator[_Stated | RowWithoutW
             continue
         word = _word(row, before, after)
         if word is None:
-            if not row.is_login and plain_word(row.state) not in WITHOUT_WEBHOOK:
+            if not row.is_login and plain_word(row.state) not in _STEPS_WITHOUT_WEBHOOK:
                 yield RowWithoutWebhook(source=row.source, word=row.state)
             continue
         is_first_of_window = index == 0 and row.source is ApiSource.AGENT_ACTIVITIES

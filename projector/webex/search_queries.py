@@ -23,7 +23,7 @@ SEARCH_SPAN_MS = 30 * DAY_MS  # the longest window that the vendor takes for row
 LOOK_BACK_MS = 29 * DAY_MS  # how long before a window a session or a task may have begun
 AFTER_END_MS = HOUR_MS  # how long after its end a task may still get rows, such as a recording
 AGENTS_A_FILTER = 100
-FIRST_PAGE = "NA"
+FIRST_CURSOR = "NA"
 
 
 class SearchQueries:
@@ -69,7 +69,7 @@ class SearchQueries:
         self, query: _Query, window: _Window, filters: Iterable[str]
     ) -> Iterator[list[ApiRow]]:
         """Pages of what a query finds. A row that comes again is left out."""
-        cursor, cursors, seen = FIRST_PAGE, {FIRST_PAGE}, set[str]()
+        cursor, cursors, seen = FIRST_CURSOR, {FIRST_CURSOR}, set[str]()
         while cursor:
             page = self._search(query.text, window, filters, cursor)
             rows = self._rows(page, query.rows, "The Search API")

@@ -22,7 +22,7 @@ _TASK_WORDS = {
 }
 _CAPTURE_WORDS = {plain_word(word) for word in ("recording-available", "capture-available")}
 # Steps that no webhook has: those of flows, recordings, transfers and requests.
-WITHOUT_WEBHOOK = frozenset(
+_EVENTS_WITHOUT_WEBHOOK = frozenset(
     map(
         plain_word,
         (
@@ -51,7 +51,7 @@ def task_events(
             if element is not None:
                 made = api_event(row.source, element, org_id=org_id, now=now)
                 yield replace(made, certainty=certainty) if isinstance(made, ApiEvent) else made
-            elif plain_word(row.event) not in WITHOUT_WEBHOOK:
+            elif plain_word(row.event) not in _EVENTS_WITHOUT_WEBHOOK:
                 yield RowWithoutWebhook(source=row.source, word=row.event)
 
 

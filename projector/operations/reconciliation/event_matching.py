@@ -86,14 +86,14 @@ def _match_by_time(
     matches: EventMatches,
 ) -> None:
     """Match what is equal but for its time; each webhook states one of the events."""
-    webhooks = _Timeline(it for it in recorded if it.origin is Origin.WEBHOOK)
-    others = _Timeline(it for it in recorded if it.origin is not Origin.WEBHOOK)
+    webhooks = _RecordedByTime(it for it in recorded if it.origin is Origin.WEBHOOK)
+    others = _RecordedByTime(it for it in recorded if it.origin is not Origin.WEBHOOK)
     paired = _pairs(events, webhooks)
     # Both versions of a webhook state one event, so a webhook near an event is not free.
     near_events = {
         id(it) for event in events for it in webhooks.around(event, RECONCILIATION_TOLERANCE_MS)
     }
-    free = _Timeline(it for it in webhooks.events if id(it) not in near_events)
+    free = _RecordedByTime(it for it in webhooks.events if id(it) not in near_events)
     missing_times: set[int] = set()
     for event in events:
         same_time = (*webhooks.around(event, 0), *others.around(event, 0))
@@ -111,7 +111,7 @@ def _match_by_time(
                 missing_times.add(event.time)
 
 
-class _Timeline:
+class _RecordedByTime:
     """Events of the log that are equal but for time, idle code and channel."""
 
     def __init__(self, events: Iterable[Recorded]) -> None:
@@ -125,7 +125,7 @@ class _Timeline:
         return [it for it in self.events[first:last] if _is_same_fact(event, it.event)]
 
 
-def _pairs(events: Sequence[ApiEvent], webhooks: _Timeline) -> dict[UUID, Recorded]:
+def _pairs(events: Sequence[ApiEvent], webhooks: _RecordedByTime) -> dict[UUID, Recorded]:
     """The webhook of each event that has one of its own, by the event's key.
 
     Equal times are paired first. The rest is paired in the order of time: the vendor's clocks may
