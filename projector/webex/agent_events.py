@@ -174,8 +174,9 @@ def _of_channel(rows: Sequence[AgentActivity]) -> Iterator[_Stated | RowWithoutW
         if not row.is_login and (before is None or before.state != now.state):
             yield now
         before = now
-        if after is not None and _ends_wrapup(row, word, after):
-            yield _Stated(row=replace(row, start=after.start), word="wrapup-done")
+        done = _wrapup_end(row, word, after)
+        if done is not None:
+            yield _Stated(row=replace(row, start=done), word="wrapup-done")
 
 
 def _word(row: AgentActivity, before: _Stated | None, after: AgentActivity | None) -> str | None:
@@ -197,10 +198,13 @@ def _was_asked(before: _Stated, row: AgentActivity, plain: str) -> bool:
     return in_task and before.word == "ringing" if plain == "ctqaccepted" else not in_task
 
 
-def _ends_wrapup(row: AgentActivity, word: str, after: AgentActivity) -> bool:
-    """Whether a wrap-up is done although no row of wrapup-done follows it."""
-    is_finished = word == "wrapup" and row.task_id is not None and row.end == after.start
-    return is_finished and plain_word(after.state) not in {"wrapupdone", plain_word(LOGGED_OUT)}
+def _wrapup_end(row: AgentActivity, word: str, after: AgentActivity | None) -> int | None:
+    """When a wrap-up was done, although no row of wrapup-done follows it; else None."""
+    if word != "wrapup" or row.task_id is None or row.end is None or after is None:
+        return None
+    is_followed = 0 <= after.start - row.end <= SAME_MOMENT_MS
+    has_own_row = plain_word(after.state) in {"wrapupdone", plain_word(LOGGED_OUT)}
+    return row.end if is_followed and not has_own_row else None
 
 
 def _moments(stated: Sequence[_Stated]) -> Iterator[list[_Stated]]:

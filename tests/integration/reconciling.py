@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from projector.infrastructure.settings import read_settings
-from projector.operations.job_queue import JobQueue
+from projector.operations.job_queue import JobIncomplete, JobQueue
 from projector.operations.reconciliation.run import Reconciler
 from projector.webex.api_client import ApiClient
 from projector.webex.credentials import Credentials
@@ -109,15 +109,19 @@ def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconcile
 def reconcile(
     site: Site, root: str, folder: Path, *, changed: Mapping[str, str] | None = None, **asked: Any
 ) -> dict[str, Any]:
-    """Run a reconciliation to its end, and return its report."""
+    """Run a reconciliation to its end, and return its report with its ``status``."""
     jobs = JobQueue(site.service.pool)
     asked = {"agentIds": [], "dryRun": False} | asked
     jobs.enqueue("reconciliation", asked, who="test", why=None)
     claimed = jobs.claim()
     assert claimed is not None
-    reconciler(site, root, folder, **changed or {}).run(claimed)
-    jobs.finish(claimed, "completed", None)
-    return claimed.report
+    status, error = "completed", None
+    try:
+        reconciler(site, root, folder, **changed or {}).run(claimed)
+    except JobIncomplete as incomplete:
+        status, error = "incomplete", str(incomplete)
+    jobs.finish(claimed, status, error)
+    return claimed.report | {"status": status}
 
 
 def _caught_up(site: Site) -> int:

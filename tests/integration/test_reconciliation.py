@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from typing import Any
@@ -132,6 +133,8 @@ def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[st
     for body in day.lost:
         data = body["data"]
         subject = ("agent", data["agentId"]) if "agentId" in data else ("task", data["taskId"])
+        if subject[0] == "agent":  # a repaired agent has channels of unknown state
+            found.setdefault(subject, set()).add("channels")
         if body["type"] == "agent:channelType_state_change":
             found.setdefault(subject, set()).update({"channels", *COUNTS})
         elif body["type"] == "agent:logout":
@@ -140,6 +143,8 @@ def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[st
             found.setdefault(subject, set()).add("captures")
         elif body["type"] in NOT_IN_APIS:
             found.setdefault(subject, set()).add("*")
+    for body in lost_near_consults(day):
+        found.setdefault(("task", body["data"]["taskId"]), set()).add("*")
     for fact in report["indistinct"]:
         found.setdefault((fact["kind"], fact["id"]), set()).add("*")
         if fact["taskId"]:
@@ -147,12 +152,41 @@ def exceptions(day: Day, report: dict[str, Any]) -> dict[tuple[str, str], set[st
     return found
 
 
+def consulted_tasks(bodies: Sequence[Any]) -> set[str]:
+    """Tasks that have a second beginning: the contact of a consult to an entry point."""
+    begun = Counter(body["data"]["taskId"] for body in bodies if body["type"] == "task:new")
+    return {task_id for task_id, count in begun.items() if count > 1}
+
+
+def may_be_of_a_child(body: Any, consulted: set[str]) -> bool:
+    """Whether the row of a webhook may be that of the consult's own contact."""
+    is_shared = body["type"] in {
+        f"task:{word}" for word in ("new", "parked", "connect", "connected", "ended")
+    }
+    return is_shared and body["data"]["taskId"] in consulted
+
+
+def lost_near_consults(day: Day) -> list[Any]:
+    consulted = consulted_tasks(day.truth)
+    return [body for body in day.lost if may_be_of_a_child(body, consulted)]
+
+
+def restorable(day: Day) -> Counter[str]:
+    """How many events of each type were lost that the vendor's rows tell for sure."""
+    shared = {body["id"] for body in lost_near_consults(day)}
+    return Counter(
+        body["type"]
+        for body in day.lost
+        if body["type"] not in NOT_IN_APIS and body["id"] not in shared
+    )
+
+
 def test_after_reconciliation_the_api_shows_the_truth(copied, reconciled, truth, day):
     """Every view and interval, but for what the report says that no API has."""
     expected, (database, report) = truth, reconciled
     found, excepted = shown(copied(database), day), exceptions(day, report)
     assert expected.keys() == found.keys()
-    assert sum("*" in fields for fields in excepted.values()) < len(expected) / 20
+    assert sum("*" in fields for fields in excepted.values()) < len(expected) / 10
     for subject in expected.keys() - {"figures"}:
         fields = excepted.get(subject, set())
         if "*" not in fields:
@@ -165,26 +199,32 @@ def test_after_reconciliation_the_api_shows_the_truth(copied, reconciled, truth,
 
 
 def test_where_the_vendor_has_all_lost_events_every_figure_is_the_truth(make_site, tmp_path):
-    """Whole views, whole histories and the summaries of each hour are equal."""
+    """Whole views, whole histories and the summaries of each hour are equal.
+
+    Channel types alone have no rows: those of a repaired agent are of unknown state.
+    """
     day = live(hours=1.25, agents=6, seed=6, spare=_not_restorable)
     assert 100 < len(day.lost)
     ours, truth = make_site(), make_site()
     deliver(truth, day.truth)
     deliver(ours, day.deliveries)
-    expected = without(shown(truth, day), *ARRIVAL, *IDENTITY)
-    assert expected != without(shown(ours, day), *ARRIVAL, *IDENTITY)
+    hidden = (*ARRIVAL, *IDENTITY, "channels")
+    expected = without(shown(truth, day), *hidden)
+    assert expected != without(shown(ours, day), *hidden)
     with serving(ApiServer(day.records)) as root:
         report = reconcile(ours, root, tmp_path, **window(day))
     assert [] == report["indistinct"]
-    assert expected == without(shown(ours, day), *ARRIVAL, *IDENTITY)
+    assert expected == without(shown(ours, day), *hidden)
 
 
 def _not_restorable(bodies: list[Any]) -> set[str]:
     """The ids of events that no API has whole, or that are too close to another to be distinct."""
+    consulted = consulted_tasks(bodies)
     found = {
         body["id"]
         for body in bodies
         if body["type"] in NOT_IN_APIS | {"agent:logout", "capture:available"}
+        or may_be_of_a_child(body, consulted)
     }
     alike: dict[tuple[Any, ...], list[Any]] = {}
     for body in bodies:
@@ -204,10 +244,12 @@ def test_what_is_appended_is_what_was_lost_and_once(copied, reconciled, tmp_path
     site = copied(database)
     with serving(ApiServer(day.records)) as root:
         again = reconcile(site, root, tmp_path, **window(day))
-    lost = Counter(body["type"] for body in day.lost if body["type"] not in NOT_IN_APIS)
-    lost.subtract(row["type"] for row in report["indistinct"])
-    assert +lost == Counter(row["type"] for row in fetched(site))
-    assert +lost == +appended(report)
+    expected = restorable(day)
+    expected.subtract(row["type"] for row in report["indistinct"])
+    near = Counter(body["type"] for body in lost_near_consults(day))
+    assert +appended(report) == Counter(row["type"] for row in fetched(site))
+    assert Counter() == +expected - appended(report)
+    assert Counter() == +appended(report) - expected - near
     assert Counter() == +appended(again)
     assert [] == again["missing"]
     assert 0 == site.get("/api/v1/status").json["ledgers"]["conflicts"]
@@ -225,10 +267,10 @@ def test_rows_and_webhooks_of_one_event_may_have_different_times(make_site, tmp_
         window_ = {"from": day.start - 2_000, "to": day.end + 2_000}
         report = reconcile(site, root, tmp_path, **window_)
         again = reconcile(site, root, tmp_path, **window_)
-    lost = Counter(body["type"] for body in day.lost if body["type"] not in NOT_IN_APIS)
+    lost = Counter(body["type"] for body in day.lost)
     near = Counter(row["type"] for row in report["indistinct"])
     assert Counter() == +appended(report) - lost
-    assert Counter() == lost - appended(report) - near
+    assert Counter() == restorable(day) - appended(report) - near
     assert near.total() < lost.total() / 5
     assert Counter() == +appended(again)
 
@@ -277,7 +319,7 @@ def test_a_dry_run_says_what_is_missing_and_appends_nothing(copied, delivered, t
         assert before == (tables(site.url), site.service.store.head())
         real = reconcile(site, root, tmp_path, **window(day))
     assert [it["eventId"] for it in real["missing"]] == [it["eventId"] for it in dry["missing"]]
-    assert real["sources"] == dry["sources"]
+    assert without(real["sources"], "requests") == without(dry["sources"], "requests")
 
 
 def test_a_run_for_named_agents_reads_only_them(copied, delivered, tmp_path):
@@ -459,8 +501,8 @@ def test_a_task_that_is_open_for_days_is_read_by_its_id(make_site, tmp_path):
         | {"id": f"{task_id}-{last}-parked", "eventName": "parked", "createdTime": last}
     )
     with serving(ApiServer(records)) as root:
-        report = reconcile(site, root, tmp_path, **{"from": last - HOUR_MS, "to": last + 1})
-    assert last in [row["time"] for row in report["missing"] if row["id"] == task_id]
+        reconcile(site, root, tmp_path, **{"from": last - HOUR_MS, "to": last + 1})
+    assert last in [row["time"] for row in fetched(site) if row["taskId"] == task_id]
 
 
 def test_refused_captures_are_appended_without_path(copied, delivered, tmp_path, monkeypatch):
