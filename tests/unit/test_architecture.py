@@ -42,6 +42,9 @@ CENTER = {
         "contact_center",
         "network",
         "api_records",
+        "agent_records",
+        "task_records",
+        "search_filters",
         "vendor_rows",
     ]
 }
