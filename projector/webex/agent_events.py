@@ -117,10 +117,11 @@ def _session_events(rows: Sequence[AgentActivity]) -> Iterator[_Element | RowWit
             else:
                 stated.append(it)
     for group in _moments([it for it in stated if not _is_of_login(it, login)]):
-        first = group[0]
+        first, start = group[0], min(it.row.start for it in group)
         is_sure = any(it.is_sure for it in group)
         certainty = Certainty.SURE if is_sure else Certainty.DOUBTFUL
-        yield _element([it.row for it in group], _state(first.row, first.word), certainty)
+        element = _state(replace(first.row, start=start), first.word)
+        yield _element([it.row for it in group], element, certainty)
     if logout := _logout(ordered):
         yield _element([], logout, source=ordered[0].source)
 

@@ -22,13 +22,13 @@ LONGEST_NAME = 512
 class ApiSource(StrEnum):
     """The API that a row comes from, in the order in which they are read.
 
-    Where two APIs report one event, the first has more fields of it or tells its whole context.
+    Where two APIs report one event, the first tells its whole context.
     """
 
-    AGENT_ACTIVITIES = "activities"  # GET /v1/agents/activities
     AGENT_SESSIONS = "agentSession"  # Search API, agents' activities (AAR)
-    TASKS = "tasks"  # GET /v1/tasks
+    AGENT_ACTIVITIES = "activities"  # GET /v1/agents/activities
     TASK_DETAILS = "taskDetails"  # Search API, tasks' activities (CAR)
+    TASKS = "tasks"  # GET /v1/tasks
     CAPTURES = "captures"  # POST /v1/captures/query, for the recordings of captures alone
 
 

@@ -48,20 +48,24 @@ class SearchQueries:
         ]
         for group in groups or [[]]:
             of_agents = [_any_of(_equals("agentId", it) for it in group)] if group else []
+            seen: set[str] = set()  # what began between two windows may be in both
             for window in _windows(start, end, _still_running("endTime", start)):
                 details = self._by_id(_SESSION_DETAILS, window, of_agents)
                 for page in self._pages(_SESSIONS, window, of_agents):
-                    yield [self._whole_session(session, details, window) for session in page]
+                    fresh = [it for it in page if _is_new(seen, it.get("agentSessionId"))]
+                    yield [self._whole_session(session, details, window) for session in fresh]
 
     def task_details(
         self, start: int, end: int, task_id: str | None = None
     ) -> Iterator[list[ApiRow]]:
         """Pages of tasks that overlap a window, each with all that happened to it."""
         of_task = [_equals("id", task_id)] if task_id else []
+        seen: set[str] = set()
         for window in _windows(start, end, _still_running("endedTime", start - AFTER_END_MS)):
             details = self._by_id(_TASK_DETAILS, window, of_task)
             for page in self._pages(_TASKS, window, of_task):
-                yield [self._whole_task(task, details, window) for task in page]
+                fresh = [it for it in page if _is_new(seen, it.get("id"))]
+                yield [self._whole_task(task, details, window) for task in fresh]
 
     # --- pages ---
 
@@ -199,7 +203,11 @@ class SearchQueries:
             count = page.get("totalCount")
             total = count if total is None and isinstance(count, int) else total
             read.add(self._rows(page, "nodes", whose))
-            cursor = self._next_cursor(page.get("pageInfo"), cursors, f"more rows of {whose}")
+            try:
+                cursor = self._next_cursor(page.get("pageInfo"), cursors, f"more rows of {whose}")
+            except EndlessPages:
+                page = {}  # whether all rows came is then known by their number alone
+                break
             if not cursor:
                 break
             page = read_more(cursor).get("activities")

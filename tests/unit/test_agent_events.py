@@ -235,9 +235,9 @@ def test_an_unmarked_row_of_the_login_states_nothing_more():
 
 
 def test_rests_of_one_moment_are_one_event_of_all_their_channels():
-    """The first channel is named. What comes later is another event."""
+    """The first channel is named, with the earliest time. What comes later is another event."""
     found = events_of(channels([node("idle", 5)], [node("idle", 4)], [node("idle", 5_000)]))
-    assert [("idle", NOW + 5), ("idle", NOW + 5_000)] == words(found)
+    assert [("idle", NOW + 4), ("idle", NOW + 5_000)] == words(found)
     assert [frozenset({"c0", "c1"}), frozenset({"c2"})] == [it.channel_ids for it in found]
 
 

@@ -194,7 +194,7 @@ class _ReconciliationRun:
             self._parameters.agent_ids,
         )
         sources = [ApiSource.AGENT_SESSIONS, ApiSource.AGENT_ACTIVITIES]
-        sources += [] if agent_ids else [ApiSource.TASKS, ApiSource.TASK_DETAILS]
+        sources += [] if agent_ids else [ApiSource.TASK_DETAILS, ApiSource.TASKS]
         for source in sources:
             span = _STEP_SPANS_MS.get(source, DAY_MS)
             for since in range(start, end, span):

@@ -119,7 +119,7 @@ ROW_FAULTS: dict[str, Callable[[SimulatedRow], SimulatedRow]] = {
         for name, value in row.items()
     },
     "strange": lambda row: {
-        name: "skill-update" if name in {"state", "currentState", "eventName"} else value
+        name: "supervising" if name in {"state", "currentState", "eventName"} else value
         for name, value in row.items()
     },
 }
