@@ -501,6 +501,36 @@ def reconciled(draw, bodies: list[Body], max_size: int = 4) -> list[Body]:
     return [draw(near(body, f"r{index}")) for index, body in enumerate(chosen)]
 
 
+@st.composite
+def tuned(draw, bodies: list[Body], max_size: int = 4) -> list[Body]:
+    """Webhooks of channel types, up to about two seconds before or after some of the bodies."""
+    times = [
+        it["data"]["createdTime"]
+        for it in bodies
+        if has_data(it) and is_whole_time(it["data"].get("createdTime"))
+    ]
+    if not times:
+        return []
+    changes = st.fixed_dictionaries(
+        {
+            "agentId": st.sampled_from(["ann", "ann", "bob"]),
+            "channelType": st.sampled_from(MEDIA[:2]),
+            "currentState": st.sampled_from(CHANNEL_WORDS),
+            "pendingIdleState": st.booleans(),
+            "createdTime": st.tuples(st.sampled_from(times), st.sampled_from(SHIFTS)).map(sum),
+        },
+        optional={"idleCodeName": st.just("Lunch")},
+    )
+    return [
+        envelope(f"c{index}", "agent:channelType_state_change", data)
+        for index, data in enumerate(draw(st.lists(changes, max_size=max_size)))
+    ]
+
+
+def is_whole_time(value: Any) -> bool:
+    return isinstance(value, int) and value >= BASE
+
+
 def has_data(body: Body) -> bool:
     return isinstance(body.get("data"), dict)
 
@@ -508,7 +538,7 @@ def has_data(body: Body) -> bool:
 @st.composite
 def near(draw, body: Body, identifier: str) -> Body:
     data = body["data"]
-    if isinstance(data.get("createdTime"), int) and data["createdTime"] >= BASE:
+    if is_whole_time(data.get("createdTime")):
         data = data | {"createdTime": data["createdTime"] + draw(st.sampled_from(SHIFTS))}
     for name, another in (("idleCodeId", "another"), ("channelId", "c-another")):
         fate = draw(st.sampled_from(("keep", "keep", "drop", "replace")))

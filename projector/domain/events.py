@@ -186,12 +186,14 @@ def restatements(ordered: Sequence[Recorded]) -> Mapping[int, int]:
     for _, same_time in groupby(ordered, key=lambda recorded: recorded.time):
         first: dict[tuple[object, ...], int] = {}
         for recorded in same_time:
-            close = _webhooks_within_tolerance(recorded, webhooks)
-            folded = next((it.position for it in close if _states_fact_of(it, recorded)), None)
+            fact, folded = _fact(recorded), None
+            if recorded.origin is Origin.RECONCILIATION:
+                close = _webhooks_within_tolerance(recorded, webhooks)
+                folded = next((it.position for it in close if _states_fact_of(it, recorded)), None)
+                if any(_fact(it) == fact for it in close):
+                    fact = (Origin.RECONCILIATION, *fact)  # the webhook has another idle code
             if folded is None:
-                fact = _fact(recorded)
-                differs = any(_fact(it) == fact for it in close)  # a webhook, in its idle code
-                folded = first.setdefault((differs, *fact), recorded.position)
+                folded = first.setdefault(fact, recorded.position)
             if folded != recorded.position:
                 repeats[recorded.position] = folded
     return repeats
@@ -269,8 +271,6 @@ def _webhooks_within_tolerance(
     recorded: Recorded, webhooks: Mapping[tuple[object, ...], Sequence[Recorded]]
 ) -> Sequence[Recorded]:
     """The webhooks with the key of a reconciled event that lie close to it."""
-    if recorded.origin is not Origin.RECONCILIATION:
-        return ()
     alike = webhooks.get(reconciliation_key(recorded.event), ())
     first = bisect_left(alike, recorded.time - RECONCILIATION_TOLERANCE_MS, key=_time)
     last = bisect_right(alike, recorded.time + RECONCILIATION_TOLERANCE_MS, lo=first, key=_time)

@@ -23,7 +23,7 @@ from projector.webex.webhook import judge
 from tests.conftest import DERIVED, Site, erase
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, comparable, decided, line
-from tests.strategies import reconciled
+from tests.strategies import reconciled, tuned
 
 ORGANISATIONS = ("acme", "umbra")  # that the strategies name
 
@@ -110,6 +110,7 @@ def arrived(site: Site, clock: Clock, data: Any, lives: Any) -> MemoryLog:
     erase(site.url)
     projector.domain.events.EVENTS_PER_SNAPSHOT = data.draw(st.sampled_from([1, 2, 4, 32]))
     bodies = data.draw(lives)
+    bodies = [*bodies, *data.draw(tuned(bodies))]
     bodies = data.draw(st.permutations([*bodies, *data.draw(reconciled(bodies))]))
     note("\n".join(line(body) for body in bodies))
     origins = st.sampled_from(Origin if data.draw(st.booleans()) else [Origin.WEBHOOK])

@@ -28,6 +28,7 @@ from tests.strategies import (
     noisy_deliveries,
     reconciled,
     restated,
+    tuned,
 )
 
 BELIEVABLE = believable_deliveries()
@@ -97,9 +98,11 @@ def test_order_and_repetition_do_not_matter_to_reconciled_facts(lives, data):
 
 
 def with_origins(data: Any, bodies: list[Any]) -> list[tuple[Any, Origin]]:
-    """Bodies of any origin, and what reconciliation tells near some of them."""
+    """Bodies of any origin, and channel types and reconciled events near some of them."""
+    channels = data.draw(tuned(bodies))
+    bodies = [*bodies, *channels]
     fetched = data.draw(reconciled(bodies))
-    note("reconciled:\n" + "\n".join(line(body) for body in fetched))
+    note("\n".join(line(body) for body in (*channels, *fetched)))
     origins = st.sampled_from([Origin.WEBHOOK, *Origin])
     return [(body, data.draw(origins)) for body in bodies] + [
         (body, Origin.RECONCILIATION) for body in fetched

@@ -18,7 +18,7 @@ from projector.projection.read_models import TABLES, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line
 from tests.laws.subject_tables import SubjectTables
-from tests.strategies import believable_deliveries, noisy_deliveries, reconciled
+from tests.strategies import believable_deliveries, noisy_deliveries, reconciled, tuned
 
 BELIEVABLE = believable_deliveries()
 NOISE = noisy_deliveries()
@@ -41,6 +41,7 @@ def arrived(data: Any, lives: Any) -> MemoryLog:
     """
     projector.domain.events.EVENTS_PER_SNAPSHOT = data.draw(st.sampled_from([1, 2, 32]))
     bodies = data.draw(lives)
+    bodies = [*bodies, *data.draw(tuned(bodies))]
     fetched, origins = [], st.just(Origin.WEBHOOK)
     if data.draw(st.booleans()):
         fetched, origins = data.draw(reconciled(bodies)), st.sampled_from(Origin)

@@ -136,6 +136,14 @@ def test_a_reconciled_logout_ends_the_channels(out):
     assert expected == channels(*bodies, fetched=[out])
 
 
+def test_a_reconciled_channel_tells_nothing_of_the_others():
+    """Also where it says that the agent is logged in again."""
+    bodies = [*TUNED, logout(20_000, "ann", "AGENT")]
+    result = channels(*bodies, fetched=[channel(60_000, "ann", "email", "Idle")])
+    expected = dict.fromkeys(STILL, ("LoggedOut", 20_000, None))
+    assert expected | {"email": ("Idle", 60_000, None)} == result
+
+
 def test_a_reconciled_login_says_that_logged_out_channels_are_not_known():
     """A login resets no channel, so what is known of them is of the session before."""
     bodies = [*TUNED, logout(20_000, "ann", "AGENT")]
