@@ -28,6 +28,7 @@ from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
 from projector.operations.reconciliation.report import LISTS
+from projector.webex.credentials import NOTHING_CONFIGURED, has_credentials
 
 blueprint = Blueprint("reconciliations", __name__)
 
@@ -222,13 +223,8 @@ def start_reconciliation(body: ReconciliationRequest, token: Token) -> Reconcili
     org_id = settings.webex_org_id
     if token.org_ids is not None and org_id not in token.org_ids:
         raise AccessDenied(403, "The token does not cover the organisation that is reconciled.")
-    if not settings.asks_vendor:
-        raise Problem(
-            409,
-            "Nothing is configured with which the vendor could be asked: set"
-            " PROJECTOR_WEBEX_CLIENT_ID, PROJECTOR_WEBEX_CLIENT_SECRET and"
-            " PROJECTOR_WEBEX_REFRESH_TOKEN.",
-        )
+    if not has_credentials(settings):
+        raise Problem(409, NOTHING_CONFIGURED)
     window = body.model_dump(mode="json", by_alias=True, exclude={"why"})
     window["orgIds"] = None if org_id is None else [org_id]
     job = service().jobs.enqueue("reconciliation", window, who=caller_name(token), why=body.why)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
@@ -18,24 +17,17 @@ from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.current_views import Views
 from projector.webex.api_client import SHORT_TIMEOUT, SHORT_WAIT_SECONDS, ApiClient
-from projector.webex.credentials import Credentials
+from projector.webex.credentials import Credentials, has_credentials
 from projector.webex.webhook_secrets import WebhookSecrets
+
+WATCH_TRIES = 2
 
 
 def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
     """What does the jobs, and between them what the schedule asks for."""
     handlers = job_handlers(settings, pool, EventStore(pool), database_url)
     schedule = DailySchedule(JobQueue(pool), pool, settings)
-    connect = partial(  # no job waits for it
-        _api_client,
-        settings,
-        tries=2,
-        timeout=SHORT_TIMEOUT,
-        longest_wait=SHORT_WAIT_SECONDS,
-    )
-    watch = SubscriptionWatch(
-        pool, connect if settings.asks_vendor else None, WebhookSecrets(settings)
-    )
+    watch = SubscriptionWatch(pool, partial(_watch_client, settings), WebhookSecrets(settings))
 
     def between() -> None:
         schedule.request_if_due()
@@ -58,5 +50,18 @@ def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) ->
     return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
 
 
-def _api_client(settings: Settings, **options: Any) -> ApiClient:
-    return ApiClient(settings.vendor_root, Credentials(settings), **options)
+def _api_client(settings: Settings) -> ApiClient:
+    return ApiClient(settings.vendor_root, Credentials(settings))
+
+
+def _watch_client(settings: Settings) -> ApiClient | None:
+    """A client that gives up soon, since no job waits for it; None without credentials."""
+    if not has_credentials(settings):
+        return None
+    return ApiClient(
+        settings.vendor_root,
+        Credentials(settings, tries=WATCH_TRIES),
+        tries=WATCH_TRIES,
+        timeout=SHORT_TIMEOUT,
+        longest_wait=SHORT_WAIT_SECONDS,
+    )

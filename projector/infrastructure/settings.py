@@ -125,12 +125,6 @@ class Settings(BaseModel):
         return self.database_url
 
     @property
-    def asks_vendor(self) -> bool:
-        """Whether there is anything with which the vendor could be asked."""
-        renewed = (self.webex_client_id, self.webex_client_secret, self.webex_refresh_token)
-        return self.webex_access_token is not None or all(renewed)
-
-    @property
     def vendor_root(self) -> str:
         """Where the vendor's contact centre APIs are."""
         return self.webex_api or f"https://api.wxcc-{self.webex_region}.cisco.com"

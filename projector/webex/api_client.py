@@ -7,10 +7,9 @@ error is a sentence that names the call and has the vendor's words, and never th
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,16 +20,13 @@ import httpx
 
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.credentials import Credentials
+from projector.webex.failed_calls import TRIES, pause_seconds, reason
 
 REQUESTS_A_MINUTE = 300  # what the vendor allows to one client
-TRIES = 6
 LONGEST_WAIT_SECONDS, SHORT_WAIT_SECONDS = 900.0, 10.0  # that the vendor may ask for
 TIMEOUT, SHORT_TIMEOUT = httpx.Timeout(60.0, connect=10.0), httpx.Timeout(10.0)
 MAX_RETRY_AFTER_SECONDS = 7 * 86_400.0  # more cannot be meant
 STOP_CHECK_SECONDS = 1.0
-MAX_REASON_LENGTH = 300
-_REASON_FIELDS = ("error", "errors", "message", "description", "error_description", "detail")
-_MAX_REASON_DEPTH = 4  # of the published forms: an object, its error, its list, a message
 log = logging.getLogger(__name__)
 
 
@@ -112,6 +108,7 @@ class ApiClient:
         self._measured_ahead_ms: int | None = None
         self.requests = 0
         self.check_stop = lambda: None
+        credentials.sleep = self._wait
 
     def close(self) -> None:
         self._http.close()
@@ -164,7 +161,7 @@ class ApiClient:
                     ) from None
                 if failure.retry_after:
                     log.warning("the vendor asks for a pause of %.0f s", failure.retry_after)
-                self._wait(failure.retry_after or _own_pause(tried))
+                self._wait(failure.retry_after or pause_seconds(tried))
         raise AssertionError  # pragma: no cover - the last try answers or raises
 
     def _refuse_in_pause(self, method: str, path: str) -> None:
@@ -194,9 +191,9 @@ class ApiClient:
         status = answer.status_code
         is_limit = status == HTTPStatus.TOO_MANY_REQUESTS
         if is_limit or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            reason = _reason(answer)
+            words = reason(answer)
             raise _TryAgain(
-                f"{status}: {reason}" if reason else str(status),
+                f"{status}: {words}" if words else str(status),
                 was_not_processed=is_limit,
                 retry_after=_retry_after(answer.headers, self._clock),
             )
@@ -248,12 +245,6 @@ class _TryAgain(Exception):  # noqa: N818 - a signal inside this file, never an 
         self.retry_after = retry_after
 
 
-def _own_pause(tried: int) -> float:
-    """Seconds before the next try where the vendor says none: twice as many each time."""
-    spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads tries, no secret
-    return 2.0 ** (tried - 1) * spread
-
-
 def _retry_after(headers: Mapping[str, str], clock: Callable[[], float]) -> float:
     """The seconds that ``Retry-After`` says, as a number or as a date.
 
@@ -285,37 +276,6 @@ def _refusal(method: str, path: str, answer: httpx.Response) -> VendorRefuses:
         404: "it has no such thing",
         413: "it asks for too much",
     }
-    words = [it for it in (advice.get(status), _reason(answer)) if it]
-    reason = ": ".join(words) or "no reason given"
-    return VendorRefuses(f"The vendor refuses {method} {path} ({status}): {reason}.", status)
-
-
-def _reason(answer: httpx.Response) -> str:
-    """The vendor's words about a failure, in one line; empty where it gives none.
-
-    The published forms are ``{"error": {"message": [{"description": …}]}}`` and ``{"errors":
-    [{"message": …}]}``. Each of these names is read wherever it stands, and so is a short text.
-    """
-    try:
-        texts = [*_texts(answer.json())]
-    except (ValueError, RecursionError):
-        # What begins like this is a page of a proxy, or JSON that was cut off.
-        texts = [] if answer.text.lstrip().startswith(("<", "{", "[")) else [answer.text]
-    lines = (" ".join(_printable(it).split()).rstrip(".") for it in texts)
-    return "; ".join(dict.fromkeys(filter(None, lines)))[:MAX_REASON_LENGTH]
-
-
-def _texts(part: Any, depth: int = _MAX_REASON_DEPTH) -> Iterator[str]:
-    if isinstance(part, str):
-        yield part
-    elif depth and isinstance(part, list):
-        for it in part:
-            yield from _texts(it, depth - 1)
-    elif depth and isinstance(part, Mapping):
-        for name in _REASON_FIELDS:
-            yield from _texts(part.get(name), depth - 1)
-
-
-def _printable(text: str) -> str:
-    """A text without control characters and lone surrogates, which no report can hold."""
-    return "".join(it if it.isprintable() else " " for it in text)
+    words = [it for it in (advice.get(status), reason(answer)) if it]
+    why = ": ".join(words) or "no reason given"
+    return VendorRefuses(f"The vendor refuses {method} {path} ({status}): {why}.", status)

@@ -13,13 +13,9 @@ from projector.bootstrap.worker import job_handlers
 from projector.cli.main import main
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.operations.worker import Worker
-from projector.webex.simulator.api_server import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REFRESH_TOKEN,
-    ApiServer,
-    serving,
-)
+from projector.webex import token_service
+from projector.webex.simulator.api_server import ApiServer, serving
+from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from tests.examples import ORG, story, v1
 from tests.integration.driving import follow
 from tests.integration.reconciling import deliver, live
@@ -266,9 +262,10 @@ def test_a_reconciliation_that_waits_can_be_cancelled(make_site):
     assert 1 == len(received)
 
 
-def test_a_vendor_that_is_away_fails_the_run_with_a_sentence(site):
-    """It is kept with the run."""
+def test_a_vendor_that_is_away_fails_the_run_with_a_sentence(site, monkeypatch):
+    """It is kept with the run, after six tries without their pauses."""
+    monkeypatch.setattr(token_service, "pause_seconds", lambda _: 0)
     number = post(site, "reconciliations", NIGHT).json["id"]
     work(site)
     found = get(site, f"reconciliations/{number}").json
-    assert ("failed", True) == (found["status"], "does not answer" in found["error"])
+    assert ("failed", True) == (found["status"], "tried 6 times" in found["error"])

@@ -15,9 +15,9 @@ from projector.operations.reconciliation.run import Reconciler
 from projector.webex.api_client import ApiClient
 from projector.webex.credentials import Credentials
 from projector.webex.simulator.api_records import ApiRecords
-from projector.webex.simulator.api_server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb
+from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.payloads import Versions, WebhookBody
 from tests.conftest import Site
 

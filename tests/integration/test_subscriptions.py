@@ -21,13 +21,8 @@ from projector.webex.api_client import ApiClient, VendorRefuses
 from projector.webex.api_queries import UnexpectedAnswer
 from projector.webex.credentials import Credentials
 from projector.webex.simulator.api_records import ApiRecords
-from projector.webex.simulator.api_server import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REFRESH_TOKEN,
-    ApiServer,
-    serving,
-)
+from projector.webex.simulator.api_server import ApiServer, serving
+from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.subscriptions import (
     Listing,
     Subscription,
@@ -131,7 +126,8 @@ def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
 
 def test_without_credentials_nothing_is_watched(site):
     """The watch does nothing."""
-    SubscriptionWatch(site.service.pool, None, WebhookSecrets(site.service.settings)).check_if_due()
+    webhook_secrets = WebhookSecrets(site.service.settings)
+    SubscriptionWatch(site.service.pool, lambda: None, webhook_secrets).check_if_due()
 
 
 def test_a_subscription_is_deleted_with_its_secret(tmp_path):

@@ -26,13 +26,8 @@ from projector.webex.api_client import (
 from projector.webex.credentials import Credentials, CredentialsRefused
 from projector.webex.simulator import api_server as stand_in
 from projector.webex.simulator.api_records import ApiRecords
-from projector.webex.simulator.api_server import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REFRESH_TOKEN,
-    Faults,
-    serving,
-)
+from projector.webex.simulator.api_server import Faults, serving
+from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from tests.scripted_server import Received, Scripted, scripted
 
 LISTED = "/v1/tasks"
@@ -351,7 +346,7 @@ def test_an_expired_token_is_renewed_once(tmp_path):
     with reached(tmp_path, faults=Faults(plan={1: "expired"})) as (vendor, client, _):
         client.get(LISTED, QUERY)
         assert 2 == len(vendor.calls)
-        assert 1 == len(vendor.tokens)
+        assert 1 == len(vendor.oauth.tokens)
     with (
         reached(tmp_path / "b", faults=Faults(every={1: "expired"})) as (_, client, _),
         pytest.raises(VendorRefuses, match="expired or wrong: The token is expired or not valid"),
@@ -369,27 +364,28 @@ def test_tokens_are_renewed_before_they_expire(tmp_path):
         tokens = {first.token(), first.token(), other.token()}
         now[0] += 3_301
         tokens |= {first.token(), other.token()}
-        assert 2 == len(tokens) == len(vendor.tokens)
+        assert 2 == len(tokens) == len(vendor.oauth.tokens)
 
 
 def test_a_refresh_token_of_the_settings_may_be_newer_than_the_saved_one(tmp_path):
     """Nobody needs to remove a file after a new authorisation."""
     vendor = stand_in.ApiServer(ApiRecords({}))
     with serving(vendor) as root:
-        vendor.refresh_tokens = {"old"}
+        vendor.oauth.refresh_tokens = {"old"}
         credentials(root, tmp_path, PROJECTOR_WEBEX_REFRESH_TOKEN="old").token()
-        vendor.refresh_tokens = {"new"}
+        vendor.oauth.refresh_tokens = {"new"}
         later = credentials(root, tmp_path, PROJECTOR_WEBEX_REFRESH_TOKEN="new")
-        assert vendor.tokens.keys() >= {later.renew(later.token())}
-        vendor.refresh_tokens = set()
+        assert vendor.oauth.tokens.keys() >= {later.renew(later.token())}
+        vendor.oauth.refresh_tokens = set()
         with pytest.raises(CredentialsRefused, match="Authorise"):
             later.renew(later.token())
 
 
 def test_a_token_service_that_does_not_answer_is_an_error(tmp_path):
     """Its sentence has no secret."""
+    settings = credentials("http://127.0.0.1:9", tmp_path)._settings
     with pytest.raises(ProjectorError, match="does not answer") as raised:
-        credentials("http://127.0.0.1:9", tmp_path).token()
+        Credentials(settings, tries=1).token()
     assert not [it for it in (CLIENT_SECRET, REFRESH_TOKEN) if it in str(raised.value)]
 
 

@@ -15,15 +15,10 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
 from projector.webex.simulator.api_records import ApiRecords
-from projector.webex.simulator.api_server import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REFRESH_TOKEN,
-    ApiServer,
-    serving,
-)
+from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb, paced
+from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.payloads import VERSIONS, Versions, WebhookBody
 from projector.webex.simulator.sender import SendTotals, send
 
@@ -144,7 +139,8 @@ def standing_in(port: int | None, records: ApiRecords) -> Iterator[None]:
 VENDOR = f"""The vendor's APIs are at {{root}}: the service reaches them if started with
   PROJECTOR_WEBEX_API={{root}} PROJECTOR_WEBEX_OAUTH={{root}} \\
   PROJECTOR_WEBEX_CLIENT_ID={CLIENT_ID} PROJECTOR_WEBEX_CLIENT_SECRET={CLIENT_SECRET} \\
-  PROJECTOR_WEBEX_REFRESH_TOKEN={REFRESH_TOKEN} make run"""
+  PROJECTOR_WEBEX_REFRESH_TOKEN={REFRESH_TOKEN} make run
+or connected with `projector connect`."""
 
 
 def wait_for_ctrl_c() -> None:

@@ -1,4 +1,4 @@
-"""The daily schedule: requests a reconciliation once a day, if credentials are configured."""
+"""The daily schedule: requests a reconciliation once a day, if there are credentials."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import Job, JobQueue
 from projector.operations.reconciliation.coverage import covered_until
+from projector.webex.credentials import has_credentials
 
 WHO = "schedule"
 LAG_MS = 600_000  # the vendor's history is some minutes behind
@@ -58,7 +59,7 @@ class DailySchedule:
     def _last_due_time(self) -> int | None:
         """When a run was due last, in epoch ms; None where none ever is."""
         time_of_day = self._settings.reconcile_at
-        if time_of_day is None or not self._settings.asks_vendor:
+        if time_of_day is None or not has_credentials(self._settings):
             return None
         now = datetime.fromtimestamp(self._clock() / 1_000, UTC)
         due = now.replace(

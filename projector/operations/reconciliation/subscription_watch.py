@@ -21,13 +21,14 @@ log = logging.getLogger(__name__)
 class SubscriptionWatch:
     """Used by the worker that holds the lock.
 
-    ``connect`` makes a client of the vendor's APIs; it is None where none is configured.
+    ``connect`` makes a client of the vendor's APIs; it returns None as long as there are no
+    credentials for one.
     """
 
     def __init__(
         self,
         pool: Pool,
-        connect: Callable[[], ApiClient] | None,
+        connect: Callable[[], ApiClient | None],
         webhook_secrets: WebhookSecrets,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -40,18 +41,19 @@ class SubscriptionWatch:
 
     def check_if_due(self) -> None:
         """Check every five minutes, also after a check that failed."""
-        if self._connect is None or self._clock() < self._checked_at + CHECK_EVERY_SECONDS:
+        if self._clock() < self._checked_at + CHECK_EVERY_SECONDS:
+            return
+        client = self._connect()
+        if client is None:
             return
         self._checked_at = self._clock()
         try:
-            self.check()
+            self._check(client)
         except ProjectorError as error:
             log.warning("the subscriptions could not be checked: %s", error)
 
-    def check(self) -> None:
+    def _check(self, client: ApiClient) -> None:
         """Switch on what is ours and inactive, and record the state of all subscriptions."""
-        assert self._connect is not None  # noqa: S101 - else no check is due
-        client = self._connect()
         try:
             subscriptions = Subscriptions(client, self._webhook_secrets)
             for it in subscriptions.switch_on():

@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.webex.simulator.api_faults import REFUSALS, REPLY_FAULTS, Faults, endless
+from projector.webex.simulator.oauth_api import OAuthApi
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.rest_schema import (
     ApiCall,
@@ -36,7 +37,6 @@ from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 ACTIVITIES_SPAN_MS_LIMIT = DAY_MS
 TASKS_SPAN_MS_LIMIT = 184 * DAY_MS
 OLDEST_TASKS_MS = 366 * DAY_MS
-CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "demo-client", "demo-secret", "demo-refresh"
 # These describe the key of an error as a number; the other APIs have it as text.
 NUMBERED_ERRORS = ("/subscriptions", "/event-types")
 
@@ -69,32 +69,11 @@ class ApiServer:
         self.a_minute = a_minute
         self.most_activities = most_activities
         self.search_page = search_page
-        self.token_seconds = token_seconds
+        self.oauth = OAuthApi(org_id, token_seconds=token_seconds)
         self.subscriptions = SubscriptionApi(org_id, clock)
-        self.refresh_tokens = {REFRESH_TOKEN}
-        self.tokens: dict[str, float] = {}  # when each expires, by the monotonic clock
         self.calls: list[tuple[str, str, float]] = []  # method, path and when
         self.token_calls = 0
         self.lock = Lock()
-
-    def grant(self, form: Mapping[str, str]) -> tuple[SimulatedRow, int]:
-        """A new access token for a refresh token: the JSON answer and the status."""
-        client = (form.get("client_id"), form.get("client_secret"))
-        if client != (CLIENT_ID, CLIENT_SECRET):
-            return {"message": "The client is not known or its secret is wrong."}, 401
-        if form.get("grant_type") != "refresh_token":
-            return {"message": "The grant type is not supported."}, 400
-        if form.get("refresh_token") not in self.refresh_tokens:
-            return {"message": "The refresh token is not valid."}, 400
-        token = f"{secrets.token_urlsafe(12).replace('_', '-')}_A52D_{self.org_id}"
-        self.tokens[token] = time.monotonic() + self.token_seconds
-        return {
-            "access_token": token,
-            "expires_in": self.token_seconds,
-            "refresh_token": form["refresh_token"],
-            "refresh_token_expires_in": 7_776_000,
-            "token_type": "Bearer",
-        }, 200
 
 
 def api_app(server: ApiServer) -> Flask:
@@ -119,6 +98,7 @@ def api_app(server: ApiServer) -> Flask:
             path.replace("{", "<").replace("}", ">"), f"{method} {path}", answer, methods=[method]
         )
     app.add_url_rule("/v1/access_token", "token", partial(_answer_token, server), methods=["POST"])
+    server.oauth.register(app)
     return app
 
 
@@ -148,7 +128,7 @@ def _answer_token(server: ApiServer) -> Response:
         server.token_calls += 1
         fault = server.token_faults.of(server.token_calls)
     _begin(server.token_faults, fault)
-    reply, status = server.grant(request.form)
+    reply, status = server.oauth.grant(request.form)
     answer = jsonify(reply)
     answer.status_code = status
     return _delivered(answer, fault)
@@ -158,7 +138,7 @@ def _admit(server: ApiServer) -> str:
     """The fault of a call that is let in; ApiRefusal for one that is not."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     now = time.monotonic()
-    if server.tokens.get(token, 0.0) < now:
+    if not server.oauth.is_valid(token):
         raise ApiRefusal(401, "The token is expired or not valid")
     with server.lock:
         recent = sum(when > now - 60 for _, _, when in server.calls)
@@ -167,10 +147,12 @@ def _admit(server: ApiServer) -> str:
     if recent >= server.a_minute:
         raise ApiRefusal(429, "Too many requests", headers={"Retry-After": "60"})
     if fault == "expired":
-        del server.tokens[token]
+        del server.oauth.tokens[token]
         raise ApiRefusal(401, "The token is expired or not valid")
     if request.args.get("orgId", server.org_id) != server.org_id:
         raise ApiRefusal(403, "The token has no access to the organisation")
+    if not server.oauth.opens(token, request.method, request.path):
+        raise ApiRefusal(403, "The token lacks a scope for this")
     return fault
 
 
