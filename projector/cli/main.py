@@ -63,6 +63,7 @@ COMMANDS = {
     "history": "audit:history",
     "export": "export:export",
     # What an operator does.
+    "connect": "connect:connect",
     "parked": "parked:parked",
     "replay": "runs:replay",
     "reconcile": "runs:reconcile",

@@ -111,10 +111,8 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; the help of each begins with what it does."""
-    expected = (
-        "demo events explain export follow history migrate parked rebuild reconcile replay run seal"
-    )
-    expected += " serve simulate status subscriptions verify version work"
+    expected = "connect demo events explain export follow history migrate parked rebuild reconcile"
+    expected += " replay run seal serve simulate status subscriptions verify version work"
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
     for name in COMMANDS:
         result, command = run(name, "--help"), main.get_command(None, name)
@@ -123,7 +121,8 @@ def test_the_commands():
 
 
 @pytest.mark.parametrize(
-    "name", ["demo", "migrate", "run", "seal", "simulate", "status", "verify", "version"]
+    "name",
+    ["connect", "demo", "migrate", "run", "seal", "simulate", "status", "verify", "version"],
 )
 def test_each_command_that_prints_can_print_json(name):
     """A command that prints something has the option --json."""
@@ -137,6 +136,7 @@ def test_each_command_that_prints_can_print_json(name):
         ["status", "--no-such-option"],
         ["version", "surplus"],
         ["migrate", "--check=maybe"],
+        ["connect", "--port", "0"],
         ["simulate", "--late", "1.5"],
         ["simulate", "--rate", "0"],
         ["simulate", "--agents", "0"],
