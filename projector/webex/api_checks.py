@@ -23,7 +23,7 @@ READ_SCOPE = "cjp:config_read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApiAnswer:
+class ApiCheck:
     """What an API answered: how many rows, or why it gave none and what to do about it."""
 
     api: str
@@ -36,7 +36,7 @@ class ApiAnswer:
         return self.refusal is None
 
 
-def api_answers(client: ApiClient, now: int) -> Iterator[ApiAnswer]:
+def check_apis(client: ApiClient, now: int) -> Iterator[ApiCheck]:
     """Ask each API for the hour before ``now`` (epoch ms), for one row where it lets us say so.
 
     Raises what ``Credentials`` raises.
@@ -65,22 +65,22 @@ def api_answers(client: ApiClient, now: int) -> Iterator[ApiAnswer]:
         try:
             yield _told(api, ask())
         except VendorRefuses as refused:
-            yield ApiAnswer(api=api, refusal=str(refused), advice=_advice(refused.status))
+            yield ApiCheck(api=api, refusal=str(refused), advice=_advice(refused.status))
         except VendorSilent as silent:
-            yield ApiAnswer(api=api, refusal=str(silent), advice=_REACH)
+            yield ApiCheck(api=api, refusal=str(silent), advice=_REACH)
 
 
-def _told(api: str, answer: Any) -> ApiAnswer:
+def _told(api: str, answer: Any) -> ApiCheck:
     """The rows of an answer; a refusal where it has errors or no list."""
     errors = answer.get("errors") if isinstance(answer, Mapping) else None
     if errors:
         words = [str(it.get("message")) for it in errors if isinstance(it, Mapping)]
         refusal = f"The vendor's Search API refuses: {'; '.join(words)[:300]}."
-        return ApiAnswer(api=api, refusal=refusal, advice=_THEIR_WORDS)
+        return ApiCheck(api=api, refusal=refusal, advice=_THEIR_WORDS)
     rows = _rows(answer)
     if rows is None:
-        return ApiAnswer(api=api, refusal="The vendor answers without a list.", advice=_REACH)
-    return ApiAnswer(api=api, rows=len(rows))
+        return ApiCheck(api=api, refusal="The vendor answers without a list.", advice=_REACH)
+    return ApiCheck(api=api, rows=len(rows))
 
 
 def _rows(answer: Any) -> Sequence[Any] | None:

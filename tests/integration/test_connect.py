@@ -261,8 +261,8 @@ def test_a_check_asks_with_what_is_stored(connecting):
     assert before == connecting.file.read_text()
     assert connecting.vendor.org_id == found["orgId"]
     assert ([*NEEDED_SCOPES], []) == (found["scopes"], found["missingScopes"])
-    assert APIS == [it["api"] for it in found["answers"]]
-    assert ["GET /v1/tasks"] == [it["api"] for it in found["answers"] if not it["isOk"]]
+    assert APIS == [it["api"] for it in found["checks"]]
+    assert ["GET /v1/tasks"] == [it["api"] for it in found["checks"] if not it["isOk"]]
     assert [] == shown_secrets(done, connecting)
 
 

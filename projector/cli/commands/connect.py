@@ -15,7 +15,7 @@ from projector.cli.options import as_json, in_columns, printable, shown_time
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Settings, settings_from_environment
-from projector.webex.api_checks import api_answers
+from projector.webex.api_checks import check_apis
 from projector.webex.api_client import ApiClient
 from projector.webex.authorization import (
     NEEDED_SCOPES,
@@ -77,7 +77,7 @@ def connect(**options: Any) -> None:
         _store(settings, client, _first_access(settings, client, options))
     report = _report(settings)
     click.echo(json.dumps(report) if options["as_json"] else _text(report))
-    if not all(it["isOk"] for it in report["answers"]):
+    if not all(it["isOk"] for it in report["checks"]):
         sys.exit(FAILED)
 
 
@@ -145,11 +145,11 @@ def _report(settings: Settings) -> dict[str, Any]:
         return {
             "orgId": credentials.org_id,
             "orgIdFrom": "token" if settings.webex_org_id is None else "PROJECTOR_WEBEX_ORG_ID",
-            "apis": settings.vendor_root,
+            "root": settings.vendor_root,
             "refreshTokenUntil": _ms(access.refresh_expires),
             "scopes": access.scopes,
             "missingScopes": _missing(access),
-            "answers": [asdict(it) | {"isOk": it.is_ok} for it in api_answers(client, now_ms())],
+            "checks": [asdict(it) | {"isOk": it.is_ok} for it in check_apis(client, now_ms())],
         }
     finally:
         client.close()
@@ -170,22 +170,22 @@ def _text(report: Mapping[str, Any]) -> str:
     scopes, missing = report["scopes"], report["missingScopes"]
     lines = [
         f"Organisation  {report['orgId']} (from {report['orgIdFrom']})",
-        f"APIs          {report['apis']}",
+        f"APIs          {report['root']}",
         f"Scopes        {'the vendor does not say' if scopes is None else ' '.join(scopes)}",
     ]
     until = report["refreshTokenUntil"]
     if until is not None:
         lines.append(f"Authorised    until {shown_time(until)}, unless the vendor renews it")
     lines = [printable(line) for line in lines]
-    lines += ["", in_columns([_row(it) for it in report["answers"]]), ""]
+    lines += ["", in_columns([_row(it) for it in report["checks"]]), ""]
     for scope in missing or []:
         lines.append(f"! The scope {scope} is missing: it is needed to {NEEDED_SCOPES[scope]}.")
-    for it in report["answers"]:
+    for it in report["checks"]:
         if not it["isOk"]:
             lines += [printable(f"! {it['refusal']}"), f"  {it['advice']}"]
-    refused = sum(not it["isOk"] for it in report["answers"])
+    refused = sum(not it["isOk"] for it in report["checks"])
     lines.append(
-        f"{refused} of {len(report['answers'])} APIs do not answer."
+        f"{refused} of {len(report['checks'])} APIs do not answer."
         if refused
         else "Every API answers."
     )
