@@ -297,7 +297,8 @@ def _page_info(cursor: str, *, has_next: bool) -> SimulatedRow:
 def _sorted(
     rows: Sequence[SimulatedRow], orders: Sequence[tuple[tuple[str, ...], str]]
 ) -> list[SimulatedRow]:
-    ordered = [*rows]
+    # Rows of one time come in opposite orders, too.
+    ordered = [*rows] if orders[0][1] == "asc" else [*reversed(rows)]
     for path, order in reversed(orders):
         ordered.sort(key=partial(_sort_key, path), reverse=order == "desc")
     return ordered
