@@ -19,6 +19,7 @@ from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb
 from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.payloads import Versions, WebhookBody
+from projector.webex.simulator.task_records import ChildMarks
 from tests.conftest import Site
 
 HOUR_MS = 3_600_000
@@ -53,16 +54,18 @@ def live(
     versions: Versions = "2",
     skew_ms: int = 0,
     spare: Callable[[list[WebhookBody]], set[str]] = lambda _: set(),
+    child_marks: ChildMarks = "all",
 ) -> Day:
     """A day of the past; ``spare`` names the ids of events that must not be lost.
 
-    The vendor's rows are ``skew_ms`` later than the webhooks of the same events.
+    The vendor's rows are ``skew_ms`` later than the webhooks of the same events; ``child_marks``
+    says which rows of a child task tell that they are.
     """
     end = END
     start = end - round(hours * HOUR_MS)
     world = Simulation(agents, seed, start_ms=start, versions=versions)
     truth = [*takewhile(lambda body: body["data"]["createdTime"] < end, world)]
-    records = ApiRecords(world.slots())
+    records = ApiRecords(world.slots(), child_marks=child_marks)
     for body in truth:
         data = body["data"]
         records.add(body | {"data": data | {"createdTime": data["createdTime"] + skew_ms}})

@@ -266,6 +266,7 @@ def _add_row(
 
 
 def _end_row(row: SimulatedRow, end: int) -> None:
+    end = max(end, row["startTime"])
     row |= {"endTime": end, "duration": end - row["startTime"], "isCurrentActivity": False}
 
 

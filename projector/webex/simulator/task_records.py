@@ -241,6 +241,7 @@ def _add_row(course: TaskCourse, word: str, start: int, **fields: Any) -> Simula
 
 
 def _end_row(row: SimulatedRow, end: int) -> None:
+    end = max(end, row["createdTime"])
     row |= {"endedTime": end, "duration": end - row["createdTime"], "isActive": False}
 
 
