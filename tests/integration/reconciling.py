@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from projector.infrastructure.settings import read_settings
-from projector.operations.job_queue import JobIncomplete, JobQueue
+from projector.operations.job_queue import JobFailed, JobIncomplete, JobQueue
 from projector.operations.reconciliation.run import Reconciler
 from projector.webex.api_client import ApiClient
 from projector.webex.credentials import Credentials
@@ -112,7 +112,10 @@ def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconcile
 def reconcile(
     site: Site, root: str, folder: Path, *, changed: Mapping[str, str] | None = None, **asked: Any
 ) -> dict[str, Any]:
-    """Run a reconciliation to its end, and return its report with its ``status``."""
+    """Run a reconciliation to its end, and return its report with its ``status``.
+
+    JobFailed where it fails.
+    """
     jobs = JobQueue(site.service.pool)
     asked = {"agentIds": [], "dryRun": False} | asked
     jobs.enqueue("reconciliation", asked, who="test", why=None)
@@ -123,6 +126,9 @@ def reconcile(
         reconciler(site, root, folder, **changed or {}).run(claimed)
     except JobIncomplete as incomplete:
         status, error = "incomplete", str(incomplete)
+    except JobFailed as failed:
+        jobs.finish(claimed, "failed", str(failed))
+        raise
     jobs.finish(claimed, status, error)
     return claimed.report | {"status": status}
 

@@ -388,30 +388,6 @@ def test_small_pages_and_full_windows_lose_nothing(copied, delivered, tmp_path, 
     assert [] == found[0][1] == found[1][1]
 
 
-@pytest.mark.parametrize(
-    ("rows", "reason"),
-    [
-        ("seconds", "is in seconds, not milliseconds"),
-        ("missing", "no "),
-        ("foreign", "answers for the organisation 'another-organisation'"),
-        ("endless", "leads back to its cursor"),
-    ],
-)
-def test_bad_rows_are_lines_in_the_report_and_append_nothing(
-    copied, delivered, tmp_path, rows, reason
-):
-    """Times in seconds, missing fields, rows of another organisation, endless cursors."""
-    day = live(hours=0.2, agents=3, seed=2)
-    site = copied(delivered(day.deliveries))
-    with serving(ApiServer(day.records, faults=Faults(rows=rows))) as root:
-        report = reconcile(site, root, tmp_path, **window(day))
-    said = [line["reason"] for line in (*report["unusable"], *report["failures"])]
-    assert said
-    assert any(reason in it for it in said), said
-    if rows in {"seconds", "missing"}:
-        assert [] == fetched(site)
-
-
 def test_unknown_states_are_counted_by_name_and_make_no_event(copied, delivered, tmp_path):
     """Such an event would show a state that no agent is in."""
     day = live(hours=0.2, agents=3, seed=2)
