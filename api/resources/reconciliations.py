@@ -28,7 +28,7 @@ from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job
 from projector.operations.reconciliation.report import LISTS
-from projector.webex.credentials import NOTHING_CONFIGURED, has_credentials
+from projector.webex.credential_store import NOTHING_CONFIGURED, has_credentials
 
 blueprint = Blueprint("reconciliations", __name__)
 

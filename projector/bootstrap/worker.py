@@ -17,7 +17,8 @@ from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.current_views import Views
 from projector.webex.api_client import SHORT_TIMEOUT, SHORT_WAIT_SECONDS, ApiClient
-from projector.webex.credentials import Credentials, has_credentials
+from projector.webex.credential_store import has_credentials
+from projector.webex.credentials import Credentials
 from projector.webex.webhook_secrets import WebhookSecrets
 
 WATCH_TRIES = 2

@@ -18,6 +18,7 @@ from threading import Thread
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from projector.infrastructure.errors import ProjectorError
+from projector.webex.failed_calls import one_line
 
 # What a token must open, and what for.
 NEEDED_SCOPES = {
@@ -84,9 +85,11 @@ def code_of_query(query: str, state: str) -> str:
             " shown, and use what comes back from it."
         )
     if "error" in fields:
-        error = fields["error"]
-        words = fields.get("error_description") or _ADVICE.get(error) or "no reason given"
-        raise AuthorizationFailed(f"The vendor does not authorise it ({error}): {words}.")
+        error = one_line(fields["error"])
+        words = one_line(fields.get("error_description", "")) or _ADVICE.get(error)
+        raise AuthorizationFailed(
+            f"The vendor does not authorise it ({error}): {words or 'no reason given'}."
+        )
     if not fields.get("code"):
         raise AuthorizationFailed("The vendor's answer has no code.")
     return fields["code"]

@@ -31,7 +31,7 @@ def reason(answer: httpx.Response) -> str:
     except (ValueError, RecursionError):
         # What begins like this is a page of a proxy, or JSON that was cut off.
         texts = [] if answer.text.lstrip().startswith(("<", "{", "[")) else [answer.text]
-    lines = (" ".join(_printable(it).split()).rstrip(".") for it in texts)
+    lines = (one_line(it).rstrip(".") for it in texts)
     return "; ".join(dict.fromkeys(filter(None, lines)))[:MAX_REASON_LENGTH]
 
 
@@ -46,6 +46,6 @@ def _texts(part: Any, depth: int = _MAX_REASON_DEPTH) -> Iterator[str]:
             yield from _texts(part.get(name), depth - 1)
 
 
-def _printable(text: str) -> str:
-    """A text without control characters and lone surrogates, which no report can hold."""
-    return "".join(it if it.isprintable() else " " for it in text)
+def one_line(text: str) -> str:
+    """A text without line ends, and without what no report can hold: controls, lone surrogates."""
+    return " ".join("".join(it if it.isprintable() else " " for it in text).split())

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import httpx
 
 from projector.infrastructure.errors import ProjectorError
+from projector.webex.credential_store import Access, OAuthClient
 from projector.webex.failed_calls import TRIES, pause_seconds, reason
 
 TOKEN_TIMEOUT_SECONDS = 30.0
@@ -26,28 +26,6 @@ class TokenRefused(ProjectorError):  # noqa: N818 - named for what is noticed
 
 class TokenServiceSilent(ProjectorError):  # noqa: N818 - named for what is noticed
     """The token service gave no token and no refusal in any of the tries."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OAuthClient:
-    """The integration or service app, as the vendor knows it."""
-
-    id: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """An access token, and the token that renews it; both expire, in epoch seconds.
-
-    ``scopes`` are what the vendor says that the token opens; None where it does not say.
-    """
-
-    token: str = field(repr=False)
-    expires: float
-    refresh_token: str | None = field(default=None, repr=False)
-    refresh_expires: float | None = None
-    scopes: tuple[str, ...] | None = None
 
 
 class TokenService:

@@ -57,7 +57,7 @@ def test_an_answer_with_another_state_is_refused(pasted):
     [
         ("error=access_denied", r"\(access_denied\): who signed in did not agree, or may not\."),
         ("error=invalid_scope", r"\(invalid_scope\): the integration is not registered"),
-        ("error=odd&error_description=It+is+late", r"\(odd\): It is late\."),
+        ("error=odd&error_description=It+is%0A%1b+late", r"\(odd\): It is late\."),
         ("error=odd", r"\(odd\): no reason given\."),
         ("code=", "has no code"),
     ],

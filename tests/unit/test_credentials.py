@@ -9,18 +9,22 @@ import pytest
 
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Settings, read_settings
-from projector.webex.credentials import (
+from projector.webex.api_client import ApiClient
+from projector.webex.credential_store import (
+    Access,
     CredentialFile,
-    Credentials,
-    CredentialsRefused,
-    NoCredentials,
     StoredCredentials,
     has_credentials,
 )
+from projector.webex.credentials import (
+    Credentials,
+    CredentialsRefused,
+    NoCredentials,
+)
+from projector.webex.simulator.api_faults import Faults
 from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from projector.webex.token_service import Access
 
 NAMES = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "REFRESH_TOKEN": REFRESH_TOKEN}
 
@@ -141,6 +145,20 @@ def test_a_token_that_was_stored_meanwhile_is_used(tmp_path, vendor):
     assert "old_C_acme" == own.token()
     store(tmp_path, access=Access(token="new_C_acme", expires=2e10, refresh_token="r"))
     assert "new_C_acme" == own.renew("old_C_acme")
+
+
+def test_a_wait_for_the_token_service_can_be_stopped(tmp_path):
+    """By what stops the waits of the client that uses the credentials."""
+    with serving(ApiServer(ApiRecords({}), token_faults=Faults(every={1: "500"}))) as root:
+        client = ApiClient(root, Credentials(settings(tmp_path, root, **NAMES)))
+
+        def stop() -> None:
+            raise InterruptedError
+
+        client.check_stop = stop
+        with pytest.raises(InterruptedError):
+            client.get("/v1/tasks", {})
+        client.close()
 
 
 def test_the_organisation_is_the_configured_one_or_the_tokens_end(tmp_path):

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from flask import Flask, jsonify
 
+from projector.webex.credential_store import OAuthClient
 from projector.webex.simulator.api_faults import Faults
 from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import ApiServer, serving
@@ -21,7 +22,6 @@ from projector.webex.simulator.oauth_api import (
     OAuthApi,
 )
 from projector.webex.token_service import (
-    OAuthClient,
     TokenRefused,
     TokenService,
     TokenServiceSilent,

@@ -25,12 +25,9 @@ from projector.webex.authorization import (
     new_state,
     redirect_uri,
 )
-from projector.webex.credentials import (
-    CredentialFile,
-    Credentials,
-    StoredCredentials,
-)
-from projector.webex.token_service import Access, OAuthClient, TokenService
+from projector.webex.credential_store import Access, CredentialFile, OAuthClient, StoredCredentials
+from projector.webex.credentials import Credentials
+from projector.webex.token_service import TokenService
 
 DEFAULT_REDIRECT_PORT = 8484
 BROWSER_WAIT_SECONDS = 600.0  # for somebody who signs in and agrees

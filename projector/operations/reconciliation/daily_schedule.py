@@ -10,7 +10,7 @@ from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import Job, JobQueue
 from projector.operations.reconciliation.coverage import covered_until
-from projector.webex.credentials import has_credentials
+from projector.webex.credential_store import has_credentials
 
 WHO = "schedule"
 LAG_MS = 600_000  # the vendor's history is some minutes behind
