@@ -24,16 +24,20 @@ READ_SCOPE = "cjp:config_read"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCheck:
-    """What an API answered: how many rows, or why it gave none and what to do about it."""
+    """What an API answered: how many rows, or why it gave none and what to do about it.
+
+    ``answer`` is "ok", "refused" or "none".
+    """
 
     api: str
+    answer: str = "ok"
     rows: int | None = None
     refusal: str | None = None
     advice: str | None = None
 
     @property
     def is_ok(self) -> bool:
-        return self.refusal is None
+        return self.answer == "ok"
 
 
 def check_apis(client: ApiClient, now: int) -> Iterator[ApiCheck]:
@@ -65,9 +69,9 @@ def check_apis(client: ApiClient, now: int) -> Iterator[ApiCheck]:
         try:
             yield _told(api, ask())
         except VendorRefuses as refused:
-            yield ApiCheck(api=api, refusal=str(refused), advice=_advice(refused.status))
+            yield _failed(api, str(refused), _advice(refused.status))
         except VendorSilent as silent:
-            yield ApiCheck(api=api, refusal=str(silent), advice=_REACH)
+            yield _failed(api, str(silent), _REACH, answer="none")
 
 
 def _told(api: str, answer: Any) -> ApiCheck:
@@ -76,11 +80,15 @@ def _told(api: str, answer: Any) -> ApiCheck:
     if errors:
         words = [str(it.get("message")) for it in errors if isinstance(it, Mapping)]
         refusal = f"The vendor's Search API refuses: {'; '.join(words)[:300]}."
-        return ApiCheck(api=api, refusal=refusal, advice=_THEIR_WORDS)
+        return _failed(api, refusal, _THEIR_WORDS)
     rows = _rows(answer)
     if rows is None:
-        return ApiCheck(api=api, refusal="The vendor answers without a list.", advice=_REACH)
+        return _failed(api, "The vendor answers without a list.", _REACH, answer="none")
     return ApiCheck(api=api, rows=len(rows))
+
+
+def _failed(api: str, refusal: str, advice: str, answer: str = "refused") -> ApiCheck:
+    return ApiCheck(api=api, answer=answer, refusal=refusal, advice=advice)
 
 
 def _rows(answer: Any) -> Sequence[Any] | None:

@@ -246,7 +246,7 @@ def test_an_api_that_refuses_is_told_with_what_to_do(connecting):
     assert [["POST", "/v1/captures/query", "refused", "-"]] == refused
     assert "Not for your licence" in done.stdout
     assert "cjp:config_read" in done.stdout
-    assert "1 of 8 APIs do not answer." == lines[-1]
+    assert "1 of 8 calls failed." == lines[-1]
     assert connecting.file.exists()
 
 

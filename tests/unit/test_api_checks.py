@@ -63,7 +63,9 @@ def test_an_answer_without_a_list_is_no_answer(body):
     """Null lists are none."""
     found, _ = checks(Scripted(body=body))
     assert not [it for it in found if it.is_ok]
-    assert {"The vendor answers without a list."} == {it.refusal for it in found}
+    assert {("none", "The vendor answers without a list.")} == {
+        (it.answer, it.refusal) for it in found
+    }
 
 
 def test_errors_beside_data_are_told():
@@ -74,14 +76,16 @@ def test_errors_beside_data_are_told():
 
 
 @pytest.mark.parametrize(
-    ("status", "advice"),
-    [(403, "cjp:config_read"), (404, "PROJECTOR_WEBEX_REGION"), (400, "the vendor's"),
-     (500, "PROJECTOR_WEBEX_REGION"), (None, "does this machine reach it")],
+    ("status", "answer", "advice"),
+    [(403, "refused", "cjp:config_read"), (404, "refused", "PROJECTOR_WEBEX_REGION"),
+     (400, "refused", "the vendor's"), (500, "none", "PROJECTOR_WEBEX_REGION"),
+     (None, "none", "does this machine reach it")],
 )  # fmt: skip
-def test_a_refusal_comes_with_what_to_do(status, advice):
+def test_a_refusal_comes_with_what_to_do(status, answer, advice):
     """In the vendor's words; the next API is asked all the same."""
     body = {"error": {"message": [{"description": "Because."}]}}
     found, received = checks(Scripted(status=status, body=body))
     assert 8 == len(found) == len(received)
+    assert {answer} == {it.answer for it in found}
     assert all(advice in it.advice for it in found)
     assert status is None or all("Because" in it.refusal for it in found)

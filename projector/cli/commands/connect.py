@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -164,7 +164,7 @@ def _missing(access: Access) -> list[str] | None:
 
 
 def _text(report: Mapping[str, Any]) -> str:
-    scopes, missing = report["scopes"], report["missingScopes"]
+    scopes = report["scopes"]
     lines = [
         f"Organisation  {report['orgId']} (from {report['orgIdFrom']})",
         f"APIs          {report['root']}",
@@ -175,23 +175,27 @@ def _text(report: Mapping[str, Any]) -> str:
         lines.append(f"Authorised    until {shown_time(until)}, unless the vendor renews it")
     lines = [printable(line) for line in lines]
     lines += ["", in_columns([_row(it) for it in report["checks"]]), ""]
-    for scope in missing or []:
-        lines.append(f"! The scope {scope} is missing: it is needed to {NEEDED_SCOPES[scope]}.")
-    for it in report["checks"]:
-        if not it["isOk"]:
-            lines += [printable(f"! {it['refusal']}"), f"  {it['advice']}"]
-    refused = sum(not it["isOk"] for it in report["checks"])
-    lines.append(
-        f"{refused} of {len(report['checks'])} APIs do not answer."
-        if refused
-        else "Every API answers."
-    )
+    lines += _warnings(report)
+    failed = sum(not it["isOk"] for it in report["checks"])
+    total = len(report["checks"])
+    lines.append(f"{failed} of {total} calls failed." if failed else "Every API answers.")
     return "\n".join(lines)
+
+
+def _warnings(report: Mapping[str, Any]) -> Iterator[str]:
+    """What is missing and what failed, with what to do about it."""
+    for scope in report["missingScopes"] or []:
+        yield f"! The scope {scope} is missing: it is needed to {NEEDED_SCOPES[scope]}."
+    failed = [it for it in report["checks"] if not it["isOk"]]
+    for advice in dict.fromkeys(it["advice"] for it in failed):
+        for refusal in dict.fromkeys(it["refusal"] for it in failed if it["advice"] == advice):
+            yield printable(f"! {refusal}")
+        yield f"  {advice}"
 
 
 def _row(it: Mapping[str, Any]) -> dict[str, str]:
     return {
         "api": it["api"],
-        "answer": "ok" if it["isOk"] else "refused",
+        "answer": it["answer"],
         "rows": "-" if it["rows"] is None else str(it["rows"]),
     }
