@@ -7,13 +7,11 @@ import pytest
 
 from projector.webex.simulator.api_faults import REFUSALS, REPLY_FAULTS, Faults
 from projector.webex.simulator.api_server import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REFRESH_TOKEN,
     ApiServer,
     api_app,
     serving,
 )
+from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.rest_schema import rest_operations
 from projector.webex.simulator.search_api import search_schema
@@ -474,5 +472,6 @@ def test_the_described_operations_are_the_ones_that_we_serve():
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     ours = {("POST", "/v1/access_token"), ("GET", "/static/{path:filename}")}
+    ours |= {("GET", "/v1/authorize"), ("POST", "/v1/authorize")}
     assert rest_operations().keys() == rules - ours
     assert {"taskDetails", "agentSession"} == search_schema().query_type.fields.keys()
