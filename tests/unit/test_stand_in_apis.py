@@ -6,11 +6,7 @@ import httpx
 import pytest
 
 from projector.webex.simulator.api_faults import REFUSALS, REPLY_FAULTS, Faults
-from projector.webex.simulator.api_server import (
-    ApiServer,
-    api_app,
-    serving,
-)
+from projector.webex.simulator.api_server import ApiServer, api_app, serving
 from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.rest_schema import rest_operations
@@ -412,7 +408,7 @@ def test_all_rows_can_be_wrong():
 
     assert (NOW - HOUR) // 1_000 == activity("seconds")["startTime"]
     assert activity("missing")["agentId"] is None
-    assert "skill-update" == activity("strange")["currentState"]
+    assert "supervising" == activity("strange")["currentState"]
     foreign = Vendor(faults=Faults(rows="foreign")).get(TASKS).json
     assert "another-organisation" == foreign["meta"]["orgId"]
     endless = Vendor(faults=Faults(rows="endless")).search().json
@@ -441,6 +437,7 @@ def test_the_token_service_has_faults_of_its_own():
     vendor = Vendor(token_faults=Faults(plan={1: "500", 2: "429"}, retry_after=3))
     answers = [vendor.client.post("/v1/access_token", data=GRANT) for _ in range(3)]
     assert [500, 429, 200] == [it.status_code for it in answers]
+    assert "An unexpected error occurred" == answers[0].json["message"]
     assert "3" == answers[1].headers["Retry-After"]
     assert ([], 3) == (vendor.server.calls, vendor.server.token_calls)
 
@@ -471,7 +468,7 @@ def test_the_described_operations_are_the_ones_that_we_serve():
         for rule in api_app(ApiServer(VendorRows())).url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
-    ours = {("POST", "/v1/access_token"), ("GET", "/static/{path:filename}")}
+    ours = {("GET", "/static/{path:filename}"), ("POST", "/v1/access_token")}
     ours |= {("GET", "/v1/authorize"), ("POST", "/v1/authorize")}
     assert rest_operations().keys() == rules - ours
     assert {"taskDetails", "agentSession"} == search_schema().query_type.fields.keys()

@@ -37,6 +37,7 @@ from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 ACTIVITIES_SPAN_MS_LIMIT = DAY_MS
 TASKS_SPAN_MS_LIMIT = 184 * DAY_MS
 OLDEST_TASKS_MS = 366 * DAY_MS
+TOKEN_PATH = "/v1/access_token"  # noqa: S105 - a path, no secret
 # These describe the key of an error as a number; the other APIs have it as text.
 NUMBERED_ERRORS = ("/subscriptions", "/event-types")
 
@@ -97,7 +98,7 @@ def api_app(server: ApiServer) -> Flask:
         app.add_url_rule(
             path.replace("{", "<").replace("}", ">"), f"{method} {path}", answer, methods=[method]
         )
-    app.add_url_rule("/v1/access_token", "token", partial(_answer_token, server), methods=["POST"])
+    app.add_url_rule(TOKEN_PATH, "token", partial(_answer_token, server), methods=["POST"])
     server.oauth.register(app)
     return app
 
@@ -180,16 +181,22 @@ def _refused(
     status: int, sentences: Sequence[str], headers: Mapping[str, str] | None = None
 ) -> Response:
     """A refusal in the form that the vendor describes for the path; empty without sentences."""
+    answer = jsonify(_refusal_body(status, sentences)) if sentences else Response()
+    answer.status_code = status
+    answer.headers.update(headers or {})
+    return answer
+
+
+def _refusal_body(status: int, sentences: Sequence[str]) -> SimulatedRow:
+    tracking_id = request.headers.get("TrackingId", f"SIM_{secrets.token_hex(8)}")
+    if request.path == TOKEN_PATH:
+        return {"message": " ".join(sentences), "trackingId": tracking_id}
     is_numbered = any(it in request.path for it in NUMBERED_ERRORS)
     error = {
         "key": status if is_numbered else str(status),
         "message": [{"description": it} for it in sentences],
     }
-    tracking_id = request.headers.get("TrackingId", f"SIM_{secrets.token_hex(8)}")
-    answer = jsonify({"trackingId": tracking_id, "error": error}) if sentences else Response()
-    answer.status_code = status
-    answer.headers.update(headers or {})
-    return answer
+    return {"trackingId": tracking_id, "error": error}
 
 
 # --- the APIs ---

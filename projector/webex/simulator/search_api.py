@@ -6,14 +6,13 @@ rows strictly beyond that time. So rows of one millisecond at the edge of a page
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from graphql import (
-    FieldNode,
     GraphQLError,
     GraphQLObjectType,
     GraphQLResolveInfo,
@@ -24,18 +23,20 @@ from graphql import (
     ValueNode,
     build_schema,
     execute_sync,
-    get_argument_values,
-    get_named_type,
-    is_list_type,
     parse,
     specified_rules,
     validate,
 )
-from graphql.execution.collect_fields import collect_sub_fields
 
 from projector.infrastructure.clock import DAY_MS
 from projector.webex.simulator.rest_schema import SCHEMAS
 from projector.webex.simulator.search_filters import SearchFilter, count_conditions, fits
+from projector.webex.simulator.search_selection import (
+    SortOrder,
+    in_order,
+    selection_of,
+    value_at,
+)
 from projector.webex.simulator.vendor_rows import SimulatedRow, VendorRows
 
 LONGEST_SPAN_MS = 365 * DAY_MS
@@ -134,13 +135,12 @@ class SearchApi:
 
 def _task_details(_: object, info: GraphQLResolveInfo, **asked: Any) -> SimulatedRow:
     search: SearchApi = info.context
-    rows_asked = _under(info, info.return_type, info.field_nodes, "tasks")
-    times = search.window(asked, has_activities=_has_activities(info, *rows_asked))
+    selection = selection_of(info).under("tasks")
+    times = search.window(asked, has_activities=selection.has("activities"))
     compared = asked.get("timeComparator") or "createdTime"
     tasks = [it for it in [*search.rows.tasks.values()] if times.has(it.get(compared))]
     tasks = [it for it in tasks if _passes(it, asked.get("filter"))]
-    orders = [*_orders(info, *rows_asked)] or [(("createdTime",), "desc")]
-    tasks = _sorted(tasks, orders)
+    tasks = in_order(tasks, [*selection.orders()] or [SortOrder(("createdTime",), "desc")])
     number = _page_number(asked)
     if ext_filter := asked.get("extFilter"):
         if number == 0:
@@ -156,9 +156,8 @@ def _task_details(_: object, info: GraphQLResolveInfo, **asked: Any) -> Simulate
 
 def _agent_session(_: object, info: GraphQLResolveInfo, **asked: Any) -> SimulatedRow:
     search: SearchApi = info.context
-    rows_asked = _under(info, info.return_type, info.field_nodes, "agentSessions")
-    channels_asked = _under(info, *rows_asked, "channelInfo")
-    times = search.window(asked, has_activities=_has_activities(info, *channels_asked))
+    selection = selection_of(info).under("agentSessions").under("channelInfo")
+    times = search.window(asked, has_activities=selection.has("activities"))
     sessions = [it for it in [*search.rows.sessions] if times.has(it.get("startTime"))]
     sessions = [
         row
@@ -201,14 +200,14 @@ def _activities(
     size = DEFAULT_INNER if first is None else first
     if not 1 <= size <= MOST_INNER:
         raise SearchRefusal(f"first must be 1 to {MOST_INNER}")
-    asked = _under(info, info.return_type, info.field_nodes, "nodes")
-    orders = [*_orders(info, *asked)] or [((time_field,), "desc")]
-    ordered = _sorted(rows, orders)
+    newest_first = SortOrder((time_field,), "desc")
+    orders = [*selection_of(info).under("nodes").orders()] or [newest_first]
+    ordered = in_order(rows, orders)
     if after not in FIRST_PAGE and not search.inner_repeats:
-        ordered = [*_beyond(ordered, str(after), *orders[0])]
+        ordered = [*_beyond(ordered, str(after), orders[0])]
     shown = ordered[:size]
     has_next = len(ordered) > size or (search.inner_repeats and bool(shown))
-    last = _value(shown[-1], orders[0][0]) if shown else None
+    last = value_at(shown[-1], orders[0].path) if shown else None
     return {
         "totalCount": len(rows),
         "nodes": [search.change(it) for it in shown],
@@ -216,16 +215,15 @@ def _activities(
     }
 
 
-def _beyond(
-    rows: Sequence[SimulatedRow], cursor: str, path: tuple[str, ...], order: str
-) -> Iterator[SimulatedRow]:
+def _beyond(rows: Sequence[SimulatedRow], cursor: str, order: SortOrder) -> Iterator[SimulatedRow]:
     """The rows strictly beyond the time of a cursor."""
     if not re.fullmatch(r"-?\d+", cursor, re.ASCII):
         raise SearchRefusal("after is no cursor of activities")
     time = int(cursor)
     for row in rows:
-        value = _value(row, path)
-        if isinstance(value, int) and (value > time if order == "asc" else value < time):
+        value = value_at(row, order.path)
+        is_ascending = order.direction == "asc"
+        if isinstance(value, int) and (value > time if is_ascending else value < time):
             yield row
 
 
@@ -274,7 +272,7 @@ def _trimmed_task(task: SimulatedRow, filter_: SearchFilter) -> SimulatedRow | N
     return {**task, "activities": rows} if rows else None
 
 
-# --- order and cursors ---
+# --- cursors ---
 
 
 def _cursor(asked: Mapping[str, Any]) -> str | None:
@@ -292,79 +290,6 @@ def _page_number(asked: Mapping[str, Any]) -> int:
 
 def _page_info(cursor: str, *, has_next: bool) -> SimulatedRow:
     return {"hasNextPage": has_next, "endCursor": cursor if has_next else None}
-
-
-def _sorted(
-    rows: Sequence[SimulatedRow], orders: Sequence[tuple[tuple[str, ...], str]]
-) -> list[SimulatedRow]:
-    # Rows of one time come in opposite orders, too.
-    ordered = [*rows] if orders[0][1] == "asc" else [*reversed(rows)]
-    for path, order in reversed(orders):
-        ordered.sort(key=partial(_sort_key, path), reverse=order == "desc")
-    return ordered
-
-
-def _sort_key(path: tuple[str, ...], row: SimulatedRow) -> tuple[bool, float, str]:
-    value = _value(row, path)
-    number = value if isinstance(value, int | float) else 0
-    return value is not None, number, str(value)
-
-
-def _value(row: SimulatedRow, path: tuple[str, ...]) -> Any:
-    value: Any = row
-    for name in path:
-        value = (value or {}).get(name)
-    return value
-
-
-# --- what a query selects ---
-
-FieldSelection = tuple[GraphQLObjectType, list[FieldNode]]  # of fields of one type
-
-
-def _under(
-    info: GraphQLResolveInfo, type_: Any, nodes: list[FieldNode], name: str
-) -> FieldSelection:
-    """What a query selects of a field, which may stand in fragments or under other names."""
-    owner = cast(GraphQLObjectType, get_named_type(type_))
-    found = [
-        node
-        for fields in _selected(info, owner, nodes)
-        for node in fields
-        if node.name.value == name
-    ]
-    return cast(GraphQLObjectType, get_named_type(owner.fields[name].type)), found
-
-
-def _has_activities(info: GraphQLResolveInfo, type_: Any, nodes: list[FieldNode]) -> bool:
-    return bool(_under(info, type_, nodes, "activities")[1])
-
-
-def _orders(
-    info: GraphQLResolveInfo,
-    type_: GraphQLObjectType,
-    nodes: list[FieldNode],
-    path: tuple[str, ...] = (),
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The fields by which a query sorts, with "asc" or "desc"."""
-    for fields in _selected(info, type_, nodes):
-        field = type_.fields.get(fields[0].name.value)
-        if field is None:
-            continue
-        inner = (*path, fields[0].name.value)
-        if order := get_argument_values(field, fields[0], info.variable_values).get("sort"):
-            yield inner, order
-        named = get_named_type(field.type)
-        if isinstance(named, GraphQLObjectType) and not is_list_type(field.type):
-            yield from _orders(info, named, fields, inner)
-
-
-def _selected(
-    info: GraphQLResolveInfo, type_: GraphQLObjectType, nodes: list[FieldNode]
-) -> Iterable[list[FieldNode]]:
-    return collect_sub_fields(
-        info.schema, info.fragments, info.variable_values, type_, nodes
-    ).values()
 
 
 # --- the schema ---
