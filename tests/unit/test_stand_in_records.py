@@ -287,7 +287,7 @@ def test_an_agent_who_is_called_first_for_an_outdial_is_reserved():
 
 @pytest.mark.parametrize("marks", ["all", "new", "none"])
 def test_the_rows_of_a_child_task_stand_in_the_parents_list(marks):
-    """They may all tell that they are a child's, or the first one alone, or none."""
+    """They may all tell that they are a child's, and the consult too; or the first one; or none."""
     records = recorded(child_marks=marks)
     parents = [
         rows
@@ -298,6 +298,8 @@ def test_the_rows_of_a_child_task_stand_in_the_parents_list(marks):
     marked = {row["eventName"] for rows in parents for row in rows if row.get("childContactId")}
     words = {"all": {"new", "connect", "connected", "ended"}, "new": {"new"}, "none": set()}
     assert words[marks] == marked - {"parked"}
+    consults = {row["eventName"] for rows in parents for row in rows if row.get("consultEpId")}
+    assert ({"consulting"} if marks == "all" else set()) == consults
     ends = [sum(row["eventName"] == "ended" for row in rows) for rows in parents]
     assert 2 in ends
 

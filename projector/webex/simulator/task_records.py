@@ -83,7 +83,7 @@ class TaskRecords:
             return
         course = self._course(data)
         if word == "new" and course.word:
-            course.child_id = str(uuid5(NAMESPACE_OID, f"{data['taskId']} {data['createdTime']}"))
+            self._open_child(course, data)
         is_of_child = course.child_id is not None and word in CHILD_WORDS
         if not is_of_child:
             self._lead_to(course, word, data)
@@ -128,6 +128,13 @@ class TaskRecords:
             course = self._courses[data["taskId"]] = TaskCourse(task=_task(data))
             self._tasks[data["taskId"]] = course.task
         return course
+
+    def _open_child(self, course: TaskCourse, data: WebhookBody) -> None:
+        """A consult to an entry point has reached it, and made a task there."""
+        course.child_id = str(uuid5(NAMESPACE_OID, f"{data['taskId']} {data['createdTime']}"))
+        if self._child_marks == "all" and course.running and course.word == "consulting":
+            entry_point = str(uuid5(NAMESPACE_OID, "entry point"))
+            course.running |= {"consultEpId": entry_point, "consultEpName": "An entry point"}
 
     def _lead_to(self, course: TaskCourse, word: str, data: WebhookBody) -> None:
         leading = LEADING_TO_WORD.get(word, ())
