@@ -189,7 +189,8 @@ def restatements(ordered: Sequence[Recorded]) -> Mapping[int, int]:
             fact, folded = _fact(recorded), None
             if recorded.origin is Origin.RECONCILIATION:
                 close = _webhooks_within_tolerance(recorded, webhooks)
-                folded = next((it.position for it in close if _states_fact_of(it, recorded)), None)
+                stating = (it for it in close if states_fact_of(it.event, recorded.event))
+                folded = next((it.position for it in stating), None)
                 if any(_fact(it) == fact for it in close):
                     fact = (Origin.RECONCILIATION, *fact)  # the webhook has another idle code
             if folded is None:
@@ -214,21 +215,17 @@ def _fact(recorded: Recorded) -> tuple[object, ...]:
     )
 
 
-def states_fact_of(webhook: Event, reconciled: Event, *, apart_ms: int) -> bool:
-    """Whether a webhook states the fact of a reconciled event, ``apart_ms`` before or after it.
+def states_fact_of(webhook: Event, reconciled: Event) -> bool:
+    """Whether a webhook states the fact of a reconciled event, where their times are close.
 
-    They are at most 2,000 ms apart and have the same ``reconciliation_key``. State events with
-    different idle codes or channel ids are different facts; a missing one fits any.
+    They have the same ``reconciliation_key``. State events with different idle codes or channel ids
+    are different facts; a missing one fits any.
     """
-    return (
-        abs(apart_ms) <= RECONCILIATION_TOLERANCE_MS
-        and reconciliation_key(webhook) == reconciliation_key(reconciled)
-        and not (
-            webhook.kind is Kind.STATE
-            and (
-                _differ(webhook.idle_code_id, reconciled.idle_code_id)
-                or _differ(webhook.channel_id, reconciled.channel_id)
-            )
+    return reconciliation_key(webhook) == reconciliation_key(reconciled) and not (
+        webhook.kind is Kind.STATE
+        and (
+            _differ(webhook.idle_code_id, reconciled.idle_code_id)
+            or _differ(webhook.channel_id, reconciled.channel_id)
         )
     )
 
@@ -249,11 +246,6 @@ def reconciliation_key(event: Event) -> tuple[object, ...]:
         event.word and plain_word(event.word),
         event.channel_type if event.kind is Kind.CHANNEL else None,
     )
-
-
-def _states_fact_of(webhook: Recorded, reconciled: Recorded) -> bool:
-    apart_ms = webhook.time - reconciled.time
-    return states_fact_of(webhook.event, reconciled.event, apart_ms=apart_ms)
 
 
 def _webhooks_by_key(ordered: Sequence[Recorded]) -> dict[tuple[object, ...], list[Recorded]]:

@@ -171,16 +171,23 @@ def test_two_idle_codes_of_one_moment_are_told_apart_by_origin():
     assert {"e2": "e1", "e4": "e3"} == repeated(AGENTS, *webhooks, fetched=fetched)
 
 
-@pytest.mark.parametrize(
-    ("apart_ms", "expected"), [(-2_001, 0), (-2_000, 1), (2_000, 1), (2_001, 0)]
-)
-def test_what_states_a_reconciled_fact_is_close_in_time(apart_ms, expected):
+def test_what_states_a_reconciled_fact_has_no_other_code_or_channel():
     """The one question that reconciliation asks before it appends."""
     (webhook,) = ordered(AGENTS, v1(0, "ann", "idle", **A))
     (fetched,) = ordered(AGENTS, v2(0, "ann", "Idle", on=CHAT))
-    other = replace(fetched.event, idle_code_id="b")
-    assert expected == states_fact_of(webhook.event, fetched.event, apart_ms=apart_ms)
-    assert not states_fact_of(webhook.event, other, apart_ms=apart_ms)
+    assert states_fact_of(webhook.event, fetched.event)
+    assert not states_fact_of(webhook.event, replace(fetched.event, idle_code_id="b"))
+    (of_phone,) = ordered(AGENTS, v2(0, "ann", "Idle", on=PHONE))
+    assert not states_fact_of(of_phone.event, fetched.event)
+
+
+@pytest.mark.parametrize(
+    ("apart_ms", "restates"), [(-2_001, False), (-2_000, True), (2_000, True), (2_001, False)]
+)
+def test_a_webhook_states_a_reconciled_fact_within_two_seconds(apart_ms, restates):
+    """Before it or after it."""
+    webhook, fetched = v1(10_000 + apart_ms, "ann", "idle"), v1(10_000, "ann", "idle")
+    assert restates == bool(repeated(AGENTS, webhook, fetched=[fetched]))
 
 
 def test_reconciliation_does_not_give_way_to_reconciliation():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from projector.domain.events import (
@@ -19,6 +19,7 @@ from projector.domain.events import (
     Origin,
     Recorded,
     reconciliation_key,
+    states_fact_of,
 )
 from projector.webex.api_events import ApiEvent, Certainty
 
@@ -151,13 +152,11 @@ def _nearest(event: ApiEvent, webhooks: Iterable[Recorded]) -> Recorded | None:
 
 
 def _is_same_fact(event: ApiEvent, other: Event) -> bool:
-    """Whether idle codes and channels, where both events have them, are the same."""
-    code, other_code = event.offered.event.idle_code_id, other.idle_code_id
-    is_same_code = code is None or other_code is None or code == other_code
-    channels = event.channel_ids or frozenset(filter(None, [event.offered.event.channel_id]))
-    return is_same_code and (
-        not channels or other.channel_id is None or other.channel_id in channels
-    )
+    """Whether another event states the fact, on any of the channels whose rows state it."""
+    ours = event.offered.event
+    if other.channel_id in event.channel_ids:
+        ours = replace(ours, channel_id=other.channel_id)
+    return states_fact_of(other, ours)
 
 
 def _identity(event: Event) -> tuple[str, str]:
