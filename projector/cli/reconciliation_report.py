@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from projector.cli.options import in_columns, shown_time
+from projector.webex.api_rows import ApiSource
 
 MOST_SHOWN = 10  # of each list; `--json` has up to a hundred
 _COUNTS = {
@@ -19,6 +20,7 @@ _COUNTS = {
     "differing": "differing",
     "unusable": "unreadable",
 }
+_SOURCES = [source.value for source in ApiSource]  # in the order in which they are read
 Report = Mapping[str, Any]
 ReportRow = Mapping[str, Any]
 
@@ -27,7 +29,7 @@ def reconciliation_text(report: Report) -> list[str]:
     """The lines of a report: what was asked and came, each list, and the verdict last."""
     sources: list[Mapping[str, str]] = [
         {"source": source, **{title: str(counts[name]) for name, title in _COUNTS.items()}}
-        for source, counts in report["sources"].items()
+        for source, counts in sorted(report["sources"].items(), key=_source_order)
     ]
     window = f"{shown_time(report['from'])} to {shown_time(report['to'])}"
     lines = [f"{window}, organisation {report['orgId'] or 'not known yet'}"]
@@ -46,6 +48,10 @@ def reconciliation_text(report: Report) -> list[str]:
     lines += [*_unknown(report)]
     lines += [f"no API tells: {it}" for it in report["untold"]]
     return [*lines, _verdict(report)]
+
+
+def _source_order(item: tuple[str, object]) -> int:
+    return _SOURCES.index(item[0]) if item[0] in _SOURCES else len(_SOURCES)
 
 
 def _appended(report: Report) -> str:

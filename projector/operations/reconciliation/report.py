@@ -62,14 +62,14 @@ class ReconciliationReport:
             self._count(event, "matched")
         for it in matches.indistinct:
             self._count(it.event, "indistinct")
-            self._list("indistinct", _indistinct_row(it))
+            self._list_event("indistinct", _indistinct_row(it))
         self.doubtful(matches.doubtful)
 
     def doubtful(self, events: Iterable[ApiEvent]) -> None:
         """Count and list events that the log lacks, and that may not be true of their subject."""
         for event in events:
             self._count(event, "doubtful")
-            self._list("doubtful", _event_row(event))
+            self._list_event("doubtful", _event_row(event))
 
     def appended(self, events: Iterable[ApiEvent]) -> None:
         """Count and list events that were appended, or in a dry run would be."""
@@ -173,6 +173,11 @@ class ReconciliationReport:
         )
         if name in by_type:
             by_type[name] += 1
+
+    def _list_event(self, name: str, row: dict[str, Any]) -> None:
+        """List an event once, also where several steps find it."""
+        if all(row["eventId"] != other["eventId"] for other in self._content[name]):
+            self._list(name, row)
 
     def _list(self, name: str, row: dict[str, Any]) -> None:
         if len(self._content[name]) < MOST_LISTED:
