@@ -11,7 +11,7 @@ from collections.abc import Callable
 from tests.row_worlds.day import MINUTE_MS, Desk, Line, VendorDay
 
 Contact = Callable[[VendorDay, int, Desk, Desk], int]
-CALLBACK = "COURTESY_CALLBACK"
+CALLBACK, OUTDIAL = "COURTESY_CALLBACK", "OUTDIAL"  # as webhooks spell outbound types
 RONA_CODE = "rona-code"
 
 
@@ -174,6 +174,7 @@ def outdial_unanswered(day: VendorDay, at: int, desk: Desk, _: Desk) -> int:
 def dialled(day: VendorDay, at: int, desk: Desk) -> Line:
     """An agent calls a customer: the rows have other words for it than the webhooks."""
     call = Line(day, at, direction="OUTBOUND", row_direction="outdial")
+    call.said["outboundType"] = OUTDIAL
     call.both(at, "new")
     call.both(at + 1_250, "connect")
     desk.row(at + 1_280, "outdial-reserved", call)

@@ -167,7 +167,7 @@ def entry_point_consult(
     The child's webhooks have its own id, and no row of its own: its rows are the parent's, and name
     it as ``marks`` says. The agent who is asked gets the child, and says so under its id.
     """
-    call, child = asked(day, at, desk), _Child(day)
+    call, child = asked(day, at, desk), _ChildContact(day)
     call.both(at + 46_200, "consulting")
     desk.both(at + 46_228, "consulting", call)
     desk.row(at + 46_236, "connected-consulting", call)
@@ -195,7 +195,7 @@ def entry_point_consult(
     return hung_up(done + 20_000, call, desk)
 
 
-class _Child:
+class _ChildContact:
     """The call to the entry point, which has no row of its own."""
 
     def __init__(self, day: VendorDay) -> None:

@@ -1,14 +1,14 @@
 """A day at the vendor: what it sends, and what its APIs return; worlds write both into it.
 
 Rule: a webhook is written together with what the rows tell of it, so that a test knows what can be
-restored where the webhook is lost. Times are epoch ms by the clock of the webhooks; the rows' clock
-is ``skew_ms`` ahead of it.
+restored where the webhook is lost. Times are epoch ms by the clock of the webhooks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
@@ -45,21 +45,34 @@ class ToldWebhook:
     in_rows: WebhookBody | None
 
 
-@dataclass(kw_only=True)
 class VendorDay:
-    """What is sent of a day, and the rows of its APIs: the window of a run is ``[start, end)``."""
+    """What is sent of a day, and the rows of its APIs: the window of a run is ``[start, end)``.
 
-    start: int = MIDNIGHT
-    end: int = MIDNIGHT + 360 * MINUTE_MS
-    skew_ms: int = 0
-    running_end: int | None = STILL_RUNNING  # the end of a session, task or row that still runs
-    webhooks: list[ToldWebhook] = field(default_factory=list)
-    sessions: list[VendorRow] = field(default_factory=list)
-    tasks: dict[str, VendorRow] = field(default_factory=dict)
-    recordings: dict[str, list[VendorRow]] = field(default_factory=dict)
-    apart_ms: int = 1  # from the row of one channel to that of the next, for one event
-    _numbers: count[int] = field(default_factory=count)
-    _changes: list[tuple[int, VendorRow, VendorRow]] = field(default_factory=list)
+    The rows' clock is ``skew_ms`` ahead of the webhooks'. Rows of several channels that are about
+    one event are ``apart_ms`` from one to the next. ``running_end`` is the end of what still runs.
+    ``worlds`` says for a reader what the day is made of.
+    """
+
+    def __init__(
+        self, *, skew_ms: int = 0, apart_ms: int = 1, running_end: int | None = STILL_RUNNING
+    ) -> None:
+        self.start = MIDNIGHT
+        self.end = MIDNIGHT + 360 * MINUTE_MS
+        self.skew_ms = skew_ms
+        self.apart_ms = apart_ms
+        self.running_end = running_end
+        self.worlds: list[str] = []
+        self.webhooks: list[ToldWebhook] = []
+        self.sessions: list[VendorRow] = []
+        self.tasks: dict[str, VendorRow] = {}
+        self.recordings: dict[str, list[VendorRow]] = {}
+        self._numbers = count()
+        self._changes: list[tuple[int, VendorRow, VendorRow]] = []
+
+    def __repr__(self) -> str:
+        """The worlds in place of all their rows."""
+        told = (self.end - self.start, self.skew_ms, self.apart_ms, self.running_end)
+        return f"VendorDay({self.worlds}, length, skew, apart, running end = {told})"
 
     def new_id(self) -> str:
         """An id that no other has; the same in every run."""
@@ -78,7 +91,9 @@ class VendorDay:
             else ToldWebhook(body=it.body, in_rows=None)
             for it in self.webhooks
         ]
-        return replace(self, end=end, webhooks=told)
+        day = copy(self)
+        day.end, day.webhooks = end, told
+        return day
 
     def until(self, end: int) -> VendorDay:
         """The same day as it is at an end: neither webhooks nor rows know what comes later.
