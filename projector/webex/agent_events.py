@@ -170,8 +170,8 @@ def _of_channel(rows: Sequence[AgentActivity]) -> Iterator[_Stated | RowWithoutW
             if not row.is_login and plain_word(row.state) not in _STEPS_WITHOUT_WEBHOOK:
                 yield RowWithoutWebhook(source=row.source, word=row.state)
             continue
-        is_first_of_window = index == 0 and row.source is ApiSource.AGENT_ACTIVITIES
-        now = _Stated(row=row, word=word, is_sure=not is_first_of_window)
+        is_cut = row.is_of_part or (index == 0 and row.source is ApiSource.AGENT_ACTIVITIES)
+        now = _Stated(row=row, word=word, is_sure=not is_cut)
         if not row.is_login and (before is None or before.state != now.state):
             yield now
         before = now

@@ -7,7 +7,7 @@ Rule: the reading is tolerant. Unknown fields pass, and a row that cannot be use
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -54,6 +54,7 @@ class AgentActivity:
     wrap_up_code_id: str | None = None
     destination: str | None = None
     profile_type: str | None = None
+    is_of_part: bool = False  # other rows of its channel did not come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class TaskActivity:
     child_contact_id: str | None = None
     consult_entry_point_id: str | None = None
     task_end: int | None = None  # when the whole task ended; None while it is active
+    is_of_part: bool = False  # other rows of its task did not come, or cannot be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +120,23 @@ def read_task_details(task: Any) -> Iterator[TaskActivity | UnusableRow]:
     """What happened to one task of the Search API."""
     nodes = _list(task, "activities")
     last_end = max((_end_time(node) for node in nodes), default=0)
-    for node in nodes:
-        yield _read_or_unusable(ApiSource.TASK_DETAILS, node, _task_event, task, last_end)
+    rows = [
+        _read_or_unusable(ApiSource.TASK_DETAILS, node, _task_event, task, last_end)
+        for node in nodes
+    ]
+    are_part = task.get("arePart") is True or any(
+        isinstance(row, UnusableRow) and _may_tell_a_child(node)
+        for row, node in zip(rows, nodes, strict=True)
+    )
+    for row in rows:
+        yield replace(row, is_of_part=True) if are_part and isinstance(row, TaskActivity) else row
+
+
+def _may_tell_a_child(node: Mapping[str, Any]) -> bool:
+    """Whether a row that cannot be read may be the sign of a consult with a contact of its own."""
+    marks = (node.get("childContactId"), node.get("consultEpId"))
+    word = node.get("eventName")
+    return any(marks) or not isinstance(word, str) or plain_word(word) == "new"
 
 
 def _read_or_unusable(source: ApiSource, row: Any, read: Any, *context: Any) -> Any:
@@ -180,6 +197,7 @@ def _session_activity(
         wrap_up_code_id=_id_of(row, "wrapupCode"),
         destination=_text(channel, "agentPhoneNumber"),
         profile_type=_text(session, "multiMediaProfileType"),
+        is_of_part=channel.get("arePart") is True,
     )
 
 

@@ -7,33 +7,25 @@ out than to show a call as ended while it goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, plain_word
 from projector.webex.api_events import Certainty
 from projector.webex.api_rows import TaskActivity
 
 # What also happens to a contact of its own. Other words, such as consulting, are of the task.
-_MARKED_WORDS = frozenset({"parked", "connect", "connected", "ended", "failed"})
+_SHARED_WORDS = frozenset({"new", "parked", "connect", "connected", "ended", "failed"})
 _CONSULT_ENDS = frozenset(
     {"consultdone", "consulttransfer", "transferred", "conference", "conferencing"}
 )
 
 
-def certainties(rows: Iterable[TaskActivity]) -> list[tuple[TaskActivity, Certainty]]:
-    """The rows of one task in the order of time, each with how sure it is of the task itself."""
+def certainties(rows: Iterable[TaskActivity]) -> Iterator[tuple[TaskActivity, Certainty]]:
+    """The rows of one task in the order of time, each with how sure it is of the task itself.
+
+    A mark at one row says nothing of the others. A list that came in part may have lost the sign.
+    """
     ordered = sorted(rows, key=lambda row: row.time)
-    # Where the vendor marks such a row, it marks all of them, so the other rows are the task's own.
-    are_marked = any(
-        row.child_contact_id is not None and plain_word(row.event) in _MARKED_WORDS
-        for row in ordered
-    )
-    return [*_judged(ordered, are_marked=are_marked)]
-
-
-def _judged(
-    ordered: Sequence[TaskActivity], *, are_marked: bool
-) -> Iterator[tuple[TaskActivity, Certainty]]:
     last_end = _end_of_task(ordered)
     has_begun = has_child = is_consulting = False
     for row in ordered:
@@ -45,15 +37,14 @@ def _judged(
             has_child = is_consulting = True
         if word in _CONSULT_ENDS:
             is_consulting = False
-        if is_second_new or (is_marked and word in _MARKED_WORDS):
+        is_of_either = is_consulting
+        if word == "ended":
+            is_of_either = has_child and row is not last_end
+        if row.is_of_part:
+            is_of_either = row.time != row.task_end
+        if is_second_new or (is_marked and word in _SHARED_WORDS):
             yield row, Certainty.OF_CHILD
-        elif (
-            has_child
-            and not are_marked
-            and (
-                row is not last_end if word == "ended" else is_consulting and word in _MARKED_WORDS
-            )
-        ):
+        elif is_of_either and word in _SHARED_WORDS:
             yield row, Certainty.DOUBTFUL
         else:
             yield row, Certainty.SURE

@@ -36,7 +36,8 @@ class SearchQueries:
 
     def __init__(self, client: ApiClient, report_missing: Callable[[str], object]) -> None:
         self._client = client
-        self._report_missing = report_missing
+        self._report = report_missing
+        self._reported = 0
 
     def agent_sessions(
         self, start: int, end: int, agent_ids: Sequence[str] = ()
@@ -66,6 +67,10 @@ class SearchQueries:
             for page in self._pages(_TASKS, window, of_task):
                 fresh = [it for it in page if _is_new(seen, it.get("id"))]
                 yield [self._whole_task(task, details, window) for task in fresh]
+
+    def _report_missing(self, sentence: str) -> None:
+        self._reported += 1
+        self._report(sentence)
 
     # --- pages ---
 
@@ -173,7 +178,7 @@ class SearchQueries:
                 return _with_same("channelId", channel, same.get("channelInfo"))
 
             whose = f"The channel {channel.get('channelId')} of the session {id_}"
-            channels.append({**channel, "activities": self._activities(channel, whose, read_more)})
+            channels.append({**channel, **self._activities(channel, whose, read_more)})
         more = self._details(_SESSION_DETAILS, session, details, window)
         return {**more, **session, "channelInfo": channels}
 
@@ -189,12 +194,14 @@ class SearchQueries:
 
         activities = self._activities(task, f"The task {id_}", read_more)
         more = self._details(_TASK_DETAILS, task, details, window)
-        return {**more, **task, "activities": activities}
+        return {**more, **task, **activities}
 
-    def _activities(
-        self, owner: ApiRow, whose: str, read_more: Callable[[str], ApiRow]
-    ) -> list[ApiRow]:
-        """All activities of a channel or a task; ``owner`` has the first page of them."""
+    def _activities(self, owner: ApiRow, whose: str, read_more: Callable[[str], ApiRow]) -> ApiRow:
+        """All activities of a channel or a task; ``owner`` has the first page of them.
+
+        ``arePart`` says whether some of them did not come.
+        """
+        reported = self._reported
         page, read, cursors, total = owner.get("activities"), _ReadRows(), set[str](), None
         while True:
             if not isinstance(page, Mapping):
@@ -220,7 +227,7 @@ class SearchQueries:
             self._report_missing(f"{whose} does not say whether more rows follow.")
         if total is not None and len(read) < total:
             self._report_missing(f"{whose} has {total} rows, and {len(read)} came.")
-        return read.rows
+        return {"activities": read.rows, "arePart": self._reported > reported}
 
 
 @dataclass(slots=True)

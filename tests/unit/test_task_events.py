@@ -113,6 +113,28 @@ def test_marked_rows_of_a_consult_are_those_of_its_own_contact():
     assert 4 == sum("of-child" in it for it in found)
 
 
+def test_a_mark_says_nothing_of_unmarked_rows():
+    """The consult's end may lack it."""
+    assert "ended doubtful" == certainties(CHILD - {9})[9]
+
+
+@pytest.mark.parametrize("lost", [{"arePart": True}, {"activities": [{"eventName": "new"}]}])
+def test_of_a_list_that_came_in_part_shared_words_are_doubtful(lost):
+    """The sign of a consult may be among what did not come, or among rows that cannot be read."""
+    words = ["connect", "connected", "hold-done", "ended"]
+    listed = [task_row(word, 1_000 * at) for at, word in enumerate(words)]
+    one = task(*listed, *lost.get("activities", []), isActive=True) | {
+        name: it for name, it in lost.items() if name == "arePart"
+    }
+    events = task_events(
+        [it for it in rows.read_task_details(one) if isinstance(it, rows.TaskActivity)],
+        org_id=ORG,
+        now=NOW + 10**6,
+    )
+    found = [f"{it.offered.event.word} {it.certainty}" for it in events if isinstance(it, ApiEvent)]
+    assert ["connect doubtful", "connected doubtful", "hold-done sure", "ended doubtful"] == found
+
+
 @pytest.mark.parametrize("marked", [set(), {5}])
 def test_unmarked_rows_of_a_consult_are_doubtful(marked):
     """Only the second beginning tells itself, and the end that the task has."""
