@@ -87,6 +87,9 @@ class ReconciliationRow(RunShape):
     gaps_found: int | None
     gaps_closed: int | None
     corrections_made: int | None
+    clock_difference_ms: int | None = Field(
+        description="How much later the vendor's rows are than its webhooks, where that is much."
+    )
     verdict: str | None = Field(description="whole, incomplete or nothing to compare")
     sources: dict[str, SourceCounts]
 
@@ -139,12 +142,13 @@ class DifferingShape(Shape):
 
 
 class UnusableShape(Shape):
-    """Rows of a source that were left out for one reason, and the first of them."""
+    """Rows of a source that cannot be read for one reason: the first one, and up to a hundred."""
 
     source: str
     reason: str
     count: int
     row: str | None
+    rows: list[str]
 
 
 class FailureShape(Shape):
@@ -190,6 +194,7 @@ def _fields(job: Job) -> dict[str, Any]:
         "gaps_found": report.get("gapsFound"),
         "gaps_closed": report.get("gapsClosed"),
         "corrections_made": report.get("correctionsMade"),
+        "clock_difference_ms": report.get("clockDifferenceMs"),
         "verdict": report.get("verdict"),
         "sources": report.get("sources", {}),
     }

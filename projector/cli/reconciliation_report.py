@@ -44,7 +44,7 @@ def reconciliation_text(report: Report) -> list[str]:
     lines += _listed("indistinct", report["indistinct"], _indistinct)
     lines += _listed("doubtful", report["doubtful"], _fact)
     lines += _listed("unreadable", report["unusable"], _unusable)
-    lines += [f"did not come: {row['source']}: {row['reason']}" for row in report["failures"]]
+    lines += _listed("did not come", report["failures"], _failure)
     lines += [*_unknown(report)]
     lines += [f"no API tells: {it}" for it in report["untold"]]
     return [*lines, _verdict(report)]
@@ -100,9 +100,13 @@ def _states(rows: Sequence[ReportRow]) -> str:
     return " ".join(row["currentState"] for row in rows) or "nothing"
 
 
+def _failure(row: ReportRow) -> str:
+    return f"{row['source']}: {row['reason']}"
+
+
 def _unusable(row: ReportRow) -> str:
-    first = f", first {row['row']}" if row["row"] else ""
-    return f"{row['count']} rows of {row['source']}: {row['reason']}{first}"
+    rows = f": {', '.join(row['rows'][:MOST_SHOWN])}" if row["rows"] else ""
+    return f"{row['count']} of {row['source']}: {row['reason']}{rows}"
 
 
 def _unknown(report: Report) -> Iterator[str]:
@@ -114,7 +118,7 @@ def _unknown(report: Report) -> Iterator[str]:
 def _verdict(report: Report) -> str:
     verdict = report["verdict"]
     if verdict is None:
-        return f"{report['status']}: there is no verdict yet"
+        return f"{report['status']}: {report['error'] or 'there is no verdict yet'}"
     appended = sum(count for _, count in _by_type(report))
     sentences = {
         "whole": f"all that was asked for came; the log lacked {appended} events",

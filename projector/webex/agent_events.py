@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from projector.domain.events import Kind, plain_word
+from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Kind, plain_word
 from projector.domain.state_names import AGENT_WORDS, LOGGED_OUT, spelling
 from projector.webex.api_events import (
     ApiEvent,
@@ -25,7 +25,7 @@ from projector.webex.api_events import (
 )
 from projector.webex.api_rows import AgentActivity, ApiSource, UnusableRow
 
-SAME_MOMENT_MS = 100  # channels follow one step of an agent within this time
+SAME_MOMENT_MS = 500  # channels follow one step of an agent within this time
 REST_WORDS = frozenset({"idle", "available"})
 PUBLISHED_LOGGED_OUT_BY = frozenset({"SELF"})  # values that are known of webhooks
 _CHANNEL_ORDER = {"telephony": 0, "chat": 1, "email": 2, "social": 3}
@@ -225,7 +225,9 @@ def _moments(stated: Sequence[_Stated]) -> Iterator[list[_Stated]]:
 
 
 def _is_same_moment(group: Sequence[_Stated], it: _Stated) -> bool:
-    is_close = it.row.start - group[0].row.start <= SAME_MOMENT_MS
+    """Whether another channel follows the last one soon, and the first one within the tolerance."""
+    since_first, since_last = (it.row.start - group[at].row.start for at in (0, -1))
+    is_close = since_last <= SAME_MOMENT_MS and since_first <= RECONCILIATION_TOLERANCE_MS
     return is_close and all(it.row.channel_id != other.row.channel_id for other in group)
 
 

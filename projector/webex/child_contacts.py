@@ -15,6 +15,7 @@ from projector.webex.api_rows import TaskActivity
 
 # What also happens to a contact of its own. Other words, such as consulting, are of the task.
 _SHARED_WORDS = frozenset({"new", "parked", "connect", "connected", "ended", "failed"})
+_CONSULT_BEGINS = frozenset({"consult", "ctq", "consulting"})
 _CONSULT_ENDS = frozenset(
     {"consultdone", "consulttransfer", "transferred", "conference", "conferencing"}
 )
@@ -23,7 +24,9 @@ _CONSULT_ENDS = frozenset(
 def certainties(rows: Iterable[TaskActivity]) -> Iterator[tuple[TaskActivity, Certainty]]:
     """The rows of one task in the order of time, each with how sure it is of the task itself.
 
-    A mark at one row says nothing of the others. A list that came in part may have lost the sign.
+    While somebody is consulted, any row of a shared word may be that of the consult, and is a sign
+    of its own contact. A mark at one row says nothing of the others. A list that came in part may
+    have lost the sign.
     """
     ordered = sorted(rows, key=lambda row: row.time)
     last_end = _end_of_task(ordered)
@@ -35,11 +38,14 @@ def certainties(rows: Iterable[TaskActivity]) -> Iterator[tuple[TaskActivity, Ce
         is_marked = row.child_contact_id is not None or not row.id.startswith(row.task_id)
         if is_marked or is_second_new or row.consult_entry_point_id is not None:
             has_child = is_consulting = True
-        if word in _CONSULT_ENDS:
+        has_child = has_child or (is_consulting and word in _SHARED_WORDS - {"ended"})
+        if word in _CONSULT_BEGINS:
+            is_consulting = True
+        elif word in _CONSULT_ENDS:
             is_consulting = False
         is_of_either = is_consulting
         if word == "ended":
-            is_of_either = has_child and row is not last_end
+            is_of_either = (has_child or is_consulting) and row is not last_end
         if row.is_of_part:
             is_of_either = row.time != row.task_end
         if is_second_new or (is_marked and word in _SHARED_WORDS):

@@ -17,12 +17,13 @@ from typing import Any
 
 from projector.infrastructure.clock import DAY_MS, HOUR_MS
 from projector.webex.api_answers import MOST_PAGES, ApiRow, EndlessPages, UnexpectedAnswer
-from projector.webex.api_client import ApiClient
+from projector.webex.api_client import ApiClient, VendorRefuses
 
 SEARCH_SPAN_MS = 30 * DAY_MS  # the longest window that the vendor takes for rows of activities
 LOOK_BACK_MS = 29 * DAY_MS  # how long before a window a session or a task may have begun
 AFTER_END_MS = HOUR_MS  # how long after its end a task may still get rows, such as a recording
 AGENTS_A_FILTER = 100
+MOST_EMPTY_PAGES = 3  # in a row, before pages count as endless
 FIRST_CURSOR = "NA"
 
 
@@ -79,6 +80,7 @@ class SearchQueries:
     ) -> Iterator[list[ApiRow]]:
         """Pages of what a query finds. A row that comes again is left out."""
         cursor, cursors, seen = FIRST_CURSOR, {FIRST_CURSOR}, set[str]()
+        empty_pages = 0
         while cursor:
             page = self._search(query.text, window, filters, cursor)
             rows = self._rows(page, query.rows, "The Search API")
@@ -86,7 +88,10 @@ class SearchQueries:
             if rows and not fresh:
                 raise EndlessPages(f"The vendor's Search API returns the same {query.rows} again.")
             yield fresh
-            if not isinstance(page.get("pageInfo"), Mapping):
+            empty_pages = 0 if rows else empty_pages + 1
+            if empty_pages > MOST_EMPTY_PAGES:
+                raise EndlessPages(f"The vendor's Search API has pages without {query.rows}.")
+            if not _says_what_follows(page):
                 self._report_missing(
                     f"The Search API does not say whether more {query.rows} follow."
                 )
@@ -180,6 +185,8 @@ class SearchQueries:
             whose = f"The channel {channel.get('channelId')} of the session {id_}"
             channels.append({**channel, **self._activities(channel, whose, read_more)})
         more = self._details(_SESSION_DETAILS, session, details, window)
+        if more and not isinstance(more.get("isActive"), bool):
+            self._report_missing(f"The session {id_} does not say whether it is over.")
         return {**more, **session, "channelInfo": channels}
 
     def _whole_task(
@@ -217,13 +224,17 @@ class SearchQueries:
                 break
             if not cursor:
                 break
-            page = read_more(cursor).get("activities")
+            try:
+                page = read_more(cursor).get("activities")
+            except VendorRefuses as error:
+                self._report_missing(f"Not all rows of {whose.lower()} came. {error}")
+                break
         # A cursor is the time of a page's last row. More rows of that time may lie behind it.
         for cursor in cursors:
-            if total is not None and len(read) < total and cursor.isdigit():
+            if (total is None or len(read) < total) and cursor.isdigit():
                 edge = read_more(str(int(cursor) + 1)).get("activities")
                 read.add(self._rows(edge, "nodes", whose) if isinstance(edge, Mapping) else [])
-        if total is None and isinstance(page, Mapping) and page.get("pageInfo") is None:
+        if total is None and isinstance(page, Mapping) and not _says_what_follows(page):
             self._report_missing(f"{whose} does not say whether more rows follow.")
         if total is not None and len(read) < total:
             self._report_missing(f"{whose} has {total} rows, and {len(read)} came.")
@@ -290,6 +301,11 @@ def _all_of(terms: Iterable[str]) -> str:
 
 def _combined(operator: str, terms: Sequence[str]) -> str:
     return terms[0] if len(terms) == 1 else f"{{{operator}: [{', '.join(terms)}]}}"
+
+
+def _says_what_follows(page: ApiRow) -> bool:
+    info = page.get("pageInfo")
+    return isinstance(info, Mapping) and isinstance(info.get("hasNextPage"), bool)
 
 
 def _with_same(name: str, like: ApiRow, rows: Any) -> ApiRow:

@@ -102,7 +102,8 @@ class Subscriptions:
             limit = named_limit if isinstance(named_limit, int) else limit
             for row in _field(answer, "data", _NO_ROWS):
                 subscription = _subscription(row, version)
-                by_id[subscription.id] = subscription
+                if subscription.resource_version or subscription.id not in by_id:
+                    by_id[subscription.id] = subscription
         ordered = sorted(by_id.values(), key=lambda it: (it.name, it.id))
         return Listing(subscriptions=ordered, limit=limit)
 

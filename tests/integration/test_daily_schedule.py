@@ -8,9 +8,8 @@ import pytest
 
 from projector.infrastructure.settings import read_settings
 from projector.operations.job_queue import JobQueue
-from projector.operations.reconciliation.coverage import cover
+from projector.operations.reconciliation.coverage import HISTORY_LAG_MS, cover
 from projector.operations.reconciliation.daily_schedule import (
-    LAG_MS,
     LONGEST_MS,
     OVERLAP_MS,
     TRY_AGAIN_MS,
@@ -41,7 +40,7 @@ def at(site):
 
 def test_it_requests_one_run_a_day(at):
     """The first time it acts after the hour; in between it requests nothing."""
-    first = (NOON - LAG_MS - DAY_MS, NOON - LAG_MS)
+    first = (NOON - HISTORY_LAG_MS - DAY_MS, NOON - HISTORY_LAG_MS)
     assert [first] == at(NOON) == at(NOON + 1) == at(NOON + DAY_MS // 2)
     assert 2 == len(at(NOON + DAY_MS))
     assert {"schedule"} == {job.who for job in at.jobs.list("reconciliation")[0]}
@@ -51,9 +50,9 @@ def test_a_window_begins_an_hour_before_the_end_of_the_covered_time(at):
     """For rows that came later. It is not longer than a week."""
     cover(at.pool, 1, "acme", NOON - 3 * DAY_MS, NOON - 2 * DAY_MS, now=NOON)
     cover(at.pool, 2, "another", NOON - DAY_MS, NOON, now=NOON)
-    assert [(NOON - 2 * DAY_MS - OVERLAP_MS, NOON - LAG_MS)] == at(NOON)
+    assert [(NOON - 2 * DAY_MS - OVERLAP_MS, NOON - HISTORY_LAG_MS)] == at(NOON)
     later = NOON + 30 * DAY_MS
-    assert (later - LAG_MS - LONGEST_MS, later - LAG_MS) == at(later)[-1]
+    assert (later - HISTORY_LAG_MS - LONGEST_MS, later - HISTORY_LAG_MS) == at(later)[-1]
 
 
 def test_a_failed_run_is_requested_again_after_an_hour(at):

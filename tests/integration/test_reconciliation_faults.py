@@ -94,7 +94,7 @@ def test_where_no_api_answers_the_run_fails(site, tmp_path, fault):
     with pytest.raises(JobFailed) as raised:
         run(site, tmp_path, faults=Faults(every={1: fault}, retry_after=None))
     assert any(it in str(raised.value) for it in ("refuses", "does not answer"))
-    assert covered_until(site.service.pool, SIMULATED_ORG_ID) is None
+    assert covered_until(site.service.pool, SIMULATED_ORG_ID, 0) is None
 
 
 @pytest.mark.parametrize("fault", ["400-errors", *REFUSED, *PASSING, *PARTS])
@@ -106,7 +106,7 @@ def test_where_something_does_not_come_the_run_is_incomplete(site, tmp_path, fau
     assert ("incomplete", "incomplete") == (report["status"], report["verdict"])
     assert lines(report)
     assert min(report["sources"][name]["fetched"] for name in ("activities", "taskDetails")) > 0
-    assert covered_until(site.service.pool, SIMULATED_ORG_ID) is None
+    assert covered_until(site.service.pool, SIMULATED_ORG_ID, 0) is None
 
 
 @pytest.mark.parametrize("fault", PASSING)
@@ -136,7 +136,7 @@ def test_rows_that_cannot_be_used_make_the_run_incomplete(site, tmp_path, rows, 
             (line["row"] or "")[: len(TASK_ID)].partition("-telephony")[0]
             for line in report["unusable"]
         }
-    assert covered_until(site.service.pool, SIMULATED_ORG_ID) is None
+    assert covered_until(site.service.pool, SIMULATED_ORG_ID, 0) is None
 
 
 def test_one_row_that_cannot_be_read_costs_that_row(make_site, tmp_path):
@@ -156,12 +156,12 @@ def test_a_whole_run_covers_its_window(make_site, tmp_path):
     site = make_site()
     report = run(site, tmp_path)
     assert ("completed", "whole") == (report["status"], report["verdict"])
-    assert WINDOW["to"] == covered_until(site.service.pool, SIMULATED_ORG_ID)
+    assert WINDOW["to"] == covered_until(site.service.pool, SIMULATED_ORG_ID, 0)
     with serving(ApiServer(VendorRows())) as root:
         later = {"from": END, "to": END + HOUR_MS}
         report = reconcile(site, root, tmp_path, **later)
     assert ("completed", "nothing to compare") == (report["status"], report["verdict"])
-    assert END + HOUR_MS == covered_until(site.service.pool, SIMULATED_ORG_ID)
+    assert END + HOUR_MS == covered_until(site.service.pool, SIMULATED_ORG_ID, 0)
 
 
 def test_a_vendor_without_rows_of_our_webhooks_is_incomplete(make_site, tmp_path):
@@ -174,10 +174,8 @@ def test_a_vendor_without_rows_of_our_webhooks_is_incomplete(make_site, tmp_path
     with serving(ApiServer(VendorRows())) as root:
         report = reconcile(site, root, tmp_path, **WINDOW)
     assert "incomplete" == report["verdict"]
-    assert ["The vendor has no row of this window, though the log has webhooks of it."] == lines(
-        report
-    )
-    assert covered_until(site.service.pool, SIMULATED_ORG_ID) is None
+    assert ["The vendor has no agents of this window, and the log has webhooks."] == lines(report)
+    assert covered_until(site.service.pool, SIMULATED_ORG_ID, 0) is None
 
 
 def test_a_token_service_that_fails_for_a_moment_does_not_end_the_run(make_site, tmp_path):

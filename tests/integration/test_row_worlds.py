@@ -33,7 +33,7 @@ from tests.row_worlds.consults import (
     entry_point_consult,
     queue_consult,
 )
-from tests.row_worlds.day import MINUTE_MS, MOST_SKEW_MS, Desk, Line, VendorDay
+from tests.row_worlds.day import CHANNELS, MINUTE_MS, MOST_SKEW_MS, Desk, Line, VendorDay
 from tests.row_worlds.shifts import (
     LOGOUTS,
     SHIFTS,
@@ -78,7 +78,7 @@ class TwoServices:
 
     def reconcile(self, day: VendorDay) -> dict[str, Any]:
         rows = VendorRows(sessions=day.sessions, tasks=day.tasks, recordings=day.recordings)
-        with serving(ApiServer(rows, a_minute=100_000)) as root:
+        with serving(ApiServer(rows, a_minute=100_000, search_page=3)) as root:
             return reconcile(self.ours, root, self._folder, **{"from": day.start, "to": day.end})
 
     def restore(self, day: VendorDay, is_lost: Lost) -> dict[str, Any]:
@@ -371,6 +371,41 @@ def test_a_state_that_differs_in_its_idle_code_is_another_fact(services):
     history = listed(services.ours, f"/api/v1/agents/{agent}/history", at=day.end)
     [lunch] = [row for row in history if row["idleCodeId"] == code]
     assert AT + 61_200 == lunch["from"]
+
+
+@pytest.mark.parametrize("names", CHANNELS)
+def test_a_webhook_may_name_any_channel_of_an_agent_who_goes_idle(services, names):
+    """Rows of all channels say it, and the webhook names one of them."""
+    day = VendorDay()
+    desk = ready(day, AT)
+    desk.rest(AT + 60_000, "idle", code="break-code", names=names)
+    desk.log_out(AT + 90_000)
+    services.unchanged_by_run(day)
+
+
+@pytest.mark.parametrize("name", ["side-by-side", "refused", "consult-transfer", "idle-codes"])
+def test_rows_tell_of_webhooks_of_the_first_version_too(services, name):
+    """They have no channels. Every second webhook is lost."""
+    day = VendorDay(version="1")
+    WORLDS[name](day, AT)
+    lost = {it.body["id"] for it in day.webhooks[::2]}
+    services.restore(day, lambda body: body["id"] in lost)
+
+
+@pytest.mark.parametrize("apart_ms", [20, 200])
+def test_channels_may_follow_an_agent_slowly(services, apart_ms):
+    """Rows of one rest are further apart than a tenth of a second."""
+    day = VendorDay(apart_ms=apart_ms)
+    shift(day, AT, [plain])
+    services.unchanged_by_run(day)
+
+
+@pytest.mark.parametrize("type_", ["task:new", "task:ended"])
+def test_a_loss_among_rows_that_are_five_seconds_off_is_not_appended(services, type_):
+    """Few rows of a step show the difference, but those of the run do."""
+    day = VendorDay(skew_ms=5_000)
+    shift(day, AT, [CALLS["abandoned"], CALLS["hold"]])
+    assert Counter() == appended(services.run(day, of_type(type_)))
 
 
 # --- directions, pages ----------------------------------------------------------------------------

@@ -63,10 +63,13 @@ def queued(day: VendorDay, at: int, desk: Desk, _: Desk) -> int:
 
 
 def abandoned(day: VendorDay, at: int, _: Desk, __: Desk) -> int:
+    """The caller leaves the queue. No row tells that the caller's number changed."""
     call = Line(day, at)
     call.both(at, "new")
     call.row(at + 549, "flow-activity")
     call.both(at + 1_634, "parked")
+    call.said["origin"] = "+15550100777"
+    call.send(at + 21_000, "origin-updated")
     call.ended(at + 59_400, "Customer", "Customer Left")
     return at + 61_000
 

@@ -119,6 +119,23 @@ def conference(day: VendorDay, at: int, desk: Desk, other: Desk) -> int:
     return hung_up(at + 105_000, call, desk)
 
 
+def conference_transfer(day: VendorDay, at: int, desk: Desk, other: Desk) -> int:
+    """All three talk, and the first agent leaves the customer to the other; no row says so."""
+    call = consulted(day, at, desk, other)
+    call.row(at + 69_355, "Conference")
+    desk.row(at + 69_355, "Conference", call)
+    call.both(at + 70_000, "conferencing")
+    desk.both(at + 70_027, "conferencing", call)
+    other.both(at + 70_033, "conferencing", call)
+    call.both(at + 70_149, "hold-done")
+    call.send(at + 84_187, "conference-transferred")
+    desk.row(at + 84_190, "transferred", call)
+    desk.wrap_up(at + 84_230, at + 92_000, at + 92_011, call)
+    call.row(at + 84_231, "WrapUp")
+    other.both(at + 84_260, "conference-done", call)
+    return hung_up(at + 110_000, call, other)
+
+
 def conference_done_without_time(at: int, call: Line) -> None:
     call.send(at, "conference-done", told={})
     data = call.day.webhooks[-1].body["data"]
@@ -207,7 +224,7 @@ class _ChildContact:
         reason = {"terminationReason": data["reason"]} if "reason" in data else {}
         parent.row(at, word, **mark, **reason)
         said = {**parent.said, "taskId": self.id, **data}
-        self._day.send(f"task:{word}", at, said, told=None)
+        self._day.send(f"task:{word}", at, said, owner_id=parent.id, told=None)
 
     def ends(self, at: int, parent: Line, desk: Desk | None, *, is_marked: bool) -> None:
         self.tells(
@@ -227,6 +244,7 @@ CONSULTS: dict[str, Contact] = {
     "consult-of-an-idle-agent": consult_of_an_idle_agent,
     "consult-transfer": consult_transfer,
     "conference": conference,
+    "conference-transfer": conference_transfer,
     "queue-consult": queue_consult,
     "queue-consult-transfer": queue_consult_transfer,
     **{

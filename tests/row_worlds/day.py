@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
@@ -39,25 +39,38 @@ CHANNEL_WORD = {
 
 @dataclass(frozen=True, kw_only=True)
 class ToldWebhook:
-    """A webhook, and the same event as the vendor's rows tell it; None where no row tells it."""
+    """A webhook, and the same event as the vendor's rows tell it; None where no row tells it.
+
+    The rows are those of a session or of a task, their owner. They are not read, but perhaps for
+    another reason, where the owner ended before the window.
+    """
 
     body: WebhookBody
     in_rows: WebhookBody | None
+    owner_id: str
+    is_read: bool = True
 
 
 class VendorDay:
     """What is sent of a day, and the rows of its APIs: the window of a run is ``[start, end)``.
 
-    The rows' clock is ``skew_ms`` ahead of the webhooks'. Rows of several channels that are about
-    one event are ``apart_ms`` from one to the next. ``running_end`` is the end of what still runs.
-    ``worlds`` says for a reader what the day is made of.
+    ``version`` is that of agents' webhooks. The rows' clock is ``skew_ms`` ahead of the webhooks'.
+    Rows of several channels that are about one event are ``apart_ms`` from one to the next.
+    ``running_end`` is the end of what still runs. ``worlds`` says for a reader what the day is made
+    of.
     """
 
     def __init__(
-        self, *, skew_ms: int = 0, apart_ms: int = 1, running_end: int | None = STILL_RUNNING
+        self,
+        *,
+        version: str = "2",
+        skew_ms: int = 0,
+        apart_ms: int = 1,
+        running_end: int | None = STILL_RUNNING,
     ) -> None:
         self.start = MIDNIGHT
         self.end = MIDNIGHT + 360 * MINUTE_MS
+        self.version = version
         self.skew_ms = skew_ms
         self.apart_ms = apart_ms
         self.running_end = running_end
@@ -71,8 +84,9 @@ class VendorDay:
 
     def __repr__(self) -> str:
         """The worlds in place of all their rows."""
-        told = (self.end - self.start, self.skew_ms, self.apart_ms, self.running_end)
-        return f"VendorDay({self.worlds}, length, skew, apart, running end = {told})"
+        window = f"window +{self.start - MIDNIGHT} to +{self.end - MIDNIGHT}"
+        kind = f"version {self.version}, skew {self.skew_ms}, apart {self.apart_ms}"
+        return f"VendorDay({self.worlds}, {window}, {kind}, running end {self.running_end})"
 
     def new_id(self) -> str:
         """An id that no other has; the same in every run."""
@@ -83,16 +97,21 @@ class VendorDay:
         self._changes.append((time, row, {name: row.get(name) for name in fields}))
         row |= fields
 
-    def window(self, end: int) -> VendorDay:
-        """The same day, of which a run compares only what the rows have before an end."""
-        told = [
-            it
-            if it.in_rows and it.in_rows["data"]["createdTime"] < end
-            else ToldWebhook(body=it.body, in_rows=None)
+    def window(self, start: int, end: int) -> VendorDay:
+        """The same day, of which a run reads what overlaps a window; the rows have all of it."""
+        owners = [(it["agentSessionId"], it, "endTime") for it in self.sessions]
+        owners += [(it["id"], it, "endedTime") for it in self.tasks.values()]
+        read = {id_ for id_, it, ended in owners if it["isActive"] or it[ended] >= start}
+        day = copy(self)
+        day.start, day.end = start, end
+        day.webhooks = [
+            replace(
+                it,
+                in_rows=it.in_rows if it.in_rows and _time(it.in_rows) < end else None,
+                is_read=it.owner_id in read,
+            )
             for it in self.webhooks
         ]
-        day = copy(self)
-        day.end, day.webhooks = end, told
         return day
 
     def until(self, end: int) -> VendorDay:
@@ -111,7 +130,7 @@ class VendorDay:
             *((task, "createdTime") for task in self.tasks.values()),
         ):
             owner["activities"] = [row for row in owner["activities"] if row[name] < end]
-        day = self.window(end)
+        day = self.window(self.start, end)
         day.webhooks = [it for it in day.webhooks if _stamp(it.body) < end + MOST_SKEW_MS]
         return day
 
@@ -121,8 +140,10 @@ class VendorDay:
         at: int,
         data: Mapping[str, Any],
         *,
+        owner_id: str,
         told: Mapping[str, Any] | None,
         row_at: int | None = None,
+        row_type: str | None = None,
     ) -> None:
         """A webhook. ``told`` are the fields that the rows tell otherwise, or do not tell (None).
 
@@ -140,9 +161,9 @@ class VendorDay:
             time = self.skew_ms + (at if row_at is None else row_at)
             merged = {**body_data, "createdTime": time, "connectedChannels": None, **told}
             present = {name: value for name, value in merged.items() if value is not None}
-            in_rows = webhook(id_, event_type, present, **envelope)
+            in_rows = webhook(id_, row_type or event_type, present, **envelope)
         body = webhook(id_, event_type, body_data, **envelope)
-        self.webhooks.append(ToldWebhook(body=body, in_rows=in_rows))
+        self.webhooks.append(ToldWebhook(body=body, in_rows=in_rows, owner_id=owner_id))
 
 
 class Line:
@@ -195,7 +216,10 @@ class Line:
     ) -> None:
         """A webhook that no row tells, unless ``told`` says how."""
         queue = {} if word == "new" else {"queueId": self.queue_id}
-        self.day.send(f"task:{word}", at, {**self.said, **queue, **data}, told=told)
+        if word != "new" and told is not None:
+            told = {"origin": None, "destination": None, **told}  # told of the beginning alone
+        data = {**self.said, **queue, **data}
+        self.day.send(f"task:{word}", at, data, owner_id=self.id, told=told)
 
     def row(self, at: int, event_name: str, *, suffix: str | None = None, **fields: Any) -> None:
         """A row of the task's history. Its id may have another word at its end."""
@@ -241,7 +265,8 @@ class Line:
         self.day.recordings.setdefault(self.id, []).append(recording)
         api = "https://api.wxcc-us1.cisco.com/v1/captures/query"
         data = {"taskId": self.id, "filePath": api}
-        self.day.send("capture:available", at, data, told={"filePath": path})
+        told = {"filePath": path}
+        self.day.send("capture:available", at, data, owner_id=self.id, told=told)
 
 
 class Desk:
@@ -296,7 +321,7 @@ class Desk:
             self.row(row_at, "idle", on=name, code=self.idle_code, isLoginActivity=True)
         login = {"currentState": "Idle", "destination": self.phone, "profileType": "BLENDED"}
         login |= {"idleCodeId": self.idle_code, "teamId": self.team_id}
-        day.send("agent:login", at, {"agentId": self.agent_id, **login}, told={})
+        self._send("login", at, {"agentId": self.agent_id, **login}, told={})
         self._tune(at, channels, "Idle")
 
     def send(
@@ -330,7 +355,10 @@ class Desk:
             "connectedChannels": sorted(self._talking),
             **data,
         }
-        self.day.send("agent:channel_state_change", at, body, told=told, row_at=row_at)
+        if self.day.version == "1":
+            self._send_first_version(at, body, told, row_at)
+        else:
+            self._send("channel_state_change", at, body, told=told, row_at=row_at)
         if word in CHANNEL_WORD and "-" not in on:
             self._tune(at, (on,), CHANNEL_WORD[word])
 
@@ -423,9 +451,23 @@ class Desk:
         by = "SELF"
         data = {"agentId": self.agent_id, "currentState": "logged-out", "loggedOutBy": by}
         told = {"loggedOutBy": by if reason == by else None}
-        self.day.send("agent:logout", at, data, told=told)
+        self._send("logout", at, data, told=told)
         self._talking.clear()
         self._tune(at + 12, [*self.channels], "LoggedOut")
+
+    def _send(self, event: str, at: int, data: WebhookBody, **more: Any) -> None:
+        owner_id = self.session["agentSessionId"]
+        self.day.send(f"agent:{event}", at, data, owner_id=owner_id, **more)
+
+    def _send_first_version(
+        self, at: int, body: WebhookBody, told: Mapping[str, Any] | None, row_at: int | None
+    ) -> None:
+        """The first version has no channels, and rows tell it as the second one."""
+        channel = {name: body.pop(name) for name in ("channelId", "channelType")}
+        del body["connectedChannels"]
+        told = None if told is None else channel | told
+        row_type = "agent:channel_state_change"
+        self._send("state_change", at, body, told=told, row_at=row_at, row_type=row_type)
 
     def _end_row(self, channel: VendorRow, time: int) -> None:
         rows = channel["activities"]
@@ -439,7 +481,8 @@ class Desk:
         for channel_type in dict.fromkeys(name.partition("-")[0] for name in channels):
             data = {"agentId": self.agent_id, "currentState": word, "channelType": channel_type}
             data |= {"pendingIdleState": False, "teamId": self.team_id}
-            self.day.send("agent:channelType_state_change", at, data, told=None)
+            if self.day.version == "2":
+                self._send("channelType_state_change", at, data, told=None)
 
 
 def _has_task(channel: VendorRow) -> bool:
@@ -454,3 +497,8 @@ def _id_of_call(call: Line | str) -> str:
 def _stamp(body: WebhookBody) -> int:
     """When it happened, by the clock of the webhooks."""
     return int(body["comciscotimestamp"]) - DISPATCH_MS
+
+
+def _time(body: WebhookBody) -> int:
+    time: int = body["data"]["createdTime"]
+    return time

@@ -78,7 +78,7 @@ def idle_codes(day: VendorDay, at: int) -> int:
     desk.rest(at + 300_000, "available")
     desk.row(at + 330_000, "skill-update")
     desk.row(at + 330_000, "available")
-    desk.rest(at + 400_000, "idle", code=RONA_CODE, names="chat")
+    desk.rest(at + 400_000, "idle", code=RONA_CODE)
     desk.log_out(at + 420_000, "session")
     return at + 430_000
 

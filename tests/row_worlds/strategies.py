@@ -28,8 +28,9 @@ class Fate(StrEnum):
 
 @st.composite
 def vendor_days(draw: st.DrawFn) -> VendorDay:
-    """A day of some shifts. It may end amid them, for the vendor or for the window of the run."""
+    """A day of some shifts. The window may begin and end amid them; the rows may end, too."""
     day = VendorDay(
+        version=draw(st.sampled_from(("2", "2", "1"))),
         skew_ms=draw(st.sampled_from(SKEWS_MS)),
         apart_ms=draw(st.sampled_from((0, 1, 2))),
         running_end=draw(st.sampled_from((STILL_RUNNING, None))),
@@ -42,9 +43,13 @@ def vendor_days(draw: st.DrawFn) -> VendorDay:
     if how == "whole":
         return day
     times = [created for it in day.webhooks if (created := it.body["data"].get("createdTime"))]
-    end = draw(st.sampled_from(sorted(times))) + draw(st.sampled_from((-1, 1, 2_000, 60_000)))
-    end = max(end, day.start + MINUTE_MS)
-    return day.window(end) if how == "window" else day.until(end)
+    near = st.sampled_from(sorted(times)).flatmap(
+        lambda time: st.sampled_from((-1, 1, 2_000, 60_000)).map(lambda apart: time + apart)
+    )
+    if how == "until":
+        return day.until(max(draw(near), day.start + MINUTE_MS))
+    start, end = sorted((draw(near), draw(near)))
+    return day.window(start, max(end, start + MINUTE_MS))
 
 
 def _shifts() -> st.SearchStrategy[tuple[str, Shift]]:
@@ -59,12 +64,18 @@ def _shift(names: Sequence[str], logout: str) -> tuple[str, Shift]:
     return f"{', '.join(names)}; logout: {logout}", partial(shift, contacts=contacts, logout=logout)
 
 
-def fates(day: VendorDay) -> st.SearchStrategy[dict[int, Fate]]:
-    """What becomes of the webhooks of a day, by their places; the others arrive."""
+@st.composite
+def fates(draw: st.DrawFn, day: VendorDay) -> dict[int, Fate]:
+    """What becomes of the webhooks of a day, by their places; the others arrive.
+
+    So do those whose rows a run need not read.
+    """
     size = len(day.webhooks)
     few = st.dictionaries(st.integers(0, size - 1), st.sampled_from(Fate), max_size=12)
-    return few | st.lists(st.sampled_from(Fate), min_size=size, max_size=size).map(_exceptions)
-
-
-def _exceptions(all_: Sequence[Fate]) -> dict[int, Fate]:
-    return {place: fate for place, fate in enumerate(all_) if fate is not Fate.ARRIVES}
+    many = st.lists(st.sampled_from(Fate), min_size=size, max_size=size)
+    drawn = draw(few | many.map(lambda all_: dict(enumerate(all_))))
+    return {
+        place: fate
+        for place, fate in drawn.items()
+        if fate is not Fate.ARRIVES and day.webhooks[place].is_read
+    }

@@ -303,3 +303,26 @@ def test_the_first_row_of_a_cut_channel_is_doubtful():
     )
     found = [*agent_events(read, org_id=ORG, now=NOW + 10**6)]
     assert [Certainty.DOUBTFUL, Certainty.SURE] == [it.certainty for it in found]
+
+
+@pytest.mark.parametrize("later_ms", [2, 150, 500])
+def test_channels_that_follow_one_step_state_it_once(later_ms):
+    """Published rows are 1 to 2 ms apart; half a second leaves a margin."""
+    step = NOW + 60_000
+    channels = [
+        {
+            "channelId": channel,
+            "channelType": channel,
+            "activities": [
+                {"id": f"{channel}-1", "state": "idle", "startTime": NOW, "endTime": step + later,
+                 "isLoginActivity": True},
+                {"id": f"{channel}-2", "state": "available", "startTime": step + later,
+                 "endTime": step + 60_000},
+            ],
+        }
+        for channel, later in (("telephony", 0), ("chat", later_ms))
+    ]  # fmt: skip
+    session = {"agentId": "ann", "agentSessionId": "s", "channelInfo": channels}
+    found = agent_events(rows.read_session(session), org_id=ORG, now=NOW + 10**6)
+    words = [it.offered.event.word for it in found if isinstance(it, ApiEvent)]
+    assert ["idle", "available"] == words

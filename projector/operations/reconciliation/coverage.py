@@ -6,6 +6,8 @@ from psycopg.rows import tuple_row
 
 from projector.infrastructure.database import Pool, consistent_read, translated
 
+HISTORY_LAG_MS = 600_000  # the vendor's history is some minutes behind
+
 
 def cover(  # noqa: PLR0913 - a row of the table
     pool: Pool, job: int, org_id: str, start: int, end: int, *, now: int
@@ -19,18 +21,26 @@ def cover(  # noqa: PLR0913 - a row of the table
         )
 
 
-def covered_until(pool: Pool, org_id: str | None) -> int | None:
-    """The end of the last recorded window, epoch ms; None before the first.
+def covered_until(pool: Pool, org_id: str | None, since: int) -> int | None:
+    """Up to which time all is covered from ``since`` on (epoch ms); None before the first window.
 
-    It is the last of all organisations where ``org_id`` is None.
+    What lies before the first window is not missed. Windows are those of all organisations where
+    ``org_id`` is None.
     """
     with consistent_read(pool) as cur:
-        row = cur.execute(
-            "SELECT max(finish) FROM reconciled_windows"
-            " WHERE %(org)s::text IS NULL OR org_id = %(org)s",
+        windows = cur.execute(
+            "SELECT start, finish FROM reconciled_windows"
+            " WHERE %(org)s::text IS NULL OR org_id = %(org)s ORDER BY start",
             {"org": org_id},
-        ).fetchone()
-        return row[0] if row else None
+        ).fetchall()
+    if not windows:
+        return None
+    until = max(since, windows[0][0])
+    for start, finish in windows:
+        if start > until:
+            break
+        until = max(until, finish)
+    return int(until)
 
 
 def covered_windows(pool: Pool) -> list[tuple[str, int, int, int]]:

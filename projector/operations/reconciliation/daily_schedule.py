@@ -9,13 +9,13 @@ from projector.infrastructure.clock import DAY_MS, HOUR_MS, now_ms
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import Job, JobQueue
-from projector.operations.reconciliation.coverage import covered_until
+from projector.operations.reconciliation.coverage import HISTORY_LAG_MS, covered_until
 from projector.webex.credential_store import has_credentials
 
 WHO = "schedule"
-LAG_MS = 600_000  # the vendor's history is some minutes behind
 OVERLAP_MS = HOUR_MS  # read again, for what came into the history later
 TRY_AGAIN_MS = HOUR_MS  # after a run that failed
+TRY_UNTIL_MS = 6 * HOUR_MS  # after the due time, where something did not come
 LONGEST_MS = 7 * DAY_MS  # of one window, where nothing was reconciled for long
 
 
@@ -36,7 +36,7 @@ class DailySchedule:
         if due is None:
             return
         last = self._jobs.newest("reconciliation", WHO)
-        if last is None or last.created_time < due or self._is_to_be_tried_again(last):
+        if last is None or last.created_time < due or self._is_to_be_tried_again(last, due):
             start, end = self._window()
             org_id = self._settings.webex_org_id
             parameters = {
@@ -48,13 +48,13 @@ class DailySchedule:
             }
             self._jobs.enqueue("reconciliation", parameters, who=WHO, why="It is due.")
 
-    def _is_to_be_tried_again(self, last: Job) -> bool:
-        is_over = last.status in {"failed", "incomplete"}
-        # What an API refused may come later; a row that cannot be read stays so.
-        is_to_change = last.status == "failed" or any(
-            not line["isPart"] for line in last.report.get("failures", [])
-        )
-        return is_over and is_to_change and self._clock() > last.created_time + TRY_AGAIN_MS
+    def _is_to_be_tried_again(self, last: Job, due: int) -> bool:
+        waited = self._clock() > last.created_time + TRY_AGAIN_MS
+        if last.status == "failed":
+            return waited
+        # What did not come may come later; a row that cannot be read probably stays so.
+        may_change = last.status == "incomplete" and bool(last.report.get("failures"))
+        return may_change and waited and self._clock() < due + TRY_UNTIL_MS
 
     def _last_due_time(self) -> int | None:
         """When a run was due last, in epoch ms; None where none ever is."""
@@ -73,7 +73,7 @@ class DailySchedule:
         return round(due.timestamp() * 1_000)
 
     def _window(self) -> tuple[int, int]:
-        end = self._clock() - LAG_MS
-        covered = covered_until(self._pool, self._settings.webex_org_id)
-        start = end - DAY_MS if covered is None else covered - OVERLAP_MS
+        end = self._clock() - HISTORY_LAG_MS
+        covered = covered_until(self._pool, self._settings.webex_org_id, end - LONGEST_MS)
+        start = end - DAY_MS if covered is None else min(covered, end) - OVERLAP_MS
         return max(start, end - LONGEST_MS), end

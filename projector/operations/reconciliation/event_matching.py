@@ -119,27 +119,39 @@ class _RecordedByTime:
         self.events = sorted(events, key=lambda it: it.time)
         self._times = [it.time for it in self.events]
 
-    def around(self, event: ApiEvent, distance: int) -> list[Recorded]:
+    def around(
+        self, event: ApiEvent, distance: int, *, on_any_channel: bool = False
+    ) -> list[Recorded]:
         """Those of the same fact that are at most ``distance`` ms away from an event."""
         first = bisect_left(self._times, event.time - distance)
         last = bisect_right(self._times, event.time + distance)
-        return [it for it in self.events[first:last] if _is_same_fact(event, it.event)]
+        any_channel = on_any_channel and event.offered.event.task_id is None
+        return [
+            it
+            for it in self.events[first:last]
+            if _is_same_fact(event, it.event, on_any_channel=any_channel)
+        ]
 
 
 def _pairs(events: Sequence[ApiEvent], webhooks: _RecordedByTime) -> dict[UUID, Recorded]:
     """The webhook of each event that has one of its own, by the event's key.
 
     Equal times are paired first. The rest is paired in the order of time: the vendor's clocks may
-    differ, but they do not change the order. Sure events come before the others.
+    differ, but they do not change the order. Sure events come before the others. At last an idle or
+    available agent may be told on another channel than the row is of.
     """
     paired: dict[UUID, Recorded] = {}
     taken: set[int] = set()
     sure_first = sorted(events, key=lambda event: event.certainty is not Certainty.SURE)
-    for tolerance in (0, RECONCILIATION_TOLERANCE_MS):
+    for tolerance, on_any_channel in (
+        (0, False),
+        (RECONCILIATION_TOLERANCE_MS, False),
+        (RECONCILIATION_TOLERANCE_MS, True),
+    ):
         for event in sure_first:
             if event.offered.key in paired:
                 continue
-            close = webhooks.around(event, tolerance)
+            close = webhooks.around(event, tolerance, on_any_channel=on_any_channel)
             webhook = next((it for it in close if id(it) not in taken), None)
             if webhook is not None:
                 paired[event.offered.key] = webhook
@@ -151,10 +163,10 @@ def _nearest(event: ApiEvent, webhooks: Iterable[Recorded]) -> Recorded | None:
     return min(webhooks, key=lambda it: abs(it.time - event.time), default=None)
 
 
-def _is_same_fact(event: ApiEvent, other: Event) -> bool:
+def _is_same_fact(event: ApiEvent, other: Event, *, on_any_channel: bool) -> bool:
     """Whether another event states the fact, on any of the channels whose rows state it."""
     ours = event.offered.event
-    if other.channel_id in event.channel_ids:
+    if on_any_channel or other.channel_id in event.channel_ids:
         ours = replace(ours, channel_id=other.channel_id)
     return states_fact_of(other, ours)
 

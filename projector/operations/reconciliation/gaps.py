@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, LiteralString
 
 from psycopg import sql
 
@@ -66,13 +67,23 @@ def long_open_tasks(pool: Pool, org_id: str, before: int, most: int) -> list[tup
         ).fetchall()
 
 
-def has_webhooks(pool: Pool, org_id: str, start: int, end: int) -> bool:
-    """Whether the log has a webhook of a subject within ``[start, end)`` (epoch ms)."""
+def has_webhooks(
+    pool: Pool, org_id: str, start: int, end: int, *, kind: Literal["agent", "task"]
+) -> bool:
+    """Whether the log has a webhook of an agent, or of a task, within ``[start, end)`` (epoch ms).
+
+    Those of tasks are the tasks' own.
+    """
+    of_kind: dict[str, LiteralString] = {
+        "agent": "agent_bucket IS NOT NULL",
+        "task": "task_bucket IS NOT NULL AND agent_bucket IS NULL",
+    }
     with consistent_read(pool) as cur:
         row = cur.execute(
-            "SELECT EXISTS (SELECT FROM log WHERE org_id = %(org)s AND origin = 'webhook'"
-            " AND time >= %(start)s AND time < %(end)s"
-            " AND (agent_bucket IS NOT NULL OR task_bucket IS NOT NULL))",
+            sql.SQL(
+                "SELECT EXISTS (SELECT FROM log WHERE org_id = %(org)s AND origin = 'webhook'"
+                " AND time >= %(start)s AND time < %(end)s AND {})"
+            ).format(sql.SQL(of_kind[kind])),
             {"org": org_id, "start": start, "end": end},
         ).fetchone()
         return bool(row and row[0])

@@ -25,8 +25,8 @@ from projector.operations.reconciliation.interval_differences import interval_di
 from projector.operations.reconciliation.report import ReconciliationReport
 from projector.projection.read_models import AGENTS, TASKS, Table
 from projector.webex.agent_events import with_login_profile
-from projector.webex.api_answers import UnexpectedAnswer
-from projector.webex.api_client import VendorRefuses
+from projector.webex.api_answers import EndlessPages, ForeignOrganisation, UnexpectedAnswer
+from projector.webex.api_client import VendorRefuses, VendorSilent
 from projector.webex.api_events import ApiEvent, with_recording_path
 from projector.webex.api_queries import ApiQueries
 from projector.webex.api_rows import AgentActivity, ApiSource, read_activities
@@ -34,6 +34,14 @@ from projector.webex.api_rows import AgentActivity, ApiSource, read_activities
 APPENDED_TOGETHER = 500
 SUBJECTS_COMPARED_TOGETHER = 64  # so that memory is bounded
 FEWEST_DISPLACED = 3  # webhooks with other times, from which on the clocks are taken to differ
+# What one API does wrong, while others may answer.
+ERRORS_OF_ONE_API = (
+    VendorRefuses,
+    VendorSilent,
+    EndlessPages,
+    ForeignOrganisation,
+    UnexpectedAnswer,
+)
 _TABLES: Mapping[str, Table[Any]] = {"agent": AGENTS, "task": TASKS}
 T = TypeVar("T")
 
@@ -85,23 +93,27 @@ class LogComparison:
         """Report what was found of some subjects, and append what is missing."""
         if self._dry_run:
             _count_missing_once(found, self._reported_missing)
+        self._note_clock_difference(step, found)
+        if self._report.clock_difference_ms is not None:
+            found.doubtful += found.missing
+            found.missing = []
+        self._report.matched(found)
+        self._append(found.missing)
+
+    def _note_clock_difference(self, step: ReadStep, found: EventMatches) -> None:
+        """Report where rows and webhooks are of different clocks: then nothing is appended.
+
+        Most events without a webhook of their time have one at another time, several of them, or
+        all that were found.
+        """
         displaced = [
             it.difference_ms
             for it in found.indistinct
             if abs(it.difference_ms) > RECONCILIATION_TOLERANCE_MS
         ]
-        if len(displaced) >= FEWEST_DISPLACED and len(displaced) > len(found.missing):
-            seconds = median(displaced) / 1_000
-            self._report.failure(
-                step.source,
-                "The clocks of the vendor's rows and of its webhooks differ by about"
-                f" {seconds:+.0f} s, so nothing is appended here.",
-                is_part=True,
-            )
-            found.doubtful += found.missing
-            found.missing = []
-        self._report.matched(found)
-        self._append(found.missing)
+        are_many = len(displaced) >= FEWEST_DISPLACED or (displaced and not found.matched)
+        if are_many and len(displaced) > len(found.missing):
+            self._report.clocks_differ(step.source, round(median(displaced)))
 
     def _report_differences(
         self,
@@ -156,7 +168,7 @@ class LogComparison:
         recordings: Mapping[str, Sequence[Any]] = {}
         try:
             recordings = self._queries.captures([*dict.fromkeys(tasks)])
-        except (VendorRefuses, UnexpectedAnswer) as error:
+        except ERRORS_OF_ONE_API as error:
             self._report.failure(ApiSource.CAPTURES, str(error))
         return [self._complete(event, recordings) for event in missing]
 
@@ -171,8 +183,8 @@ class LogComparison:
     def _activities_at(self, agent_id: str, time: int) -> Sequence[AgentActivity]:
         try:
             pages = [*self._queries.agent_activities(time, time + 1, [agent_id])]
-        except VendorRefuses:
-            return ()  # the step of this API reports the refusal
+        except ERRORS_OF_ONE_API:
+            return ()  # the step of this API reports it
         rows = [row for page in pages for row in read_activities(page)]
         return [row for row in rows if isinstance(row, AgentActivity)]
 

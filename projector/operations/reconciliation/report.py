@@ -47,6 +47,7 @@ class ReconciliationReport:
         content.setdefault("unknown", {})
         content.setdefault("untold", list(NOT_IN_APIS))
         content.setdefault("verdict", None)
+        content.setdefault("clockDifferenceMs", None)
 
     def requested(self, source: ApiSource, requests: int) -> None:
         """Count the requests that were sent to an API."""
@@ -96,14 +97,17 @@ class ReconciliationReport:
             )
 
     def unusable(self, row: UnusableRow) -> None:
-        """Count a row that cannot be used; the list has one line for each source and reason."""
+        """Count a row that cannot be used; the list has a line for each reason, with the ids."""
         self._counts(row.source)["unusable"] += 1
         for line in self._content["unusable"]:
             if (line["source"], line["reason"]) == (row.source, row.reason):
                 line["count"] += 1
+                if row.row is not None and len(line["rows"]) < MOST_LISTED:
+                    line["rows"].append(row.row)
                 return
+        rows = [] if row.row is None else [row.row]
         line = {"source": row.source, "reason": row.reason, "count": 1, "row": row.row}
-        self._list("unusable", line)
+        self._list("unusable", line | {"rows": rows})
 
     def without_webhook(self, row: RowWithoutWebhook) -> None:
         """Count a state or an event that is not known."""
@@ -140,6 +144,30 @@ class ReconciliationReport:
             return str(of_apis[0]["reason"])
         line = self._content["unusable"][0]
         return f"{line['count']} rows of {line['source']} cannot be read: {line['reason']}."
+
+    def clocks_differ(self, source: ApiSource, difference_ms: int) -> None:
+        """Report by how much the vendor's rows are later than its webhooks."""
+        if self.clock_difference_ms is None:
+            self._content["clockDifferenceMs"] = difference_ms
+            sentence = (
+                "The clocks of the vendor's rows and of its webhooks differ by about"
+                f" {difference_ms / 1_000:+.0f} s, so nothing more is appended."
+            )
+            self.failure(source, sentence, is_part=True)
+
+    @property
+    def clock_difference_ms(self) -> int | None:
+        """By how much the vendor's rows are later than its webhooks; None where they are not."""
+        difference: int | None = self._content["clockDifferenceMs"]
+        return difference
+
+    def rows_of(self, source: ApiSource) -> int:
+        """How many rows of an API came."""
+        return int(self._content["sources"].get(str(source), {}).get("fetched", 0))
+
+    def failures_of(self, source: ApiSource) -> list[dict[str, Any]]:
+        """The lines of what could not be read of an API."""
+        return [line for line in self.failures if line["source"] == source]
 
     @property
     def rows(self) -> int:

@@ -7,27 +7,27 @@ that it was in.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import DAY_MS, HOUR_MS, now_ms
 from projector.infrastructure.database import Pool
 from projector.operations.job_queue import ClaimedJob, JobFailed, JobIncomplete
 from projector.operations.reconciliation.api_reader import ApiReader, ReadStep
-from projector.operations.reconciliation.coverage import cover
+from projector.operations.reconciliation.coverage import HISTORY_LAG_MS, cover
 from projector.operations.reconciliation.gaps import (
     count_corrections,
     gaps_in_window,
     has_webhooks,
     long_open_tasks,
 )
-from projector.operations.reconciliation.log_comparison import LogComparison
+from projector.operations.reconciliation.log_comparison import ERRORS_OF_ONE_API, LogComparison
 from projector.operations.reconciliation.report import ReconciliationReport, Verdict
-from projector.webex.api_answers import EndlessPages, ForeignOrganisation, UnexpectedAnswer
-from projector.webex.api_client import ApiClient, VendorRefuses, VendorSilent
+from projector.webex.api_client import ApiClient, VendorSilent
 from projector.webex.api_queries import ApiQueries
 from projector.webex.api_rows import ApiSource
 from projector.webex.credentials import CredentialsRefused, NoCredentials
@@ -38,13 +38,12 @@ MOST_OPEN_TASKS = 200  # that have a step of their own, since they began long be
 VIEWS_WAIT_SECONDS = 60.0
 PROJECTION_POLL_SECONDS = 0.1
 _STEP_SPANS_MS = {ApiSource.AGENT_ACTIVITIES: HOUR_MS}  # of one step; a day for the other APIs
-_ERRORS_OF_ONE_API = (
-    VendorRefuses,
-    VendorSilent,
-    EndlessPages,
-    ForeignOrganisation,
-    UnexpectedAnswer,
-)
+MOST_SILENCES = 2  # in a row, until the other steps of an API are left out
+# The search API that tells each kind of subject, and the other API that tells of it too.
+_KINDS: dict[Literal["agent", "task"], tuple[ApiSource, ApiSource]] = {
+    "agent": (ApiSource.AGENT_SESSIONS, ApiSource.AGENT_ACTIVITIES),
+    "task": (ApiSource.TASK_DETAILS, ApiSource.TASKS),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +112,7 @@ class _ReconciliationRun:
         search = SearchQueries(client, self._report_missing)
         self._reader = ApiReader(queries, search, self._report, org_id=self._org, now=now)
         self._source = ApiSource.AGENT_SESSIONS  # of the present step
+        self._silences: Counter[ApiSource] = Counter()  # in a row
         self._comparison = LogComparison(
             parts.pool,
             parts.store,
@@ -204,13 +204,17 @@ class _ReconciliationRun:
 
     def _do(self, step: ReadStep) -> None:
         """Read a step and compare it; an API that fails does not stop the others."""
+        if self._silences[step.source] >= MOST_SILENCES:
+            return
         self._source, requests = step.source, self._client.requests
         try:
             for events in self._reader.events(step):
                 self._comparison.compare(step, events)
                 self._claimed.save()
-        except _ERRORS_OF_ONE_API as error:
+            self._silences[step.source] = 0
+        except ERRORS_OF_ONE_API as error:
             self._report.failure(step.source, str(error))
+            self._silences[step.source] += isinstance(error, VendorSilent)
         self._report.requested(step.source, self._client.requests - requests)
 
     def _report_missing(self, sentence: str) -> None:
@@ -221,14 +225,9 @@ class _ReconciliationRun:
         parameters, pool, failures = self._parameters, self._parts.pool, self._report.failures
         if self._report.is_unread(step.source for step in self._plan()):
             raise JobFailed(failures[0]["reason"])
-        window, is_of_all = (parameters.start, parameters.end), not parameters.agent_ids
-        is_empty = is_of_all and not self._report.rows and not failures
-        if is_empty and has_webhooks(pool, self._org, *window):
-            self._report.failure(
-                ApiSource.AGENT_SESSIONS,
-                "The vendor has no row of this window, though the log has webhooks of it.",
-                is_part=True,
-            )
+        is_of_all = not parameters.agent_ids
+        if is_of_all:
+            self._report_empty_answers()
         head = self._parts.store.head()
         if not parameters.dry_run:
             self._wait_for_views(head)
@@ -236,9 +235,28 @@ class _ReconciliationRun:
         verdict = self._report.conclude()
         if verdict is Verdict.INCOMPLETE:
             raise JobIncomplete(self._report.first_defect)
-        if is_of_all and not parameters.dry_run:
+        # What happened just now is not in the vendor's history yet.
+        end = min(parameters.end, self._parts.clock() - HISTORY_LAG_MS)
+        if is_of_all and not parameters.dry_run and parameters.start < end:
             job, now = self._claimed.job.id, self._parts.clock()
-            cover(pool, job, self._org, *window, now=now)
+            cover(pool, job, self._org, parameters.start, end, now=now)
+
+    def _report_empty_answers(self) -> None:
+        """Report an API that has no row of a kind of which the log, or another API, has something.
+
+        An empty answer for a time in which something happened is no proof that the time is whole.
+        """
+        window = self._parameters.start, self._parameters.end
+        for kind, (source, other) in _KINDS.items():
+            if self._report.rows_of(source) or self._report.failures_of(source):
+                continue
+            if self._report.rows_of(other):
+                sentence = f"The vendor has no {kind}s of this window here, but some in {other}."
+            elif has_webhooks(self._parts.pool, self._org, *window, kind=kind):
+                sentence = f"The vendor has no {kind}s of this window, and the log has webhooks."
+            else:
+                continue
+            self._report.failure(source, sentence, is_part=True)
 
     def _wait_for_views(self, head: int) -> None:
         """Wait until the views have the events up to a position, for a minute at most."""
