@@ -7,9 +7,15 @@ from pydantic import ConfigDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.http.parameters import Parameters
+from api.http.problems import Problem
 from api.http.routing import Route, json_response
 from api.service import service
 from projector.contract.base import Shape
+from projector.webex.content_encoding import (
+    SUPPORTED_ENCODINGS,
+    BodyTooLarge,
+    UnsupportedEncoding,
+)
 
 SIGNATURE = "X-WebexCC-Signature"
 
@@ -46,7 +52,14 @@ def receive() -> Response:
     body = request.get_data(cache=False)
     if len(body) > service().settings.body_limit:
         raise RequestEntityTooLarge
-    receipt = service().intake.accept(body, request.headers.get(SIGNATURE), dict(request.headers))
+    signature, headers = request.headers.get(SIGNATURE), dict(request.headers)
+    try:
+        receipt = service().intake.accept(body, signature, headers)
+    except BodyTooLarge:
+        raise RequestEntityTooLarge from None
+    except UnsupportedEncoding as error:
+        supported = {"Accept-Encoding": SUPPORTED_ENCODINGS}
+        raise Problem(415, str(error), headers=supported) from None
     response = json_response(ReceiptShape.model_validate(receipt.counts), status=202)
     response.headers["X-Position"] = str(receipt.head)
     return response

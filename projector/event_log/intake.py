@@ -11,7 +11,7 @@ import hmac
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -21,6 +21,8 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Settings
+from projector.webex.cloudevents import is_binary, read_binary
+from projector.webex.content_encoding import BrokenEncoding, decode_content
 from projector.webex.json_body import Delivery, read_delivery
 from projector.webex.webhook import Unusable, judge, subscription_ids
 from projector.webex.webhook_secrets import WebhookSecrets
@@ -29,6 +31,11 @@ QUEUE_REQUESTS = 2_000
 COMMIT_EVENTS = 1_000  # about as many are committed together
 ANSWER_SECONDS = 4.5  # the vendor gives up after 5 s
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_REFUSAL = "The signature fits no secret of the subscriptions that it names."
+_REFUSAL_OF_HEADERS = (
+    "No signature covers headers, where the binary mode of CloudEvents has its attributes: "
+    "a subscription with a secret sends in structured mode."
+)
 
 
 class NotAuthentic(ProjectorError):  # noqa: N818 - named for what callers handle
@@ -57,40 +64,63 @@ class Intake:
     def accept(self, body: bytes, signature: str | None, headers: Mapping[str, str]) -> Receipt:
         """Make a delivery durable and say what became of it.
 
-        NotAuthentic where no secret fits; StoreUnavailable where it could not be made durable.
+        The names of ``headers`` are in title case, as servers give them. NotAuthentic where no
+        secret fits; UnsupportedEncoding or BodyTooLarge where the body cannot be decoded within
+        the limit; StoreUnavailable where it could not be made durable.
         """
-        delivery = read_delivery(body)
+        delivery, signed = self._read(body, headers)
         named = subscription_ids(element for _, element in delivery.elements)
-        if not self._is_authentic(body, signature, named):
+        if not self._is_authentic(signed, signature, named):
             self.refused["not-authentic"] += 1
-            raise NotAuthentic("The signature fits no secret of the subscriptions that it names.")
-        receipt = self._committer.commit(self._request(body, delivery, headers))
+            raise NotAuthentic(_REFUSAL if signed else _REFUSAL_OF_HEADERS)
+        receipt = self._committer.commit(self._request(delivery, headers))
         self._monitor.count(named)
         return receipt
 
     def close(self) -> None:
         self._committer.close()
 
-    def _is_authentic(self, body: bytes, signature: str | None, named: frozenset[str]) -> bool:
+    def _read(self, body: bytes, headers: Mapping[str, str]) -> tuple[Delivery, Collection[bytes]]:
+        """What a request delivers, and the bytes that its signature may be of.
+
+        A signature covers no header. In binary mode it would let anyone who has seen one delivery
+        send its data again under another id, type or organisation. So none is trusted there.
+        """
+        received, encoding, binary = body, headers.get("Content-Encoding"), is_binary(headers)
+        if encoding:
+            try:
+                body = decode_content(received, encoding, self._settings.body_limit)
+            except BrokenEncoding:
+                return Delivery(unreadable=(received,)), () if binary else (received,)
+        if binary:
+            return read_binary(body, headers), ()
+        return read_delivery(body), (received,) if body is received else (received, body)
+
+    def _is_authentic(
+        self, signed: Collection[bytes], signature: str | None, named: frozenset[str]
+    ) -> bool:
         secrets = self._secrets.secrets_of(named)
         if not secrets:
             return self._secrets.allows_unsigned
         offered = (signature or "").strip().lower().encode()
-        fits = [hmac.compare_digest(_sign(secret, body), offered) for secret in secrets]
+        fits = [
+            hmac.compare_digest(_sign(secret, body), offered)
+            for body in signed
+            for secret in secrets
+        ]
         return any(fits)
 
-    def _request(self, body: bytes, delivery: Delivery, headers: Mapping[str, str]) -> Request:
+    def _request(self, delivery: Delivery, headers: Mapping[str, str]) -> Request:
         public = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
-        if not delivery.is_json:
-            return Request(unusable=[Unusable(body=body, reason="not-json")], headers=public)
         now, default_org = self._clock(), self._settings.default_org_id
         judged = [
             judge(text, element, now=now, default_org=default_org)
             for text, element in delivery.elements
         ]
+        unreadable = [Unusable(body=body, reason=delivery.defect) for body in delivery.unreadable]
         return Request(
             events=[it for it in judged if not isinstance(it, Unusable)],
-            unusable=[it for it in judged if isinstance(it, Unusable)],
+            unusable=unreadable + [it for it in judged if isinstance(it, Unusable)],
             headers=public,
         )
 

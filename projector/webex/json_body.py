@@ -3,6 +3,9 @@
 Rule: each element is stored byte for byte as it came, also where the body is an array. The standard
 library's reader decides what is JSON. Faster readers refuse lone surrogates, which are legal in
 values (docs/decisions/0004).
+
+An element that it does not read spoils no other one: such an array is cut a second time, by its
+grammar alone.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -18,24 +21,29 @@ from typing import Any
 import orjson
 
 EXACT_FLOATS = 2**53  # a float below it has all digits of the integer that it equals
+NOT_JSON = "not-json"
 DEEPEST_NESTING = 300  # semantics promise 256; the reader itself would give up near 1,000
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The elements of a request's body: the bytes and the JSON value of each."""
+    """The elements of a request's body: the bytes and the JSON value of each.
 
-    elements: tuple[tuple[bytes, Any], ...]
-    is_json: bool = True
+    ``unreadable`` are the bytes of the elements that are not read, or the whole body where it
+    cannot be cut; ``defect`` says why.
+    """
+
+    elements: tuple[tuple[bytes, Any], ...] = ()
+    unreadable: tuple[bytes, ...] = ()
+    defect: str = NOT_JSON
 
 
 def read_delivery(body: bytes) -> Delivery:
-    """Cut the body of a request into its elements; ``is_json`` is false where it is no JSON."""
+    """Cut the body of a request into its elements."""
     try:
-        elements = tuple(_cut(body))
+        return Delivery(_cut(body))
     except (ValueError, RecursionError):
-        return Delivery((), is_json=False)
-    return Delivery(elements)
+        return _cut_apart(body)
 
 
 def _not_json(constant: str) -> float:
@@ -55,15 +63,13 @@ _DECODER = json.JSONDecoder(parse_constant=_not_json, parse_float=_number)
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
-def _text(body: bytes) -> tuple[str, str]:
-    """The text of a body, without a byte order mark, and its encoding: UTF-8, UTF-16 or UTF-32."""
+def encoding_of(body: bytes) -> tuple[int, str]:
+    """The length of a body's byte order mark, and its encoding: UTF-8, UTF-16 or UTF-32."""
     encoding: str = json.detect_encoding(body)
-    if encoding in _BYTE_ORDER_MARKS:  # an encoding that names no order would add a mark again
-        mark, encoding = next(
-            pair for pair in _BYTE_ORDER_MARKS[encoding] if body.startswith(pair[0])
-        )
-        return body[len(mark) :].decode(encoding, "surrogatepass"), encoding
-    return body.decode(encoding, "surrogatepass"), encoding
+    for mark, unmarked in _BYTE_ORDER_MARKS.get(encoding, ()):
+        if body.startswith(mark):  # an encoding that names no order would add a mark again
+            return len(mark), unmarked
+    return 0, encoding
 
 
 _BYTE_ORDER_MARKS = {
@@ -71,6 +77,12 @@ _BYTE_ORDER_MARKS = {
     "utf-16": ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")),
     "utf-32": ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be")),
 }
+
+
+def _text(body: bytes) -> tuple[str, str]:
+    """The text of a body, without a byte order mark, and its encoding."""
+    mark, encoding = encoding_of(body)
+    return (body[mark:] if mark else body).decode(encoding, "surrogatepass"), encoding
 
 
 def read_element(body: bytes) -> Any:
@@ -105,18 +117,29 @@ def _without_surrogates(value: Any) -> Any:
     return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
-def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
+def _cut(body: bytes) -> tuple[tuple[bytes, Any], ...]:
     text, encoding = _text(body)
-    start = _skip(text, 0)
-    if text[start : start + 1] != "[":
-        yield body, _DECODER.decode(text)
-        return
+    if not _is_array(text):
+        return ((body, _DECODER.decode(text)),)
     # The elements of an array are read one by one, since each keeps its own bytes.
-    index = _skip(text, start + 1)
+    return tuple(
+        (text[begin:end].encode(encoding, "surrogatepass"), element)
+        for begin, end, element in _elements(text, _DECODER.raw_decode)
+    )
+
+
+def _elements(
+    text: str, read: Callable[[str, int], tuple[Any, int]]
+) -> Iterator[tuple[int, int, Any]]:
+    """Where each element of an array begins and ends, and its value.
+
+    ``read`` gives the value at an index and where it ends. ValueError where the text is no array.
+    """
+    index = _skip(text, _skip(text, 0) + 1)
     if text[index : index + 1] != "]":
         while True:
-            element, end = _DECODER.raw_decode(text, index)
-            yield text[index:end].encode(encoding, "surrogatepass"), element
+            element, end = read(text, index)
+            yield index, end, element
             index = _skip(text, end)
             if text[index : index + 1] != ",":
                 break
@@ -125,9 +148,72 @@ def _cut(body: bytes) -> Iterator[tuple[bytes, Any]]:
         raise ValueError("the array does not end where the body does")
 
 
+def _is_array(text: str) -> bool:
+    index = _skip(text, 0)
+    return text[index : index + 1] == "["
+
+
 def _skip(text: str, index: int) -> int:
     match = _SPACE.match(text, index)
     return match.end() if match else index
+
+
+# --- An array with an element that is not read -------------------------------------------------
+
+
+def _cut_apart(body: bytes) -> Delivery:
+    """The elements of an array that are read, and the bytes of the others."""
+    mark, encoding = encoding_of(body)
+    # The marks of JSON are ASCII. So a byte that is no UTF-8 may be any character until its element
+    # is read by itself.
+    charset = "latin-1" if encoding == "utf-8" else encoding
+    try:
+        text = body[mark:].decode(charset, "surrogatepass")
+        if not _is_array(text):
+            return Delivery(unreadable=(body,))
+        spans = _elements(_ESCAPE.sub("..", text), _end_of_value)
+        parts = [text[begin:end].encode(charset, "surrogatepass") for begin, end, _ in spans]
+    except ValueError:
+        return Delivery(unreadable=(body,))
+    elements, unreadable = [], []
+    for part in parts:
+        try:
+            elements.append((part, _DECODER.decode(part.decode(encoding, "surrogatepass"))))
+        except (ValueError, RecursionError):
+            unreadable.append(part)
+    return Delivery(tuple(elements), tuple(unreadable))
+
+
+def _end_of_value(text: str, begin: int) -> tuple[None, int]:
+    """Where the value at an index of a text without escapes ends; ValueError where none is there.
+
+    A number of any length, nesting of any depth, NaN and Infinity are values here, and a string may
+    hold any character.
+    """
+    try:
+        return None, _ANY_VALUE.raw_decode(text, begin)[1]
+    except RecursionError:
+        return None, _end_of_nesting(text, begin)
+
+
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+_ANY_VALUE = json.JSONDecoder(strict=False, parse_int=len, parse_float=len, parse_constant=len)
+
+
+def _end_of_nesting(text: str, begin: int) -> int:
+    depth = 0
+    for match in _BRACKETS.finditer(text, begin):
+        run = match[0]
+        if run[0] in "[{":
+            depth += len(run)
+        elif run[0] in "]}":
+            if len(run) >= depth:
+                return match.start() + depth
+            depth -= len(run)
+    raise ValueError("a bracket is not closed")
+
+
+_BRACKETS = re.compile(r'[\[{]+|[\]}]+|"[^"]*(?:"|\Z)')
 
 
 def is_too_deep(body: bytes, value: Any) -> bool:

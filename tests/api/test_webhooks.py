@@ -137,7 +137,6 @@ WHOLE_AND_UNUSABLE = {
     + b"}",
     "invalid UTF-8": b'{"id":"\xff"}',
     "NUL": b"\0",
-    "nesting of 100000": b"[" * 100_000 + b"]" * 100_000,
     "objects nested 100000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "open nesting": b"[" * 1_000_000,
     "open objects": b'{"a":' * 200_000,

@@ -23,6 +23,7 @@ PURE = (
     "projector.contract",
     "projector.webex.webhook",
     "projector.webex.json_body",
+    "projector.webex.cloudevents",
     "projector.webex.api_rows",
     "projector.webex.api_events",
     "projector.event_log.seal.merkle",
