@@ -1,8 +1,10 @@
 """Signatures: which secrets are tried, what is refused, and that nothing of it is kept."""
 
+import gzip
 import hashlib
 import hmac
 import json
+import zlib
 
 import psycopg
 import pytest
@@ -237,3 +239,129 @@ def test_an_empty_secret_is_no_secret(make_site):
         return
     body = naming("sub-1")
     assert 401 == send(site, body, sign("", body)).status_code
+
+
+# --- compressed bodies ---
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [("gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_signature_is_of_the_body_as_received_or_as_decoded(make_site, encoding, compress):
+    """A proxy may have compressed it after it was signed; no other bytes may be signed."""
+    site = secured(make_site)
+    body = naming("sub-1")
+    sent = compress(body)
+    for signed, expected in ((sent, 202), (body, 202), (b"", 401), (body[:-1], 401), (None, 401)):
+        headers = {"Content-Encoding": encoding}
+        if signed is not None:
+            headers["X-WebexCC-Signature"] = sign("one-new", signed)
+        answer = site.post(sent, headers=headers)
+        assert expected == answer.status_code, signed
+    for secret, expected in (("one-old", 202), ("two", 401), ("wrong", 401)):
+        headers = {"Content-Encoding": encoding, "X-WebexCC-Signature": sign(secret, body)}
+        assert expected == site.post(sent, headers=headers).status_code, secret
+
+
+def test_a_broken_body_needs_a_signature_of_what_was_received(make_site):
+    """Then it is quarantined; without one nothing is stored."""
+    site = secured(make_site, NO_STAR)
+    broken = gzip.compress(naming("sub-1"))[:-1]
+    for secret, expected in (("wrong", 401), ("two", 202)):
+        headers = {"Content-Encoding": "gzip", "X-WebexCC-Signature": sign(secret, broken)}
+        assert expected == site.post(broken, headers=headers).status_code
+    assert 401 == site.post(broken, headers={"Content-Encoding": "gzip"}).status_code
+    assert 1 == kept(site)
+
+
+def test_an_encoding_header_gives_a_signed_body_no_other_meaning(make_site):
+    """It is not signed: whoever adds it to a delivery that was seen gains a row in quarantine."""
+    site = secured(make_site)
+    for body in (naming("sub-1"), b" " + naming("sub-1"), naming("sub-1", "sub-1")):
+        for encoding in ("gzip", "deflate"):
+            headers = {
+                "Content-Encoding": encoding,
+                "X-WebexCC-Signature": sign("one-new", body),
+            }
+            answer = site.post(body, headers=headers)
+            assert (202, 1) == (answer.status_code, answer.json["quarantined"])
+
+
+# --- binary mode ---
+
+
+def in_headers(subscription):
+    """The headers of binary mode for a login whose source names a subscription."""
+    return {
+        "ce-id": "e1",
+        "ce-type": "agent:login",
+        "ce-source": f"/com/cisco/wxcc/{subscription}",
+        "ce-specversion": "1.0",
+        "ce-comciscoorgid": "acme",
+    }
+
+
+DATA = b'{"agentId":"a1","createdTime":1767225600000}'
+
+
+def test_no_signature_admits_binary_mode_where_there_are_secrets(make_site):
+    """It covers the data alone, so the id, type and organisation could be anybody's."""
+    site = secured(make_site)
+    for name in ("sub-1", "sub-2", "unknown", "empty"):
+        for secret in ("one-new", "one-old", "two", "any", "wrong"):
+            headers = in_headers(name) | {"X-WebexCC-Signature": sign(secret, DATA)}
+            answer = site.post(DATA, headers=headers)
+            assert (401, "application/problem+json") == (answer.status_code, answer.content_type)
+            assert "structured mode" in answer.json["detail"]
+    assert 0 == kept(site)
+
+
+def test_a_delivery_that_was_seen_cannot_be_sent_again_in_binary_mode(make_site):
+    """Neither with its body as the data, nor compressed, nor where nothing of it can be read."""
+    site = secured(make_site)
+    seen = naming("sub-1")
+    for body, more in (
+        (seen, {}),
+        (gzip.compress(seen), {"Content-Encoding": "gzip"}),
+        (b"broken", {"Content-Encoding": "gzip"}),
+        (b"nonsense", {}),
+        (seen, {"ce-subject": "%FF"}),
+    ):
+        for signed in (seen, body):
+            headers = in_headers("sub-1") | {"X-WebexCC-Signature": sign("one-new", signed)} | more
+            assert 401 == site.post(body, headers=headers).status_code
+    assert 0 == kept(site)
+    assert 202 == send(site, seen, sign("one-new", seen)).status_code
+
+
+@pytest.mark.parametrize(
+    ("environment", "subscription", "expected"),
+    [
+        ({}, "sub-1", 202),
+        ({"HOST": "0.0.0.0"}, "sub-1", 401),
+        ({"HOST": "0.0.0.0", "PROJECTOR_ALLOW_UNSIGNED": "1"}, "sub-1", 202),
+        ({"PROJECTOR_ALLOW_UNSIGNED": "0"}, "sub-1", 401),
+        ({"PROJECTOR_WEBHOOK_SECRETS": '{"sub-2":["two"]}'}, "sub-1", 401),
+        (
+            {"PROJECTOR_WEBHOOK_SECRETS": '{"sub-2":["two"]}', "PROJECTOR_ALLOW_UNSIGNED": "1"},
+            "sub-1",
+            202,
+        ),
+        (
+            {"PROJECTOR_WEBHOOK_SECRETS": '{"sub-1":["one"]}', "PROJECTOR_ALLOW_UNSIGNED": "1"},
+            "sub-1",
+            401,
+        ),
+    ],
+)
+def test_binary_mode_is_taken_where_unsigned_bodies_are(
+    make_site, environment, subscription, expected
+):
+    """Of a subscription without a secret; a signature makes no difference."""
+    tokens = json.dumps([{"token": "t", "role": "operator"}])
+    site = make_site(PROJECTOR_TOKENS=tokens, **environment)
+    headers = in_headers(subscription)
+    assert expected == site.post(DATA, headers=headers).status_code
+    signed = headers | {"X-WebexCC-Signature": sign("one", DATA)}
+    assert expected == site.post(DATA, headers=signed).status_code
+    assert (2 if expected == 202 else 0) == kept(site), "an event, and a duplicate of it"

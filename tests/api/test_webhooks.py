@@ -2,17 +2,21 @@
 
 import base64
 import codecs
+import gzip
 import hashlib
 import io
 import itertools
 import json
 import time
+import zlib
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
-from tests.conftest import clone, open_site
+from tests.conftest import clone, open_site, over_http
 from tests.examples import ORG, body, capture, channel, ended, login, misspelt, task, v1, v2
 
 DAY = 86_400_000
@@ -221,6 +225,284 @@ def test_an_unusable_event_takes_no_key(site):
     assert (1, 0, 0, 0, 1) == counts(site.post(unsound))
     assert (1, 1, 0, 0, 0) == counts(site.post(sound))
     assert (1, 0, 0, 0, 1) == counts(site.post(unsound))
+
+
+# --- one unreadable element ---
+
+SPOILED = {
+    "5000 digits": b'{"id":"e9","type":"agent:state_change","comciscoorgid":"acme",'
+    b'"data":{"agentId":"a1","x":%s}}' % (b"7" * 5_000),
+    "NaN": b'{"x":NaN}',
+    "Infinity": b"-Infinity",
+    "line feed": b'{"id":"a\nb"}',
+    "escape": rb'{"id":"\q"}',
+    "no UTF-8": b'{"id":"\xff"}',
+    "nesting of 100000": b"[" * 100_000 + b"]" * 100_000,
+    "objects nested 100000": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
+}
+
+
+@pytest.mark.parametrize("spoiled", SPOILED.values(), ids=SPOILED)
+def test_an_unreadable_element_is_quarantined_and_its_neighbours_appended(site, spoiled):
+    """Before it and after it; it is kept as its own bytes."""
+    before, after = raw(told(login(0, "a1"))), raw(told(v1(5, "a1", "Available")))
+    sent = b"[%s, %s ,%s]" % (before, spoiled, after)
+    assert (3, 2, 0, 0, 1) == counts(site.post(sent))
+    assert [before, after] == stored(site)
+    assert {spoiled: 1} == quarantined(site)
+    assert ["not-json"] == [row["reason"] for row in rows(site, "SELECT reason FROM quarantine")]
+    assert (1, 0, 0, 0, 1) == counts(site.post(b"[%s]" % spoiled))
+    assert {spoiled: 2} == quarantined(site)
+    still_works(site)
+
+
+@pytest.mark.parametrize(
+    "pattern", [b"[%s,NaN", b"[%s,NaN]]", b"[%s NaN]", b"[%s,NaN,]", b"[%s,x]"]
+)
+def test_an_array_that_cannot_be_cut_stays_whole(site, pattern):
+    """One body, counted as one, and nothing of it is appended."""
+    sent = pattern % raw(told(login(0, "a1")))
+    assert (1, 0, 0, 0, 1) == counts(site.post(sent))
+    assert {sent: 1} == quarantined(site)
+
+
+# --- compressed bodies ---
+
+
+def raw_deflate(content):
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(content) + compressor.flush()
+
+
+COMPRESSED = {
+    "gzip": ("gzip", gzip.compress),
+    "GZIP": (" GZIP ", gzip.compress),
+    "x-gzip": ("x-gzip", gzip.compress),
+    "deflate": ("deflate", zlib.compress),
+    "raw deflate": ("deflate", raw_deflate),
+    "identity": ("identity", bytes),
+    "empty": ("", bytes),
+}
+each_encoding = pytest.mark.parametrize(
+    ("encoding", "compress"), COMPRESSED.values(), ids=COMPRESSED
+)
+
+
+def encoded(site, content, encoding):
+    return site.post(content, headers={"Content-Encoding": encoding})
+
+
+@each_encoding
+def test_a_compressed_body_is_the_body(site, encoding, compress):
+    """Events and the unusable are cut from the decoded body; each keeps its own decoded bytes."""
+    one, other = raw(told(login(0, "a1"))), raw(told(v1(5, "a1", "Available")))
+    assert (1, 1, 0, 0, 0) == counts(encoded(site, compress(one), encoding))
+    several = b"[%s ,{} , %s]" % (one, other)
+    assert (3, 1, 1, 0, 1) == counts(encoded(site, compress(several), encoding))
+    assert (1, 0, 0, 0, 1) == counts(encoded(site, compress(b"nonsense"), encoding))
+    assert [one, other] == stored(site)
+    assert {b"{}": 1, b"nonsense": 1} == quarantined(site)
+    site.project()
+    assert "available" == site.get("/api/v1/agents/a1").json["status"]
+    event = site.get("/api/v1/events/1").json
+    assert hashlib.sha256(one).hexdigest() == event["sha256"]
+    assert one == base64.b64decode(event["body"])
+
+
+@pytest.mark.parametrize(
+    "encoding", ["br", "zstd", "compress", "gzip, gzip", "gzip, identity", "x"]
+)
+def test_any_other_encoding_is_refused(site, encoding):
+    """415, which says what is supported; nothing is stored."""
+    answer = encoded(site, gzip.compress(raw(told(login(0, "a1")))), encoding)
+    assert 415 == problem(answer)
+    assert "gzip, deflate" == answer.headers["Accept-Encoding"]
+    assert repr(encoding) in answer.json["detail"]
+    assert ([], {}) == (stored(site), quarantined(site))
+
+
+def test_the_limit_is_of_the_decoded_body(site):
+    """A bomb is 413, and so is one byte too many; the limit itself is taken."""
+    whole = raw(told(login(0, "a1"))).ljust(LIMIT)
+    for encoding, compress in COMPRESSED.values():
+        assert 413 == problem(encoded(site, compress(whole + b" "), encoding)), encoding
+    assert 413 == problem(encoded(site, gzip.compress(bytes(200 << 20)), "gzip"))
+    assert 413 == problem(encoded(site, gzip.compress(whole) + gzip.compress(b" "), "gzip"))
+    assert ([], {}) == (stored(site), quarantined(site))
+    assert (1, 1, 0, 0, 0) == counts(encoded(site, gzip.compress(whole), "gzip"))
+    still_works(site)
+
+
+BROKEN = {
+    "not compressed": b'{"id":"e1"}',
+    "empty": b"",
+    "cut": gzip.compress(b'{"id":"e1"}')[:-1],
+    "followed by garbage": gzip.compress(b'{"id":"e1"}') + b"{}",
+    "wrong checksum": gzip.compress(b'{"id":"e1"}')[:-8] + bytes(8),
+    "only a head": gzip.compress(b"")[:10],
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_what_is_not_compressed_as_it_says_is_quarantined(shared, broken):
+    """202: as no JSON, with the bytes as received and the headers that tell of it."""
+    before = quarantined(shared).get(broken, 0)
+    for encoding in ("gzip", "deflate"):
+        assert (1, 0, 0, 0, 1) == counts(encoded(shared, broken, encoding))
+    assert before + 2 == quarantined(shared)[broken]
+    row = rows(shared, "SELECT reason, headers FROM quarantine WHERE body = %s", broken)[0]
+    assert "not-json" == row["reason"]
+    still_works(shared)
+
+
+def test_members_of_gzip_follow_one_another(site):
+    """As RFC 1952 has it: one body in several members is one body."""
+    whole = raw(told(login(0, "a1")))
+    members = b"".join(gzip.compress(part) for part in (whole[:9], b"", whole[9:]))
+    assert (1, 1, 0, 0, 0) == counts(encoded(site, members, "gzip"))
+    assert [whole] == stored(site)
+
+
+@over_http
+@given(
+    content=st.binary(max_size=60)
+    | st.sampled_from([b"[]", b"[NaN,1]", b'{"id":"law"}', b" [ {} ] ", codecs.BOM_UTF8 + b"[1]"])
+    | st.lists(st.sampled_from([*SPOILED.values(), b"{}", b"1"]), max_size=3).map(
+        lambda parts: b"[" + b",".join(parts) + b"]"
+    ),
+    how=st.sampled_from([*COMPRESSED.values()]),
+)
+def test_compression_makes_no_difference(shared, content, how):
+    """Any body: the same counts, and the same bodies in quarantine, as without it."""
+    encoding, compress = how
+    start = quarantined(shared)
+    plain = counts(shared.post(content))
+    middle = quarantined(shared)
+    assert plain == counts(encoded(shared, compress(content), encoding))
+    end = quarantined(shared)
+    assert {b: n - start.get(b, 0) for b, n in middle.items() if n != start.get(b, 0)} == {
+        b: n - middle.get(b, 0) for b, n in end.items() if n != middle.get(b, 0)
+    }
+
+
+# --- CloudEvents over HTTP ---
+
+
+def binary(one, **more):
+    """The headers of binary mode for an event, and its data as the body."""
+    headers = {f"ce-{name}": str(value) for name, value in one.items() if name != "data"}
+    return raw(one["data"]), {"ce-specversion": "1.0", "ce-source": "/x/sub"} | headers | more
+
+
+@pytest.mark.parametrize("parameters", ["", "; charset=utf-8"])
+def test_structured_and_batched_mode_are_an_object_and_an_array(site, parameters):
+    """The content types of CloudEvents are taken; a batch may be empty."""
+    one, other, third = (told(login(0, agent)) for agent in ("a1", "a2", "a3"))
+    structured, batch = (
+        {"content_type": f"application/cloudevents{kind}+json{parameters}"}
+        for kind in ("", "-batch")
+    )
+    assert (1, 1, 0, 0, 0) == counts(site.post(one, **structured))
+    assert (3, 2, 1, 0, 0) == counts(site.post([one, other, third], **batch))
+    assert (0, 0, 0, 0, 0) == counts(site.post([], **batch))
+    assert [raw(one), raw(other), raw(third)] == stored(site)
+
+
+def test_structured_mode_may_repeat_its_attributes_in_headers(site):
+    """The binding allows it; the body counts."""
+    one = told(login(0, "a1"))
+    _, headers = binary(one | {"id": "another", "type": "agent:logout"})
+    kind = "application/cloudevents+json"
+    assert (1, 1, 0, 0, 0) == counts(site.post(one, headers=headers, content_type=kind))
+    assert [raw(one)] == stored(site)
+
+
+def test_binary_mode_is_the_same_event(site):
+    """Attributes in headers, extensions among them: the event is that of structured mode."""
+    one = told(login(0, "a1"), source="/com/cisco/wxcc/sub-1", specversion="1.0")
+    data, headers = binary(one)
+    sent = {"headers": headers, "content_type": "application/json"}
+    assert (1, 1, 0, 0, 0) == counts(site.post(data, **sent))
+    assert (1, 0, 1, 0, 0) == counts(site.post(one))
+    assert (1, 0, 1, 0, 0) == counts(site.post(data, **sent))
+    attributes = {name: value for name, value in one.items() if name != "data"}
+    expected = dict(sorted((attributes | {"datacontenttype": "application/json"}).items()))
+    element = json.dumps(expected, separators=(",", ":")).encode()[:-1] + b',"data":' + data + b"}"
+    assert [element] == stored(site)
+    site.project()
+    assert "idle" == site.get("/api/v1/agents/a1").json["status"]
+    row = site.get("/api/v1/events/1").json
+    assert (one["id"], hashlib.sha256(element).hexdigest()) == (row["id"], row["sha256"])
+
+
+def test_binary_mode_keeps_the_bytes_of_the_data(site):
+    """Spaces, escapes and raw surrogates, compressed on the way or not."""
+    data = b' {"agentId" : "a1",\t"teamId":"\xed\xa0\x80", "createdTime":1.50e1}\r\n'
+    headers = binary(told(login(0, "a1")))[1]
+    assert (1, 1, 0, 0, 0) == counts(site.post(data, headers=headers))
+    zipped = headers | {"ce-id": fresh("e"), "content-encoding": "gzip"}
+    assert (1, 1, 0, 0, 0) == counts(site.post(gzip.compress(data), headers=zipped))
+    assert [True, True] == [body_.endswith(b',"data":' + data + b"}") for body_ in stored(site)]
+
+
+def test_attributes_are_percent_encoded(site):
+    """An id of any text; what is no UTF-8 makes the delivery unusable, with its own reason."""
+    data, headers = binary(told(login(0, "a1")))
+    assert (1, 1, 0, 0, 0) == counts(site.post(data, headers=headers | {"ce-id": "%C3%A9%20%25"}))
+    assert ["é %"] == [row["event_id"] for row in rows(site, "SELECT event_id FROM events")]
+    assert (1, 0, 0, 0, 1) == counts(site.post(data, headers=headers | {"ce-id": "%C0%A0"}))
+    row = rows(site, "SELECT reason, body, headers FROM quarantine")[0]
+    assert ("unsound-attribute", data) == (row["reason"], bytes(row["body"]))
+    assert "%C0%A0" in row["headers"].values()
+
+
+def test_the_time_of_dispatch_may_stand_in_a_header(site):
+    """As in structured mode it is the fallback for an absent created time."""
+    one = told(body("agent:login", 0), data={"agentId": "a1"}, comciscotimestamp=1_767_225_600_000)
+    data, headers = binary(one)
+    assert (1, 1, 0, 0, 0) == counts(site.post(data, headers=headers))
+    site.project()
+    assert 1_767_225_600_000 == site.get("/api/v1/agents/a1").json["stateSince"]
+
+
+def test_an_unusable_event_of_binary_mode_is_quarantined_as_a_whole_element(site):
+    """Judged like any other: without a subject, an organisation or an id."""
+    data, headers = binary(told(login(0, "a1")))
+    without_org = {name: value for name, value in headers.items() if name != "ce-comciscoorgid"}
+    for content, sent, reason in (
+        (b"{}", headers, "no-agent-id"),
+        (b"", headers, "no-agent-id"),
+        (b"[1]", headers, "no-agent-id"),
+        (data, without_org, "no-organisation"),
+        (data, headers | {"ce-id": ""}, "no-id"),
+        (data, headers | {"ce-id": "%00"}, "unsound-id"),
+        (data, headers | {"ce-type": "x" * 513}, "too-long-type"),
+    ):
+        assert (1, 0, 0, 0, 1) == counts(site.post(content, headers=sent)), reason
+        last = rows(site, "SELECT reason, body FROM quarantine ORDER BY id DESC LIMIT 1")[0]
+        assert reason == last["reason"]
+        assert json.loads(bytes(last["body"]))["type"] == sent["ce-type"]
+    still_works(site)
+
+
+@pytest.mark.parametrize("data", [b"nonsense", b'{"x":NaN}', b'{},"id":"other"', b"\xff"])
+def test_data_that_is_no_json_is_quarantined_as_received(site, data):
+    """With the headers, and it cannot add an attribute to those of the headers."""
+    headers = binary(told(body("flow:error", 0)))[1]
+    assert (1, 0, 0, 0, 1) == counts(site.post(data, headers=headers))
+    row = rows(site, "SELECT reason, body, headers FROM quarantine")[0]
+    assert ("not-json", data) == (row["reason"], bytes(row["body"]))
+    assert headers["ce-id"] in row["headers"].values()
+
+
+@pytest.mark.parametrize("missing", ["id", "type", "source", "specversion"])
+def test_stray_headers_make_no_binary_mode(site, missing):
+    """Without all required attributes the body is read as it is without headers."""
+    one = told(login(0, "a1"))
+    _, headers = binary(one | {"id": "another"})
+    headers.pop(f"ce-{missing}")
+    assert (1, 1, 0, 0, 0) == counts(site.post(one, headers=headers))
+    assert [raw(one)] == stored(site)
 
 
 # --- nesting ---
