@@ -111,18 +111,23 @@ class Intake:
         return any(fits)
 
     def _request(self, delivery: Delivery, headers: Mapping[str, str]) -> Request:
-        public = {n: v for n, v in headers.items() if n.lower() not in PRIVATE_HEADERS}
         now, default_org = self._clock(), self._settings.default_org_id
         judged = [
             judge(text, element, now=now, default_org=default_org)
             for text, element in delivery.elements
         ]
-        unreadable = [Unusable(body=body, reason=delivery.defect) for body in delivery.unreadable]
+        unusable = [Unusable(body=body, reason=delivery.defect) for body in delivery.unreadable]
+        unusable += [it for it in judged if isinstance(it, Unusable)]
         return Request(
             events=[it for it in judged if not isinstance(it, Unusable)],
-            unusable=unreadable + [it for it in judged if isinstance(it, Unusable)],
-            headers=public,
+            unusable=unusable,
+            headers=_public(headers) if unusable else None,
         )
+
+
+def _public(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers that may be stored."""
+    return {name: it for name, it in headers.items() if name.lower() not in PRIVATE_HEADERS}
 
 
 def _sign(secret: str, body: bytes) -> bytes:

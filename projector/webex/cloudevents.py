@@ -69,7 +69,7 @@ def _attributes(headers: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _decoded(value: str) -> str:
     """The value of an attribute; ValueError where its bytes are no UTF-8."""
     unquoted = _QUOTED.sub(lambda match: _ESCAPED.sub(r"\1", match[1]), value.strip())
-    # Servers give the bytes of a header as Latin-1.
+    # WSGI gives the bytes of a header as Latin-1.
     return _PERCENT.sub(
         lambda match: bytes.fromhex(match[1].decode()), unquoted.encode("latin-1")
     ).decode()
