@@ -241,6 +241,17 @@ def test_an_empty_secret_is_no_secret(make_site):
     assert 401 == send(site, body, sign("", body)).status_code
 
 
+def test_an_unreadable_element_needs_a_signature_beside_any_other(make_site):
+    """It may name a subscription that has a secret, as a body that cannot be read may."""
+    site = secured(make_site, {"sub-1": ["one"]}, PROJECTOR_ALLOW_UNSIGNED="1")
+    body = b'[%s,{"source":"/x/sub-1","x":NaN}]' % naming("unknown")
+    assert 401 == send(site, body).status_code
+    assert 401 == send(site, body, sign("wrong", body)).status_code
+    assert 0 == kept(site)
+    answer = send(site, body, sign("one", body))
+    assert (1, 1) == (answer.json["appended"], answer.json["quarantined"])
+
+
 # --- compressed bodies ---
 
 

@@ -230,9 +230,7 @@ def test_any_mixture_is_cut_into_its_elements(parts, around):
     ]
 
 
-@pytest.mark.parametrize(
-    "element", [b"NaN", b'"\n"', rb'"\q"', b'"\xff"', nested(1_500)], ids=lambda one: repr(one)[:9]
-)
+@pytest.mark.parametrize("element", [b"NaN", b'"\n"', rb'"\q"', b'"\xff"'])
 def test_many_unreadable_elements_take_time_by_their_count(element):
     """A body of nothing but defects must not cost the square of its length."""
 
