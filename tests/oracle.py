@@ -239,6 +239,12 @@ def same_data(first: Event, second: Event) -> bool:
     return same_field(first.body, second.body, "data")
 
 
+def differing_names(first: Event, second: Event) -> list[str]:
+    """The top-level names in data that only one has, or that have different values; sorted."""
+    one, other = (it.data if isinstance(it.data, dict) else {} for it in (first, second))
+    return sorted(name for name in {*one, *other} if not same_field(one, other, name))
+
+
 def same_field(first: dict[str, Any], second: dict[str, Any], name: str) -> bool:
     """Null differs from absent."""
     if name not in first or name not in second:
@@ -1130,6 +1136,7 @@ class Oracle:
         self.default_org = default_org
         self.accepted: list[Event] = []
         self.conflicts: list[Event] = []
+        self.variations: list[Event] = []
         self.quarantined: list[str] = []
 
     def deliver(
@@ -1153,6 +1160,8 @@ class Oracle:
             self.accepted.append(verdict.event)
             return "appended"
         if same_data(first, verdict.event):
+            if differing_names(first, verdict.event):
+                self.variations.append(verdict.event)
             return "duplicates"
         self.conflicts.append(verdict.event)
         return "conflicts"

@@ -18,7 +18,7 @@ from flask import Response, request
 
 from api.http.parameters import Parameters
 from api.http.problems import ParameterError, Problem
-from projector.contract.base import Shape
+from projector.contract.base import Shape, to_json
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 EXPORT_TYPES = (CSV, NDJSON)
@@ -110,7 +110,7 @@ def digest(export: Export, content_type: str) -> tuple[int, str]:
 
 def _ndjson_lines(export: Export) -> Iterator[bytes]:
     for row in export.rows:
-        yield row.model_dump_json(by_alias=True).encode() + b"\n"
+        yield to_json(row).encode() + b"\n"
 
 
 def _csv_lines(export: Export) -> Iterator[bytes]:
@@ -119,7 +119,7 @@ def _csv_lines(export: Export) -> Iterator[bytes]:
     writer = csv.writer(buffer)
     writer.writerow(names)
     for row in export.rows:
-        cells = row.model_dump(mode="json", by_alias=True)
+        cells = json.loads(to_json(row))
         writer.writerow([_cell(cells[name]) for name in names])
         yield _drain(buffer)
     yield _drain(buffer)  # the header line of an export without rows

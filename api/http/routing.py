@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from api.auth.authorization import admit
 from api.http import exports, freshness
 from api.http.parameters import Parameters, read_body, read_path, read_query
+from projector.contract.base import to_json
 from projector.infrastructure.settings import Role
 
 Handler = Callable[..., BaseModel | Response]
@@ -103,5 +104,4 @@ ROUTES: list[Route] = []
 
 def json_response(model: BaseModel, status: int = 200) -> Response:
     """A model as JSON, in the contract's spelling."""
-    content = model.model_dump_json(by_alias=True)
-    return Response(content, status=status, content_type=exports.JSON)
+    return Response(to_json(model), status=status, content_type=exports.JSON)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from flask import Blueprint
 from pydantic import BaseModel, Field
@@ -17,10 +18,11 @@ from api.http.pagination import (
     QuarantineCursor,
     list_fields,
 )
-from api.http.parameters import Limit, Names, OrganisationQuery, Time
+from api.http.parameters import Allowed, Limit, Names, OrganisationQuery, Time
 from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
+from projector.contract.events import ConflictKind
 from projector.contract.ledgers import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
 from projector.infrastructure.settings import Role, Token
 from projector.query.audit.ledgers import LedgerKey, LedgerSelection
@@ -47,6 +49,7 @@ class SubjectLedgerQuery(LedgerQuery):
 
 
 class ConflictQuery(LedgerQuery):
+    kind: Annotated[tuple[ConflictKind, ...], Allowed("conflict or variation")] = ()
     cursor: ConflictCursor | None = None
 
 
@@ -133,6 +136,7 @@ def _question(query: LedgerQuery, *, limit: int) -> LedgerSelection:
     return LedgerSelection(
         agent_ids=query.agent_id,
         task_ids=query.task_id,
+        kinds=getattr(query, "kind", ()),
         start=query.from_,
         end=query.to,
         after=getattr(query, "cursor", None),
@@ -157,7 +161,7 @@ for _ledger in (
     ),
     LedgerResource(
         name="conflicts",
-        summary="Deliveries with the key of an event but another content, by first arrival.",
+        summary="Deliveries with the key of an event but another body, by first arrival.",
         query=ConflictQuery,
         row_list=ConflictList,
         row=ConflictRow,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticSerializationError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -26,6 +28,26 @@ Base64 = Annotated[
     PlainSerializer(lambda body: base64.b64encode(body).decode(), return_type=str),
     WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
 ]
+
+
+def to_json(model: BaseModel) -> str:
+    """A model as JSON, in the contract's spelling; bodies in it may nest as deep as is accepted."""
+    try:
+        return model.model_dump_json(by_alias=True)
+    except PydanticSerializationError:  # pydantic stops at 255 levels
+        return json.dumps(model, default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(value: object) -> object:
+    """A model or bytes as the JSON encoder takes them."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, BaseModel):
+        return {
+            field.serialization_alias or name: getattr(value, name)
+            for name, field in type(value).model_fields.items()
+        }
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def fields_of(value: DataclassInstance) -> dict[str, Any]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from projector.contract.base import Base64, Shape
 from projector.domain.events import Origin, Recorded, TimeSource
+
+# What another body under the key of an event is: one that contradicts it in a compared field, or a
+# duplicate that differs in another field of `data`.
+ConflictKind = Literal["conflict", "variation"]
+FIELDS_DESCRIPTION = "The names of the fields of `data` that differ, sorted."
 
 
 class EventRow(Shape):
@@ -28,7 +33,10 @@ class EventRow(Shape):
 
 
 class DuplicateShape(Shape):
-    """A further delivery of an event that the log already had."""
+    """A further delivery of an event that the log already had.
+
+    Where its body differs in a field of `data`, that body is among the conflicts, as a variation.
+    """
 
     recorded_time: int
 
@@ -36,6 +44,8 @@ class DuplicateShape(Shape):
 class ConflictShape(Shape):
     """Another body under the key of an event that the log already had."""
 
+    kind: ConflictKind
+    fields: list[str] = Field(description=FIELDS_DESCRIPTION)
     sha256: str
     body: Base64 = Field(description="As received, base64.")
     parsed: Any

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from projector.contract.base import Base64, Shape
+from projector.contract.events import FIELDS_DESCRIPTION, ConflictKind
 from projector.contract.intervals import AgentInterval, TaskInterval
 from projector.domain.fold import AnomalyKind
 
@@ -14,7 +15,9 @@ from projector.domain.fold import AnomalyKind
 class ConflictRow(Shape):
     """Another body under the key of an event; `from` and `to` are its first and last delivery."""
 
-    kind: Literal["conflict"]
+    kind: ConflictKind = Field(
+        description="A `conflict` differs in a compared field, a `variation` in others only."
+    )
     org_id: str
     subject: str | None = Field(description="`agent:` or `task:` and its id.")
     agent_id: str | None
@@ -24,7 +27,9 @@ class ConflictRow(Shape):
     event_id: str
     position: int = Field(description="Of the event that is in the log.")
     data: Any = Field(description="The other body, parsed.")
+    fields: list[str] = Field(description=FIELDS_DESCRIPTION)
     sha256: str = Field(description="Of the other body, hex.")
+    event_sha256: str = Field(description="Of the body in the log, hex.")
     deliveries: int
 
 

@@ -2,7 +2,8 @@
 
 Rule: an event is in the log exactly once, under its key, and a reader by position misses none. To
 append is one call of an SQL function in ``migrations/``, which decides what is a duplicate and what
-is a conflict. The library's contracts (notifications by position,
+is a conflict. A duplicate whose body is not that of the log byte for byte is compared afterwards,
+and kept where it is a variation. The library's contracts (notifications by position,
 streams, subscriptions) hold on top of it; ``application`` opens them to projections of an
 integrator's own.
 """
@@ -48,9 +49,10 @@ from projector.event_log.reader import LogReader, recorded_from_row
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import EVENTS_CHANNEL, SCHEMA, Pool, translated
 from projector.infrastructure.sql import Columns
-from projector.webex.webhook import Unusable
+from projector.webex.webhook import Unusable, differing_fields, read_data
 
 SUBSCRIPTION_STOP_SECONDS = 0.1  # within which a stopped subscription ends
+BODIES_TOGETHER = 100  # of the log that are read at a time, to be compared with duplicates
 
 AppendOutcome = Literal["appended", "duplicate", "conflict"]
 OfferedRow = tuple[Any, ...]  # the columns of ``_OFFERED``
@@ -76,10 +78,19 @@ _OFFERED = Columns(
     }
 )
 _APPEND = (
-    sql.SQL("SELECT outcomes, positions, head FROM append_events({offered}, %(now_ms)b::bigint)")
+    sql.SQL("""
+    SELECT outcomes, positions, head, unequal FROM append_events({offered}, %(now_ms)b::bigint)
+    """)
     .format(offered=_OFFERED.arrays)
     .as_bytes()
 )
+_VARIATIONS = Columns({"org_id": "text", "position": "bigint", "body": "bytea"})
+_KEEP_VARIATIONS = (
+    sql.SQL("SELECT keep_variations({variations}, %(now_ms)s)")
+    .format(variations=_VARIATIONS.arrays)
+    .as_bytes()
+)
+_BODIES = "SELECT position, body FROM log WHERE position = ANY(%s)"
 _UNUSABLE = Columns({"body": "bytea", "reason": "text", "request": "integer", "count": "bigint"})
 _QUARANTINE_BODIES = (
     sql.SQL("SELECT quarantine_bodies({unusable}, %(headers)s::jsonb[], %(now_ms)s)")
@@ -191,12 +202,14 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         self._clock = clock
 
     def append(self, requests: Sequence[Request]) -> list[Receipt]:
-        """Append some requests in one transaction; the answer has a receipt for each.
+        """Append some requests together; the answer has a receipt for each.
 
-        Raises StoreUnavailable if the database does not answer; then none of them is stored.
+        Raises StoreUnavailable if the database does not answer. Then none of them is stored, or
+        what is missing are variations alone: the same requests can be appended again.
         """
         unusable = any(request.unusable for request in requests)
         # Without unusable parts there is one call. It is a transaction of its own: one round trip.
+        # What follows it, for variations, has a transaction of its own too.
         with (
             translated(),
             self._pool.connection() as connection,
@@ -220,8 +233,31 @@ class EventStore(LogReader, PostgresApplicationRecorder):
     ) -> tuple[Sequence[AppendOutcome], int]:
         if not rows:
             return (), self.head_of(cursor)
-        outcomes, _, head = _call_append(cursor, rows, self._clock())
+        outcomes, positions, head, unequal = _call_append(cursor, rows, self._clock())
+        if unequal:
+            self._keep_variations(cursor, [(positions[n - 1], rows[n - 1]) for n in unequal])
         return outcomes, head
+
+    def _keep_variations(
+        self, cursor: Cursor[TupleRow], duplicates: Sequence[tuple[int, OfferedRow]]
+    ) -> None:
+        """Keep the bodies of those duplicates that differ in ``data`` from the log's event.
+
+        Each comes with the position of that event.
+        """
+        rows_by_position: dict[int, list[OfferedRow]] = {}
+        for position, row in duplicates:
+            rows_by_position.setdefault(position, []).append(row)
+        variations = []
+        for positions in _parts([*rows_by_position], BODIES_TOGETHER):
+            for position, body in cursor.execute(_BODIES, [positions], binary=True).fetchall():
+                data = read_data(body)
+                for _, org_id, _, _, other, *_ in rows_by_position[position]:
+                    if differing_fields(data, read_data(other)):
+                        variations.append((org_id, position, other))
+        if variations:
+            parameters = {**_VARIATIONS.parameters(variations), "now_ms": self._clock()}
+            cursor.execute(_KEEP_VARIATIONS, parameters)
 
     def _quarantine(self, cursor: Cursor[TupleRow], requests: Sequence[Request]) -> None:
         # Equal bodies are counted here, since a request may repeat one some hundred thousand times.
@@ -283,7 +319,7 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         rows = [_stored_event_row(event) for event in stored_events]
         with self.datastore.get_connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
-            outcomes, positions, _head = _call_append(cursor, rows, self._clock())
+            outcomes, positions, _head, _unequal = _call_append(cursor, rows, self._clock())
             if set(outcomes) != {"appended"}:
                 raise IntegrityError("an event with this originator and version is stored already")
             return list(positions)
@@ -291,14 +327,22 @@ class EventStore(LogReader, PostgresApplicationRecorder):
 
 def _call_append(
     cursor: Cursor[TupleRow], rows: Sequence[OfferedRow], now: int
-) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
-    """The outcome and the position of each event, and the head of the log afterwards."""
+) -> tuple[Sequence[AppendOutcome], Sequence[int], int, Sequence[int] | None]:
+    """The outcome and the position of each event, and the head of the log afterwards.
+
+    The last part are the numbers, from 1, of duplicates whose body is not that of the log byte for
+    byte; None where there is none.
+    """
     row = cursor.execute(
         _APPEND, {**_OFFERED.parameters(rows), "now_ms": now}, prepare=True
     ).fetchone()
     assert row is not None  # noqa: S101 - the function always answers one row
-    outcomes, positions, head = row
-    return outcomes, positions, head
+    outcomes, positions, head, unequal = row
+    return outcomes, positions, head, unequal
+
+
+def _parts(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _notification(row: TupleRow) -> LogNotification:

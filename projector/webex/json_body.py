@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,19 +103,24 @@ def read_stored(body: bytes) -> Any:
 
 
 def read_for_display(body: bytes) -> Any:
-    """The JSON value with lone surrogates replaced; None where the bytes are no JSON."""
+    """The JSON value with lone surrogates replaced; None where the bytes are no JSON.
+
+    A number that no float can hold becomes None.
+    """
     try:
-        return _without_surrogates(json.loads(_text(body)[0]))
+        return _displayable(json.loads(_text(body)[0]))
     except (ValueError, RecursionError):
         return None
 
 
-def _without_surrogates(value: Any) -> Any:
+def _displayable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+        return {_displayable(key): _displayable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_displayable(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _cut(body: bytes) -> tuple[tuple[bytes, Any], ...]:

@@ -18,7 +18,7 @@ from typing import Any
 
 from projector.domain.events import Event, Kind, Offered, event_key, fingerprint
 from projector.domain.state_names import LOGGED_OUT, LOGIN_DEFAULT_WORD, rank, spelling
-from projector.webex.json_body import is_too_deep, read_stored
+from projector.webex.json_body import is_too_deep, read_element, read_stored
 
 LONGEST_LEAD_MS = 86_400_000
 NAME_BYTES = 512
@@ -38,7 +38,7 @@ _TYPES_WITHOUT_PREFIX = {  # as two headings of the vendor's page spell them
 }
 
 # A second delivery that differs in one of these fields is a conflict, else a duplicate
-# (semantics 2.3).
+# (semantics 2.3). A duplicate that differs in another field of ``data`` is a variation.
 _FINGERPRINT_FIELDS = (
     "agentId",
     "taskId",
@@ -100,6 +100,34 @@ def read_event(body: bytes, org_id: str) -> Event:
     """The event of a stored body, of which ``judge`` has made an event of ``org_id`` before."""
     element = read_stored(body)
     return _event(element, org_id, _type(element), element["id"])
+
+
+def read_data(body: bytes) -> Mapping[str, Any]:
+    """The ``data`` of an element's bytes; empty where they have none, or none that is an object."""
+    try:
+        element = read_element(body)
+    except ValueError:
+        return {}
+    return _data(element) if isinstance(element, dict) else {}
+
+
+def differing_fields(data: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The sorted names of the fields in which two values of ``data`` differ.
+
+    They are compared as JSON values, and a field that is null differs from one that is absent. The
+    envelope is not compared: dispatch time and source differ in each delivery.
+    """
+    if fingerprint(data) == fingerprint(other):
+        return []
+    return sorted(
+        {
+            _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", name)
+            for name in data.keys() | other.keys()
+            if name not in data
+            or name not in other
+            or fingerprint(data[name]) != fingerprint(other[name])
+        }
+    )
 
 
 # --- The envelope ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import threading
@@ -14,6 +15,7 @@ import pytest
 from psycopg.rows import tuple_row
 
 from projector.domain.events import PARTITIONS, Offered
+from projector.event_log import store as module
 from projector.event_log.store import EventStore, Request, _call_append, _offered_rows
 from projector.infrastructure.database import become_service, connect, open_pool
 from projector.projection.partitions import begin_batch, end_batch
@@ -78,7 +80,12 @@ def test_evidence_is_not_changed_by_the_service(database_url, table):
     with connect(database_url) as connection:
         become_service(connection)
         connection.execute(f"UPDATE {table} SET deliveries = 2".encode())
-        for change in (f"UPDATE {table} SET body = ''", f"DELETE FROM {table}"):
+        told = "kind" if table == "conflicts" else "reason"
+        for change in (
+            f"UPDATE {table} SET body = ''",
+            f"UPDATE {table} SET {told} = 'conflict'",
+            f"DELETE FROM {table}",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(change.encode())
 
@@ -145,6 +152,53 @@ def test_the_same_event_twice_in_one_request(database_url, store):
         "conflicts": 2,
         "quarantined": 0,
     }
+
+
+def test_variations_are_kept_whichever_way_they_come(database_url, store, monkeypatch):
+    """Beside new events, within a request, of several events, and whatever is read at a time."""
+    monkeypatch.setattr(module, "BODIES_TOGETHER", 2)
+    first = [offer(id_) for id_ in "abcde"]
+    others = [offer(id_, more=number) for id_ in "abcde" for number in (1, 2)]
+    (receipt,) = store.append([Request(events=first[:1] + others[:2] + others[:1])])
+    assert ["appended", *["duplicate"] * 3] == list(receipt.outcomes)
+    store.append([Request(events=first[1:])])
+    second = [Request(events=[*others[2:], offer("f")]), Request(events=[*first, others[2]])]
+    assert [8, 6] == [receipt.counts["duplicates"] for receipt in store.append(second)]
+    kept = rows(database_url, "SELECT position, kind, body, deliveries, sha256 FROM conflicts")
+    expected = {
+        (number // 2 + 1, "variation", other.body, 2 if number in (0, 2) else 1,
+         hashlib.sha256(other.body).digest())
+        for number, other in enumerate(others)
+    }  # fmt: skip
+    assert (10, expected) == (len(kept), {*kept})
+    assert [(3 + 14,)] == rows(database_url, "SELECT count(*) FROM duplicates")
+
+
+def test_a_variation_is_not_older_than_the_log(database_url):
+    """Though the clock is set back between its append and itself, so that ledgers can be sealed."""
+    clock = iter([NOW, NOW + 1_000, NOW + 500, NOW - 60_000])
+    pool = open_pool(database_url, max_size=2)
+    store = EventStore(pool, clock=lambda: next(clock))
+    store.append([request("a")])
+    store.append([request("b")])
+    store.append([Request(events=[offer("a", more=1)])])
+    pool.close()
+    assert [(NOW + 1_000, NOW + 1_000)] == rows(
+        database_url, "SELECT first_time, last_time FROM conflicts"
+    )
+
+
+def test_an_append_of_new_events_and_equal_bodies_is_one_call(store, monkeypatch):
+    """Bodies are compared, and the log is read for it, only where the bytes differ."""
+
+    def compare(*_: Any) -> None:
+        raise AssertionError("nothing is to be compared")
+
+    monkeypatch.setattr(module, "differing_fields", compare)
+    store.append([request("a", "b")])
+    store.append([request("a", "c"), request("b", "c")])
+    with pytest.raises(AssertionError):
+        store.append([Request(events=[offer("a", more=1)])])
 
 
 def test_an_empty_request_gets_the_head(store):

@@ -1,7 +1,8 @@
 """Verify's counts: what belongs to no single subject, counted again from the log.
 
 Rule: everything is counted from the log, in one database snapshot. Of the tables it believes only
-how far the log was folded: the positions of partitions, and what is parked or was skipped.
+how far the log was folded: the positions of partitions, and what is parked or was skipped. Of a
+conflict it believes the body alone.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from itertools import chain
-from typing import Literal
+from typing import Literal, LiteralString
 
 from psycopg import Connection, sql
 from psycopg.rows import DictRow
 
+from projector.contract.events import ConflictKind
 from projector.domain.events import BUCKETS, BUCKETS_PER_PARTITION, PARTITIONS
 from projector.operations.verify.compare import (
     Fields,
@@ -26,6 +29,8 @@ from projector.operations.verify.compare import (
 from projector.projection.arrival_delays import DELAY_HISTOGRAM
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
+from projector.webex.json_body import read_element
+from projector.webex.webhook import Unusable, differing_fields, judge, read_data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ def differences(connection: Connection[DictRow]) -> Iterator[TableDifference]:
         _partitions(connection, head),
         _buckets(connection),
         _ledgers(connection),
+        _conflicts(connection),
         _delays(connection, head),
     )
 
@@ -127,12 +133,43 @@ def _ledger_buckets(
 def _ledgers(connection: Connection[DictRow]) -> Iterator[TableDifference]:
     expected = {
         ledger: connection.execute(
-            sql.SQL("SELECT count(*) AS count FROM {}").format(sql.Identifier(ledger))
+            sql.SQL("SELECT count(*) AS count FROM {} WHERE {}").format(
+                sql.Identifier(ledger), sql.SQL(condition)
+            )
         ).fetchall()[0]
-        for ledger in ("conflicts", "duplicates", "quarantine")
+        for ledger, condition in _COUNTED_ROWS.items()
     }
     rows = connection.execute("SELECT * FROM ledger_counts").fetchall()
     return _table_differences("ledger_counts", expected, {row["ledger"]: row for row in rows})
+
+
+def _conflicts(connection: Connection[DictRow]) -> Iterator[TableDifference]:
+    with connection.cursor("conflicts") as cur:
+        for row in cur.execute(_CONFLICTING_BODIES):
+            kind = _conflict_kind(row["event_body"], row["body"], row["org_id"])
+            digest = sha256(row["body"]).hexdigest()
+            key = f"{row['org_id']} {row['position']} {row['sha256']}"
+            yield from _table_differences(
+                "conflicts",
+                {key: {"kind": kind, "sha256": digest}} if kind else {},
+                {key: {"kind": row["kind"], "sha256": row["sha256"]}},
+            )
+
+
+def _conflict_kind(event_body: bytes, body: bytes, org_id: str) -> ConflictKind | None:
+    """What a body is beside that of the event in the log; None where it is neither."""
+    try:
+        event, other = (
+            judge(it, read_element(it), now=_AFTER_ALL_TIMES, default_org=org_id)
+            for it in (event_body, body)
+        )
+    except ValueError:
+        return None  # no JSON
+    if isinstance(event, Unusable) or isinstance(other, Unusable) or event.key != other.key:
+        return None
+    if event.fingerprint != other.fingerprint:
+        return "conflict"
+    return "variation" if differing_fields(read_data(event_body), read_data(body)) else None
 
 
 def _delays(connection: Connection[DictRow], head: int) -> Iterator[TableDifference]:
@@ -172,6 +209,17 @@ def _table_differences(
 
 
 _NOTHING_FOLDED: TableRow = {"position": 0, "counted_position": 0, "fold_version": FOLD_VERSION}
+_AFTER_ALL_TIMES = 2**63  # epoch ms, so that no time is too far in the future
+_COUNTED_ROWS: Mapping[str, LiteralString] = {  # of each ledger; a variation is a duplicate
+    "conflicts": "kind = 'conflict'",
+    "duplicates": "true",
+    "quarantine": "true",
+}
+_CONFLICTING_BODIES = """
+    SELECT c.org_id, c.position, c.kind, encode(c.sha256, 'hex') AS sha256, c.body,
+        e.body AS event_body
+    FROM conflicts AS c JOIN log AS e USING (org_id, position)
+"""
 _FOLDED_EVENTS = sql.SQL("""
     of_log AS (
         SELECT 'agents' AS kind, org_id, agent_id AS id, agent_bucket AS bucket,

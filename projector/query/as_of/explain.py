@@ -242,6 +242,7 @@ _LATE_EVENTS = sql.SQL("""
 _CONFLICTS_AROUND = sql.SQL("""
     SELECT position, first_time FROM conflicts
     WHERE org_id = %(org_id)s AND position = ANY(%(positions)s) AND first_time <= %(known_time)s
+        AND kind = 'conflict'
 """)
 _CORRECTIONS_AROUND = sql.SQL("""
     SELECT events FROM {corrections}

@@ -30,7 +30,7 @@ from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import Table
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_for_display
-from projector.webex.webhook import read_event
+from projector.webex.webhook import differing_fields, read_data, read_event
 
 LogKey = tuple[int, int]  # time (epoch ms) and position of the last row
 SUBJECT_COLUMNS: Sequence[SubjectColumn] = ("agent_id", "task_id")
@@ -118,7 +118,7 @@ class LogSearch:
             parsed=read_for_display(row.body),
             sha256=hashlib.sha256(row.body).hexdigest(),
             duplicates=[DuplicateShape(recorded_time=time) for (time,) in duplicates],
-            conflicts=[_conflict(*conflict) for conflict in conflicts],
+            conflicts=[_conflict(row.body, *conflict) for conflict in conflicts],
         )
 
     def of_subject(  # noqa: PLR0913 - a subject, and a part of its events
@@ -292,8 +292,11 @@ def _index_after(ordered: Sequence[Recorded], position: int) -> int:
     return next(indexes, len(ordered))
 
 
-def _conflict(sha256: bytes, body: bytes, deliveries: int, first: int, last: int) -> ConflictShape:
+def _conflict(first_body: bytes, *row: Any) -> ConflictShape:
+    kind, sha256, body, deliveries, first, last = row
     return ConflictShape(
+        kind=kind,
+        fields=differing_fields(read_data(first_body), read_data(body)),
         sha256=sha256.hex(),
         body=body,
         parsed=read_for_display(body),
@@ -314,6 +317,6 @@ _DUPLICATES_OF_EVENT = """
     WHERE org_id = %(org_id)s AND position = %(position)s ORDER BY recorded_time
 """
 _CONFLICTS_OF_EVENT = """
-    SELECT sha256, body, deliveries, first_time, last_time FROM conflicts
+    SELECT kind, sha256, body, deliveries, first_time, last_time FROM conflicts
     WHERE org_id = %(org_id)s AND position = %(position)s ORDER BY first_time, sha256
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from projector.contract.events import ConflictKind
 from projector.contract.intervals import interval_row
 from projector.contract.ledgers import (
     AnomalyRow,
@@ -29,6 +31,7 @@ from projector.projection.read_models import (
 )
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_for_display
+from projector.webex.webhook import differing_fields, read_data
 
 R = TypeVar("R")
 LedgerKey = tuple[Any, ...]  # of a row: the values by which rows are ordered
@@ -38,11 +41,12 @@ LedgerKey = tuple[Any, ...]  # of a row: the values by which rows are ordered
 class LedgerSelection:
     """Which rows of a ledger: of these subjects, overlapping ``[start, end)`` (epoch ms).
 
-    Without agents and tasks, rows of every subject.
+    Without agents and tasks, rows of every subject. ``kinds`` are those of conflicts, all without.
     """
 
     agent_ids: Collection[str] = ()
     task_ids: Collection[str] = ()
+    kinds: Collection[ConflictKind] = ()
     start: int = 0
     end: int | None = None
     after: LedgerKey | None = None
@@ -71,7 +75,7 @@ class Ledgers:
     def conflicts(
         self, scope: Scope, selection: LedgerSelection
     ) -> tuple[Sequence[ConflictRow], LedgerKey | None]:
-        """By the time at which the conflicting body first came."""
+        """By the time at which the other body first came; variations are among them."""
         statement = sql.SQL(_CONFLICT_ROWS).format(
             organisations=scope.organisations(), events=scope.events()
         )
@@ -124,6 +128,7 @@ class Ledgers:
         parameters |= {
             AGENTS.name: None if any_subject else names(selection.agent_ids),
             TASKS.name: None if any_subject else names(selection.task_ids),
+            "kinds": [*selection.kinds] or None,
             "start": selection.start,
             "end": selection.end,
             "now": self._clock(),
@@ -161,13 +166,14 @@ _CORRECTION_ROWS = """(
 )"""
 
 _CONFLICT_ROWS = """
-    SELECT c.first_time, c.org_id, c.position, encode(c.sha256, 'hex'), c.last_time, c.body,
-        c.deliveries, e.event_id, e.agent_id, e.task_id, e.agent_bucket IS NOT NULL,
+    SELECT c.first_time, c.org_id, c.position, encode(c.sha256, 'hex'), c.kind, c.last_time,
+        c.body, c.deliveries, e.body, e.event_id, e.agent_id, e.task_id, e.agent_bucket IS NOT NULL,
         e.task_bucket IS NOT NULL
     FROM (SELECT * FROM conflicts WHERE {organisations}) AS c
     JOIN log AS e ON e.position = c.position AND e.org_id = c.org_id
     WHERE {events} AND c.first_time >= %(a0)s AND c.last_time >= %(start)s
         AND (%(end)s::bigint IS NULL OR c.first_time < %(end)s)
+        AND (%(kinds)s::text[] IS NULL OR c.kind = ANY(%(kinds)s))
         AND (%(agents)s::text[] IS NULL OR e.agent_id = ANY(%(agents)s)
             OR e.task_id = ANY(%(tasks)s))
         AND (c.first_time, c.org_id, c.position, encode(c.sha256, 'hex'))
@@ -230,13 +236,14 @@ def correction_row(row: TupleRow) -> CorrectionRow:
 
 
 def _conflict_row(row: TupleRow) -> ConflictRow:
-    first, org_id, position, sha256, last, body, deliveries, event_id, *subjects = row
-    agent_id, task_id, is_of_agent, is_of_task = subjects
+    first, org_id, position, sha256, kind, last, *bodies, event_id, agent_id, task_id = row[:-2]
+    body, deliveries, event_body = bodies
+    is_of_agent, is_of_task = row[-2:]
     of_task = f"task:{task_id}" if is_of_task else None
     parsed = read_for_display(bytes(body))
     return ConflictRow.model_validate(
         {
-            "kind": "conflict",
+            "kind": kind,
             "org_id": org_id,
             "subject": f"agent:{agent_id}" if is_of_agent else of_task,
             "agent_id": agent_id,
@@ -246,7 +253,9 @@ def _conflict_row(row: TupleRow) -> ConflictRow:
             "event_id": event_id,
             "position": position,
             "data": parsed.get("data") if isinstance(parsed, dict) else parsed,
+            "fields": differing_fields(read_data(event_body), read_data(body)),
             "sha256": sha256,
+            "event_sha256": hashlib.sha256(event_body).hexdigest(),
             "deliveries": deliveries,
         }
     )
