@@ -2,20 +2,38 @@
 
 A cursor is the sort key of the last row that was answered, so that rows which come or go in between
 shift nothing. It is opaque to the caller, and a wrong one is refused as any other parameter.
+
+Rule: a cursor belongs to its question, which is the path and all parameters but ``limit``. It
+begins with a digest of the question and the key, so that one of another question is refused, and so
+is one that was changed or cut off. The digest has no secret, since a cursor grants nothing.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from flask import request
 from pydantic import BeforeValidator, WithJsonSchema
 
-from api.http.parameters import Allowed, AsOfQuery, Position, Storable, StorableTime
+from api.http.parameters import (
+    Allowed,
+    AsOfQuery,
+    Parameters,
+    Position,
+    Storable,
+    StorableTime,
+)
+from api.http.problems import ParameterError, Problem
 from projector.contract.base import Shape
+
+_DIGEST_BYTES = 12
+_PAGING = {"limit", "cursor"}  # parameters that say which rows of an answer, not which answer
+_OWN_CURSOR = "the nextCursor of an answer to the same path and parameters; limit may change"
 
 
 class ListMeta(Shape):
@@ -30,30 +48,51 @@ class AsOfMeta(ListMeta):
     known_at: int | None
 
 
-def list_fields(
-    rows: Sequence[Any], last_key: object, query: AsOfQuery | None = None
-) -> dict[str, Any]:
-    """The fields of a list.
+def list_fields(rows: Sequence[Any], last_key: object, query: Parameters) -> dict[str, Any]:
+    """The fields of a list that answers the request's query.
 
     ``last_key`` is the sort key after which the next page begins, null at the end of the list.
     """
     parts = last_key if isinstance(last_key, tuple) else (last_key,)
-    next_cursor = None if last_key is None else encode_cursor(*parts)
+    next_cursor = None if last_key is None else _encode_cursor(query, parts)
     meta = ListMeta(next_cursor=next_cursor, count=len(rows))
-    if query is not None and (query.at, query.known_at) != (None, None):
+    if isinstance(query, AsOfQuery) and (query.at, query.known_at) != (None, None):
         meta = AsOfMeta(**meta.model_dump(), at=query.at, known_at=query.known_at)
     return {"meta": meta, "data": rows}
 
 
-def encode_cursor(*key: object) -> str:
-    """A cursor that begins after a key."""
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+def require_own_cursor(query: Parameters) -> None:
+    """Problem 400 where the request's cursor is not one that an answer to its question gave."""
+    key = getattr(query, "cursor", None)
+    if key is None:
+        return
+    given = request.args["cursor"]
+    if given != _encode_cursor(query, key):
+        error = ParameterError(parameter="cursor", given=given, allowed=_OWN_CURSOR)
+        raise Problem(400, "Bad parameters: cursor.", errors=[error])
+
+
+def _encode_cursor(query: Parameters, key: Sequence[object]) -> str:
+    """The cursor of the request's question that begins after a key."""
+    content = json.dumps(key)
+    digest = hashlib.sha256(f"{_question(query)}\0{content}".encode()).digest()[:_DIGEST_BYTES]
+    return base64.urlsafe_b64encode(digest + content.encode()).decode()
+
+
+def _question(query: Parameters) -> str:
+    """What is asked, however it is spelled: in any order, with defaults given or left out."""
+    parameters = query.model_dump(mode="json", exclude=_PAGING)
+    return json.dumps([request.path, {name: _as_set(it) for name, it in parameters.items()}])
+
+
+def _as_set(value: Any) -> Any:
+    return sorted({*value}) if isinstance(value, list) else value
 
 
 def _decode_cursor(text: Any) -> Any:
     """The key in a cursor; its parts are validated by the type that is annotated."""
     try:
-        return json.loads(base64.urlsafe_b64decode(text))
+        return json.loads(base64.urlsafe_b64decode(text)[_DIGEST_BYTES:])
     except (binascii.Error, ValueError, TypeError, RecursionError):
         raise ValueError(text) from None
 
@@ -61,7 +100,7 @@ def _decode_cursor(text: Any) -> Any:
 _CURSOR = (
     BeforeValidator(_decode_cursor),
     WithJsonSchema({"type": "string"}),
-    Allowed("the nextCursor of the answer before, unchanged"),
+    Allowed(_OWN_CURSOR),
 )
 
 SubjectCursor = Annotated[tuple[Storable, Storable], *_CURSOR]  # organisation, id

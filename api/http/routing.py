@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from api.auth.authorization import admit
 from api.http import exports, freshness
+from api.http.pagination import require_own_cursor
 from api.http.parameters import Parameters, read_body, read_path, read_query
 from projector.contract.base import to_json
 from projector.infrastructure.settings import Role
@@ -66,6 +67,7 @@ class Route:
     def _respond(self, handler: Handler, path: dict[str, str]) -> Response:
         # Validate, else 400.
         query = read_query(self.query)
+        require_own_cursor(query)
         body = None if self.body is None else read_body(self.body)
         min_position = freshness.min_position() if self.method == "get" else None
         last_event_id = freshness.last_event_id() if self.resumes else None

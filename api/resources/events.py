@@ -112,7 +112,7 @@ def list_events(query: LogQuery, token: Token) -> LogList:
         position, recorded_to, time, row_position = query.cursor
         question = _question(query, token, position, (time, row_position))
     rows, last_key = service().log_search.page(question, query.limit)
-    fields = list_fields(rows, last_key and (position, recorded_to, *last_key))
+    fields = list_fields(rows, last_key and (position, recorded_to, *last_key), query)
     meta = LogMeta(**fields["meta"].model_dump(), position=position, recorded_to=recorded_to)
     return LogList.model_construct(meta=meta, data=rows)
 

@@ -103,7 +103,7 @@ class LedgerResource:
     def list_rows(self, query: LedgerQuery, token: Token) -> BaseModel:
         question = _question(query, limit=query.limit)
         rows, last_key = self._read_page(scope_of(token, query.org_id), question)
-        return self.row_list.model_construct(**list_fields(rows, last_key))
+        return self.row_list.model_construct(**list_fields(rows, last_key, query))
 
     def export(self, query: LedgerQuery, token: Token) -> Export:
         position = service().views.position()

@@ -81,7 +81,7 @@ def list_parked(query: ParkedQuery, token: Token) -> ParkedList:
         scope_of(token, query.org_id), after=query.cursor, limit=query.limit
     )
     rows = [ParkedRow.model_validate(subject) for subject in subjects]
-    return ParkedList.model_construct(**list_fields(rows, last_key))
+    return ParkedList.model_construct(**list_fields(rows, last_key, query))
 
 
 @Route(

@@ -94,7 +94,8 @@ class RunResource:
         jobs, last_key = service().jobs.list(
             self.kind, orgs=token.org_ids, after=after, limit=query.limit
         )
-        return self.run_list.model_construct(**list_fields([*map(self.list_row, jobs)], last_key))
+        rows = [*map(self.list_row, jobs)]
+        return self.run_list.model_construct(**list_fields(rows, last_key, query))
 
     def show(self, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
         return self.run_of(self._find(token, id))

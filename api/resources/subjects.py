@@ -153,7 +153,7 @@ class SubjectResource:
             after=query.cursor[0] if query.cursor else 0,
             limit=query.limit,
         )
-        return EventList.model_construct(**list_fields(rows, last_key))
+        return EventList.model_construct(**list_fields(rows, last_key, query))
 
     def _id(self, path: dict[str, str]) -> str:
         return path[f"{self.noun}_id"]
