@@ -236,9 +236,9 @@ def correction_row(row: TupleRow) -> CorrectionRow:
 
 
 def _conflict_row(row: TupleRow) -> ConflictRow:
-    first, org_id, position, sha256, kind, last, *bodies, event_id, agent_id, task_id = row[:-2]
-    body, deliveries, event_body = bodies
-    is_of_agent, is_of_task = row[-2:]
+    first, org_id, position, sha256, *columns = row
+    kind, last, body, deliveries, *of_event = columns
+    event_body, event_id, agent_id, task_id, is_of_agent, is_of_task = of_event
     of_task = f"task:{task_id}" if is_of_task else None
     parsed = read_for_display(bytes(body))
     return ConflictRow.model_validate(
