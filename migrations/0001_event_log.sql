@@ -89,6 +89,23 @@ CREATE TABLE ledger_counts (
 ) WITH (fillfactor = 50);
 INSERT INTO ledger_counts (ledger) VALUES ('duplicates'), ('conflicts'), ('quarantine');
 
+-- What operators tried with quarantined bodies. The attempt without a reason is the one that ended
+-- the quarantine of its body: there is one at most.
+CREATE TABLE quarantine_attempts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    quarantine_id bigint NOT NULL REFERENCES quarantine,
+    kind text NOT NULL CHECK (kind IN ('retry', 'release')),
+    who text NOT NULL,
+    why text NOT NULL,
+    time bigint NOT NULL,           -- epoch ms
+    reason text,                    -- why the body still makes no event; null: it does
+    positions bigint[] NOT NULL,    -- of the events of the log that the body states
+    CHECK (reason IS NULL OR (kind = 'retry' AND positions = '{}'))
+);
+CREATE INDEX quarantine_attempts_of_body ON quarantine_attempts (quarantine_id, id);
+CREATE UNIQUE INDEX quarantine_resolution ON quarantine_attempts (quarantine_id)
+    WHERE reason IS NULL;
+
 -- Promise: while its triggers are enabled, no statement updates or deletes a row of the log.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -351,6 +368,7 @@ BEGIN
     GRANT SELECT, INSERT ON events, duplicates TO projector_service;
     GRANT SELECT, INSERT, UPDATE (deliveries, last_time) ON conflicts, quarantine
         TO projector_service;
+    GRANT SELECT, INSERT ON quarantine_attempts TO projector_service;
     GRANT SELECT, UPDATE (count) ON ledger_counts TO projector_service;
     GRANT SELECT ON log, schema_migrations TO projector_service;
 END $$;

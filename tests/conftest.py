@@ -221,7 +221,8 @@ def erase(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET search_path = projector")
         connection.execute(
-            "TRUNCATE events, duplicates, conflicts, quarantine, skipped, reconciled_windows"
+            "TRUNCATE events, duplicates, conflicts, quarantine, quarantine_attempts, skipped,"
+            " reconciled_windows"
         )
         connection.execute("UPDATE ledger_counts SET count = 0")
     forget(url)

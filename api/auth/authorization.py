@@ -31,6 +31,12 @@ def require_all_teams(token: Token) -> None:
         raise AccessDenied(403, "This needs a token for all teams.")
 
 
+def require_full_scope(token: Token) -> None:
+    """Raise AccessDenied 403 for a token of some organisations or teams."""
+    if token.org_ids is not None or token.team_ids is not None:
+        raise AccessDenied(403, "This needs a token for all organisations and teams.")
+
+
 def scope_of(token: Token, org_ids: Sequence[str]) -> Scope:
     """What the caller may see of the organisations ``org_ids``; empty: of all the token's own.
 

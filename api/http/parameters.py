@@ -112,7 +112,7 @@ Position = Annotated[StrictInt, Field(ge=0, lt=2**63)]
 # The parts of paths that are numbers, and what is allowed.
 PATH_NUMBERS = {
     "position": POSITION_ALLOWED,
-    "id": f"the number of a run, {WHOLE_NUMBER}",
+    "id": f"the number of a run or of a quarantined body, {WHOLE_NUMBER}",
 }
 
 

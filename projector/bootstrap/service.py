@@ -16,6 +16,7 @@ from projector.infrastructure.settings import Settings, Token
 from projector.infrastructure.tokens import local_tokens
 from projector.operations.job_queue import JobQueue
 from projector.operations.parked_subjects import ParkedSubjects
+from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
@@ -52,6 +53,7 @@ class Service:
     ledgers: Ledgers
     feed: Feed
     parked_subjects: ParkedSubjects
+    quarantine: Quarantine
     jobs: JobQueue
     status: Status
 
@@ -94,6 +96,7 @@ def build_service(
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
         parked_subjects=ParkedSubjects(pool, store),
+        quarantine=Quarantine(pool, store, default_org=settings.default_org_id, clock=clock),
         jobs=JobQueue(pool, clock=clock),
         status=Status(pool, intake, monitor, clock=clock),
     )

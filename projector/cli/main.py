@@ -65,6 +65,7 @@ COMMANDS = {
     # What an operator does.
     "connect": "connect:connect",
     "parked": "parked:parked",
+    "quarantine": "quarantine:quarantine",
     "replay": "runs:replay",
     "reconcile": "runs:reconcile",
     "rebuild": "rebuild:rebuild",

@@ -33,17 +33,38 @@ class ConflictRow(Shape):
     deliveries: int
 
 
+class QuarantineRetry(Shape):
+    """An operator's retry that left the body in quarantine."""
+
+    who: str
+    why: str
+    time: int
+    reason: str = Field(description="Why the body still made no event.")
+
+
+class QuarantineResolution(Shape):
+    """What ended the quarantine of a body, and who asked for it."""
+
+    kind: Literal["retry", "release"]
+    who: str
+    why: str
+    time: int
+    positions: list[int] = Field(description="Of the events of the log that the body states.")
+
+
 class QuarantineRow(Shape):
-    """An authentic body that makes no event."""
+    """An authentic body that made no event when it came."""
 
     id: int
-    reason: str
+    reason: str = Field(description="The last that was found; nothing is wrong once resolved.")
     sha256: str
     body: Base64 = Field(description="As received, base64.")
     headers: Any
     deliveries: int
     first_time: int
     last_time: int
+    retries: list[QuarantineRetry] = Field(description="Those in vain, the oldest first.")
+    resolution: QuarantineResolution | None = Field(description="Null while it is in quarantine.")
 
 
 class AnomalyRow(Shape):

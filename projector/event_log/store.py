@@ -217,7 +217,7 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         ):
             cursor = connection.cursor(row_factory=tuple_row)
             self._quarantine(cursor, requests)
-            outcomes, head = self._append(cursor, _offered_rows(requests))
+            outcomes, _, head = self._append(cursor, _offered_rows(requests))
         remaining = iter(outcomes)
         return [
             Receipt(
@@ -228,15 +228,25 @@ class EventStore(LogReader, PostgresApplicationRecorder):
             for request in requests
         ]
 
+    def append_within(
+        self, cursor: Cursor[TupleRow], request: Request
+    ) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
+        """Append one request in the transaction of a cursor.
+
+        The answer has the outcome and the position of each event, and the head of the log.
+        """
+        self._quarantine(cursor, [request])
+        return self._append(cursor, _offered_rows([request]))
+
     def _append(
         self, cursor: Cursor[TupleRow], rows: Sequence[OfferedRow]
-    ) -> tuple[Sequence[AppendOutcome], int]:
+    ) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
         if not rows:
-            return (), self.head_of(cursor)
+            return (), (), self.head_of(cursor)
         outcomes, positions, head, unequal = _call_append(cursor, rows, self._clock())
         if unequal:
             self._keep_variations(cursor, [(positions[n - 1], rows[n - 1]) for n in unequal])
-        return outcomes, head
+        return outcomes, positions, head
 
     def _keep_variations(
         self, cursor: Cursor[TupleRow], duplicates: Sequence[tuple[int, OfferedRow]]

@@ -21,6 +21,7 @@ from projector.domain.state_names import LOGGED_OUT, LOGIN_DEFAULT_WORD, rank, s
 from projector.webex.json_body import is_too_deep, read_element, read_stored
 
 LONGEST_LEAD_MS = 86_400_000
+LATEST_TIME = 2**53 - 1  # epoch ms: the last that a question can name
 NAME_BYTES = 512
 
 EVENT_TYPES = {
@@ -84,14 +85,24 @@ def subscription_ids(elements: Iterable[Any]) -> frozenset[str]:
     return frozenset(tail for tail in tails if tail and _defect(tail) is None)
 
 
-def judge(body: bytes, element: Any, *, now: int, default_org: str | None) -> Offered | Unusable:
+def judge(
+    body: bytes,
+    element: Any,
+    *,
+    now: int,
+    default_org: str | None,
+    latest: int | None = None,
+) -> Offered | Unusable:
     """The event that an element states, or why it is unusable.
 
     ``body`` are the element's own bytes, ``now`` is epoch ms. ``default_org`` is the organisation
-    of an element that names none.
+    of an element that names none. ``latest`` is the last created time that it may have, without it
+    a day from now.
     """
     try:
-        return _offer(body, element, now, default_org)
+        return _offer(
+            body, element, now, default_org, now + LONGEST_LEAD_MS if latest is None else latest
+        )
     except _NotAnEvent as refusal:
         return Unusable(body=body, reason=str(refusal))
 
@@ -133,7 +144,7 @@ def differing_fields(data: Mapping[str, Any], other: Mapping[str, Any]) -> list[
 # --- The envelope ------------------------------------------------------------------------------
 
 
-def _offer(body: bytes, element: Any, now: int, default_org: str | None) -> Offered:
+def _offer(body: bytes, element: Any, now: int, default_org: str | None, latest: int) -> Offered:
     if not isinstance(element, dict):
         raise _NotAnEvent("not-an-object")
     if is_too_deep(body, element):
@@ -142,7 +153,7 @@ def _offer(body: bytes, element: Any, now: int, default_org: str | None) -> Offe
     org_id = _organisation(element, default_org)
     data = _data(element)
     event = _event(element, org_id, type_, id_)
-    created = _created(data, now)
+    created = _created(data, latest)
     return Offered(
         event=event,
         body=body,
@@ -209,14 +220,14 @@ def _compared(type_: str, element: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: data[name] for name in _FINGERPRINT_FIELDS if name in data}
 
 
-def _created(data: Mapping[str, Any], now: int) -> int | None:
+def _created(data: Mapping[str, Any], latest: int) -> int | None:
     value = data.get("createdTime")
     if value is None:
         return None
     time = _epoch_ms(value)
     if time is None:
         raise _NotAnEvent("unusable-time")
-    if time > now + LONGEST_LEAD_MS:
+    if time > latest:
         raise _NotAnEvent("time-in-the-future")
     return time
 

@@ -359,6 +359,7 @@ CONCRETE = {
     "/api/v1/tasks/{taskId}": "/api/v1/tasks/t1",
     "/api/v1/agents/{agentId}/history": "/api/v1/agents/full/history",
     "/api/v1/tasks/{taskId}/history": "/api/v1/tasks/t1/history",
+    "/api/v1/quarantine/{id}": "/api/v1/quarantine/1",
     "/api/v1/status": "/api/v1/status",
     "/healthz": "/healthz",
     "/readyz": "/readyz",
@@ -397,6 +398,10 @@ def test_every_answer_fits_its_schema(site, document):
                 site.get(f"/api/v1/{list_}/{view[key]}"),
             )
     check(document, "/webhooks/webex", "post", site.post(b"[]"))
+    for verb in ("retry", "release"):  # one answers, the other refuses
+        path = f"/api/v1/quarantine/{{id}}/{verb}"
+        answer = site.client.post(path.format(id=1), json={"why": "to see"}, headers=site.headers)
+        check(document, path, "post", answer)
 
 
 def test_every_refusal_fits_its_schema(site, document):

@@ -256,9 +256,9 @@ def test_quarantine_is_seen_by_who_sees_all(make_site):
 
     first, second = seen("all")
     assert (2, hashlib.sha256(b"no json").hexdigest()) == (first["deliveries"], first["sha256"])
-    assert {"id", "reason", "sha256", "body", "headers", "deliveries", "firstTime", "lastTime"} == (
-        first.keys()
-    )
+    names = {"id", "reason", "sha256", "body", "headers", "deliveries", "firstTime", "lastTime"}
+    assert names | {"retries", "resolution"} == first.keys()
+    assert ([], None) == (first["retries"], first["resolution"])
     assert (
         [] == seen("org") == seen("team") == seen("all", "orgId=acme") == seen("all", "agentId=a")
     )

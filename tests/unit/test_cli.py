@@ -111,8 +111,10 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; the help of each begins with what it does."""
-    expected = "connect demo events explain export follow history migrate parked rebuild reconcile"
-    expected += " replay run seal serve simulate status subscriptions verify version work"
+    expected = "connect demo events explain export follow history migrate parked quarantine"
+    expected += (
+        " rebuild reconcile replay run seal serve simulate status subscriptions verify version work"
+    )
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
     for name in COMMANDS:
         result, command = run(name, "--help"), main.get_command(None, name)

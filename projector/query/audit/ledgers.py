@@ -16,6 +16,8 @@ from projector.contract.ledgers import (
     AnomalyRow,
     ConflictRow,
     CorrectionRow,
+    QuarantineResolution,
+    QuarantineRetry,
     QuarantineRow,
     late_event,
 )
@@ -99,6 +101,14 @@ class Ledgers:
             selection.after or (-1, 0),
         )
 
+    def quarantined(self, scope: Scope, id_: int) -> QuarantineRow | None:
+        """One row of the quarantine; null where a caller of this scope may see none such."""
+        if scope != Scope():
+            return None
+        with consistent_read(self._pool) as cur:
+            row = cur.execute(_QUARANTINE_ROW, {"id": id_}).fetchone()
+        return None if row is None else _quarantine_row(row)
+
     def _ledger(
         self, rows: str, shape: Callable[[TupleRow], R], scope: Scope, selection: LedgerSelection
     ) -> tuple[Sequence[R], LedgerKey | None]:
@@ -180,12 +190,18 @@ _CONFLICT_ROWS = """
             > (%(a0)s, %(a1)s, %(a2)s, %(a3)s)
     ORDER BY 1, 2, 3, 4 LIMIT %(limit)s
 """
-_QUARANTINE_ROWS = """
-    SELECT first_time, id, last_time, sha256, body, reason, headers, deliveries FROM quarantine
+_QUARANTINED_BODIES = """
+    SELECT first_time, id, last_time, sha256, body, reason, headers, deliveries, (
+        SELECT coalesce(jsonb_agg(to_jsonb(a) ORDER BY a.id), '[]')
+        FROM quarantine_attempts AS a WHERE a.quarantine_id = q.id
+    ) FROM quarantine AS q
+"""
+_QUARANTINE_ROWS = f"""{_QUARANTINED_BODIES}
     WHERE (first_time, id) > (%(a0)s, %(a1)s) AND last_time >= %(start)s
         AND (%(end)s::bigint IS NULL OR first_time < %(end)s)
     ORDER BY 1, 2 LIMIT %(limit)s
 """
+_QUARANTINE_ROW = f"{_QUARANTINED_BODIES} WHERE id = %(id)s"
 
 
 def _of_kind(rows: str, table: Table[Any], scope: Scope) -> sql.Composed:
@@ -262,16 +278,22 @@ def _conflict_row(row: TupleRow) -> ConflictRow:
 
 
 def _quarantine_row(row: TupleRow) -> QuarantineRow:
-    first, id_, last, sha256, body, reason, headers, deliveries = row
+    first, id_, last, sha256, body, reason, headers, deliveries, attempts = row
+    retries = [QuarantineRetry.model_validate(it) for it in attempts if it["reason"] is not None]
+    resolutions = [
+        QuarantineResolution.model_validate(it) for it in attempts if it["reason"] is None
+    ]
     return QuarantineRow(
         id=id_,
-        reason=reason,
+        reason=retries[-1].reason if retries else reason,
         sha256=bytes(sha256).hex(),
         body=bytes(body),
         headers=headers,
         deliveries=deliveries,
         first_time=first,
         last_time=last,
+        retries=retries,
+        resolution=resolutions[0] if resolutions else None,
     )
 
 
