@@ -7,9 +7,9 @@ between leaves it as it was. The row of the quarantine stays: nothing received b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from psycopg import Cursor
 from psycopg.rows import TupleRow, tuple_row
@@ -20,7 +20,8 @@ from projector.event_log.store import AppendOutcome, EventStore, Request
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.errors import ProjectorError
-from projector.webex.json_body import NOT_JSON, read_delivery, read_element
+from projector.webex.cloudevents import UNSOUND_ATTRIBUTE, is_binary, read_binary
+from projector.webex.json_body import NOT_JSON, Delivery, read_delivery, read_element
 from projector.webex.webhook import LATEST_TIME, Unusable, judge
 
 AttemptKind = Literal["retry", "release"]
@@ -94,7 +95,7 @@ class Quarantine:
         ):
             body, reason, headers = _lock(cur, id_)
             now = self._clock()
-            judged = self._judge(body, reason, now=now, latest=latest)
+            judged = self._judge(_read(body, reason, headers), now=now, latest=latest)
             events = [it for it in judged if isinstance(it, Offered)]
             unusable = [it for it in judged if isinstance(it, Unusable)]
             if not events and kind == "release":
@@ -115,17 +116,19 @@ class Quarantine:
             )
 
     def _judge(
-        self, body: bytes, reason: str, *, now: int, latest: int | None
+        self, delivery: Delivery, *, now: int, latest: int | None
     ) -> Sequence[Offered | Unusable]:
-        """What each element of a body states; the body itself stays unusable if none is read."""
-        judged = [
-            judge(text, element, now=now, default_org=self._default_org, latest=latest)
-            for text, element in _elements(body, reason)
+        """What each element states, those that are not read at the end."""
+        return [
+            *(
+                judge(text, element, now=now, default_org=self._default_org, latest=latest)
+                for text, element in delivery.elements
+            ),
+            *(Unusable(body=text, reason=delivery.defect) for text in delivery.unreadable),
         ]
-        return judged or [Unusable(body=body, reason=reason)]
 
 
-def _lock(cur: Cursor[TupleRow], id_: int) -> tuple[bytes, str, Any]:
+def _lock(cur: Cursor[TupleRow], id_: int) -> tuple[bytes, str, Mapping[str, str]]:
     """Body, first reason and headers of a body in quarantine, which waits for other attempts."""
     cur.execute(_LOCK, {"id": id_})
     row = cur.execute(_BODY, {"id": id_}).fetchone()
@@ -137,17 +140,18 @@ def _lock(cur: Cursor[TupleRow], id_: int) -> tuple[bytes, str, Any]:
     return bytes(body), reason, headers
 
 
-def _elements(body: bytes, reason: str) -> Sequence[tuple[bytes, Any]]:
-    """The elements of a stored body; none where it cannot be read.
+def _read(body: bytes, reason: str, headers: Mapping[str, str]) -> Delivery:
+    """The elements of a stored body, as this release reads them.
 
-    What was no JSON may hold several, if this release reads it. Anything else is one element.
+    What could not be read may be the whole body of a request, and is read as such. Anything else is
+    one element, whose own bytes are stored.
     """
-    if reason == NOT_JSON:
-        return read_delivery(body).elements
+    if reason in {NOT_JSON, UNSOUND_ATTRIBUTE}:
+        return read_binary(body, headers) if is_binary(headers) else read_delivery(body)
     try:
-        return [(body, read_element(body))]
+        return Delivery(((body, read_element(body)),))
     except (ValueError, RecursionError):
-        return []
+        return Delivery(unreadable=(body,), defect=reason)
 
 
 def _outcome(

@@ -227,16 +227,22 @@ def test_an_event_that_came_soundly_meanwhile_is_a_duplicate(timed, clock):
     assert [("duplicate", 1, None)] == outcomes(attempt(timed, "retry"))
     assert [("conflict", 1, None)] == outcomes(attempt(timed, "release", 2))
     assert [[1], [1]] == [row(timed, id_)["resolution"]["positions"] for id_ in (1, 2)]
+    varied = body | {"data": body["data"] | {"mood": "good"}}
+    clock[0] -= 3 * DAY_MS
+    timed.post(varied)
+    clock[0] += 3 * DAY_MS
+    assert [("duplicate", 1, None)] == outcomes(attempt(timed, "retry", 3))
     assert 1 == len(events(timed))
-    assert [json.dumps(other).encode()] == [
-        base64.b64decode(it["body"]) for it in timed.get("/api/v1/events/1").json["conflicts"]
+    assert [("conflict", json.dumps(other)), ("variation", json.dumps(varied))] == [
+        (it["kind"], base64.b64decode(it["body"]).decode())
+        for it in timed.get("/api/v1/events/1").json["conflicts"]
     ]
 
 
 def test_a_body_that_no_release_could_read_may_hold_several_elements(site):
     """The events are appended in their order; the rest goes into quarantine on its own."""
     sound = [json.dumps(v1(n, "ann", "idle") | {"id": f"e{n}"}).encode() for n in (1, 2)]
-    body = b"[ " + sound[0] + b", 7 ," + sound[1] + b"]"
+    body = b"[ " + sound[0] + b", 7 ," + sound[1] + b", 1" + b"0" * 5_000 + b"]"
     with connect(site.url) as connection:  # as an older release stored it
         connection.execute(
             "SELECT quarantine_bodies(ARRAY[%(body)s]::bytea[], ARRAY['not-json'], ARRAY[1],"
@@ -247,14 +253,25 @@ def test_a_body_that_no_release_could_read_may_hold_several_elements(site):
         ("appended", 1, None),
         ("quarantined", None, "not-an-object"),
         ("appended", 2, None),
+        ("quarantined", None, "not-json"),
     ]
     assert expected == outcomes(attempt(site, "retry"))
     assert ["e1", "e2"] == [it["id"] for it in events(site)]
-    whole, part = site.get("/api/v1/quarantine").json["data"]
+    whole, part, number = site.get("/api/v1/quarantine").json["data"]
     assert [1, 2] == whole["resolution"]["positions"]
     assert (b"7", {"Host": "x"}, None) == (
         base64.b64decode(part["body"]), part["headers"], part["resolution"])  # fmt: skip
-    assert 2 == site.get("/api/v1/status").json["ledgers"]["quarantine"]
+    assert (b"1" + b"0" * 5_000, "not-json") == (
+        base64.b64decode(number["body"]), number["reason"])  # fmt: skip
+    assert 3 == site.get("/api/v1/status").json["ledgers"]["quarantine"]
+
+
+def test_a_binary_delivery_is_read_with_its_headers(site):
+    """Its body is the data of an event, and never an event by itself."""
+    ce = {"Ce-Id": "e%FF", "Ce-Source": "/x", "Ce-Specversion": "1.0", "Ce-Type": "agent:login"}
+    sound = json.dumps(v1(1, "ann", "idle") | {"id": "e"}).encode()
+    assert 1 == site.post(sound, headers=ce).json["quarantined"]
+    assert [("quarantined", None, "unsound-attribute")] == outcomes(attempt(site, "retry"))
 
 
 def test_an_element_that_is_an_array_is_not_cut(site):
