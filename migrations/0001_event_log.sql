@@ -54,13 +54,10 @@ CREATE TABLE duplicates (
 );
 CREATE INDEX duplicates_of_event ON duplicates (org_id, position);
 
--- Deliveries with the key of an event in the log but with other content; each body once. A conflict
--- differs in a field that is compared. A variation is a duplicate that differs in another field of
--- `data`.
+-- Deliveries with the key of an event in the log but with other content; each body once.
 CREATE TABLE conflicts (
     org_id text COLLATE "C" NOT NULL,
     position bigint NOT NULL,       -- of the event that came first
-    kind text NOT NULL CHECK (kind IN ('conflict', 'variation')),
     sha256 bytea NOT NULL,
     body bytea NOT NULL,
     deliveries bigint NOT NULL,
@@ -81,30 +78,12 @@ CREATE TABLE quarantine (
     last_time bigint NOT NULL
 );
 
--- How many rows each of these three ledgers has, so that the status counts no table. A variation
--- counts as the duplicate that it is.
+-- How many rows each of these three ledgers has, so that the status counts no table.
 CREATE TABLE ledger_counts (
     ledger text PRIMARY KEY,
     count bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 INSERT INTO ledger_counts (ledger) VALUES ('duplicates'), ('conflicts'), ('quarantine');
-
--- What operators tried with quarantined bodies. The attempt without a reason is the one that ended
--- the quarantine of its body: there is one at most.
-CREATE TABLE quarantine_attempts (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    quarantine_id bigint NOT NULL REFERENCES quarantine,
-    kind text NOT NULL CHECK (kind IN ('retry', 'release')),
-    who text NOT NULL,
-    why text NOT NULL,
-    time bigint NOT NULL,           -- epoch ms
-    reason text,                    -- why the body still makes no event; null: it does
-    positions bigint[] NOT NULL,    -- of the events of the log that the body states
-    CHECK (reason IS NULL OR (kind = 'retry' AND positions = '{}'))
-);
-CREATE INDEX quarantine_attempts_of_body ON quarantine_attempts (quarantine_id, id);
-CREATE UNIQUE INDEX quarantine_resolution ON quarantine_attempts (quarantine_id)
-    WHERE reason IS NULL;
 
 -- Promise: while its triggers are enabled, no statement updates or deletes a row of the log.
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -122,9 +101,7 @@ CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON duplicates
 --
 -- Each array has one element per event. requests[i] is the index, from 0, of the first event of the
 -- same request. The answer has, per event, 'appended', 'duplicate' or 'conflict' and the position
--- of the event with this key; head is the last position of the log afterwards. Unequal are the
--- numbers, from 1, of the duplicates whose bodies are not byte for byte that of the log; null where
--- there is none. Whether one is a variation, the caller judges: see keep_variations.
+-- of the event with this key; head is the last position of the log afterwards.
 --
 -- Most batches have new events only, and take the short way: one plain INSERT. The other way judges
 -- each event. Its statement is large, so it is planned once a session. Its look-up is a lateral
@@ -135,7 +112,7 @@ CREATE FUNCTION append_events(
     agent_ids text[], task_ids text[], created_times bigint[], times bigint[],
     time_sources text[], origins text[], agent_buckets smallint[], task_buckets smallint[],
     fingerprints bytea[], requests integer[], versions bigint[], now_ms bigint,
-    OUT outcomes text[], OUT positions bigint[], OUT head bigint, OUT unequal bigint[]
+    OUT outcomes text[], OUT positions bigint[], OUT head bigint
 )
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
@@ -183,7 +160,6 @@ BEGIN
     ELSE
         WITH offered AS MATERIALIZED (
             SELECT o.*, e.position AS stored_position, e.fingerprint AS stored_fingerprint,
-                e.state AS stored_body,
                 min(o.ordinal) OVER (PARTITION BY o.key, o.version, o.org_id) AS first_ordinal
             FROM unnest(
                 keys, org_ids, types, event_ids, bodies, agent_ids, task_ids, created_times, times,
@@ -194,7 +170,7 @@ BEGIN
                 ordinal
             )
             LEFT JOIN LATERAL (
-                SELECT e.notification_id AS position, e.fingerprint, e.state FROM events e
+                SELECT e.notification_id AS position, e.fingerprint FROM events e
                 WHERE e.originator_id = o.key AND e.originator_version = o.version
                     AND e.org_id = o.org_id
                 LIMIT 1
@@ -215,7 +191,6 @@ BEGIN
             FROM placed p
         ), judged AS MATERIALIZED (
             SELECT o.ordinal, o.org_id, o.body, coalesce(o.stored_position, p.position) AS position,
-                coalesce(o.stored_body, p.body) AS first_body,
                 CASE WHEN p.ordinal = o.ordinal THEN 'appended'
                     WHEN coalesce(o.stored_fingerprint, p.fingerprint) = o.fingerprint
                     THEN 'duplicate' ELSE 'conflict' END AS outcome
@@ -225,8 +200,7 @@ BEGIN
             SELECT j.org_id, j.position, recorded FROM judged j WHERE j.outcome = 'duplicate'
         ), new_conflicts AS (
             INSERT INTO conflicts AS c
-            SELECT j.org_id, j.position, 'conflict', sha256(j.body), j.body, count(*), recorded,
-                recorded
+            SELECT j.org_id, j.position, sha256(j.body), j.body, count(*), recorded, recorded
             FROM judged j WHERE j.outcome = 'conflict' GROUP BY j.org_id, j.position, j.body
             ON CONFLICT ON CONSTRAINT conflicts_pkey
             DO UPDATE SET deliveries = c.deliveries + excluded.deliveries,
@@ -242,10 +216,8 @@ BEGIN
             WHERE l.ledger = n.ledger AND n.count > 0
         )
         SELECT array_agg(j.outcome ORDER BY j.ordinal), array_agg(j.position ORDER BY j.ordinal),
-            greatest(before, max(j.position)),
-            array_agg(j.ordinal ORDER BY j.ordinal)
-                FILTER (WHERE j.outcome = 'duplicate' AND j.first_body <> j.body)
-        INTO outcomes, positions, head, unequal
+            greatest(before, max(j.position))
+        INTO outcomes, positions, head
         FROM judged j;
     END IF;
 
@@ -253,31 +225,6 @@ BEGIN
         PERFORM pg_notify('projector_events', head::text);
     END IF;
 END $$;
-
--- Promise: each distinct body is stored once and its deliveries are counted, as a variation of the
--- event at its position, under the lock of an append and at a time not before that of the log's last
--- event.
---
--- append_events leaves it to the caller to find variations, since PostgreSQL cannot read every body:
--- one may hold a NUL, a lone surrogate or another encoding. The log never changes, so what is found
--- after an append stays true.
-CREATE FUNCTION keep_variations(
-    org_ids text[], positions bigint[], bodies bytea[], now_ms bigint
-) RETURNS void LANGUAGE sql AS $$
-    SELECT pg_advisory_xact_lock(hashtextextended('projector.events', 0));
-    INSERT INTO conflicts AS c
-    SELECT v.org_id, v.position, 'variation', sha256(v.body), v.body, count(*), l.now, l.now
-    FROM unnest(org_ids, positions, bodies) AS v(org_id, position, body)
-    CROSS JOIN (
-        SELECT greatest(now_ms, (
-            SELECT e.recorded_time FROM events e ORDER BY e.notification_id DESC LIMIT 1
-        )) AS now
-    ) AS l
-    GROUP BY v.org_id, v.position, v.body, l.now
-    ON CONFLICT ON CONSTRAINT conflicts_pkey
-    DO UPDATE SET deliveries = c.deliveries + excluded.deliveries,
-        last_time = greatest(c.last_time, excluded.last_time);
-$$;
 
 -- Promise: each distinct body is stored once and its deliveries are counted, under the lock of an
 -- append and at a time not before that of the log's last event. So the ledgers get no row of an
@@ -368,7 +315,6 @@ BEGIN
     GRANT SELECT, INSERT ON events, duplicates TO projector_service;
     GRANT SELECT, INSERT, UPDATE (deliveries, last_time) ON conflicts, quarantine
         TO projector_service;
-    GRANT SELECT, INSERT ON quarantine_attempts TO projector_service;
     GRANT SELECT, UPDATE (count) ON ledger_counts TO projector_service;
     GRANT SELECT ON log, schema_migrations TO projector_service;
 END $$;

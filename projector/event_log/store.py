@@ -78,10 +78,18 @@ _OFFERED = Columns(
     }
 )
 _APPEND = (
-    sql.SQL("""
-    SELECT outcomes, positions, head, unequal FROM append_events({offered}, %(now_ms)b::bigint)
-    """)
+    sql.SQL("SELECT outcomes, positions, head FROM append_events({offered}, %(now_ms)b::bigint)")
     .format(offered=_OFFERED.arrays)
+    .as_bytes()
+)
+# Which of some bodies are not that of the log byte for byte, each by its number from 1.
+_COMPARED = Columns({"position": "bigint", "sha256": "bytea"})
+_UNEQUAL = (
+    sql.SQL("""
+    SELECT ordinal FROM {compared} JOIN log USING (position)
+    WHERE sha256(log.body) <> c.sha256 ORDER BY ordinal
+    """)
+    .format(compared=_COMPARED.unnest("c", ordinal=True))
     .as_bytes()
 )
 _VARIATIONS = Columns({"org_id": "text", "position": "bigint", "body": "bytea"})
@@ -243,9 +251,14 @@ class EventStore(LogReader, PostgresApplicationRecorder):
     ) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
         if not rows:
             return (), (), self.head_of(cursor)
-        outcomes, positions, head, unequal = _call_append(cursor, rows, self._clock())
-        if unequal:
-            self._keep_variations(cursor, [(positions[n - 1], rows[n - 1]) for n in unequal])
+        outcomes, positions, head = _call_append(cursor, rows, self._clock())
+        duplicates = [
+            (position, row)
+            for outcome, position, row in zip(outcomes, positions, rows, strict=True)
+            if outcome == "duplicate"
+        ]
+        if duplicates:
+            self._keep_variations(cursor, _unequal(cursor, duplicates))
         return outcomes, positions, head
 
     def _keep_variations(
@@ -329,7 +342,7 @@ class EventStore(LogReader, PostgresApplicationRecorder):
         rows = [_stored_event_row(event) for event in stored_events]
         with self.datastore.get_connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=tuple_row)
-            outcomes, positions, _head, _unequal = _call_append(cursor, rows, self._clock())
+            outcomes, positions, _head = _call_append(cursor, rows, self._clock())
             if set(outcomes) != {"appended"}:
                 raise IntegrityError("an event with this originator and version is stored already")
             return list(positions)
@@ -337,18 +350,28 @@ class EventStore(LogReader, PostgresApplicationRecorder):
 
 def _call_append(
     cursor: Cursor[TupleRow], rows: Sequence[OfferedRow], now: int
-) -> tuple[Sequence[AppendOutcome], Sequence[int], int, Sequence[int] | None]:
-    """The outcome and the position of each event, and the head of the log afterwards.
-
-    The last part are the numbers, from 1, of duplicates whose body is not that of the log byte for
-    byte; None where there is none.
-    """
+) -> tuple[Sequence[AppendOutcome], Sequence[int], int]:
+    """The outcome and the position of each event, and the head of the log afterwards."""
     row = cursor.execute(
         _APPEND, {**_OFFERED.parameters(rows), "now_ms": now}, prepare=True
     ).fetchone()
     assert row is not None  # noqa: S101 - the function always answers one row
-    outcomes, positions, head, unequal = row
-    return outcomes, positions, head, unequal
+    outcomes, positions, head = row
+    return outcomes, positions, head
+
+
+def _unequal(
+    cursor: Cursor[TupleRow], duplicates: Sequence[tuple[int, OfferedRow]]
+) -> Sequence[tuple[int, OfferedRow]]:
+    """Those duplicates whose body is not that of the log byte for byte.
+
+    Each comes with the position of the log's event.
+    """
+    compared = [
+        (position, hashlib.sha256(body).digest()) for position, (_, _, _, _, body, *_) in duplicates
+    ]
+    ordinals = cursor.execute(_UNEQUAL, _COMPARED.parameters(compared), prepare=True)
+    return [duplicates[ordinal - 1] for (ordinal,) in ordinals]
 
 
 def _parts(values: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -60,7 +60,7 @@ SEALED_COLUMNS = {
     ),
     "duplicates": SealedColumns(order=("recorded_time", "org_id", "position")),
     "conflicts": SealedColumns(
-        order=("first_time", "org_id", "position", "sha256"), others=("kind", "body")
+        order=("first_time", "org_id", "position", "sha256"), others=("body",)
     ),
     "quarantine": SealedColumns(
         order=("first_time", "id"), others=("sha256", "body", "reason", "headers")
