@@ -9,7 +9,7 @@ PURE := tests/laws tests/unit $(patsubst %,--ignore=tests/unit/test_%.py,\
 	architecture cli settings simulator api_client)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test quick laws lint types check mutants bench demo clean
+.PHONY: help install run test slow quick laws lint types check mutants bench demo clean
 
 help:  ## print this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,8 +19,11 @@ install: $(READY)  ## make .venv with everything in it
 run: $(READY)  ## start the service in the foreground
 	$(BIN)/projector run
 
-test: $(READY)  ## run the tests, two at a time; TESTARGS="-k name" selects
-	$(BIN)/python -m pytest $(PARALLEL) $(TESTARGS)
+test: $(READY)  ## run the tests but the slow ones, two at a time; TESTARGS="-k name" selects
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(TESTARGS)
+
+slow: $(READY)  ## run the tests that take long
+	$(BIN)/python -m pytest $(PARALLEL) -m slow $(TESTARGS)
 
 quick: $(READY)  ## run the laws and the tests of the pure core, each law on 20 examples
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest $(PARALLEL) $(PURE) $(TESTARGS)

@@ -31,7 +31,7 @@ def folded(
 
 def kinds(result: Fold[Any]) -> list[AnomalyKind]:
     """The kinds of the anomalies, in order; that of a passed deadline is last."""
-    anomalies = [*result.anomalies, result.state.deadline_anomaly()]
+    anomalies = [*result.anomalies, result.state.standing_anomaly()]
     return [anomaly.kind for anomaly in anomalies if anomaly is not None]
 
 

@@ -73,7 +73,7 @@ class FloorCount:
         queued, offered, connected = (
             view[f"{step}Time"] for step in ("queued", "offered", "connected")
         )
-        if "OUT" in (view["direction"] or "").upper():
+        if (view["direction"] or "").upper() == "OUTBOUND":
             offered = None
         begins = [time for time in (queued, offered) if time is not None]
         if begins and self.within(connected) and connected >= min(begins):
@@ -84,7 +84,7 @@ class FloorCount:
         if begins and view["status"] == "abandoned" and self.within(view["endedTime"]):
             self.figures["serviceLevel"].add(0)
             self.figures["abandonment"].add(1)
-        if view["status"] == "completed" and self.within(view["completedTime"]):
+        if view["hadConversation"] and view["complete"] and self.within(view["completedTime"]):
             spent = view["durations"]
             self.figures["talkMs"].add(spent["talkMs"])
             self.figures["holdMs"].add(spent["holdMs"])
@@ -97,11 +97,11 @@ class FloorCount:
 
 def waits_since(view: View) -> int | None:
     """Since when a customer waits."""
-    if view["status"] not in {"queued", "offered"}:
+    if view["status"] not in {"queued", "offered"} or not view["isOpen"]:
         return None
-    if view["wasInConversation"]:
+    if view["hadConversation"]:
         return view["stateSince"]
-    outbound = "OUT" in (view["direction"] or "").upper()
+    outbound = (view["direction"] or "").upper() == "OUTBOUND"
     begins = [view["queuedTime"], None if outbound else view["offeredTime"]]
     return min((time for time in begins if time is not None), default=None)
 
@@ -116,13 +116,15 @@ def summary(agents: Folds, tasks: Folds, moment: int, window: int) -> dict[str, 
     views = []
     for key, subject in tasks.items():
         view = shown(task_view(*key, subject.state, settled=False))
+        # No view shows that a task was in conversation where the event that began it was lost, nor
+        # that its captures are all that came.
+        view["hadConversation"] = subject.state.had_conversation
+        is_over = view["complete"] or view["status"] == "failed" or view["stale"]
+        view["isOpen"] = not is_over and not subject.state.is_recording_alone
         floor.task(view)
-        is_open = not view["complete"] and view["status"] != "failed"
         last = max(subject.state.last_event.time, view["completedTime"] or 0)
-        if is_open or last > floor.start:
-            # Where the event that began it was lost, no view shows that it was in conversation.
-            conversed = subject.state.ever_connected
-            views.append(view | {"isOpen": is_open, "wasInConversation": conversed})
+        if view["isOpen"] or last > floor.start:
+            views.append(view)
     since = [it for it in map(waits_since, views) if it is not None]
     return {
         "agents": {

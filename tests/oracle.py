@@ -4,6 +4,12 @@ It shares no code with what it tests. It has every accepted event in a list, and
 it folds all events of a subject anew. If the two differ, the page decides which one is right. "s4"
 in a comment is section 4 of the page. What the page leaves to the code (transition tables, settled,
 positions) is not here.
+
+An answer depends on a clock (s8, s9), so each question takes `now`, `at` and `known_at`. Deadlines
+depend on when events were recorded, so `deliver` takes the recorded time of each request. All times
+are epoch milliseconds.
+
+"Choice" in a comment marks what the page leaves open.
 """
 
 import json
@@ -14,9 +20,10 @@ from functools import cache, cached_property
 from itertools import groupby
 from typing import Any
 
-HOUR = 3_600_000
+MINUTE = 60_000
+HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-NEAR = 2_000  # s2.4: a reconciled event and the webhook of the same fact
+NEAR = 2_000  # s2.4, s4: how far two streams of events are out of step
 
 # --- words (s4) -----------------------------------------------------------------------------------
 
@@ -307,6 +314,30 @@ def ordered(events: Iterable[Event], rank: Callable[[Event], int]) -> list[Event
     )
 
 
+def held_first(
+    group: Sequence[Event],
+    rank: Callable[[Event], float],
+    is_held: Callable[[Event], bool],
+    words_of: Callable[[Event], tuple[Any, str | None]],
+) -> list[Event]:
+    """s3: what was on hold before the millisecond is taken back before it is held again.
+
+    `words_of` is the subject of an event's word (the task itself, or an agent's leg) and the word.
+    """
+    both = {
+        words_of(event)[0] for event in group if words_of(event)[1] == "holddone" and is_held(event)
+    } & {words_of(event)[0] for event in group if words_of(event)[1] == "onhold"}
+
+    def place_of(event: Event) -> float:
+        subject, word = words_of(event)
+        if word == "holddone" and subject in both:
+            (on_hold,) = {rank(it) for it in group if words_of(it) == (subject, "onhold")}
+            return on_hold - 0.5
+        return rank(event)
+
+    return sorted(group, key=place_of)
+
+
 # --- restatements (s2.4) --------------------------------------------------------------------------
 
 
@@ -426,12 +457,50 @@ def channel_word(text: str) -> Word:
 class Anomaly:
     """An unexpected step: its kind, its subject (agent or task, organisation, id), and its event.
 
-    An anomaly of the passing hour has no event.
+    An anomaly of a deadline has no event. `gap` is given for the deadlines of s9 alone.
     """
 
     kind: str
     subject: tuple[str, str, str]
     event_id: str | None
+    gap: tuple[int, int] | None = None
+
+
+# --- deadlines (s9) -------------------------------------------------------------------------------
+
+# By channelType: telephony, none, and any other.
+RINGING_LIMIT = {"telephony": 5 * MINUTE, None: 5 * MINUTE, "other": HOUR}
+WRAPUP_LIMIT = {"telephony": HOUR, None: HOUR, "other": HOUR}
+LEG_LIMIT = {"telephony": 12 * HOUR, None: DAY, "other": 30 * DAY}
+TASK_LIMIT = {"telephony": DAY, None: DAY, "other": 30 * DAY}
+SILENT_AGENT_LIMIT = DAY
+
+
+def medium(channel_type: str | None) -> str | None:
+    """Choice: channelTypes are compared without case here, as the keys of `channels` are."""
+    if channel_type is None or is_telephony(channel_type):
+        return channel_type and "telephony"
+    return "other"
+
+
+def is_telephony(channel_type: str | None) -> bool:
+    return channel_type is not None and channel_type.lower() == "telephony"
+
+
+def deadline(events: Sequence[Event], limit: int) -> int | None:
+    """When what the events of one millisecond began has lasted for `limit`, by live knowledge only.
+
+    An event that was recorded at the deadline or later has it as long after its recorded time, if
+    it was at most a day old then; else there is none. Choice: of events that tell the same (V1 and
+    V2 twins; the last events of a silent subject) the one that was known first counts, so it does
+    not depend on their ids.
+    """
+    moments = [
+        event.time + limit if event.recorded < event.time + limit else event.recorded + limit
+        for event in events
+        if event.recorded < event.time + limit or event.recorded - event.time <= DAY
+    ]
+    return min(moments, default=None)
 
 
 # --- an agent (s4) --------------------------------------------------------------------------------
@@ -444,9 +513,17 @@ COUNTS_AS = {
     "conferencedone": agent_word("connected"),
     "consultdone": agent_word("on-hold"),
 }
+IN_CONVERSATION = [
+    plain(word)
+    for word in words(
+        "connected on-hold hold-done consulting consult-done conferencing conference-done"
+    )
+]
 WAITING = ("ringing", "wrapup")
 RESTING = ("idle", "available")
 LEG_ENDS = ("wrapupdone", "notresponding", *RESTING)
+FREE = {"available": agent_word("available"), "idle": agent_word("idle"), "loggedout": UNKNOWN}
+FIRST_KINDS = ("missing-login", "missing-logout", "unknown-state", "missing-end")
 
 
 def as_status(word: Word) -> Word:
@@ -457,11 +534,23 @@ def as_status(word: Word) -> Word:
 class Leg:
     task: str
     state: Word
-    since: int
+    began: list[Event]  # the events that began the state, all of one time
     channel: str | None = None
     channel_type: str | None = None
     queue: str | None = None
     channels_had: set[str] = field(default_factory=set)
+    words_had: set[str] = field(default_factory=set)
+
+    @property
+    def since(self) -> int:
+        return self.began[0].time
+
+    @property
+    def deadline(self) -> int | None:
+        """When it closes, if no further event changes it (s9)."""
+        limits = {"ringing": RINGING_LIMIT, "wrapup": WRAPUP_LIMIT}
+        limit = limits.get(self.state.plain, LEG_LIMIT)[medium(self.channel_type)]
+        return deadline(self.began, limit)
 
     def take(self, event: Event) -> None:
         self.channel = event.get("channelId") or self.channel
@@ -508,6 +597,13 @@ class Agent:
         self.state: Word | None = None
         self.state_task: str | None = None
         self.state_since: int | None = None
+        # what the status is after the leg of the last word closed without a word of its own (s4)
+        self.after_leg: Word | None = None
+        self.released: set[str] = set()  # tasks whose leg closed at its own consult-done
+        self.latest: list[Event] = []  # the events of the latest millisecond
+        self.last_leg_overdue: int | None = None  # when a leg was the last to close by time
+        self.ended_by_time = False  # the session; until the next event
+        self.next_event_after_time = False
         self.codes: dict[str, str | None] = {"idleCodeId": None, "idleCodeName": None}
         self.legs: dict[str, Leg] = {}
         self.channels: dict[str, Channel] = {}
@@ -539,7 +635,9 @@ class Agent:
         return [own, self.state_task, {leg.task: leg.state.plain for leg in self.legs.values()}]
 
     def take(self, event: Event) -> None:
-        before = len(self.anomalies)
+        self.found: set[str] = set()
+        self.next_event_after_time, self.ended_by_time = self.ended_by_time, False
+        self.latest = with_latest(self.latest, event)
         if event.type == LOGIN:
             self.log_in(event)
         elif event.type == LOGOUT:
@@ -550,9 +648,16 @@ class Agent:
             self.change_state(event)
         elif event.type == CHANNEL_CHANGE:
             self.change_channel(event)
-        # other agent:* types change nothing
-        if len(self.anomalies) == before and self.has_unknown_word(event):
-            self.report("unknown-state", event)
+        # other agent:* types change nothing. Choice: they are events of the agent all the same, so
+        # they break its silence, and a logout after one is not the next event (s9)
+        if self.has_unknown_word(event):
+            self.found.add("unknown-state")
+        # s6: at most one for each event, the first of these
+        kind = next((kind for kind in FIRST_KINDS if kind in self.found), None)
+        if kind is not None:
+            self.anomalies.append(
+                Anomaly(kind=kind, subject=("agent", self.org, self.name), event_id=event.id)
+            )
 
     def has_unknown_word(self, event: Event) -> bool:
         if event.type in (LOGIN, *STATE_EVENTS):
@@ -563,9 +668,23 @@ class Agent:
             and event.plain_word not in SHOWN_CHANNEL
         )
 
-    def report(self, kind: str, event: Event) -> None:
-        self.anomalies.append(
-            Anomaly(kind=kind, subject=("agent", self.org, self.name), event_id=event.id)
+    def in_order(self, group: Sequence[Event]) -> list[Event]:
+        """s3: the events of a millisecond, by the state before it.
+
+        Choice: a logout that comes before a login comes before all else. A leg in consult-done is
+        on hold too: its customer is still held.
+        """
+        relogin = self.session == "open" and any(event.type == LOGIN for event in group)
+
+        def rank(event: Event) -> float:
+            return -1 if relogin and is_logout(event) else agent_rank(event)
+
+        held = {leg.task for leg in self.legs.values() if as_status(leg.state).plain == "onhold"}
+        return held_first(
+            sorted(group, key=rank),
+            rank,
+            lambda event: event.task in held,
+            lambda event: (event.task, event.plain_word if event.type in STATE_EVENTS else None),
         )
 
     # Sessions
@@ -573,8 +692,8 @@ class Agent:
     def log_in(self, event: Event) -> None:
         if self.session == "open":
             # a lost logout at that time: legs close, channels stay, stateSince restarts
-            self.report("missing-logout", event)
-            self.legs = {}
+            self.found.add("missing-logout")
+            self.drop_legs()
             self.state = None
         self.open_session(event.time, event.get("profileType"), event.get("destination"))
         self.carry(event)
@@ -583,17 +702,29 @@ class Agent:
 
     def log_out(self, event: Event, by: str | None) -> None:
         if self.session == "closed":
+            if self.next_event_after_time:  # s9. Choice: these two fields alone
+                self.logout_time, self.logged_out_by = event.time, by
             return  # changes nothing, not even carried fields
         if self.session == "none":
-            self.report("missing-login", event)
-        self.session = "closed"
-        self.logout_time, self.logged_out_by = event.time, by
+            self.found.add("missing-login")
+        if any(leg.state.plain in IN_CONVERSATION for leg in self.legs.values()):
+            self.found.add("missing-end")
         self.carry(event)
-        self.legs = {}
         self.set_state(LOGGED_OUT, event)
+        self.close_session(event.time, by)
+
+    def close_session(self, time: int, by: str | None) -> None:
+        self.session = "closed"
+        self.logout_time, self.logged_out_by = time, by
+        self.drop_legs()
         for channel in self.channels.values():
-            channel.become(channel_word("LoggedOut"), event.time)
+            channel.become(channel_word("LoggedOut"), time)
             channel.pending, channel.code = False, None
+
+    def drop_legs(self) -> None:
+        """Choice: a consult-done of the next session is not one of this session told again."""
+        self.legs, self.released, self.after_leg = {}, set(), None
+        self.last_leg_overdue = None
 
     def open_session(
         self, login_time: int | None, profile: str | None, destination: str | None
@@ -602,8 +733,8 @@ class Agent:
         self.login_time, self.logout_time, self.logged_out_by = login_time, None, None
         self.profile, self.login_destination = profile, destination
 
-    def open_without_login(self, event: Event) -> None:
-        self.report("missing-login", event)
+    def open_without_login(self) -> None:
+        self.found.add("missing-login")
         self.open_session(None, None, None)
         self.state, self.state_task, self.state_since = (
             None,
@@ -618,6 +749,7 @@ class Agent:
     # currentState, stateSince
 
     def set_state(self, word: Word, event: Event) -> None:
+        self.after_leg = None
         if word.plain == "idle" and (self.state is None or self.state.plain != "idle"):
             self.codes = dict.fromkeys(self.codes)
         if self.state is None or (self.state.plain, self.state_task) != (word.plain, event.task):
@@ -635,7 +767,7 @@ class Agent:
             self.carry(event)  # an event of the old session
             return
         if self.session != "open":
-            self.open_without_login(event)
+            self.open_without_login()
         self.carry(event)
         if event.word is None:
             self.take_codes(event)
@@ -650,16 +782,25 @@ class Agent:
         others = [leg for leg in self.legs.values() if leg.task != own]
         closing: list[Leg] = []
 
-        # its own leg ends at wrapup-done, not-responding, idle, available; else goes on or opens
+        # its own leg ends at wrapup-done, not-responding, idle, available, and at the consult-done
+        # of who was only consulted; else it goes on or opens
         fresh_on_channel = False
-        if own is not None and word.plain in LEG_ENDS:
+        if own is not None and (word.plain in LEG_ENDS or self.is_release(own, word)):
             closing += [leg for leg in self.legs.values() if leg.task == own]
         elif own is not None:
             fresh_on_channel = own not in self.legs or channel not in self.legs[own].channels_had
-            leg = self.legs.setdefault(own, Leg(own, word, event.time))
+            leg = self.legs.setdefault(own, Leg(own, word, [event]))
             if leg.state.plain != word.plain:
-                leg.state, leg.since = word, event.time
+                leg.state, leg.began = word, [event]
+            elif leg.since == event.time:
+                leg.began.append(event)
+            leg.words_had.add(word.plain)
             leg.take(event)
+        if own is not None and self.is_release(own, word):
+            self.released.add(own)
+            self.after_leg = UNKNOWN
+        elif own is not None:
+            self.released.discard(own)
 
         # connectedChannels that names neither task nor channelId; never its own, ringing or wrapup
         named = connected_channels(event)
@@ -680,10 +821,16 @@ class Agent:
 
         if own is None and word.plain in RESTING:
             if channel is not None or event.get("channelType") is not None:
-                # a channel and no task: available all legs on it, idle those in ringing or wrapup
+                # a channel and no task: available all legs on it; idle those in ringing or wrapup,
+                # and all if it is of telephony
                 here = [leg for leg in others if leg.on_channel_of(event)]
+                voice = is_telephony(event.get("channelType")) or any(
+                    is_telephony(leg.channel_type) for leg in here
+                )
                 closing += [
-                    leg for leg in here if word.plain == "available" or leg.state.plain in WAITING
+                    leg
+                    for leg in here
+                    if word.plain == "available" or voice or leg.state.plain in WAITING
                 ]
             else:
                 # agent-wide: ringing or wrapup; V1 without connectedChannels all without channelId
@@ -691,14 +838,32 @@ class Agent:
                 if event.type == V1 and named is None:
                     closing += [leg for leg in others if leg.channel is None]
 
-        for leg in closing:
-            self.legs.pop(leg.task, None)
+        self.close(closing, told=own is not None)
+
+    def is_release(self, own: str, word: Word) -> bool:
+        """Whether it is the consult-done of an agent who was only consulted, or one told again.
+
+        Choice: it is told again until the task has another word, or the session ends.
+        """
+        leg = self.legs.get(own)
+        if word.plain != "consultdone":
+            return False
+        return own in self.released if leg is None else leg.words_had <= {"ringing", "consulting"}
+
+    def close(self, legs: list[Leg], *, told: bool) -> None:
+        """Close them. s6: two conversations that end at once, and neither end was told."""
+        tasks = {leg.task for leg in legs}
+        lost = [t for t in tasks if self.legs[t].state.plain in IN_CONVERSATION]
+        if len(lost) > 1 and not told:
+            self.found.add("missing-end")
+        for name in tasks:
+            del self.legs[name]
 
     # channels
 
     def change_channel(self, event: Event) -> None:
         if event.plain_word != "loggedout" and self.session != "open":
-            self.open_without_login(event)
+            self.open_without_login()
         self.carry(event)
         kind = event.get("channelType")
         if kind is None:
@@ -709,6 +874,56 @@ class Agent:
             channel.become(word, event.time)
         channel.pending = event.data.get("pendingIdleState") is True
         channel.code = event.get("idleCodeName")
+        if is_telephony(kind) and event.plain_word in FREE:
+            # s4: nobody is free on a call; the two streams are not in step to the millisecond
+            closing = [
+                leg
+                for leg in self.legs.values()
+                if is_telephony(leg.channel_type) and event.time - leg.since > NEAR
+            ]
+            if any(leg.task == self.state_task for leg in closing):
+                self.after_leg = FREE[event.plain_word]
+            self.close(closing, told=False)
+
+    # Deadlines
+
+    def due(self) -> tuple[int, Leg | None] | None:
+        """The next deadline, and the leg that it closes; None ends the session.
+
+        Choice: a deadline that has passed already (a later event told a channelType that allows
+        less) is as of that event, since nothing begins before the event that tells of it.
+        """
+        if self.session != "open":
+            return None
+        last = self.latest[-1].time
+        legs = [
+            (max(leg.deadline, last), leg.since, leg.task)
+            for leg in self.legs.values()
+            if leg.deadline is not None
+        ]
+        if legs:
+            moment, _, name = min(legs)
+            return moment, self.legs[name]
+        silent = deadline(self.latest, SILENT_AGENT_LIMIT)
+        if self.legs or silent is None:
+            return None
+        return max(silent, self.last_leg_overdue or 0), None
+
+    def pass_deadline(self, moment: int, leg: Leg | None) -> None:
+        kind = "missing-logout" if leg is None else "overdue"
+        gap = (self.latest[-1].time, moment)
+        self.anomalies.append(
+            Anomaly(kind=kind, subject=("agent", self.org, self.name), event_id=None, gap=gap)
+        )
+        if leg is None:
+            self.state, self.state_task, self.state_since = LOGGED_OUT, None, moment
+            self.close_session(moment, None)
+            self.ended_by_time = True
+        else:
+            del self.legs[leg.task]
+            self.last_leg_overdue = moment
+            if leg.task == self.state_task:
+                self.after_leg = UNKNOWN
 
     # the view
 
@@ -725,10 +940,12 @@ class Agent:
             return LOGGED_OUT
         if self.leading_leg is not None:
             return as_status(self.leading_leg.state)
-        return as_status(self.state or UNKNOWN)
+        return self.after_leg or as_status(self.state or UNKNOWN)
 
     def code(self, name: str) -> str | None:
-        return self.codes[name] if self.status.plain == "idle" else None
+        """Null where the leg was closed by a channel-type change, which tells no code."""
+        told = self.status.plain == "idle" and (self.legs or self.after_leg is None)
+        return self.codes[name] if told else None
 
     def row(self) -> dict[str, Any]:
         leg = self.leading_leg
@@ -749,18 +966,33 @@ def connected_channels(event: Event) -> list[str] | None:
     )
 
 
-def fold_agent(org: str, name: str, events: Sequence[Event]) -> tuple[Agent, list[dict[str, Any]]]:
+def is_logout(event: Event) -> bool:
+    return event.type == LOGOUT or (event.type in STATE_EVENTS and event.plain_word == "loggedout")
+
+
+def fold_agent(
+    org: str, name: str, events: Sequence[Event], clock: int
+) -> tuple[Agent, list[dict[str, Any]]]:
     agent = Agent(org, name)
-    moments = []
+    moments: list[tuple[int, dict[str, Any], str | None]] = []
+
+    def pass_deadlines(until: int) -> None:
+        """Apply what is due at `until` or earlier, each after all events of its millisecond."""
+        while (due := agent.due()) is not None and due[0] <= until:
+            agent.pass_deadline(*due)
+            moments.append((due[0], agent.row(), None))
+
     for time, group in groupby(events, key=lambda event: event.time):
-        for event in group:
+        pass_deadlines(time - 1)
+        for event in agent.in_order(list(group)):
             agent.apply(event)
         moments.append((time, agent.row(), event.id))
+    pass_deadlines(clock)
     return agent, intervals(moments, ("status", "taskId", "idleCodeId"))
 
 
-def agent_view(org: str, name: str, events: Sequence[Event]) -> dict[str, Any]:
-    agent, rows = fold_agent(org, name, events)
+def agent_view(org: str, name: str, events: Sequence[Event], clock: int) -> dict[str, Any]:
+    agent, rows = fold_agent(org, name, events, clock)
     return shown(
         {
             "agentId": name,
@@ -804,14 +1036,19 @@ def agent_view(org: str, name: str, events: Sequence[Event]) -> dict[str, Any]:
                 }
                 for kind, channel in agent.channels.items()
             },
-            "lastEvent": last_event(events),
+            "lastEvent": last_event(agent.latest),
             "eventCount": len(events),
         }
     )
 
 
-def last_event(events: Sequence[Event]) -> dict[str, Any]:
-    return {"id": events[-1].id, "type": events[-1].type, "createdTime": events[-1].created}
+def last_event(latest: Sequence[Event]) -> dict[str, Any]:
+    return {"id": latest[-1].id, "type": latest[-1].type, "createdTime": latest[-1].created}
+
+
+def with_latest(latest: list[Event], event: Event) -> list[Event]:
+    """The events of the latest millisecond, with the next event in order."""
+    return [*latest, event] if latest and latest[-1].time == event.time else [event]
 
 
 # --- intervals (s4, s5) ---------------------------------------------------------------------------
@@ -822,8 +1059,8 @@ def intervals(
 ) -> list[dict[str, Any]]:
     """The longest intervals with equal `names`, made of the values after each moment.
 
-    Moments are in order; an hour that passes may add a second entry to a millisecond. Unknown words
-    are compared like known ones; a row has the spelling of its first word.
+    Moments are in order; deadlines that pass may add entries to a millisecond. Unknown words are
+    compared like known ones; a row has the spelling of its first word.
     """
     rows: list[dict[str, Any]] = []
     keys: list[tuple[Any, ...]] = []
@@ -833,10 +1070,11 @@ def intervals(
         key = compared(row, names)
         if keys and keys[-1] == key:
             continue
-        # the event is named if it ended the old interval, and not if the passing hour did
-        cause = next(
-            event_id for _, then, event_id in parts if not keys or compared(then, names) != keys[-1]
-        )
+        # choice: the last change of the millisecond began the interval; a deadline has no event
+        cause, before = None, keys[-1] if keys else None
+        for _, then, event_id in parts:
+            if compared(then, names) != before:
+                cause, before = event_id, compared(then, names)
         if rows:
             rows[-1]["to"] = time
             rows[-1]["durationMs"] = time - rows[-1]["from"]
@@ -876,6 +1114,11 @@ AT_WORK = [
 ]
 LEFT = [plain(word) for word in words("wrapup-done not-responding idle available logged-out")]
 STATUS = {"new": "created", "parked": "queued", "connect": "offered"}
+CONVERSATION_EVENTS = words(
+    "connected on-hold hold-done consulting consult-done conferencing conference-done",
+    "conference-transferred",
+)
+TRACES = ("wrapup", "wrapupdone")
 TRANSFER_FROM = ("connected", "on-hold", "consulting", "conferencing", "ended")
 TASK_FIELDS = words("origin destination direction channelType outboundType queueId")
 DURATION = {
@@ -906,6 +1149,83 @@ class Participant:
     since: int
     joined: int
     wrap_up_code: str | None = None
+    words_had: set[str] = field(default_factory=set)  # since it was not there
+    released: bool = False  # its own consult-done, where it was only consulted
+
+    @property
+    def open(self) -> bool:
+        return self.state.plain not in LEFT and not self.released
+
+
+@dataclass
+class TransferSide:
+    """What an agent did on a task, as far as a consult transfer needs it (s5).
+
+    Moments are the numbers of the agents' words on the task, in order.
+    """
+
+    run: set[str] = field(default_factory=set)  # words since the latest ringing
+    run_began: int = 0
+    talking_from: int | None = None
+    conferenced: int = -1
+    gone: int | None = None  # left a conversation, and no transfer has used it
+    arrived: int | None = None  # connected after a consult, and no transfer has used it
+
+
+class ConsultTransfers:
+    """The consult transfers of one task: a consulted agent takes over, and the other one leaves.
+
+    Choices, where the page says no more: the consulted agent B connects at c, the other one A goes
+    at d, in either order. A was in conversation (the words of s6) before c, and d is not before the
+    run of words of B began. Neither has conferenced since that run began. B is still there when A
+    goes, and A is not back when B connects. Each c and each d is used once, the earliest first.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.number = 0
+        self.sides: dict[str, TransferSide] = {}
+
+    def say(self, agent: str, word: str) -> None:
+        self.number += 1
+        side = self.sides.setdefault(agent, TransferSide(run_began=self.number))
+        if word == "ringing":
+            side.run, side.run_began, side.arrived, side.talking_from = (
+                set(),
+                self.number,
+                None,
+                None,
+            )
+        if word == "conferencing":
+            side.conferenced = self.number
+        takes_over = word == "connected" and side.run in ({"ringing", "consulting"}, {"consulting"})
+        side.run.add(word)
+        if word in IN_CONVERSATION:
+            side.gone = None
+            side.talking_from = side.talking_from or self.number
+        others = [it for name, it in self.sides.items() if name != agent]
+        if takes_over:
+            side.arrived = self.number
+            self.match([(side, it) for it in others if it.gone and it.gone > side.run_began])
+        if word == "wrapup" or word in LEFT:
+            side.arrived = None
+            if side.talking_from is not None:
+                side.gone = self.number
+                came = [it for it in others if it.arrived and side.talking_from < it.arrived]
+                self.match([(it, side) for it in came])
+            side.talking_from = None
+
+    def match(self, pairs: list[tuple[TransferSide, TransferSide]]) -> None:
+        """Use the earliest of pairs of who came and who went."""
+        pairs = [
+            (came, went)
+            for came, went in pairs
+            if max(came.conferenced, went.conferenced) < came.run_began
+        ]
+        if pairs:
+            came, went = min(pairs, key=lambda pair: (pair[0].arrived, pair[1].gone))
+            came.arrived = went.gone = None
+            self.count += 1
 
 
 class Task:
@@ -924,7 +1244,12 @@ class Task:
         self.completed_time: int | None = None
         self.hour_passed = False
         self.wrapup_missing = False
-        self.ever_connected = False
+        self.in_conversation_told = False
+        self.traced = False
+        self.unexpected_trace: Event | None = None
+        self.latest: list[Event] = []  # the events of the latest millisecond
+        self.captures_only = True
+        self.consult_transfers = ConsultTransfers()
         self.participants: dict[str, Participant] = {}
         self.captures: list[dict[str, Any]] = []
         self.counts = {"offers": 0, "holds": 0, "consults": 0, "conferences": 0, "transfers": 0}
@@ -933,6 +1258,9 @@ class Task:
         self.durations = {"queuedMs": 0, "talkMs": 0, "holdMs": 0, "consultMs": 0, "wrapUpMs": 0}
 
     def apply(self, event: Event) -> None:
+        self.note_conversation(event)
+        self.latest = with_latest(self.latest, event)
+        self.captures_only = self.captures_only and event.type == "capture:available"
         if event.type.startswith("task:"):
             self.apply_task_event(event, event.type.removeprefix("task:"))
         elif event.type.startswith("agent:"):
@@ -940,6 +1268,55 @@ class Task:
         elif event.type == "capture:available":
             self.captures.append({"filePath": event.get("filePath"), "createdTime": event.created})
         self.judge_completion(event.time)
+
+    def in_order(self, group: Sequence[Event]) -> list[Event]:
+        """s3: the events of a millisecond, by the state before it, of participants too."""
+        held = {
+            person.agent
+            for person in self.participants.values()
+            if person.open and as_status(person.state).plain == "onhold"
+        }
+
+        def words_of(event: Event) -> tuple[Any, str | None]:
+            if event.type.startswith("agent:"):
+                return event.agent, event.plain_word
+            return None, plain(event.type.removeprefix("task:"))
+
+        def is_held(event: Event) -> bool:
+            subject = words_of(event)[0]
+            return self.state == "on-hold" if subject is None else subject in held
+
+        return held_first(group, task_rank, is_held, words_of)
+
+    def note_conversation(self, event: Event) -> None:
+        """s5: conversation that was told, and its traces; before the event changes anything."""
+        told = event.type in [f"task:{word}" for word in CONVERSATION_EVENTS]
+        trace = (
+            event.type == "task:ended"
+            and (event.get("terminatingParty") or "").casefold() == "agent"
+        )
+        if event.type in STATE_EVENTS:
+            told, trace = event.plain_word in IN_CONVERSATION, event.plain_word in TRACES
+        if trace and not self.traced:
+            self.traced = True
+            # s6: a subject's first event is never unexpected
+            if not self.in_conversation_told and self.latest:
+                self.unexpected_trace = event
+        self.in_conversation_told = self.in_conversation_told or told
+
+    @property
+    def outbound(self) -> bool:
+        return (self.carries["direction"] or "").casefold() == "outbound"
+
+    @property
+    def trace_anomaly(self) -> Event | None:
+        """By the direction as of the question: nothing that an outdial does is a trace."""
+        return None if self.outbound else self.unexpected_trace
+
+    @property
+    def in_conversation(self) -> bool:
+        """Ever. Choice: a row of the past has the direction as of then, like `at` of that time."""
+        return self.in_conversation_told or (self.traced and not self.outbound)
 
     def apply_task_event(self, event: Event, word: str) -> None:
         for name in self.carries:
@@ -968,12 +1345,10 @@ class Task:
             self.counts[COUNTED[word]] += 1
         if word == "ended" and ends_an_offer(event):
             self.refused_offers += 1
-        # s5: parked or connect directly after work on a connected task is a transfer
+        # s5: parked or connect directly after work on a task once in conversation is a transfer
         put_back = word in ("parked", "connect") and self.state in TRANSFER_FROM
-        if word == "conference-transferred" or (put_back and self.ever_connected):
+        if word == "conference-transferred" or (put_back and self.in_conversation_told):
             self.counts["transfers"] += 1
-        if word in ("connected", "on-hold", "hold-done", "consulting", "conferencing"):
-            self.ever_connected = True
 
     def set_state(self, word: str, time: int) -> None:
         if word == self.state:
@@ -994,15 +1369,25 @@ class Task:
         person = self.participants.setdefault(
             agent, Participant(agent, word, event.time, event.time)
         )
+        # s4: who was only consulted leaves at the consult-done, which may be told again
+        if word.plain == "consultdone" and person.open:
+            person.released = bool(person.words_had) and person.words_had <= {
+                "ringing",
+                "consulting",
+            }
+        elif word.plain != "consultdone" or not person.released:
+            if not person.open:
+                person.words_had = set()
+            person.released = False
+        person.words_had.add(word.plain)
+        self.consult_transfers.say(agent, word.plain)
         if person.state.plain != word.plain:
             if person.state.plain == "wrapup":
                 self.durations["wrapUpMs"] += event.time - person.since
             person.state, person.since = word, event.time
         person.wrap_up_code = event.get("wrapUpAuxCodeId") or person.wrap_up_code
-        if word.plain == "connected":
-            self.ever_connected = True
-            if self.first["connectedTime"] is None:
-                self.first["connectedTime"] = event.time
+        if word.plain == "connected" and self.first["connectedTime"] is None:
+            self.first["connectedTime"] = event.time
         if word.plain == "notresponding":
             self.refusals.add((agent, event.time))
 
@@ -1039,6 +1424,20 @@ class Task:
             self.complete, self.completed_time, self.wrapup_missing = True, moment, True
         self.hour_passed = True
 
+    # the passing of time
+
+    def stale_from(self, clock: int) -> int | None:
+        """When the silence grew too long, if it has by then."""
+        if self.state in ("ended", "failed") or self.captures_only:
+            return None
+        moment = deadline(self.latest, TASK_LIMIT[medium(self.carries["channelType"])])
+        return moment if moment is not None and moment <= clock else None
+
+    def is_open(self, clock: int) -> bool:
+        """What `open=true` lists: neither complete nor failed, nor stale, nor captures alone."""
+        over = self.complete or self.state == "failed" or self.captures_only
+        return not over and self.stale_from(clock) is None
+
     # the view
 
     @property
@@ -1046,8 +1445,9 @@ class Task:
         if self.state == "failed":
             return "failed"
         if self.state == "ended":
-            if not self.ever_connected:
-                return "abandoned"
+            if not self.in_conversation:
+                system = (self.terminating_party or "").casefold() == "system"
+                return "unanswered" if self.outbound or system else "abandoned"
             return "completed" if self.complete else "assigned"
         return "unknown" if self.state is None else STATUS.get(self.state, "assigned")
 
@@ -1077,7 +1477,7 @@ def fold_task(
 
     for time, group in groupby(events, key=lambda event: event.time):
         pass_hours(time - 1)
-        for event in group:
+        for event in task.in_order(list(group)):
             task.apply(event)
         moments.append((time, task.row(), event.id))
     pass_hours(clock)
@@ -1094,6 +1494,7 @@ def task_view(org: str, name: str, events: Sequence[Event], clock: int) -> dict[
             "currentState": task.state or "unknown",
             "stateSince": task.since,
             "complete": task.complete,
+            "stale": task.stale_from(clock) is not None,
             **task.carries,
             **task.first,
             "endedTime": task.ended_time,
@@ -1107,16 +1508,20 @@ def task_view(org: str, name: str, events: Sequence[Event], clock: int) -> dict[
                     "since": person.since,
                     "joinedTime": person.joined,
                     "wrapUpAuxCodeId": person.wrap_up_code,
-                    "open": person.state.plain not in LEFT,
+                    "open": person.open,
                 }
                 for person in sorted(
                     task.participants.values(), key=lambda person: (person.joined, person.agent)
                 )
             ],
             "captures": task.captures,
-            "counts": task.counts | {"rona": max(len(task.refusals), task.refused_offers)},
+            "counts": task.counts
+            | {
+                "rona": max(len(task.refusals), task.refused_offers),
+                "transfers": task.counts["transfers"] + task.consult_transfers.count,
+            },
             "durations": task.durations,
-            "lastEvent": last_event(events),
+            "lastEvent": last_event(task.latest),
             "eventCount": len(events),
         }
     )
@@ -1142,7 +1547,7 @@ class Oracle:
     def deliver(
         self, body: bytes | dict[str, Any] | list[Any], recorded: int, origin: str = "webhook"
     ) -> dict[str, int]:
-        """Accept one request; answer its counts."""
+        """Accept one request that is recorded at that time; answer its counts."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         counts = {"received": 0, "appended": 0, "duplicates": 0, "conflicts": 0, "quarantined": 0}
         for verdict in judge(raw, recorded, self.default_org, origin):
@@ -1193,15 +1598,11 @@ class Oracle:
                 lives.setdefault((event.org, str(event.task)), []).append(event)
         return lives
 
-    def agents(
-        self,
-        now: int,  # noqa: ARG002  an agent does not depend on the clock
-        at: int | None = None,
-        known_at: int | None = None,
-    ) -> Views:
+    def agents(self, now: int, at: int | None = None, known_at: int | None = None) -> Views:
         """Each agent's view, by (orgId, agentId)."""
+        time = clock(now, at, known_at)
         return {
-            subject: agent_view(*subject, events)
+            subject: agent_view(*subject, events, time)
             for subject, events in self.agent_lives(at, known_at).items()
         }
 
@@ -1213,15 +1614,23 @@ class Oracle:
             for subject, events in self.task_lives(at, known_at).items()
         }
 
-    def agent_intervals(
-        self,
-        now: int,  # noqa: ARG002  an agent does not depend on the clock
-        at: int | None = None,
-        known_at: int | None = None,
-    ) -> Rows:
+    def open_tasks(
+        self, now: int, at: int | None = None, known_at: int | None = None
+    ) -> set[tuple[str, str]]:
+        """The (orgId, taskId) of the tasks that `open=true` lists."""
+        time = clock(now, at, known_at)
+        lives = self.task_lives(at, known_at).items()
+        return {
+            subject
+            for subject, events in lives
+            if fold_task(*subject, events, time)[0].is_open(time)
+        }
+
+    def agent_intervals(self, now: int, at: int | None = None, known_at: int | None = None) -> Rows:
         """Each agent's intervals, by (orgId, agentId)."""
+        time = clock(now, at, known_at)
         lives = self.agent_lives(at, known_at).items()
-        return {subject: shown(fold_agent(*subject, events)[1]) for subject, events in lives}
+        return {subject: shown(fold_agent(*subject, events, time)[1]) for subject, events in lives}
 
     def task_intervals(self, now: int, at: int | None = None, known_at: int | None = None) -> Rows:
         """Each task's intervals, by (orgId, taskId)."""
@@ -1232,16 +1641,32 @@ class Oracle:
     def anomalies(
         self, now: int, at: int | None = None, known_at: int | None = None
     ) -> list[Anomaly]:
-        """The anomalies that the page decides; unexpected transitions are decided by the code."""
+        """The anomalies that the page decides.
+
+        Unexpected transitions are decided by the code, except the first trace of a conversation.
+        """
         found: list[Anomaly] = []
+        time = clock(now, at, known_at)
         for subject, events in self.agent_lives(at, known_at).items():
-            found += fold_agent(*subject, events)[0].anomalies
+            found += fold_agent(*subject, events, time)[0].anomalies
         for subject, events in self.task_lives(at, known_at).items():
-            if fold_task(*subject, events, clock(now, at, known_at))[0].wrapup_missing:
-                found.append(
-                    Anomaly(kind="wrapup-missing", subject=("task", *subject), event_id=None)
-                )
+            found += task_anomalies(fold_task(*subject, events, time)[0], time)
         return found
+
+
+def task_anomalies(task: Task, time: int) -> list[Anomaly]:
+    subject = ("task", task.org, task.name)
+    found = []
+    if task.trace_anomaly is not None:
+        kind, event_id = "unexpected-transition", task.trace_anomaly.id
+        found.append(Anomaly(kind=kind, subject=subject, event_id=event_id))
+    if task.wrapup_missing:
+        found.append(Anomaly(kind="wrapup-missing", subject=subject, event_id=None))
+    moment = task.stale_from(time)
+    if moment is not None:
+        gap = (task.latest[-1].time, moment)
+        found.append(Anomaly(kind="missing-end", subject=subject, event_id=None, gap=gap))
+    return found
 
 
 def clock(now: int, at: int | None, known_at: int | None) -> int:

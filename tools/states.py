@@ -1,28 +1,45 @@
-"""Writes docs/states.md from the transition tables: `.venv/bin/python tools/states.py`."""
+"""Writes docs/states.md from the tables of the domain: `.venv/bin/python -m tools.states`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from projector.domain.agent import AGENT_TRANSITIONS
+from projector.domain.deadlines import (
+    COMPLETION_LIMIT_MS,
+    LEG_LIMITS_MS,
+    SESSION_LIMIT_MS,
+    TASK_LIMITS_MS,
+)
 from projector.domain.fold import Transitions
 from projector.domain.leg import LEG_STATUS, LEG_TRANSITIONS
 from projector.domain.task import STATE_AFTER_WORD, TASK_TRANSITIONS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "states.md"
 HEAD = """\
-# Expected transitions
+# Expected transitions, and how long a state lasts
 
-Drawn from the tables in `projector/domain/agent.py`, `leg.py` and `task.py` by
-`.venv/bin/python tools/states.py`; a test fails when it is stale. An arrow is a word that may come
-next. Any other known word also changes the state, and raises the anomaly `unexpected-transition`.
-An unknown word raises the anomaly `unknown-state` if it is an agent's, and none if it is a task's.
+Drawn from the tables in `projector/domain/agent.py`, `leg.py`, `task.py` and `deadlines.py` by
+`.venv/bin/python -m tools.states`; a test fails when it is out of date. An arrow is a word that may
+come next. Any other known word also changes the state, and raises the anomaly
+`unexpected-transition`. An unknown word raises the anomaly `unknown-state` if it is an agent's, and
+none if it is a task's.
 
 These need no arrow: the same word again while the leg or task is in that state, the first event of
 a subject, and any word after an unknown word. A task's end by the system with the reason RONA ends
 the offer only: the task stays as it is, and there is no anomaly. A leg is `none` again after
-`wrapup-done`, `not-responding`, `idle` and `available`. The tables at the end list the words that
-lead to a state with another name.
+`wrapup-done`, `not-responding`, `idle` and `available`, and after the `consult-done` of an agent
+who was only consulted. Two tables after the diagrams list the words that lead to a state with
+another name. The last one says how long a state lasts.
+
+Whatever the arrows say, the first [trace](glossary.md#the-fold) of a task that was not in
+conversation before raises `unexpected-transition`, unless it is the task's first event.
+"""
+LIMITS_HEAD = """\
+## How long a state lasts without news
+
+By the channel type of the leg or task. [How events become state](state.md#the-passing-of-time)
+says from when this counts, and of what it is not true.
 """
 TABLES: tuple[tuple[str, str, Transitions], ...] = (
     ("The agent", "Of state events that name no task.", AGENT_TRANSITIONS),
@@ -34,7 +51,7 @@ TABLES: tuple[tuple[str, str, Transitions], ...] = (
 def page() -> str:
     """The whole page."""
     sections = [f"## {title}\n\n{about}\n\n{diagram(table)}" for title, about, table in TABLES]
-    return "\n".join([HEAD, *sections, _word_tables()])
+    return "\n".join([HEAD, *sections, _word_tables(), _limit_table()])
 
 
 def diagram(table: Transitions) -> str:
@@ -55,6 +72,36 @@ def _word_tables() -> str:
             *("| of a leg | `status` |", "|---|---|", *shown, ""),
         ]
     )
+
+
+def _limit_table() -> str:
+    rows = [
+        (f"a leg in {f'`{state}`' if state else 'any other state'}", limits, "the leg closes")
+        for state, limits in LEG_LIMITS_MS.items()
+    ]
+    rows += [
+        ("a session without an open leg and an event", _always(SESSION_LIMIT_MS), "it ends"),
+        ("a task that is not over, without an event", TASK_LIMITS_MS, "it is stale"),
+        ("an ended task, with an agent at work", _always(COMPLETION_LIMIT_MS), "it is complete"),
+    ]
+    lines = [
+        f"| {what} | {' | '.join(map(_duration, limits))} | {then} |" for what, limits, then in rows
+    ]
+    head = "| what lasts | `telephony` | no channel type | others | then |"
+    return "\n".join([LIMITS_HEAD, head, "|---|---|---|---|---|", *lines, ""])
+
+
+def _always(limit_ms: int) -> tuple[int, int, int]:
+    """A limit for all channel types."""
+    return limit_ms, limit_ms, limit_ms
+
+
+def _duration(ms: int) -> str:
+    """A limit in the largest unit of which it is a whole number, if that is more than one."""
+    for unit, unit_ms in (("d", 86_400_000), ("h", 3_600_000), ("min", 60_000)):
+        if ms % unit_ms == 0 and ms > unit_ms:
+            return f"{ms // unit_ms} {unit}"
+    return f"{ms} ms"
 
 
 def _name(state: str) -> str:

@@ -54,6 +54,7 @@ class FloorPage:
     counts: Sequence[tuple[str, int]]
     agents: TableRows[AgentView]
     open_tasks: TableRows[TaskView]
+    stale_tasks: TableRows[TaskView]
     done_tasks: TableRows[TaskView]
     several_organisations: bool
 
@@ -122,18 +123,24 @@ def _read_floor(scope: Scope) -> FloorPage:
     freshness = _freshness()
     views = service().views
     statuses = views.count(AGENTS, scope, "status")
-    tasks = views.count(TASKS, scope, "open")
+    tasks, stale_tasks = views.count(TASKS, scope, "open"), views.count(TASKS, scope, "stale")
     agents = presentation.logged_in_first(_newest(AGENTS, scope, ROWS_AT_MOST))
     unfinished = presentation.newest_first(_newest(TASKS, scope, ROWS_AT_MOST, open=["true"]))
-    done = presentation.last_done_first(_newest(TASKS, scope, DONE_ROWS_AT_MOST, open=["false"]))
+    stale = presentation.newest_first(_newest(TASKS, scope, DONE_ROWS_AT_MOST, stale=["true"]))
+    done = presentation.last_done_first(
+        _newest(TASKS, scope, DONE_ROWS_AT_MOST, open=["false"], stale=["false"])
+    )
     return FloorPage(
         now=now_ms(),
         freshness=freshness,
         counts=presentation.in_order(statuses),
         agents=TableRows(shown=agents, counted=sum(statuses.values())),
         open_tasks=TableRows(shown=unfinished, counted=tasks.get("true", 0)),
-        done_tasks=TableRows(shown=done, counted=tasks.get("false", 0)),
-        several_organisations=len(presentation.organisations(agents, unfinished, done)) > 1,
+        stale_tasks=TableRows(shown=stale, counted=stale_tasks.get("true", 0)),
+        done_tasks=TableRows(
+            shown=done, counted=tasks.get("false", 0) - stale_tasks.get("true", 0)
+        ),
+        several_organisations=len(presentation.organisations(agents, unfinished, stale, done)) > 1,
     )
 
 

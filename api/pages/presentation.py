@@ -30,6 +30,7 @@ TONES = {
     "assigned": "busy",
     "completed": "gone",
     "abandoned": "lost",
+    "unanswered": "lost",
     "failed": "lost",
     "not-responding": "lost",
 }

@@ -17,7 +17,7 @@ from api.resources.tasks import TaskFilters
 from api.service import service
 from projector.contract.base import Shape
 from projector.contract.ledgers import CorrectionRow
-from projector.contract.views import AgentView, TaskView
+from projector.contract.views import AgentView, SubjectLeft, TaskView
 from projector.infrastructure.settings import Role, Token
 from projector.query.live.changes import Interest
 from projector.query.live.streams import Feed, StreamMessage, TooManyStreams
@@ -30,15 +30,15 @@ blueprint = Blueprint("stream", __name__)
 
 
 class StreamQuery(TaskFilters, AgentFilters, OrganisationQuery):
-    """The filters of agents and of tasks; they apply to each view as it is sent."""
+    """The filters of agents and of tasks; what they found and do not find any more is `left`."""
 
 
 class StreamEvent(Shape):
     """Server-sent events: the fields of each, `data` being JSON on one line."""
 
     id: int
-    event: Literal["agent", "task", "correction"]
-    data: AgentView | TaskView | CorrectionRow
+    event: Literal["agent", "task", "correction", "left"]
+    data: AgentView | TaskView | CorrectionRow | SubjectLeft
 
 
 @Route(

@@ -26,6 +26,7 @@ class TaskFilters(Parameters):
     direction: Names = ()
     agent_id: Names = ()
     open: tuple[Flag, ...] = ()
+    stale: tuple[Flag, ...] = ()
 
 
 class TasksQuery(TaskFilters, ListQuery):

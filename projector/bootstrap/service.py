@@ -94,7 +94,9 @@ def build_service(
         summaries=Summaries(pool, store, delays, service_level_ms=settings.service_level_ms),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
-        feed=Feed(Changes(pool, delays, clock=clock), database_url, streams=settings.streams),
+        feed=Feed(
+            Changes(pool, store, delays, clock=clock), database_url, streams=settings.streams
+        ),
         parked_subjects=ParkedSubjects(pool, store),
         quarantine=Quarantine(pool, store, default_org=settings.default_org_id, clock=clock),
         jobs=JobQueue(pool, clock=clock),

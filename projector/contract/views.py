@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -131,7 +131,7 @@ class TaskView(Provenance):
 
     task_id: str
     org_id: str
-    status: str = Field(description="A status of the vendor's Tasks API, or `failed`.")
+    status: str = Field(description="A status of the vendor's Tasks API, `failed` or `unanswered`.")
     current_state: str
     state_since: int | None
     complete: bool
@@ -149,10 +149,22 @@ class TaskView(Provenance):
     completed_time: int | None
     terminating_party: str | None
     reason: str | None
+    stale: bool = Field(
+        description="Nothing came for so long that the task is probably over: it is not open."
+    )
     participants: list[ParticipantShape]
     captures: list[CaptureShape]
     counts: CountsShape
     durations: DurationsShape
+
+
+class SubjectLeft(Shape):
+    """An agent or a task that no longer fits what a stream asks for, or may see."""
+
+    kind: Literal["agent", "task"]
+    org_id: str
+    agent_id: str | None = Field(default=None, description="Null for a task.")
+    task_id: str | None = Field(default=None, description="Null for an agent.")
 
 
 def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) -> AgentView:
@@ -201,6 +213,7 @@ def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> 
             "task_id": task_id,
             "org_id": org_id,
             "status": state.status(),
+            "stale": state.is_stale(),
             "participants": [
                 {"agent_id": agent_id, "open": participant.is_open(), **fields_of(participant)}
                 for agent_id, participant in joined

@@ -8,11 +8,12 @@ algorithm.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from typing import ClassVar, Generic, TypeVar
+from math import inf
+from typing import ClassVar, Generic, Self, TypeVar
 
 from projector.domain.counters import ANOMALY_COUNT, EVENT_COUNT, Counters
 from projector.domain.events import (
@@ -29,13 +30,20 @@ UNKNOWN = "unknown"
 Transitions = Mapping[str, frozenset[str]]
 
 
+# Of an anomaly: the position of its event, and the end of its gap. Those that the passing of time
+# raised have positions from 0 down, since several may have one time.
+AnomalyKey = tuple[int, int]
+
+
 class AnomalyKind(StrEnum):
     """What was not expected. Where more than one fits, the first is taken (semantics 6)."""
 
     MISSING_LOGIN = "missing-login"
     MISSING_LOGOUT = "missing-logout"
     UNKNOWN_STATE = "unknown-state"
+    MISSING_END = "missing-end"
     WRAPUP_MISSING = "wrapup-missing"
+    OVERDUE = "overdue"
     UNEXPECTED_TRANSITION = "unexpected-transition"
 
 
@@ -98,6 +106,7 @@ class State(ABC):
 
     status_since: int | None = None
     last_event: LastEvent | None = None
+    first_recorded_time: int = 0  # of the events in the millisecond of the last one
     # The time of the last reconciled event, while a webhook may still state the same fact.
     reconciled_time: int | None = None
     counters: Counters = field(default_factory=Counters, compare=False)
@@ -140,15 +149,30 @@ class State(ABC):
         """Whether two display states, one after the other, belong to one interval."""
 
     @abstractmethod
+    def copy(self) -> Self:
+        """A state that changes apart from this one; what events alone change may be shared."""
+
+    def tick_order(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        """The events of one millisecond in the order in which this state takes them.
+
+        They are given in their order (semantics 3). Two ties look at the state before them.
+        """
+        return events
+
+    @abstractmethod
     def deadline(self) -> int | None:
         """When the passing of time alone will change the state (epoch ms); None for never."""
 
     @abstractmethod
-    def pass_deadline(self) -> None:
-        """Change the state as it changes at its deadline."""
+    def pass_deadline(self, time: int) -> Sequence[Anomaly]:
+        """Change the state as it changes at its deadline, and count what is unusual about it.
 
-    def deadline_anomaly(self) -> Anomaly | None:
-        """The anomaly that a passed deadline raised, unless it was withdrawn."""
+        ``time`` is when that happens: the deadline, or later where an event moved it into the past.
+        Returns the anomalies that stay, whatever comes later.
+        """
+
+    def standing_anomaly(self) -> Anomaly | None:
+        """The anomaly that a passed deadline raised and that a later event may withdraw."""
         return None
 
 
@@ -173,22 +197,43 @@ class Fold(Generic[S]):
     _tick_time: int | None = None  # of the last tick
     _display_before_tick: DisplayState | None = None  # None before the first event
     _status_since_before_tick: int | None = None
+    _passed_time: int = -1  # up to here time has passed
+    _quiet_time: float = -1  # up to here the state as it is has no deadline
     _tick_passed_deadline: bool = False  # the deadline was in the millisecond of the last tick
 
     def advance_to(self, time: int) -> Fold[S]:
         """Let time pass up to ``time`` (epoch ms, included), as a reader at that time sees it."""
-        deadline = self.state.deadline()
-        if deadline is not None and deadline <= time:
-            before = self._current_display()
-            self.state.pass_deadline()
-            self._update_display(deadline, before, None)
+        if time > self._quiet_time:
+            while self.pass_next_deadline(time) is not None:
+                pass
         return self
+
+    def pass_next_deadline(self, time: int) -> int | None:
+        """Pass the next deadline up to ``time`` (epoch ms); return its time, None without one.
+
+        What it makes due at the same time passes with it: a session may end with its last leg.
+        """
+        deadline = self.state.deadline()
+        if deadline is None or deadline > time:
+            return None
+        before, self._quiet_time = self._current_display(), -1
+        self._passed_time = max(deadline, self._passed_time)
+        self._pass_deadlines(self._passed_time)
+        self._update_display(self._passed_time, before, None)
+        return self._passed_time
+
+    def _pass_deadlines(self, time: int) -> None:
+        while (deadline := self.state.deadline()) is not None and deadline <= time:
+            self.anomalies += self.state.pass_deadline(time)
 
     def apply(self, time: int, events: Sequence[Recorded]) -> None:
         """Apply a tick: all events of the millisecond ``time``, in their order."""
         self.advance_to(time - 1)
+        if len(events) > 1:
+            events = self.state.tick_order(events)
         self._display_before_tick = self._current_display() if self.state.last_event else None
         self._status_since_before_tick, self._tick_time = self.state.status_since, time
+        self._passed_time = time
         self._apply_to_tick(time, events)
 
     def can_apply_more(self, time: int) -> bool:
@@ -205,13 +250,15 @@ class Fold(Generic[S]):
         for recorded in events:
             self._apply_event(recorded)
         begun_by: str | None = events[-1].event.id
-        self._tick_passed_deadline = self.state.deadline() == time
+        deadline = self.state.deadline()
+        self._quiet_time = inf if deadline is None else deadline - 1
+        self._tick_passed_deadline = time > self._quiet_time
         if self._tick_passed_deadline:
-            if before is not None and self.state.is_same_interval(
-                before, self.state.display_state()
-            ):
+            shown = self.state.display_state()
+            self._pass_deadlines(time)
+            self._quiet_time = -1
+            if not self.state.is_same_interval(shown, self.state.display_state()):
                 begun_by = None
-            self.state.pass_deadline()
         self._update_display(time, before, begun_by)
 
     def _apply_event(self, recorded: Recorded) -> None:
@@ -229,6 +276,9 @@ class Fold(Generic[S]):
                 )
             )
         state.counters[EVENT_COUNT] += 1
+        last, recorded_time = state.last_event, recorded.recorded_time
+        if last is None or last.time < recorded.time or recorded_time < state.first_recorded_time:
+            state.first_recorded_time = recorded_time
         if recorded.origin is Origin.RECONCILIATION:
             state.reconciled_time = recorded.time
         elif (state.reconciled_time or 0) + RECONCILIATION_TOLERANCE_MS <= recorded.time:
@@ -270,6 +320,17 @@ def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:
     for time, same_time in groupby(unique_events, key=lambda recorded: recorded.time):
         result.apply(time, tuple(same_time))
     return result
+
+
+def anomaly_keys(anomalies: Iterable[Anomaly]) -> dict[AnomalyKey, Anomaly]:
+    """Anomalies of one subject by key. Those of one deadline are numbered in their order."""
+    keys: dict[AnomalyKey, Anomaly] = {}
+    for anomaly in anomalies:
+        position = 0 if anomaly.position is None else anomaly.position
+        while position <= 0 and (position, anomaly.gap_to) in keys:
+            position -= 1
+        keys[position, anomaly.gap_to] = anomaly
+    return keys
 
 
 def insert_sorted(mapping: dict[str, V], key: str, value: V) -> V:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from projector.domain.events import Event, plain_word
+from projector.domain.deadlines import deadline_after, is_telephony, leg_limit_ms
+from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Event, Recorded, plain_word
 from projector.domain.fold import Transitions, insert_sorted
 
 # Busiest first. An unknown word comes after all of them.
@@ -19,6 +20,15 @@ FREE = frozenset({"idle", "available"})
 CLOSING = FREE | {"wrapup-done", "not-responding"}
 # Before or after the conversation: more events close such a leg than one in conversation.
 OUTSIDE_CONVERSATION = frozenset({"ringing", "wrapup"})
+IN_CONVERSATION = frozenset(
+    {
+        *("connected", "on-hold", "hold-done", "consulting", "consult-done"),
+        *("conferencing", "conference-done"),
+    }
+)
+CONSULT_DONE = "consult-done"
+# The words of an agent who is only consulted. Their own consult-done releases them.
+CONSULTED_WORDS = frozenset({"ringing", "consulting"})
 
 NO_LEG = "none"
 _TALKING = frozenset({"on-hold", "consulting", "conferencing", "wrapup", *FREE})
@@ -46,6 +56,8 @@ class Leg:
 
     state: str
     since: int
+    recorded_time: int  # when the beginning of the state became known
+    is_only_consulted: bool = False  # its words so far are those of an agent who is consulted
     channel_id: str | None = None
     channel_type: str | None = None
     queue_id: str | None = None
@@ -53,6 +65,15 @@ class Leg:
     def status(self) -> str:
         """The state as a supervisor reads it."""
         return LEG_STATUS.get(self.state, self.state)
+
+    def deadline(self) -> int | None:
+        """When the passing of time closes the leg (epoch ms); None for never."""
+        limit = leg_limit_ms(self.state, self.channel_type)
+        return deadline_after(self.since, self.recorded_time, limit)
+
+    def is_in_conversation(self) -> bool:
+        """Whether the agent is with the customer, or with whoever is consulted."""
+        return self.state in IN_CONVERSATION
 
     def is_outside_conversation(self) -> bool:
         """Whether the conversation has not begun, or is over."""
@@ -85,8 +106,9 @@ _PRECEDENCE_OF = {word: precedence for precedence, word in enumerate(STATUS_PREC
 _PRECEDENCE_OF |= {word: _PRECEDENCE_OF[status] for word, status in LEG_STATUS.items()}
 
 
-def apply_to_legs(legs: Legs, event: Event, word: str, time: int) -> None:
+def apply_to_legs(legs: Legs, recorded: Recorded, word: str) -> None:
     """Change the legs of an agent, in place, by a state event with a word."""
+    event = recorded.event
     _close_unlisted(legs, event)
     if event.task_id is None:
         if word in FREE:
@@ -95,7 +117,42 @@ def apply_to_legs(legs: Legs, event: Event, word: str, time: int) -> None:
         legs.pop(event.task_id, None)
     else:
         _close_earlier_on_channel(legs, event, event.task_id)
-        _open_or_update(legs, event, event.task_id, word, time)
+        _open_or_update(legs, recorded, event.task_id, word)
+
+
+def close_leg(legs: Legs, event: Event) -> None:
+    """Close the leg of an event's task, and those that it lists no longer."""
+    _close_unlisted(legs, event)
+    legs.pop(event.task_id or "", None)
+
+
+def releases(legs: Legs, task_id: str | None, word: str) -> bool:
+    """Whether a word ends the leg of an agent who was only consulted."""
+    leg = legs.get(task_id or "")
+    return word == CONSULT_DONE and leg is not None and leg.is_only_consulted
+
+
+def close_calls(legs: Legs, time: int) -> None:
+    """Close the calls that began some time before: a change of their channel type ends them."""
+    _close(
+        legs,
+        lambda _, leg: (
+            is_telephony(leg.channel_type) and time - leg.since > RECONCILIATION_TOLERANCE_MS
+        ),
+    )
+
+
+def close_overdue(legs: Legs, time: int) -> list[str]:
+    """Close the legs whose deadline has passed; return their tasks, in the order of (since, id)."""
+    overdue = [
+        (leg.since, task_id)
+        for task_id, leg in legs.items()
+        if (deadline := leg.deadline()) is not None and deadline <= time
+    ]
+    tasks = [task_id for _, task_id in sorted(overdue)]
+    for task_id in tasks:
+        del legs[task_id]
+    return tasks
 
 
 def _close(legs: Legs, closes: Callable[[str, Leg], bool]) -> None:
@@ -120,7 +177,15 @@ def _close_unlisted(legs: Legs, event: Event) -> None:
 
 def _close_by_free_word(legs: Legs, event: Event, word: str) -> None:
     if event.channel_id or event.channel_type:
-        ends_all = word == "available"
+        # While a call goes on, its agent cannot be idle; in other channels that may be.
+        ends_all = (
+            word == "available"
+            or is_telephony(event.channel_type)
+            or any(
+                is_telephony(leg.channel_type) and leg.is_on_channel_of(event)
+                for leg in legs.values()
+            )
+        )
         _close(
             legs,
             lambda _, leg: (
@@ -150,10 +215,22 @@ def _close_earlier_on_channel(legs: Legs, event: Event, task_id: str) -> None:
         )
 
 
-def _open_or_update(legs: Legs, event: Event, task_id: str, word: str, time: int) -> None:
-    leg = legs.get(task_id) or insert_sorted(legs, task_id, Leg(state=word, since=time))
-    if plain_word(leg.state) != plain_word(word):
-        leg.state, leg.since = word, time
+def _open_or_update(legs: Legs, recorded: Recorded, task_id: str, word: str) -> None:
+    event, leg = recorded.event, legs.get(task_id)
+    is_consulted = word in CONSULTED_WORDS
+    if leg is None:
+        begun = Leg(
+            state=word,
+            since=recorded.time,
+            recorded_time=recorded.recorded_time,
+            is_only_consulted=is_consulted,
+        )
+        leg = insert_sorted(legs, task_id, begun)
+    elif plain_word(leg.state) != plain_word(word):
+        leg.state, leg.since, leg.recorded_time = word, recorded.time, recorded.recorded_time
+        leg.is_only_consulted = leg.is_only_consulted and is_consulted
+    elif leg.since == recorded.time:  # both versions of the event: the first one known counts
+        leg.recorded_time = min(leg.recorded_time, recorded.recorded_time)
     leg.channel_id = event.channel_id or leg.channel_id
     leg.channel_type = event.channel_type or leg.channel_type
     leg.queue_id = event.queue_id or leg.queue_id

@@ -46,7 +46,7 @@ def kpi_facts(state: TaskState) -> KpiFacts:
     began = _wait_began(state)
     answered = _answered(state, began)
     refused = rona(state.counters)
-    completed = state.completed_time if state.complete else state.deadline()
+    completed = state.completed_time if state.complete else state.completion_deadline()
     return KpiFacts(
         waiting_since=_waiting_since(state, began),
         answered=answered,
@@ -56,7 +56,7 @@ def kpi_facts(state: TaskState) -> KpiFacts:
         offers=max(state.counters[OFFERS], refused),  # the event of an offer may be lost
         refused=refused,
         completed=completed,
-        handled=completed if state.ever_connected else None,
+        handled=completed if state.had_conversation else None,
         talk_ms=state.counters[TALK],
         hold_ms=state.counters[HOLD],
         consult_ms=state.counters[CONSULT],
@@ -66,12 +66,8 @@ def kpi_facts(state: TaskState) -> KpiFacts:
 
 def _wait_began(state: TaskState) -> int | None:
     """When it was first queued or offered. The offer of an outbound call keeps nobody waiting."""
-    offered = None if _is_outbound(state) else state.offered_time
+    offered = None if state.is_outbound() else state.offered_time
     return min((time for time in (state.queued_time, offered) if time is not None), default=None)
-
-
-def _is_outbound(state: TaskState) -> bool:
-    return (state.direction or "").casefold().startswith("out")
 
 
 def _answered(state: TaskState, began: int | None) -> int | None:
@@ -83,7 +79,7 @@ def _answered(state: TaskState, began: int | None) -> int | None:
 def _waiting_since(state: TaskState, began: int | None) -> int | None:
     if state.status() not in WAITING_STATUSES:
         return None
-    return state.state_since if state.ever_connected else began
+    return state.state_since if state.had_conversation else began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

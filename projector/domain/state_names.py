@@ -7,7 +7,10 @@ reason beside it.
 
 from __future__ import annotations
 
-from projector.domain.events import Kind, plain_word
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from projector.domain.events import Kind, Recorded, plain_word
 
 LOGIN_DEFAULT_WORD = "idle"  # the word of a login that has none
 LOGGED_OUT = "logged-out"
@@ -61,6 +64,67 @@ ORDER: tuple[tuple[tuple[Kind, str | None], ...], ...] = (
     ((Kind.STATE, LOGGED_OUT), (Kind.LOGOUT, ANY)),
 )
 _RANKS = {entry: rank for rank, row in enumerate(ORDER) for entry in row}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tie:
+    """Two kinds of events that change places where the state before their millisecond asks for it.
+
+    Events of ``first`` then come before those of ``second``, whatever their ranks.
+    """
+
+    first: frozenset[tuple[Kind, str | None]]
+    second: frozenset[tuple[Kind, str | None]]
+
+
+# Of an agent in a session: the old session ends before the new one begins.
+RELOGIN = Tie(
+    first=frozenset({(Kind.STATE, LOGGED_OUT), (Kind.LOGOUT, ANY)}),
+    second=frozenset({(Kind.LOGIN, ANY)}),
+)
+# Of a task or leg on hold: the old hold ends before the new one begins.
+HELD_AGAIN = Tie(
+    first=frozenset({(Kind.STATE, "hold-done"), (Kind.TASK, "hold-done")}),
+    second=frozenset({(Kind.STATE, "on-hold"), (Kind.TASK, "on-hold")}),
+)
+TIES = (RELOGIN, HELD_AGAIN)
+
+
+def has_tie(events: Sequence[Recorded]) -> bool:
+    """Whether the order of some events of one millisecond may depend on the state before it."""
+    entries = {(it.event.kind, it.event.word) for it in events}
+    entries |= {(kind, ANY) for kind, _ in entries}
+    return any(
+        not entries.isdisjoint(tie.first) and not entries.isdisjoint(tie.second) for tie in TIES
+    )
+
+
+def with_tie(
+    events: Sequence[Recorded],
+    tie: Tie,
+    *,
+    kind: Kind | None = None,
+    task_id: str | None = None,
+    agent_id: str | None = None,
+) -> Sequence[Recorded]:
+    """Events of one millisecond with a tie, of those that have the given kind, task or agent."""
+
+    def is_of(entries: frozenset[tuple[Kind, str | None]], recorded: Recorded) -> bool:
+        event = recorded.event
+        return (
+            ((event.kind, event.word) in entries or (event.kind, ANY) in entries)
+            and (kind is None or event.kind is kind)
+            and (task_id is None or event.task_id == task_id)
+            and (agent_id is None or event.agent_id == agent_id)
+        )
+
+    first = [it for it in events if is_of(tie.first, it)]
+    index = next((at for at, it in enumerate(events) if is_of(tie.second, it)), None)
+    if index is None or not first:
+        return events
+    before = [it for it in events[:index] if it not in first]
+    return [*before, *first, *(it for it in events[index:] if it not in first)]
+
 
 AGENT_WORDS = frozenset(word for kind, word in _RANKS if kind is Kind.STATE and word is not ANY)
 _AGENT_SPELLING = {plain_word(word): word for word in AGENT_WORDS}

@@ -6,8 +6,8 @@ or when an hour has passed since its end. Later events may reopen it (semantics 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from projector.domain.counters import (
     AGENT_REFUSALS,
@@ -19,7 +19,9 @@ from projector.domain.counters import (
     OFFERS,
     SYSTEM_REFUSALS,
     TRANSFERS,
+    Counters,
 )
+from projector.domain.deadlines import COMPLETION_LIMIT_MS, deadline_after, task_limit_ms
 from projector.domain.events import Event, Kind, Recorded, plain_word
 from projector.domain.fold import (
     UNKNOWN,
@@ -31,10 +33,15 @@ from projector.domain.fold import (
     insert_sorted,
     is_expected,
 )
-from projector.domain.leg import CLOSING
-from projector.domain.state_names import LOGGED_OUT
+from projector.domain.leg import (
+    CLOSING,
+    CONSULT_DONE,
+    CONSULTED_WORDS,
+    IN_CONVERSATION,
+    LEG_STATUS,
+)
+from projector.domain.state_names import HELD_AGAIN, LOGGED_OUT, with_tie
 
-WRAP_UP_LIMIT_MS = 3_600_000  # after its end a task is complete, whoever is still at work
 TASK_ENDED, TASK_FAILED = "ended", "failed"
 OVER_STATES = frozenset({TASK_ENDED, TASK_FAILED})
 
@@ -83,7 +90,10 @@ TASK_TRANSITIONS: Transitions = {
 }
 
 TASK_STATUS = {"new": "created", "parked": "queued", "connect": "offered", UNKNOWN: UNKNOWN}
-ONCE_CONNECTED = frozenset({"connected", "on-hold", "hold-done", "consulting", "conferencing"})
+# Words of a task, and of its agents, that say that somebody talked with the customer.
+CONVERSATION_WORDS = IN_CONVERSATION | {"conference-transferred"}
+# Words of agents that hint at a conversation whose words may be lost.
+TRACE_WORDS = frozenset({"wrapup", "wrapup-done"})
 LEFT_BY_TRANSFER = frozenset({"connected", "on-hold", "consulting", "conferencing", TASK_ENDED})
 AT_WORK_STATES = frozenset(
     {
@@ -108,10 +118,15 @@ class Participant:
     joined_time: int
     wrap_up_aux_code_id: str | None = None
     refused_time: int | None = None  # when the agent last did not respond
+    is_only_consulted: bool = (
+        False  # the words since joining are those of an agent who is consulted
+    )
+    is_consulted: bool = False  # the words since ringing are so, and consulting is one of them
+    is_released: bool = False  # by the end of the consult
 
     def is_open(self) -> bool:
         """Whether the agent has not left the task."""
-        return self.state not in LEFT_STATES
+        return self.state not in LEFT_STATES and not self.is_released
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +143,13 @@ class TaskState(State):
 
     current_state: str = UNKNOWN
     state_since: int | None = None
-    ever_connected: bool = False
+    had_conversation: bool = False  # as its words and those of its agents say
+    has_trace: bool = False  # something hints at a conversation
+    is_recording_alone: bool = True  # it has no event but captures
+    stale_since: int | None = None  # nothing came for so long that it is probably over
+    taken_over_by: str | None = None  # an agent who was consulted, while those before are there:
+    taken_over_from: list[str] = field(default_factory=list)  # who was in conversation then
+    left_in_consult: bool = False  # an agent left while the other was consulted
     complete: bool = False
     hour_passed: bool = False  # since the end: now only a reopening changes completion
     wrapup_missing: bool = False  # somebody was still at work when the hour passed
@@ -157,9 +178,21 @@ class TaskState(State):
             return "failed"
         if self.current_state != TASK_ENDED:
             return TASK_STATUS.get(self.current_state, "assigned")
-        if not self.ever_connected:
-            return "abandoned"
+        if not self.was_in_conversation():
+            by_system = (self.terminating_party or "").casefold() == "system"
+            return "unanswered" if by_system or self.is_outbound() else "abandoned"
         return "completed" if self.complete else "assigned"
+
+    def was_in_conversation(self) -> bool:
+        """Whether the customer ever talked with somebody.
+
+        Traces do not count in an outbound task: nobody need answer it to be hung up or wrapped up.
+        """
+        return self.had_conversation or (self.has_trace and not self.is_outbound())
+
+    def is_outbound(self) -> bool:
+        """Whether the contact centre called the customer."""
+        return (self.direction or "").casefold() == "outbound"
 
     def display_state(self) -> DisplayState:
         return DisplayState(
@@ -170,42 +203,78 @@ class TaskState(State):
         return (before.status, before.current_state) == (now.status, now.current_state)
 
     def is_open(self) -> bool:
-        """Whether the task is neither complete nor failed."""
-        return not self.complete and self.current_state != TASK_FAILED
+        """Whether something may still happen: it is neither complete, failed nor stale."""
+        is_over = self.complete or self.current_state == TASK_FAILED
+        return not is_over and not self.is_stale() and not self.is_recording_alone
 
-    # --- the hour after the end ---
+    def is_stale(self) -> bool:
+        """Whether nothing came for so long that the task is probably over."""
+        return self.stale_since is not None
 
-    def deadline(self) -> int | None:
+    def copy(self) -> TaskState:
+        return replace(self, counters=Counters(self.counters))
+
+    # --- the passing of time ---
+
+    def completion_deadline(self) -> int | None:
+        """When the task will be complete, whoever is at work (epoch ms); None where it will not."""
         if self.current_state != TASK_ENDED or self.hour_passed or self.ended_time is None:
             return None
-        return self.ended_time + WRAP_UP_LIMIT_MS
+        return self.ended_time + COMPLETION_LIMIT_MS
 
-    def pass_deadline(self) -> None:
-        deadline = self.deadline()
+    def deadline(self) -> int | None:
+        last = self.last_event
+        if self.current_state in OVER_STATES:
+            return self.completion_deadline()
+        if last is None or self.is_stale() or self.is_recording_alone:
+            return None
+        limit = task_limit_ms(self.channel_type)
+        return deadline_after(last.time, self.first_recorded_time, limit)
+
+    def pass_deadline(self, time: int) -> Sequence[Anomaly]:
+        if self.current_state != TASK_ENDED:
+            self.stale_since = time
+            self.counters[ANOMALY_COUNT] += 1
+            return ()
         self.hour_passed = True
         if not self.complete:
-            self.complete, self.completed_time = True, deadline
+            self.complete, self.completed_time = True, time
             self.wrapup_missing = True
             self.counters[ANOMALY_COUNT] += 1
+        return ()
 
-    def deadline_anomaly(self) -> Anomaly | None:
-        if not self.wrapup_missing or self.completed_time is None:
-            return None
-        return Anomaly(
-            kind=AnomalyKind.WRAPUP_MISSING,
-            event_id=None,
-            position=None,
-            gap_from=self.completed_time - WRAP_UP_LIMIT_MS,
-            gap_to=self.completed_time,
-        )
+    def standing_anomaly(self) -> Anomaly | None:
+        if self.stale_since is not None and self.last_event is not None:
+            return _anomaly(AnomalyKind.MISSING_END, self.last_event.time, self.stale_since)
+        if self.wrapup_missing and self.completed_time is not None:
+            start = self.completed_time - COMPLETION_LIMIT_MS
+            return _anomaly(AnomalyKind.WRAPUP_MISSING, start, self.completed_time)
+        return None
+
+    # --- ties ---
+
+    def tick_order(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        if self.current_state == "on-hold":
+            events = with_tie(events, HELD_AGAIN, kind=Kind.TASK)
+        for agent_id, participant in self.participants.items():
+            if (
+                participant.is_open()
+                and LEG_STATUS.get(participant.state, participant.state) == "on-hold"
+            ):
+                events = with_tie(events, HELD_AGAIN, agent_id=agent_id)
+        return events
 
     # --- events ---
 
     def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
         event, time = recorded.event, recorded.time
+        if self.stale_since is not None:
+            self.stale_since = None
+            self.counters[ANOMALY_COUNT] -= 1  # that anomaly is withdrawn
         if event.kind is Kind.CAPTURE:
             self._apply_capture(event, recorded.created)
             return None
+        self.is_recording_alone = False
         if event.kind is Kind.STATE:
             return self._apply_agent_event(event, time)
         return self._apply_task_event(event, time)
@@ -220,7 +289,9 @@ class TaskState(State):
         note = _NOTES.get(word)
         if note is not None:
             note(self, event, time)
-        self.ever_connected = self.ever_connected or word in ONCE_CONNECTED
+        self.had_conversation = self.had_conversation or word in CONVERSATION_WORDS
+        if word == TASK_ENDED and (event.terminating_party or "").casefold() == "agent":
+            anomaly = self._note_trace() or anomaly
         leads_to = STATE_AFTER_WORD.get(word)
         if leads_to is not None and not (word in PART_DONE and self.current_state in OVER_STATES):
             self._enter_state(leads_to, event, time)
@@ -265,30 +336,78 @@ class TaskState(State):
     def _apply_agent_event(self, event: Event, time: int) -> AnomalyKind | None:
         agent_id, word = event.agent_id or "", event.word
         participant = self.participants.get(agent_id)
+        anomaly = None
         if word is not None:
+            if word in TRACE_WORDS:
+                anomaly = self._note_trace()
             if participant is None:
-                joined = Participant(state=word, since=time, joined_time=time)
+                joined = Participant(state="", since=time, joined_time=time)
                 participant = insert_sorted(self.participants, agent_id, joined)
-            self._move_participant(participant, word, time)
+            self._move_participant(agent_id, participant, word, time)
         if participant is not None:
             participant.wrap_up_aux_code_id = (
                 event.wrap_up_aux_code_id or participant.wrap_up_aux_code_id
             )
         self._update_completion(time)
-        return None
+        return anomaly
 
-    def _move_participant(self, participant: Participant, word: str, time: int) -> None:
+    def _move_participant(
+        self, agent_id: str, participant: Participant, word: str, time: int
+    ) -> None:
         if plain_word(participant.state) != plain_word(word):
+            self._note_consult_transfer(agent_id, participant, word)
+            _note_consulted(participant, word)
             if participant.state == "wrapup":
                 self._add_duration("wrapup", time - participant.since)
             participant.state, participant.since = word, time
+        self.had_conversation = self.had_conversation or word in IN_CONVERSATION
         if word == "connected":
-            self.ever_connected = True
             self.connected_time = _first(self.connected_time, time)
         if word == "not-responding" and participant.refused_time != time:
             # Both versions of the event report one refusal in the same millisecond.
             participant.refused_time = time
             self.counters[AGENT_REFUSALS] += 1
+
+    def _note_consult_transfer(self, agent_id: str, participant: Participant, word: str) -> None:
+        """Count a task that goes from one agent to another whom that one has consulted.
+
+        The consulted agent takes over, and the other one leaves, in either order.
+        """
+        leaves = word == "wrapup" or word in LEFT_STATES
+        if word == "conferencing":
+            self._forget_consult_transfer()
+        elif word == "connected" and participant.is_consulted:
+            if self.left_in_consult:
+                self.counters[TRANSFERS] += 1
+                self._forget_consult_transfer()
+            else:
+                self.taken_over_from = [
+                    id_
+                    for id_, it in self.participants.items()
+                    if id_ != agent_id and it.state in IN_CONVERSATION
+                ]
+                self.taken_over_by = agent_id if self.taken_over_from else None
+        elif leaves and agent_id == self.taken_over_by:
+            self._forget_consult_transfer()
+        elif leaves and agent_id in self.taken_over_from:
+            self.counters[TRANSFERS] += 1
+            self._forget_consult_transfer()
+        elif leaves and participant.state in IN_CONVERSATION:
+            self.left_in_consult = not participant.is_consulted and any(
+                it.is_consulted and it.state == "consulting"
+                for id_, it in self.participants.items()
+                if id_ != agent_id
+            )
+
+    def _forget_consult_transfer(self) -> None:
+        self.taken_over_by, self.taken_over_from, self.left_in_consult = None, [], False
+
+    def _note_trace(self) -> AnomalyKind | None:
+        """Something hints at a conversation; without another sign of it, its words are lost."""
+        is_first = not (self.has_trace or self.had_conversation or self.is_outbound())
+        self.has_trace = True
+        is_unexpected = is_first and self.last_event is not None
+        return AnomalyKind.UNEXPECTED_TRANSITION if is_unexpected else None
 
     def _apply_capture(self, event: Event, created: int | None) -> None:
         self.captures.append(Capture(file_path=event.file_path, created_time=created))
@@ -323,7 +442,7 @@ class TaskState(State):
 
     def _note_requeued(self) -> None:
         """A task that is queued or offered directly after a conversation is transferred."""
-        if self.ever_connected and self.current_state in LEFT_BY_TRANSFER:
+        if self.had_conversation and self.current_state in LEFT_BY_TRANSFER:
             self.counters[TRANSFERS] += 1
 
     def _note_connected(self, _: Event, time: int) -> None:
@@ -340,6 +459,22 @@ class TaskState(State):
 
     def _note_transfer(self, _: Event, __: int) -> None:
         self.counters[TRANSFERS] += 1
+
+
+def _note_consulted(participant: Participant, word: str) -> None:
+    """Keep in mind whether the agent is only consulted in this task."""
+    is_in_part = bool(participant.state) and participant.is_open()
+    was_only_consulted = is_in_part and participant.is_only_consulted
+    participant.is_released = was_only_consulted and word == CONSULT_DONE
+    participant.is_only_consulted = word in CONSULTED_WORDS and (
+        was_only_consulted or not is_in_part
+    )
+    is_after_ring = participant.state in {"", "ringing"} or not is_in_part
+    participant.is_consulted = word == "consulting" and (is_after_ring or participant.is_consulted)
+
+
+def _anomaly(kind: AnomalyKind, start: int, end: int) -> Anomaly:
+    return Anomaly(kind=kind, event_id=None, position=None, gap_from=start, gap_to=end)
 
 
 def _first(earlier: int | None, time: int) -> int:

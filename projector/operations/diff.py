@@ -1,13 +1,15 @@
 """Differences of subjects: the first field in which a view, or else an interval, has changed.
 
-What is compared are the tables before and after a replay, or the serving and the shadow tables.
+What is compared are the tables before and after a replay, or the serving and the shadow tables. A
+stored state is read by the version of the fold that wrote it. So of tables of two versions the
+columns are compared: by what lists find a subject, and its intervals.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -23,6 +25,7 @@ from projector.projection.read_models import (
     Table,
     interval_from_row,
 )
+from projector.query.conditions import SHOWN_FACETS
 
 MAX_LISTED = 100  # differing subjects in a report; its count says how many there are
 
@@ -56,7 +59,7 @@ class SubjectDifference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectContent:
-    """The view of a subject, as JSON, and its current intervals by start."""
+    """The view of a subject, as JSON, or what its columns say of it; its intervals by start."""
 
     view: Mapping[str, Any]
     intervals: Sequence[Interval]
@@ -66,15 +69,7 @@ def read_subjects(
     cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]
 ) -> dict[Key, SubjectContent]:
     """What the tables on the search path have of some subjects; without those that have no view."""
-    parameters = KEY_COLUMNS.parameters(keys)
-    intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
-    query = _INTERVALS_OF_SUBJECTS.format(
-        columns=sql.SQL(INTERVAL_COLUMNS),
-        intervals=sql.Identifier(table.intervals),
-        keys=KEY_COLUMNS.unnest("k"),
-    )
-    for org_id, id_, *row in cur.execute(query, parameters):
-        intervals[org_id, id_].append(interval_from_row(row))
+    intervals = _read_intervals(cur, table, keys)
     query = _STATES_OF_SUBJECTS.format(
         views=sql.Identifier(table.name), keys=KEY_COLUMNS.unnest("k")
     )
@@ -82,8 +77,45 @@ def read_subjects(
         (org_id, id_): SubjectContent(
             view=_view(table, (org_id, id_), state, counters), intervals=intervals[org_id, id_]
         )
-        for org_id, id_, state, counters in cur.execute(query, parameters)
+        for org_id, id_, state, counters in cur.execute(query, KEY_COLUMNS.parameters(keys))
     }
+
+
+def read_columns(
+    cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key], *, now: int
+) -> dict[Key, SubjectContent]:
+    """The same by the columns alone, whatever version of the fold wrote them.
+
+    Facets are those at ``now`` (epoch ms).
+    """
+    intervals = _read_intervals(cur, table, keys)
+    query = _COLUMNS_OF_SUBJECTS.format(
+        views=sql.Identifier(table.name), keys=KEY_COLUMNS.unnest("k"), shown=SHOWN_FACETS
+    )
+    rows = cur.execute(query, KEY_COLUMNS.parameters(keys) | {"now": now})
+    return {
+        (org_id, id_): SubjectContent(
+            view={
+                name: values[0] if len(values) == 1 else values for name, values in facets.items()
+            },
+            intervals=intervals[org_id, id_],
+        )
+        for org_id, id_, facets in rows
+    }
+
+
+def _read_intervals(
+    cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]
+) -> Mapping[Key, list[Interval]]:
+    intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
+    query = _INTERVALS_OF_SUBJECTS.format(
+        columns=sql.SQL(INTERVAL_COLUMNS),
+        intervals=sql.Identifier(table.intervals),
+        keys=KEY_COLUMNS.unnest("k"),
+    )
+    for org_id, id_, *row in cur.execute(query, KEY_COLUMNS.parameters(keys)):
+        intervals[org_id, id_].append(interval_from_row(row))
+    return intervals
 
 
 def _view(
@@ -94,6 +126,22 @@ def _view(
     except ValueError:  # of another version of the fold, or changed by hand
         return {"state": state}
     return dict(view.model_dump(mode="json", by_alias=True))
+
+
+def without_own_fields(
+    before: Mapping[Key, SubjectContent], after: Mapping[Key, SubjectContent]
+) -> tuple[dict[Key, SubjectContent], dict[Key, SubjectContent]]:
+    """Both without the fields of subjects that only one of them knows, as of another version."""
+
+    def common(one: Mapping[Key, SubjectContent], other: Mapping[Key, SubjectContent]) -> Any:
+        return {
+            key: replace(it, view={n: v for n, v in it.view.items() if n in other[key].view})
+            if key in other
+            else it
+            for key, it in one.items()
+        }
+
+    return common(before, after), common(after, before)
 
 
 def differences(
@@ -153,3 +201,8 @@ _INTERVALS_OF_SUBJECTS = sql.SQL(
 _STATES_OF_SUBJECTS = sql.SQL(
     "SELECT org_id, id, state, counters FROM {views} JOIN {keys} USING (org_id, id)"
 )
+# Version 2 of the fold had one deadline, and the facets after it in a column.
+_COLUMNS_OF_SUBJECTS = sql.SQL("""
+    SELECT org_id, id, coalesce({shown}, v.facets_after_deadline)
+    FROM {views} AS v JOIN {keys} USING (org_id, id)
+""")

@@ -9,16 +9,19 @@ from before or from after the switch. A second switch undoes the first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection, Cursor, sql
 from psycopg.rows import DictRow, TupleRow, tuple_row
 
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import (
     SCHEMA,
     SERVICE_ROLE,
@@ -33,7 +36,9 @@ from projector.operations.diff import (
     MAX_LISTED,
     SubjectDifference,
     differences,
+    read_columns,
     read_subjects,
+    without_own_fields,
 )
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
@@ -63,12 +68,22 @@ class FoldProgress:
     head: int  # the last position of the log
 
 
+class ShadowChange(NamedTuple):
+    """How the first field of a subject that differs has changed; of an interval its status."""
+
+    kind: str
+    field: str
+    before: str
+    after: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowComparison:
     """How the shadow tables differ from the serving ones."""
 
     subjects: int  # that were compared
     count: int  # of them that differ
+    changes: Mapping[ShadowChange, int]  # how many differ so, the most frequent ones first
     first: Sequence[SubjectDifference]
     not_comparable: int  # subjects that the two sets have folded up to different events
 
@@ -254,23 +269,46 @@ def _exchange(connection: Connection[DictRow]) -> None:
 
 
 def compare(url: str) -> ShadowComparison:
-    """Compare what both sets show of each subject that both have folded up to the same event."""
+    """Compare what both sets show of each subject that both have folded up to the same event.
+
+    Of sets that two versions of the fold have filled, the columns are compared, as of now.
+    """
     first: list[SubjectDifference] = []
+    changes: Counter[ShadowChange] = Counter()
     subjects = count = not_comparable = 0
     with translated(), connect(url) as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        progress(connection)  # raises where there are no shadow tables
+        serving, shadow = progress(connection)
+        have_one_fold = serving.fold == shadow.fold
         for table in TABLES:
             for keys, others in _comparable_subjects(connection, table):
                 with connection.cursor(row_factory=tuple_row) as cur:
-                    differing = _differences(cur, connection, table, keys)
+                    differing = _differences(
+                        cur, connection, table, keys, now=None if have_one_fold else now_ms()
+                    )
                 subjects += len(keys)
                 not_comparable += others
                 count += len(differing)
+                changes.update(map(_change, differing))
                 first += differing[: MAX_LISTED - len(first)]
     return ShadowComparison(
-        subjects=subjects, count=count, first=first, not_comparable=not_comparable
+        subjects=subjects,
+        count=count,
+        changes=dict(changes.most_common(MAX_LISTED)),
+        first=first,
+        not_comparable=not_comparable,
     )
+
+
+def _change(difference: SubjectDifference) -> ShadowChange:
+    before, after = map(_in_short, (difference.before, difference.after))
+    return ShadowChange(difference.kind, difference.field, before, after)
+
+
+def _in_short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("status", "…")
+    return value if isinstance(value, str) else "none" if value in (None, []) else "…"
 
 
 def _differences(
@@ -278,12 +316,18 @@ def _differences(
     connection: Connection[DictRow],
     table: Table[Any],
     keys: Sequence[Key],
+    *,
+    now: int | None,
 ) -> list[SubjectDifference]:
+    """By views, or by the columns as of ``now`` (epoch ms)."""
+    read = read_subjects if now is None else partial(read_columns, now=now)
     enter_schema(connection, SCHEMA)
-    serving = read_subjects(cur, table, keys)
+    serving = read(cur, table, keys)
     enter_schema(connection, SHADOW_SCHEMA, SCHEMA)
-    shadow = read_subjects(cur, table, keys)
+    shadow = read(cur, table, keys)
     enter_schema(connection, SCHEMA)
+    if now is not None:
+        serving, shadow = without_own_fields(serving, shadow)
     return differences(table, keys, serving, shadow)
 
 

@@ -13,15 +13,14 @@ from projector.contract.views import agent_view, task_view
 from projector.domain.agent import AgentState
 from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import BUCKETS_PER_PARTITION, Event, Recorded, bucket
-from projector.domain.fold import DisplayState, Fold, Interval, S
+from projector.domain.fold import Anomaly, DisplayState, Fold, Interval, S, anomaly_keys
 from projector.domain.metrics import KpiFacts, kpi_facts
 from projector.domain.task import TaskState
-from projector.event_log.reader import SubjectColumn
+from projector.event_log.reader import ENDLESS, SubjectColumn
 from projector.infrastructure.sql import Columns
 
 # To be raised when the same events make other rows. A runner of another version folds nothing.
-FOLD_VERSION = 2
-PASSING_TIME = 0  # instead of an event's position, where time alone raised the anomaly
+FOLD_VERSION = 3
 
 _COUNTERS = {"counters"}
 
@@ -94,6 +93,41 @@ def kpi_facts_to_array(facts: KpiFacts) -> str:
     return f"{{{','.join(fields)}}}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The facets of a subject from a time on (epoch ms), if no event comes before."""
+
+    time: int
+    facets: Facets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What the passing of time will change of a state, if no event comes, and has not yet.
+
+    ``anomalies`` are those that it will raise, and one that it has raised and may withdraw again.
+    """
+
+    stages: Sequence[Stage]
+    anomalies: Sequence[Anomaly]
+
+    def stages_to_json(self) -> list[dict[str, object]] | None:
+        """The stages as they are stored; None where there are none."""
+        return [{"from": it.time, "facets": it.facets} for it in self.stages] or None
+
+    def anomalies_to_json(self) -> list[dict[str, object]] | None:
+        """The anomalies as they are stored; None where there are none."""
+        return [
+            {"kind": it.kind.value, "from": it.gap_from, "to": it.gap_to, "position": position}
+            for (position, _), it in anomaly_keys(self.anomalies).items()
+        ] or None
+
+    @property
+    def anomaly_time(self) -> int | None:
+        """The time of the first anomaly."""
+        return min((it.gap_to for it in self.anomalies), default=None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Table(Generic[S]):
     """One kind of subject: its states, its views, and the names of its tables."""
@@ -113,7 +147,6 @@ class Table(Generic[S]):
     kpi_facts: Callable[[S], KpiFacts | None]  # what metrics count of it
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
-    has_deadlines: bool  # whether the passing of time alone may change a view
 
     @property
     def not_skipped(self) -> LiteralString:
@@ -145,12 +178,18 @@ class Table(Generic[S]):
         """The state without its counters; folds go on alike from states of equal text."""
         return self.codec.dump_json(state, exclude=_COUNTERS).decode()
 
-    def state_at_deadline(self, state: S) -> S | None:
-        """The state once its deadline has passed; None where it has no deadline."""
-        deadline = state.deadline()
-        if deadline is None:
-            return None
-        return Fold(self.load(self.dump(state), state.counters)).advance_to(deadline).state
+    def outlook(self, state: S) -> Outlook:
+        """What the passing of time alone will change of a state."""
+        fold, stages = Fold(state.copy()), list[Stage]()
+        while (time := fold.pass_next_deadline(ENDLESS)) is not None:
+            if stages and stages[-1].time == time:
+                stages.pop()
+            stages.append(Stage(time=time, facets=self.facets(fold.state)))
+        standing = fold.state.standing_anomaly()
+        return Outlook(
+            stages=stages,
+            anomalies=[*fold.anomalies, *([] if standing is None else [standing])],
+        )
 
 
 _NOT_SKIPPED: Mapping[str, LiteralString] = {
@@ -184,6 +223,7 @@ def _task_facets(state: TaskState) -> Facets:
         direction=[state.direction],
         agentId=sorted(state.participants),
         open=[_flag(state.is_open())],
+        stale=[_flag(state.is_stale())],
     )
 
 
@@ -211,7 +251,6 @@ AGENTS = Table(
     kpi_facts=lambda _: None,
     view=agent_view,
     interval=AgentInterval,
-    has_deadlines=False,
 )
 TASKS = Table(
     name="tasks",
@@ -229,6 +268,5 @@ TASKS = Table(
     kpi_facts=kpi_facts,
     view=task_view,
     interval=TaskInterval,
-    has_deadlines=True,
 )
 TABLES: tuple[Table[Any], ...] = (AGENTS, TASKS)

@@ -15,13 +15,12 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from projector.domain.events import Recorded
-from projector.domain.fold import Anomaly, S
+from projector.domain.fold import S
 from projector.domain.late_events.changeset import ChangeSet, RowChanges, Snapshot
 from projector.domain.late_events.corrections import Correction, ShownInterval
 from projector.infrastructure.sql import Columns
 from projector.projection.partitions import BucketKey, count_ledger_rows
 from projector.projection.read_models import (
-    PASSING_TIME,
     Key,
     Table,
     interval_to_json,
@@ -45,10 +44,9 @@ BatchChanges = Mapping[Key, SubjectChanges[S]]
 
 def write(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     """Write all that changes of some subjects, in the caller's transaction."""
-    at_deadline = {key: table.state_at_deadline(it.state) for key, it in changes.items()}
-    _write_states(cur, table, changes, at_deadline)
+    _write_states(cur, table, changes)
     _write_intervals(cur, table, changes)
-    _write_anomalies(cur, table, changes, at_deadline)
+    _write_anomalies(cur, table, changes)
     _write_snapshots(cur, table, changes)
     _write_late_counts(cur, table, changes)
     _write_corrections(cur, table, changes)
@@ -67,7 +65,9 @@ _STATES = Columns(
         "counters": "jsonb",
         "facets": "jsonb",
         "deadline": "bigint",
-        "facets_after_deadline": "jsonb",
+        "later_facets": "jsonb",
+        "later_anomalies": "jsonb",
+        "anomaly_time": "bigint",
         "last_event_time": "bigint",
         "last_event_type": "text",
         "first_event_time": "bigint",
@@ -81,7 +81,8 @@ _UPSERT_STATES = """
     INSERT INTO {table} AS v ({columns}) SELECT {values} FROM {rows}
     ON CONFLICT (org_id, id) DO UPDATE SET position = excluded.position,
         state = excluded.state, counters = excluded.counters, facets = excluded.facets,
-        deadline = excluded.deadline, facets_after_deadline = excluded.facets_after_deadline,
+        deadline = excluded.deadline, later_facets = excluded.later_facets,
+        later_anomalies = excluded.later_anomalies, anomaly_time = excluded.anomaly_time,
         last_event_time = excluded.last_event_time, last_event_type = excluded.last_event_type,
         kpi_facts = excluded.kpi_facts,
         first_event_time = least(v.first_event_time, excluded.first_event_time),
@@ -91,20 +92,13 @@ _UPSERT_STATES = """
 """
 
 
-def _write_states(
-    cur: Cursor[TupleRow],
-    table: Table[S],
-    changes: BatchChanges[S],
-    at_deadline: Mapping[Key, S | None],
-) -> None:
-    rows = [_state_row(table, key, it, at_deadline[key]) for key, it in changes.items()]
+def _write_states(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
+    rows = [_state_row(table, key, it) for key, it in changes.items()]
     _run(cur, _UPSERT_STATES, table.name, _STATES, rows)
 
 
-def _state_row(
-    table: Table[S], key: Key, changes: SubjectChanges[S], at_deadline: S | None
-) -> tuple[object, ...]:
-    state, events = changes.state, changes.events
+def _state_row(table: Table[S], key: Key, changes: SubjectChanges[S]) -> tuple[object, ...]:
+    state, events, outlook = changes.state, changes.events, table.outlook(changes.state)
     last_event = state.last_event  # in order; the last of ``events`` is the last to arrive
     facts = table.kpi_facts(state)
     return (
@@ -115,7 +109,9 @@ def _state_row(
         Jsonb(state.counters.counts()),
         Jsonb(table.facets(state)),
         state.deadline(),
-        None if at_deadline is None else Jsonb(table.facets(at_deadline)),
+        _json(outlook.stages_to_json()),
+        _json(outlook.anomalies_to_json()),
+        outlook.anomaly_time,
         last_event.time if last_event else 0,
         last_event.type if last_event else "",
         min(recorded.time for recorded in events),
@@ -124,6 +120,10 @@ def _state_row(
         max(recorded.recorded_time - recorded.time for recorded in events),
         None if facts is None else kpi_facts_to_array(facts),
     )
+
+
+def _json(value: object) -> Jsonb | None:
+    return None if value is None else Jsonb(value)
 
 
 # --- rows with versions ---
@@ -202,10 +202,10 @@ def _ended_rows(versions: Iterable[tuple[Key, RowChanges[Any]]]) -> list[tuple[o
 
 # --- anomalies ---
 
-_WITHDRAWN = Columns({"org_id": "text", "id": "text", "position": "bigint"})
+_WITHDRAWN = Columns({"org_id": "text", "id": "text", "position": "bigint", "gap_to": "bigint"})
 _WITHDRAW = """
-    DELETE FROM {table} AS a USING {rows}
-    WHERE a.org_id = k.org_id AND a.id = k.id AND a.position = k.position
+    DELETE FROM {table} AS a USING {rows} WHERE a.org_id = k.org_id AND a.id = k.id
+        AND a.position = k.position AND a.gap_to = k.gap_to
 """
 _ANOMALY_COLUMNS = Columns(
     {
@@ -220,39 +220,16 @@ _ANOMALY_COLUMNS = Columns(
 )
 
 
-def _write_anomalies(
-    cur: Cursor[TupleRow],
-    table: Table[S],
-    changes: BatchChanges[S],
-    at_deadline: Mapping[Key, S | None],
-) -> None:
-    withdrawn = [
-        (*key, position) for key, each in _changesets(changes) for position in each.withdrawn
-    ]
-    if table.has_deadlines:
-        withdrawn += [(*key, PASSING_TIME) for key in changes]
+def _write_anomalies(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
+    versions = [*_changesets(changes)]
+    withdrawn = [(*key, *anomaly) for key, each in versions for anomaly in each.withdrawn]
     _run(cur, _WITHDRAW, table.anomalies, _WITHDRAWN, withdrawn)
-    by_event = [
-        (*key, *_anomaly(anomaly))
-        for key, each in _changesets(changes)
-        for anomaly in each.anomalies.values()
+    new = [
+        (*key, position, it.kind.value, it.event_id, it.gap_from, it.gap_to)
+        for key, each in versions
+        for (position, _), it in each.anomalies.items()
     ]
-    by_time = [
-        (*key, *_anomaly(anomaly))
-        for key, it in changes.items()
-        if (anomaly := (at_deadline[key] or it.state).deadline_anomaly()) is not None
-    ]
-    _run(cur, _INSERT, table.anomalies, _ANOMALY_COLUMNS, by_event + by_time)
-
-
-def _anomaly(anomaly: Anomaly) -> tuple[object, ...]:
-    return (
-        PASSING_TIME if anomaly.position is None else anomaly.position,
-        anomaly.kind.value,
-        anomaly.event_id,
-        anomaly.gap_from,
-        anomaly.gap_to,
-    )
+    _run(cur, _INSERT, table.anomalies, _ANOMALY_COLUMNS, new)
 
 
 # --- late counts and corrections ---

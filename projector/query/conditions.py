@@ -22,6 +22,13 @@ MAY_BE_OPEN = sql.SQL(
 )
 
 
+# The facets at the time ``%(now)s``, of a row ``v``.
+SHOWN_FACETS = sql.SQL("""CASE WHEN v.deadline <= %(now)s THEN (
+    SELECT stage->'facets' FROM jsonb_array_elements(v.later_facets) WITH ORDINALITY AS s(stage, n)
+    WHERE (stage->>'from')::bigint <= %(now)s ORDER BY n DESC LIMIT 1
+) ELSE v.facets END""")
+
+
 def period_parameters(*, upto: int, recorded_time: int) -> dict[str, int]:
     """The parameters of ``EXISTED`` and ``MAY_BE_OPEN``: the two times, epoch ms."""
     return {
@@ -67,19 +74,26 @@ def with_facets(
 def _facet_condition(prefix: str, count: int) -> sql.Composed:
     """One of some values. They are joined by OR, since no index serves ``@> ANY``."""
 
-    def any_of(column: str) -> sql.Composed:
+    def any_of(facets: sql.Composable, suffix: str = "") -> sql.Composed:
         each = [
-            sql.SQL("{} @> {}").format(
-                sql.Identifier(column), sql.Placeholder(f"{prefix}_{number}")
-            )
+            sql.SQL("{} @> {}").format(facets, sql.Placeholder(f"{prefix}_{number}{suffix}"))
             for number in range(count)
         ]
         return sql.SQL(" OR ").join(each)
 
     return sql.SQL(
-        "(((deadline IS NULL OR deadline > %(now)s) AND ({})) OR (deadline <= %(now)s AND ({})))"
-    ).format(any_of("facets"), any_of("facets_after_deadline"))
+        "(((deadline IS NULL OR deadline > %(now)s) AND ({}))"
+        " OR (deadline <= %(now)s AND ({}) AND ({})))"
+    ).format(
+        any_of(sql.SQL("facets")),
+        any_of(sql.SQL("later_facets"), "_later"),  # an index serves this
+        any_of(sql.SQL("({})").format(SHOWN_FACETS)),
+    )
 
 
 def _facet_parameters(prefix: str, name: str, values: Sequence[str]) -> dict[str, Any]:
-    return {f"{prefix}_{number}": Jsonb({name: [value]}) for number, value in enumerate(values)}
+    parameters: dict[str, Any] = {}
+    for number, value in enumerate(values):
+        parameters[f"{prefix}_{number}"] = Jsonb({name: [value]})
+        parameters[f"{prefix}_{number}_later"] = Jsonb([{"facets": {name: [value]}}])
+    return parameters

@@ -15,7 +15,7 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
-from projector.query.conditions import among_ids, with_facets
+from projector.query.conditions import SHOWN_FACETS, among_ids, with_facets
 from projector.query.scope import Scope
 
 
@@ -58,9 +58,10 @@ class Views:
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
         """How many views show each value of a facet that has one value."""
         query = sql.SQL(
-            "SELECT (CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END)"
-            "->%(facet)s->>0, count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
-        ).format(sql.Identifier(table.name), scope.organisations(), scope.teams(table))
+            "SELECT ({})->%(facet)s->>0, count(*) FROM {} AS v WHERE {} AND {} GROUP BY 1"
+        ).format(
+            SHOWN_FACETS, sql.Identifier(table.name), scope.organisations(), scope.teams(table)
+        )
         parameters = scope.parameters | {"now": self._clock(), "facet": facet}
         with consistent_read(self._pool) as cur:
             return dict(cur.execute(query, parameters).fetchall())

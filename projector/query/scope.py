@@ -33,9 +33,13 @@ class Scope:
 
     def covers(self, org_id: str, teams: frozenset[str]) -> bool:
         """Whether a subject of these teams, read before, is within the scope."""
-        return (self.org_ids is None or org_id in self.org_ids) and (
+        return self.covers_organisation(org_id) and (
             self.team_ids is None or bool(self.team_ids & teams)
         )
+
+    def covers_organisation(self, org_id: str) -> bool:
+        """Whether subjects of an organisation may be within the scope."""
+        return self.org_ids is None or org_id in self.org_ids
 
     def organisations(self) -> sql.SQL:
         return sql.SQL("TRUE" if self.org_ids is None else "org_id = ANY(%(orgs)s)")

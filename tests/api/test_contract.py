@@ -21,7 +21,7 @@ TASK = (
     "taskId orgId status currentState stateSince complete channelType direction outboundType origin"
     " destination queueId createdTime queuedTime offeredTime connectedTime endedTime completedTime"
     " terminatingParty reason participants captures counts durations lastEvent eventCount"
-    " anomalyCount settled"
+    " anomalyCount settled stale"
 )
 PARTICIPANT = "agentId state since joinedTime wrapUpAuxCodeId open"
 COUNTS = "offers rona holds consults conferences transfers"
@@ -184,7 +184,7 @@ def test_numbers_are_whole(site):
         else:
             yield name, value
 
-    flags = {"settled", "loggedIn", "complete", "open", "pendingIdleState"}
+    flags = {"settled", "stale", "loggedIn", "complete", "open", "pendingIdleState"}
     numbers = {"position", "eventCount", "anomalyCount", *COUNTS.split(), *DURATIONS.split()}
     for list_ in ("agents", "tasks"):
         for name, value in leaves(all_views(site, list_)):

@@ -114,15 +114,15 @@ def test_a_restatement_names_the_event_that_is_folded(site, order, limit):
     assert 3 == site.get("/api/v1/agents/ann").json["eventCount"]
 
 
-def test_a_cursor_of_another_subject_ends_the_list(site):
-    """It names no event of this one, so nothing is after it; a reader never goes round."""
+def test_a_cursor_of_another_subject_is_refused(site):
+    """It names no event of this one; a reader never goes round."""
     deliver(site, login(0, "ann"), login(0, "bob"), v1(5, "ann", "available"))
     path = "/api/v1/agents/{}/events"
     cursor = site.get(path.format("ann"), query_string={"limit": 1}).json["meta"]["nextCursor"]
     query = {"cursor": cursor}
     rest = site.get(path.format("ann"), query_string=query).json["data"]
     assert ["e3"] == [row["id"] for row in rest]
-    assert [] == site.get(path.format("bob"), query_string=query).json["data"]
+    assert 400 == site.get(path.format("bob"), query_string=query).status_code
 
 
 def test_events_of_nobody_are_not_found(site):

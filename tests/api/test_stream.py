@@ -18,7 +18,8 @@ from projector.query.scope import Scope
 from projector.webex.simulator import Simulation
 from tests.api.test_access import TOKENS
 from tests.conftest import clone, open_site
-from tests.examples import RECORDED, login, logout, task, v1
+from tests.examples import DAWN, RECORDED, ended, login, logout, task, v1, v2
+from tests.integration.driving import Clock
 
 PATH = "/api/v1/stream"
 PATIENCE = 10.0  # seconds; reached only where something is wrong
@@ -226,7 +227,9 @@ def test_a_stream_goes_on_where_it_was_left(site):
 def test_many_changes_are_resumed_in_batches(site, monkeypatch):
     """More than one reading takes: each is told once, and the last id says that all were."""
     monkeypatch.setattr(
-        site.service.feed, "_changes", Changes(site.service.pool, site.service.delays, limit=7)
+        site.service.feed,
+        "_changes",
+        Changes(site.service.pool, site.service.store, site.service.delays, limit=7),
     )
     agents, tasks = [f"a{n}" for n in range(50)], [f"t{n}" for n in range(9)]
     tell(site, *(login(0, name) for name in agents), *(task(0, name, "new") for name in tasks))
@@ -395,14 +398,230 @@ def test_a_stream_tells_what_the_token_may_see(floor, token, expected):
         assert expected == told_of(heard)
 
 
-def test_filters_apply_live(site):
-    """The view as it is sent decides: who leaves a filter is told of no more."""
+# --- what leaves ------------------------------------------------------------------------------
+
+
+def names_told(listener):
+    """Of each frame its event and its subject's id."""
+    return [(told, data.get("agentId") or data["taskId"]) for _, told, data in listener.frames]
+
+
+def told_after(site, listener, *bodies):
+    """What is told of these events."""
+    before = len(listener.frames)
+    tell(site, *bodies)
+    return settled(listener, site, before)
+
+
+def settled(listener, site, before=0):
+    """What was told but for the mark, from a frame on."""
+    told = names_told(settle(listener, site))[before:]
+    return [it for it in told if not it[1].startswith("mark")]
+
+
+def test_a_subject_that_leaves_a_filter_is_told(site):
+    """`left` with its id and no more, once; without a view before it, too; coming back, a view."""
+    tell(site, login(0, "ann"), login(0, "bob"))
     with listening(site, status="idle") as heard:
-        tell(site, login(0, "ann"), login(0, "bob"))
-        heard.await_(lambda it: it.subjects() == ["ann", "bob"])
-        tell(site, v1(1, "ann", "Available"))
-        settle(heard, site)
-        assert "ann" not in heard.subjects()[1:]
+        assert [("left", "ann")] == told_after(site, heard, v1(1, "ann", "Available"))
+        data = {"kind": "agent", "orgId": "acme", "agentId": "ann", "taskId": None}
+        assert [data] == heard.of("left")
+        assert [] == told_after(site, heard, v1(2, "ann", "Connected", "t1"))
+        assert [("agent", "ann")] == told_after(site, heard, v1(3, "ann", "Idle"))
+        assert [("left", "ann")] == told_after(site, heard, v1(4, "ann", "Available"))
+        assert site.service.store.head() == heard.last_id
+
+
+def test_who_never_fitted_does_not_leave(site, monkeypatch):
+    """Also not where a filter is of another kind, of another id, or of other organisations."""
+    monkeypatch.setattr(site.service.feed, "ping_seconds", 0.05)
+    tell(site, login(0, "ann"), task(0, "t1", "parked"))
+    steps = (
+        v1(1, "ann", "Connected", "t1"),
+        task(1, "t1", "connected"),
+        login(1, "new", "Available"),
+    )
+    with (
+        listening(site, status="connected", agentId="bob") as of_bob,
+        listening(site, teamId="team-1", direction="INBOUND") as of_neither,
+        listening(site, status="idle", orgId="beta") as of_beta,
+        listening(site, status="idle") as idle,
+    ):
+        assert [("left", "ann")] == told_after(site, idle, *steps)
+        position = site.service.store.head()
+        for heard in (of_bob, of_neither, of_beta):
+            heard.await_(lambda it: it.last_id == position)
+            assert [] == heard.frames
+
+
+def test_what_lasted_only_between_two_looks_is_not_told(site):
+    """Whoever fitted neither before nor after was never had."""
+    tell(site, login(0, "ann", "Available"))
+    with listening(site, status="idle") as heard:
+        steps = v1(1, "ann", "Idle"), v1(2, "ann", "Available")
+        assert [] == told_after(site, heard, *steps)
+
+
+def test_tasks_leave_filters(site):
+    """By queue, by status, by being over."""
+    tell(site, task(0, "t1", "parked", queueId="q1"), task(0, "t2", "parked", queueId="q2"))
+    with listening(site, open="true") as heard, listening(site, queueId="q1") as of_q1:
+        tell(site, task(9, "t1", "parked", queueId="q2"))
+        of_q1.await_(lambda it: names_told(it) == [("left", "t1")])
+        tell(site, ended(20, "t2"))
+        heard.await_(lambda it: names_told(it) == [("task", "t1"), ("left", "t2")])
+        data = {"kind": "task", "orgId": "acme", "agentId": None, "taskId": "t2"}
+        assert [data] == heard.of("left")
+
+
+@pytest.mark.parametrize("limit", [1, 7, 500])
+def test_what_left_while_nobody_listened_is_told_on_return(site, monkeypatch, limit):
+    """By what fitted at the id, whatever came between, and in batches of any size."""
+    changes = Changes(site.service.pool, site.service.store, site.service.delays, limit=limit)
+    monkeypatch.setattr(site.service.feed, "_changes", changes)
+    tell(site, login(0, "ann"), login(0, "bob"), login(0, "cid"), login(0, "dan", "Available"))
+    with listening(site, status="idle") as heard:
+        last = heard.last_id
+    tell(
+        site, v1(1, "ann", "Available"), v1(2, "ann", "Connected", "t1"), v1(3, "bob", "Available")
+    )
+    tell(site, v1(9, "bob", "Idle"), v1(9, "dan", "Idle"), v1(10, "dan", "Available"))
+    with listening(site, since=last, status="idle") as heard:
+        assert {("left", "ann"), ("agent", "bob")} == {*settled(heard, site)}
+
+
+def test_an_id_within_a_request_loses_nothing(site):
+    """A reader has of its subjects what they showed before the request, or after it."""
+    tell(site, login(0, "ann"), login(0, "bob", "Available"))
+    request = v1(5, "ann", "Available"), v1(6, "bob", "Idle"), v1(7, "ann", "Connected", "t1")
+    of_bob = tell(site, *request) - 1
+    tell(site, v1(8, "bob", "Available"))
+    with listening(site, since=of_bob, status="idle") as heard:
+        assert {("left", "ann"), ("left", "bob")} == {*settled(heard, site)}
+
+
+def test_a_late_event_makes_its_subject_leave(site):
+    """It changes what is shown now; its correction goes to those whom the view fits."""
+    tell(site, task(0, "t1", "parked", queueId="q1"), task(9, "t1", "connected"))
+    with listening(site, queueId="q1") as of_q1, listening(site, queueId="q2") as of_q2:
+        tell(site, task(5, "t1", "parked", queueId="q2"))
+        of_q2.await_(lambda it: names_told(it) == [("task", "t1"), ("correction", "t1")])
+        of_q1.await_(lambda it: names_told(it) == [("left", "t1")])
+
+
+def test_a_stream_that_joins_while_the_feed_reads_misses_nothing(site, monkeypatch):
+    """What the feed then reads, it reads for the others only."""
+    changes, began, may_read = site.service.feed._changes, threading.Event(), threading.Event()
+
+    def held_after(progress, interests, **asked):
+        if asked:  # it is the feed
+            began.set()
+            assert may_read.wait(PATIENCE)
+        return Changes.after(changes, progress, interests, **asked)
+
+    tell(site, login(0, "ann"))
+    monkeypatch.setattr(changes, "after", held_after)
+    with listening(site, status="available"):
+        assert began.wait(PATIENCE)
+        with listening(site, status="idle") as heard:
+            eventually(lambda: len(site.service.feed._joined) == 2)
+            time.sleep(0.1)  # it has caught up
+            tell(site, v1(1, "ann", "Available"), login(1, "bob"))
+            may_read.set()
+            heard.await_(lambda it: names_told(it) == [("left", "ann"), ("agent", "bob")])
+
+
+def test_who_leaves_a_team_leaves_its_tokens(make_site):
+    """An agent, and its open tasks with it; of what they are now nothing is told but the id."""
+    site = make_site(PROJECTOR_TOKENS=json.dumps(TOKENS))
+    tell(site, login(0, "ann"), login(0, "bob", teamId="team-2"))
+    tell(site, v1(5, "ann", "Connected", "t1"), v1(5, "bob", "Connected", "t2"))
+    tell(site, task(5, "t1", "connected"), task(5, "t2", "connected"))
+    with listening(site, token="team-1") as heard:
+        assert [] == told_after(site, heard, v1(6, "bob", "on-hold", "t2"))
+        last = heard.last_id
+        moved = login(9, "ann", teamId="team-2")
+        assert {("left", "ann"), ("left", "t1")} == {*told_after(site, heard, moved)}
+        assert "team-2" not in heard.text
+        assert [] == told_after(site, heard, v1(10, "ann", "Connected", "t1"))
+    with listening(site, since=last, token="team-1") as again:
+        told = {*settled(again, site)}
+        assert {("left", "ann"), ("left", "t1")} == told
+    with listening(site, since=last, token="teams") as both:
+        both.await_(lambda it: ("task", "t1") in names_told(it))
+        assert [] == both.of("left")
+
+
+# --- the passing of time ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def timed_site(database_url, tmp_path, clock):
+    with open_site(database_url, tmp_path, clock=clock) as site:
+        yield site
+
+
+MINUTE, HOUR = 60_000, 3_600_000
+LATELY = RECORDED - DAWN - MINUTE  # a moment, a minute ago
+
+
+def test_a_deadline_is_told(timed_site, clock):
+    """Without any event: the view to whom it fits now, `left` to whom it does not any more."""
+    site = timed_site
+    tell(site, login(LATELY, "ann"), v2(LATELY + 5, "ann", "Ringing", "t1"))
+    tell(site, task(LATELY, "t2", "connected"), ended(LATELY + 9, "t2"))
+    with (
+        listening(site, status="ringing", teamId="team-1") as ringing,
+        listening(site, status="unknown", teamId="team-1") as unknown,
+        listening(site, status="logged-out") as away,
+        listening(site, status="completed") as completed,
+    ):
+        clock.now += 5 * MINUTE
+        ringing.await_(lambda it: names_told(it) == [("left", "ann")])
+        unknown.await_(lambda it: names_told(it) == [("agent", "ann")])
+        assert site.get("/api/v1/agents/ann").json == unknown.of("agent")[0]
+        clock.now += HOUR
+        completed.await_(lambda it: names_told(it) == [("task", "t2")])
+        clock.now += 24 * HOUR
+        away.await_(lambda it: names_told(it) == [("agent", "ann")])
+        unknown.await_(lambda it: names_told(it)[1:] == [("left", "ann")])
+        assert 1 == len(ringing.frames)
+        assert 4 == ringing.last_id == away.last_id
+
+
+@pytest.mark.parametrize("limit", [1, 500])
+def test_deadlines_that_passed_while_nobody_listened_are_told(
+    timed_site, clock, monkeypatch, limit
+):
+    """After a resume; and what fitted only for a while counts as had, if events came after it."""
+    site = timed_site
+    changes = Changes(
+        site.service.pool, site.service.store, site.service.delays, clock=clock, limit=limit
+    )
+    monkeypatch.setattr(site.service.feed, "_changes", changes)
+    names = ["ann", "bob", "cid"]
+    tell(site, *(login(LATELY, name) for name in names))
+    last = tell(site, *(v2(LATELY + n, name, "Ringing", name) for n, name in enumerate(names, 1)))
+    with listening(site, status="unknown", teamId="team-1", since=last) as heard:
+        clock.now += 10 * MINUTE
+        heard.await_(lambda it: names_told(it) == [("agent", name) for name in names])
+    tell(site, *(login(LATELY, f"other{n}", teamId="team-2") for n in range(5)))
+    tell(site, v2(LATELY + 10 * MINUTE, "bob", "Connected", "t9"))
+    with listening(site, status="unknown", teamId="team-1", since=last) as again:
+        again.await_(lambda it: len(it.frames) == 3)
+        assert {("agent", "ann"), ("agent", "cid"), ("left", "bob")} == {*names_told(again)}
+    with listening(site, status="ringing", teamId="team-1", since=last) as again:
+        again.await_(lambda it: len(it.frames) == 3)
+        assert {("left", name) for name in names} == {*names_told(again)}
+    with listening(site, status="unknown", teamId="team-1", since=0) as fresh:
+        fresh.await_(lambda it: it.last_id == site.service.store.head())
+        # Between two pages bob may have been had.
+        assert ["ann", "cid"] == [view["agentId"] for view in fresh.of("agent")]
 
 
 # --- refusals ---------------------------------------------------------------------------------

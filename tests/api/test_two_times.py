@@ -67,12 +67,14 @@ def test_four_questions(told):
         ({"at": at(5_000) - 1}, "available"),
         ({"knownAt": SINCE_LATE - 1, "at": at(5_000)}, "available"),
         ({"knownAt": SINCE_LATE, "at": at(5_000)}, "idle"),
-        ({"at": NOW * 2}, "available"),
-        ({"knownAt": NOW * 2}, "available"),
+        ({"at": NOW + 3_600_000}, "available"),
+        ({"knownAt": NOW + 3_600_000}, "available"),
+        ({"at": NOW * 2}, "logged-out"),
+        ({"knownAt": NOW * 2}, "logged-out"),
     ],
 )
 def test_both_times_are_inclusive(told, times, expected):
-    """To the millisecond; a moment to come is as good as now."""
+    """To the millisecond. A moment to come is as now, but for what the passing of time ends."""
     assert expected == status(told, **times)
 
 

@@ -31,13 +31,11 @@ def test_a_restarted_runner_goes_on_from_its_position(site):
     site.project()
     with connect(site.url) as connection:
         # Marks that a second fold of the first half would overwrite.
-        connection.execute("UPDATE agents SET facets_after_deadline = '{\"mark\": []}'")
+        connection.execute("UPDATE agents SET later_facets = '{\"mark\": []}'")
     site.post([body for body in bodies[200:] if not body["type"].startswith("agent:")])
     site.project()
     with connect(site.url) as connection:
-        marked = connection.execute(
-            "SELECT count(*) AS n FROM agents WHERE facets_after_deadline IS NULL"
-        )
+        marked = connection.execute("SELECT count(*) AS n FROM agents WHERE later_facets IS NULL")
         assert marked.fetchone() == {"n": 0}
     assert site.service.store.head() == site.service.views.position()
 

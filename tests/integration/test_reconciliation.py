@@ -198,6 +198,7 @@ def test_after_reconciliation_the_api_shows_the_truth(copied, reconciled, truth,
     assert {"failed"} >= {row["ours"][0]["status"] for row in report["differing"]}
 
 
+@pytest.mark.slow
 def test_where_the_vendor_has_all_lost_events_every_figure_is_the_truth(make_site, tmp_path):
     """Whole views, whole histories and the summaries of each hour are equal.
 
@@ -255,6 +256,7 @@ def test_what_is_appended_is_what_was_lost_and_once(copied, reconciled, tmp_path
     assert 0 == site.get("/api/v1/status").json["ledgers"]["conflicts"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skew_ms", [-900, 1_500])
 def test_rows_and_webhooks_of_one_event_may_have_different_times(make_site, tmp_path, skew_ms):
     """Within the tolerance: only what was lost is appended, though every time differs.

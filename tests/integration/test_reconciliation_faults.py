@@ -185,7 +185,10 @@ def test_a_token_service_that_fails_for_a_moment_does_not_end_the_run(make_site,
 
 
 def test_a_reconciled_session_is_shown(make_site, tmp_path):
-    """One login, the call, and the logout that only the end of the session tells."""
+    """One login, the call, and the logout that only the end of the session tells.
+
+    No row says that the call ended, so the logout ends it.
+    """
     site = make_site()
     report = run(site, tmp_path)
     events = [*listed(site, "/api/v1/events", origin="reconciliation", order="created")]
@@ -193,4 +196,6 @@ def test_a_reconciled_session_is_shown(make_site, tmp_path):
     assert ["agent:login", *["agent:channel_state_change"] * 3, "agent:logout"] == types
     view = site.get("/api/v1/agents/ann").json
     assert ("logged-out", None) == (view["status"], view["session"]["loggedOutBy"])
-    assert (0, []) == (view["anomalyCount"], report["failures"])
+    anomalies = [*listed(site, "/api/v1/anomalies", agentId="ann")]
+    assert ["missing-end"] == [it["kind"] for it in anomalies]
+    assert (1, []) == (view["anomalyCount"], report["failures"])

@@ -107,6 +107,7 @@ def skipped(site: Site) -> int:
     return projection["skipped"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runners", [1, 2, 3, 4])
 def test_any_number_of_runners_is_exact(site, runners):
     """Rivals over one database fold each event once, a tenth of the events late by some seconds."""

@@ -77,7 +77,9 @@ def test_another_fold_is_compared_switched_and_switched_back(site):
         patch.setattr(AgentState, "apply_event", _held_step(AgentState.apply_event))
         rebuild.begin(site.url)
         shadow_runner(site).catch_up()
-    (difference,) = rebuild.compare(site.url).first
+    comparison = rebuild.compare(site.url)
+    (difference,) = comparison.first
+    assert {("agent", "status", "connected", "on-hold"): 1} == comparison.changes
     assert ("agent", "ann", "status", "connected", "on-hold") == (
         difference.kind, difference.id, difference.field, difference.before, difference.after,
     )  # fmt: skip

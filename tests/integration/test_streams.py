@@ -48,6 +48,7 @@ def command(tmp_path_factory):
         held.interrupt()
 
 
+@pytest.mark.slow
 def test_requests_are_answered_while_all_streams_are_open(command):
     """All are told; one more is refused; and SIGINT ends the service with all of them open."""
     with ExitStack() as stack:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded
-from projector.domain.fold import Anomaly, Interval
+from projector.domain.fold import Anomaly, AnomalyKey, Interval
 from projector.domain.late_events.changeset import LateCount, RowChanges, Snapshot, VersionedRow
 from projector.domain.late_events.corrections import Correction
 from projector.domain.late_events.repair import SubjectRepair, by_request
@@ -27,7 +27,7 @@ class SubjectTables:
         self.counters = Counters()
         self.events: list[Recorded] = []
         self.rows: list[VersionedRow[Interval]] = []
-        self.anomalies: dict[int, Anomaly] = {}
+        self.anomalies: dict[AnomalyKey, Anomaly] = {}
         self.snapshots: list[VersionedRow[Snapshot]] = []
         self.late_counts: list[LateCount] = []
         self.corrections: list[Correction] = []
@@ -85,8 +85,8 @@ class SubjectTables:
         _version(self.rows, repair.changes.intervals, lambda interval: interval.start)
         _version(self.snapshots, repair.changes.snapshots, lambda snapshot: snapshot.time)
         self.late_counts += repair.changes.late_counts
-        for position in repair.changes.withdrawn:
-            del self.anomalies[position]
+        for key in repair.changes.withdrawn:
+            del self.anomalies[key]
         self.anomalies |= repair.changes.anomalies
         self.corrections += repair.changes.corrections
 

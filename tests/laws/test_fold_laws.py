@@ -16,8 +16,9 @@ from projector.contract.intervals import interval_rows
 from projector.domain.counters import CONSULT, HOLD, QUEUED, TALK, WRAP_UP
 from projector.domain.events import Kind, Origin, Recorded, restatements
 from projector.domain.fold import Fold, fold
+from projector.domain.leg import FREE
 from projector.projection.read_models import AGENTS, TABLES, TASKS
-from tests.examples import NOW, RECORDED
+from tests.examples import DAWN, NOW, RECORDED
 from tests.laws.memory import MemoryLog, answers, deliver_all, line, oracle_answers
 from tests.oracle import Oracle
 from tests.strategies import (
@@ -72,6 +73,41 @@ def test_a_life_folds_as_the_oracle_says(lives, data):
     """Views, intervals and anomalies as the page has them, by code that shares nothing."""
     bodies = draw(data, lives)
     assert oracle_answers(deliver_all(Oracle(), bodies, RECORDED), NOW) == folded(bodies)
+
+
+MINUTE, DAY = 60_000, 24 * 3_600_000
+STRETCHES = (1, 1, 5, 60, 400)  # of the pauses in a life
+DELAYS = (300, 300, 300, 5 * MINUTE, 61 * MINUTE, 13 * 60 * MINUTE, DAY, DAY + 1, 31 * DAY)
+LIMITS = (5 * MINUTE, 60 * MINUTE, 12 * 60 * MINUTE, DAY, 30 * DAY)
+
+
+@st.composite
+def timed_deliveries(draw, lives: Any) -> list[tuple[Any, int]]:
+    """Bodies of stretched lives, and when each is recorded, in the order of that."""
+    stretch = draw(st.sampled_from(STRETCHES))
+    deliveries = []
+    for body in draw(lives):
+        time = DAWN + (body["data"]["createdTime"] - DAWN) * stretch
+        delay = draw(st.sampled_from(DELAYS))
+        deliveries.append((body | {"data": body["data"] | {"createdTime": time}}, time + delay))
+    return sorted(deliveries, key=lambda it: it[1])
+
+
+@any_data
+def test_the_passing_of_time_ends_what_the_oracle_says(data):
+    """At any time after the last event, on both sides of each limit, whenever each was recorded."""
+    deliveries = data.draw(timed_deliveries(BELIEVABLE))
+    log, oracle = MemoryLog(), Oracle()
+    for body, recorded in deliveries:
+        note(f"recorded {recorded}: {line(body)}")
+        log.deliver(body, recorded)
+        oracle.deliver(body, recorded)
+    instants = [DAWN, *(body["data"]["createdTime"] for body, _ in deliveries)]
+    instants += [recorded for _, recorded in deliveries]
+    limit = data.draw(st.sampled_from(LIMITS))
+    now = data.draw(st.sampled_from(instants)) + limit + data.draw(st.sampled_from([-1, 0, 1]))
+    now = max(now, *instants)
+    assert oracle_answers(oracle, now) == answers(log, now)
 
 
 @both
@@ -222,7 +258,7 @@ def test_intervals_tile_time(lives, data):
     log = logged(draw(data, lives))
     for table in TABLES:
         for events in log.of(table).values():
-            result = fold(table.fresh(), events).advance_to(NOW)
+            result = fold(table.fresh(), events).advance_to(NOW - 1)
             rows = interval_rows(table.interval, result.intervals, NOW)
             assert events[0].time == rows[0].from_
             assert all(row.duration_ms > 0 for row in rows)
@@ -286,3 +322,78 @@ def test_an_agent_on_a_call_is_never_shown_available(lives, data):
             if any(leg.state == "connected" for leg in result.state.legs.values()):
                 status = result.state.display_state().status
                 assert status in ("conferencing", "consulting", "connected")
+
+
+# --- the passing of time ---
+
+# As the page has them: by state, on telephony and without a channel type; `longest` has the others.
+LEG_LIMITS = {
+    "ringing": {"telephony": 5 * MINUTE, None: 5 * MINUTE},
+    "wrapup": {"telephony": 60 * MINUTE, None: 60 * MINUTE},
+}
+CONVERSATION_LIMITS = {"telephony": 12 * 60 * MINUTE, None: DAY}
+
+
+def longest(state: str, channel_type: str | None) -> int:
+    limits = LEG_LIMITS.get(state, CONVERSATION_LIMITS)
+    on_others = 60 * MINUTE if state in LEG_LIMITS else 30 * DAY
+    return limits.get(channel_type, on_others)
+
+
+@any_data
+def test_nobody_is_shown_busy_longer_than_the_table_allows(data):
+    """Each leg is closed when its time is up, if nothing else has closed it."""
+    for events in live(data).of(AGENTS).values():
+        legs = fold(AGENTS.fresh(), events).state.legs
+        for task_id, leg in legs.items():
+            until = max(leg.since + longest(leg.state, leg.channel_type), events[-1].time)
+            assert task_id not in fold(AGENTS.fresh(), events).advance_to(until).state.legs
+
+
+@any_data
+def test_no_task_waits_longer_than_the_table_allows(data):
+    """Without events for a day, or for a month on other channels, it is not open."""
+    for events in live(data).of(TASKS).values():
+        last = events[-1].time
+        is_call = fold(TASKS.fresh(), events).state.channel_type in {None, "telephony"}
+        later = fold(TASKS.fresh(), events).advance_to(last + (DAY if is_call else 30 * DAY)).state
+        assert not later.is_open()
+
+
+@any_data
+def test_a_trace_never_makes_a_task_abandoned(data):
+    """Somebody hung up or wrapped up: an inbound task that ended so is not called abandoned."""
+    for events in live(data).of(TASKS).values():
+        state = fold(TASKS.fresh(), events).state
+        traced = any(
+            it.event.kind is Kind.STATE and it.event.word in {"wrapup", "wrapup-done"}
+            for it in events
+        )
+        if traced and not state.is_outbound():
+            assert state.status() not in {"abandoned", "unanswered"}
+
+
+@any_data
+def test_whatever_is_lost_an_agent_whose_later_words_say_free_is_shown_free(data):
+    """Within the limits of the table after the last word, which names no task."""
+    bodies = draw(data, BELIEVABLE)
+    kept = [body for body in bodies if data.draw(st.integers(0, 9)) > 2]
+    log = MemoryLog()
+    for body in sorted(kept, key=lambda body: body["data"]["createdTime"]):
+        log.deliver(body, body["data"]["createdTime"] + 300)
+    for events in log.of(AGENTS).values():
+        words = [it for it in events if it.event.kind is Kind.STATE and it.event.word is not None]
+        if words and words[-1].event.word in FREE and words[-1].event.task_id is None:
+            last = events[-1].time
+            state = fold(AGENTS.fresh(), events).advance_to(last + 30 * DAY).state
+            assert not state.legs
+            assert state.display_state().status in {*FREE, "unknown", "logged-out"}
+
+
+def live(data: Any) -> MemoryLog:
+    """The log of some lives of which each event was recorded at once."""
+    log = MemoryLog()
+    bodies = draw(data, BELIEVABLE)
+    for body in sorted(bodies, key=lambda body: body["data"]["createdTime"]):
+        log.deliver(body, body["data"]["createdTime"] + 300)
+    return log

@@ -84,12 +84,13 @@ def test_an_ended_task_is_complete_where_nobody_is_at_work(word):
     [
         *[(word, "completed") for word in ("connected", "on-hold", "hold-done", "consulting")],
         ("conferencing", "completed"),
-        *[(word, "abandoned") for word in ("new", "parked", "connect", "consult-done")],
-        *[(word, "abandoned") for word in ("conference-done", "conference-transferred")],
+        *[(word, "completed") for word in ("consult-done", "conference-done")],
+        ("conference-transferred", "completed"),
+        *[(word, "abandoned") for word in ("new", "parked", "connect", "origin-updated")],
     ],
 )
-def test_a_task_once_connected_is_completed_else_abandoned(word, status):
-    """The words that count as a connection, each alone before the end."""
+def test_a_task_once_in_conversation_is_completed_else_abandoned(word, status):
+    """The words that count as a conversation, each alone before the end."""
     bodies = story(step(0, "t", word), ended(9, "t"))
     (events,) = deliver_all(MemoryLog(), bodies, RECORDED).of(TASKS).values()
     assert status == fold(TASKS.fresh(), events).state.status()

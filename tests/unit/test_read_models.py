@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from projector.domain.fold import fold
 from projector.projection.read_models import AGENTS, TASKS
 from tests.examples import at, channel, ended, login, logout, task, v1, v2
-from tests.folds import folded
+from tests.folds import folded, ordered
 
 HOUR = 3_600_000
 
@@ -59,6 +62,7 @@ def test_a_task_is_found_by_its_agents_while_open_or_not():
         "direction": ["INBOUND"],
         "agentId": ["ann", "bob"],
         "open": ["true"],
+        "stale": ["false"],
     }
     assert open_task == TASKS.facets(folded(TASKS, *bodies).state)
     failed = {"status": ["failed"], "currentState": ["failed"], "open": ["false"]}
@@ -72,19 +76,44 @@ def test_a_complete_task_is_not_open():
 
 
 def test_a_task_is_also_found_as_it_will_be_after_its_deadline():
-    """An hour after its end. To compute that state does not change the present one."""
+    """An hour after its end. To compute that changes nothing of the present state."""
     state = folded(
         TASKS, task(0, "t", "connected"), v1(1, "ann", "connected", "t"), ended(5, "t")
     ).state
-    after_deadline = TASKS.facets(TASKS.state_at_deadline(state))
-    assert (["completed"], ["false"]) == (after_deadline["status"], after_deadline["open"])
-    now = TASKS.facets(state)
-    assert (["assigned"], ["true"]) == (now["status"], now["open"])
-    assert at(5) + HOUR == state.deadline()
-    assert 0 == state.anomaly_count
+    before = TASKS.dump(state)
+    outlook = TASKS.outlook(state)
+    [stage] = outlook.stages
+    assert (["completed"], ["false"]) == (stage.facets["status"], stage.facets["open"])
+    assert at(5) + HOUR == stage.time == state.deadline() == outlook.anomaly_time
+    assert ["wrapup-missing"] == [it.kind for it in outlook.anomalies]
+    assert (before, 0) == (TASKS.dump(state), state.anomaly_count)
 
 
-def test_without_a_deadline_there_is_no_state_after_it():
-    """Agents have none, and tasks that have not ended have none."""
-    assert None is AGENTS.state_at_deadline(folded(AGENTS, login(0, "ann")).state)
-    assert None is TASKS.state_at_deadline(folded(TASKS, task(0, "t", "new")).state)
+def test_an_agent_is_also_found_as_each_deadline_will_leave_it():
+    """The ring ends, then the call, then the session: one after the other."""
+    bodies = [
+        login(0, "ann"),
+        v2(1, "ann", "connected", "t", ("c-1", "telephony")),
+        v2(2, "ann", "ringing", "u", ("c-2", "chat")),
+    ]
+    events = [replace(it, recorded_time=it.time + 1) for it in ordered(AGENTS, *bodies)]
+    state = fold(AGENTS.fresh(), events).state
+    stages = AGENTS.outlook(state).stages
+    hours = [(it.time - at(0)) // HOUR for it in stages]
+    assert [1, 12, 24] == hours
+    shown = [it.facets["status"] for it in stages]
+    assert [["connected"], ["unknown"], ["logged-out"]] == shown
+    kinds = [it.kind.value for it in AGENTS.outlook(state).anomalies]
+    assert ["overdue", "overdue", "missing-logout"] == kinds
+    assert 2 == len(state.legs)
+
+
+def test_without_a_deadline_nothing_is_ahead():
+    """An agent who is logged out, and a task that has failed."""
+    for table, *bodies in (
+        (AGENTS, login(0, "ann"), logout(1, "ann", "SELF")),
+        (TASKS, task(0, "t", "new"), task(1, "t", "failed")),
+    ):
+        outlook = table.outlook(folded(table, *bodies).state)
+        assert ([], [], None) == (outlook.stages, outlook.anomalies, outlook.anomaly_time)
+        assert outlook.stages_to_json() is outlook.anomalies_to_json() is None

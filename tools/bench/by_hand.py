@@ -9,7 +9,7 @@ partitions and no counts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, LiteralString
 
@@ -19,16 +19,10 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from projector.domain.events import Origin, Recorded, TimeSource
-from projector.domain.fold import Fold, fold
+from projector.domain.fold import Fold, anomaly_keys, fold
 from projector.infrastructure.gc_tuning import collecting_rarely
 from projector.infrastructure.sql import Columns
-from projector.projection.read_models import (
-    PASSING_TIME,
-    TABLES,
-    Key,
-    Table,
-    interval_to_row,
-)
+from projector.projection.read_models import TABLES, Key, Table, interval_to_row
 from projector.projection.runner import FOLD_BATCH_EVENTS
 from projector.webex.webhook import read_event
 
@@ -70,7 +64,9 @@ _STATE_COLUMNS = Columns(
         "counters": "jsonb",
         "facets": "jsonb",
         "deadline": "bigint",
-        "facets_after_deadline": "jsonb",
+        "later_facets": "jsonb",
+        "later_anomalies": "jsonb",
+        "anomaly_time": "bigint",
         "last_event_time": "bigint",
     }
 )
@@ -78,8 +74,8 @@ _SAVE_STATES = """
     INSERT INTO {schema}.{states} ({columns}) SELECT * FROM {rows}
     ON CONFLICT (org_id, id) DO UPDATE SET state = excluded.state, counters = excluded.counters,
         facets = excluded.facets, deadline = excluded.deadline,
-        facets_after_deadline = excluded.facets_after_deadline,
-        last_event_time = excluded.last_event_time
+        later_facets = excluded.later_facets, later_anomalies = excluded.later_anomalies,
+        anomaly_time = excluded.anomaly_time, last_event_time = excluded.last_event_time
 """
 _INTERVAL_ROW_COLUMNS = Columns(
     {
@@ -100,10 +96,6 @@ _SAVE_INTERVALS = """
         status = excluded.status, current_state = excluded.current_state,
         task_id = excluded.task_id, queue_id = excluded.queue_id,
         idle_code_id = excluded.idle_code_id
-"""
-_DELETE_DEADLINE_ANOMALIES = """
-    DELETE FROM {schema}.{anomalies} AS a USING {rows}
-    WHERE a.org_id = k.org_id AND a.id = k.id AND a.position = 0
 """
 _ANOMALY_COLUMNS = Columns(
     {
@@ -208,47 +200,39 @@ def apply(cur: Cursor[Row], schema: str, events: Iterable[Recorded]) -> None:
 
 
 def _write(cur: Cursor[Row], schema: str, table: Table[Any], folds: Folds) -> None:
-    later = {key: table.state_at_deadline(it.state) for key, it in folds.items()}
-    states = [_state_row(table, key, it.state, later[key]) for key, it in folds.items()]
+    states = [_state_row(table, key, it.state) for key, it in folds.items()]
     intervals = [
         (*key, *interval_to_row(interval)) for key, it in folds.items() for interval in it.intervals
+    ]
+    anomalies = [
+        (*key, position, it.kind, it.event_id, it.gap_from, it.gap_to)
+        for key, folded in folds.items()
+        for (position, _), it in anomaly_keys(folded.anomalies).items()
     ]
     for statement, columns, rows in (
         (_SAVE_STATES, _STATE_COLUMNS, states),
         (_SAVE_INTERVALS, _INTERVAL_ROW_COLUMNS, intervals),
-        (_DELETE_DEADLINE_ANOMALIES, _SUBJECT_COLUMNS, [*folds] if table.has_deadlines else []),
-        (_INSERT_ANOMALIES, _ANOMALY_COLUMNS, [*_anomaly_rows(folds, later)]),
+        (_INSERT_ANOMALIES, _ANOMALY_COLUMNS, anomalies),
     ):
         if rows:
             query = _composed(statement, schema, table, columns)
             cur.execute(query, columns.parameters(rows), prepare=True)
 
 
-def _state_row(table: Table[Any], key: Key, state: Any, later: Any) -> Row:
+def _state_row(table: Table[Any], key: Key, state: Any) -> Row:
+    outlook = table.outlook(state)
+    stages, anomalies = outlook.stages_to_json(), outlook.anomalies_to_json()
     return (
         *key,
         table.dump(state),
         Jsonb({name: count for name, count in sorted(state.counters.items()) if count}),
         Jsonb(table.facets(state)),
         state.deadline(),
-        None if later is None else Jsonb(table.facets(later)),
+        None if stages is None else Jsonb(stages),
+        None if anomalies is None else Jsonb(anomalies),
+        outlook.anomaly_time,
         state.last_event.time,
     )
-
-
-def _anomaly_rows(folds: Folds, later: dict[Key, Any]) -> Iterator[Row]:
-    """The anomalies of the events, and the one that each subject's deadline will bring."""
-    for key, it in folds.items():
-        for anomaly in (*it.anomalies, (later[key] or it.state).deadline_anomaly()):
-            if anomaly is not None:
-                yield (
-                    *key,
-                    anomaly.position or PASSING_TIME,
-                    anomaly.kind,
-                    anomaly.event_id,
-                    anomaly.gap_from,
-                    anomaly.gap_to,
-                )
 
 
 def assert_equal(url: str, schema: str) -> None:

@@ -65,15 +65,20 @@ def diff(*, as_json: bool) -> None:
         comparison = shadow_rebuild.compare(url)
     if as_json:
         rows = [it.row() for it in comparison.first]
-        click.echo(json.dumps(asdict(comparison) | {"first": rows}))
+        changes = [it._asdict() | {"count": count} for it, count in comparison.changes.items()]
+        click.echo(json.dumps(asdict(comparison) | {"changes": changes, "first": rows}))
     else:
         for it in comparison.first:
             click.echo(
                 printable(
                     f"{it.kind}:{it.id} of {it.org_id}: {it.field} is {json.dumps(it.before)},"
-                    f" in the shadow {json.dumps(it.after)} (event {it.event_id})"
+                    f" in the shadow {json.dumps(it.after)}"
+                    f"{f' (event {it.event_id})' if it.event_id else ''}"
                 )
             )
+        for change, count in comparison.changes.items():
+            kind, field, before, after = map(printable, change)
+            click.echo(f"{count:8} {kind}s: {field} {before} -> {after}")
         others = comparison.not_comparable
         click.echo(
             f"{comparison.count} of {comparison.subjects} subjects differ"

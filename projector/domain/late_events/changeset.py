@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from projector.domain.counters import Counters
-from projector.domain.fold import Anomaly, Interval
+from projector.domain.fold import Anomaly, AnomalyKey, Interval, anomaly_keys
 from projector.domain.late_events.corrections import Correction
 from projector.domain.late_events.known_ticks import Tick
 
@@ -93,8 +93,8 @@ class ChangeSet:
     intervals: RowChanges[Interval] = field(default_factory=RowChanges)
     snapshots: RowChanges[Snapshot] = field(default_factory=RowChanges)
     late_counts: list[LateCount] = field(default_factory=list)
-    anomalies: dict[int, Anomaly] = field(default_factory=dict)  # new ones, by event's position
-    withdrawn: set[int] = field(default_factory=set)  # stored anomalies, by event's position
+    anomalies: dict[AnomalyKey, Anomaly] = field(default_factory=dict)  # new ones
+    withdrawn: set[AnomalyKey] = field(default_factory=set)  # stored ones
     corrections: list[Correction] = field(default_factory=list)
 
     def record(
@@ -125,13 +125,15 @@ class ChangeSet:
         self.snapshots.replace(position, expected, _snapshots(new, counters))
         self._record_anomalies(_anomalies(replaced), _anomalies(new))
 
-    def _record_anomalies(self, before: dict[int, Anomaly], after: dict[int, Anomaly]) -> None:
-        for position, anomaly in before.items():
-            if after.get(position) != anomaly and self.anomalies.pop(position, None) is None:
-                self.withdrawn.add(position)
-        for position, anomaly in after.items():
-            if before.get(position) != anomaly:
-                self.anomalies[position] = anomaly
+    def _record_anomalies(
+        self, before: dict[AnomalyKey, Anomaly], after: dict[AnomalyKey, Anomaly]
+    ) -> None:
+        for key, anomaly in before.items():
+            if after.get(key) != anomaly and self.anomalies.pop(key, None) is None:
+                self.withdrawn.add(key)
+        for key, anomaly in after.items():
+            if before.get(key) != anomaly:
+                self.anomalies[key] = anomaly
 
 
 def intervals(ticks: Iterable[Tick]) -> dict[int, Interval]:
@@ -160,10 +162,5 @@ def _snapshots(ticks: Sequence[Tick], counters: Counters) -> dict[int, Snapshot]
     return snapshots
 
 
-def _anomalies(ticks: Iterable[Tick]) -> dict[int, Anomaly]:
-    return {
-        anomaly.position: anomaly
-        for tick in ticks
-        for anomaly in tick.anomalies
-        if anomaly.position is not None
-    }
+def _anomalies(ticks: Iterable[Tick]) -> dict[AnomalyKey, Anomaly]:
+    return anomaly_keys(anomaly for tick in ticks for anomaly in tick.anomalies)

@@ -29,6 +29,7 @@ from projector.domain.late_events.known_ticks import (
     is_reconciled,
 )
 from projector.domain.late_events.subject_fold import StateCodec, SubjectFold
+from projector.domain.state_names import has_tie
 
 
 class SubjectRepair(Generic[S]):
@@ -124,6 +125,7 @@ class SubjectRepair(Generic[S]):
             and self._is_last_tick(start, time)
             and ticks[start].events[-1].order < request[0].order
             and self._fold.current.can_apply_more(time)
+            and not has_tie([*ticks[start].events, *(it for it in request if it.time == time)])
         )
 
     def _is_last_tick(self, index: int, time: int) -> bool:
@@ -246,7 +248,7 @@ class SubjectRepair(Generic[S]):
         end = None
         if without is None:
             end = self._end_of_disturbance(start + len(new), shown_at)
-        elif self._fold.codec.has_deadlines:
+        else:
             # The intervals that time alone began until the request was recorded, in both folds.
             before += _begun_by_time(without, shown_at)
             after += _begun_by_time(self._fold.fold_before(len(self._known.ticks)), shown_at)
@@ -275,7 +277,7 @@ class SubjectRepair(Generic[S]):
                 return tick.intervals[0].start
         end = self._stored.next_interval_start(ticks[fold.folded - 1].time)
         self._depends_on_end = self._depends_on_end or end is None
-        if end is None and fold.codec.has_deadlines:
+        if end is None:
             while not self._known.is_complete:
                 self._known.read_more()
             fold.fold_up_to(ticks[-1].time + 1)

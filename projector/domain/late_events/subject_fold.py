@@ -24,10 +24,6 @@ from projector.domain.late_events.known_ticks import (
 class StateCodec(Protocol[S]):
     """How a state is made, written as text and read."""
 
-    @property
-    def has_deadlines(self) -> bool:
-        """Whether the passing of time alone may change what is shown."""
-
     def fresh(self) -> S:
         """The state before any event."""
 

@@ -7,6 +7,7 @@ from typing import Literal, LiteralString
 
 from psycopg import sql
 
+from projector.domain.fold import AnomalyKind
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import TABLES
 
@@ -20,39 +21,70 @@ class Gap:
 
     kind: str  # agent or task
     id: str
-    position: int  # of the event that revealed it; 0: the passing of time did
+    anomaly: str
+    position: int  # of the event that revealed it; from 0 down: the passing of time did
     start: int
     end: int
 
+    @property
+    def order(self) -> tuple[bool, int, str, str, int]:
+        """The order in which gaps are asked for: first what is probably shown wrongly now."""
+        return (self.anomaly not in _SHOWN_WRONGLY, self.end, self.kind, self.id, self.position)
 
-def gaps_in_window(pool: Pool, org_id: str, start: int, end: int) -> list[Gap]:
-    """The gaps of anomalies that overlap ``[start, end)`` (epoch ms), in the order of their end.
 
-    At most 2,000 of agents and 2,000 of tasks.
+_SHOWN_WRONGLY = frozenset({AnomalyKind.MISSING_END, AnomalyKind.OVERDUE})
+
+
+def gaps_in_window(pool: Pool, org_id: str, start: int, end: int, *, now: int) -> list[Gap]:
+    """The gaps of anomalies that overlap ``[start, end)``, in the order in which they are asked.
+
+    At most 2,000 of agents and 2,000 of tasks. ``now`` says which deadlines have passed; times are
+    epoch ms.
     """
     gaps: list[Gap] = []
     with consistent_read(pool) as cur:
         for table in TABLES:
             rows = cur.execute(
-                sql.SQL(
-                    "SELECT id, position, coalesce(gap_from, gap_to - %(default)s), gap_to"
-                    " FROM {} WHERE org_id = %(org)s AND gap_to >= %(start)s"
-                    " AND coalesce(gap_from, gap_to - %(default)s) < %(end)s"
-                    " ORDER BY gap_to, id, position LIMIT %(most)s"
-                ).format(sql.Identifier(table.anomalies)),
+                sql.SQL(_GAPS).format(
+                    anomalies=sql.Identifier(table.anomalies), views=sql.Identifier(table.name)
+                ),
                 {
                     "org": org_id,
                     "start": start,
                     "end": end,
+                    "now": now,
                     "default": DEFAULT_GAP_MS,
                     "most": MOST_GAPS,
                 },
             )
-            for id_, position, since, until in rows:
+            for id_, position, anomaly, since, until in rows:
                 gaps.append(
-                    Gap(kind=table.subject, id=id_, position=position, start=since, end=until)
+                    Gap(
+                        kind=table.subject,
+                        id=id_,
+                        anomaly=anomaly,
+                        position=position,
+                        start=since,
+                        end=until,
+                    )
                 )
-    return sorted(gaps, key=lambda gap: (gap.end, gap.kind, gap.id, gap.position))
+    return sorted(gaps, key=lambda gap: gap.order)
+
+
+_GAPS = """
+    SELECT id, position, kind, gap_from, gap_to FROM (
+        SELECT id, position, kind, coalesce(gap_from, gap_to - %(default)s) AS gap_from, gap_to
+        FROM {anomalies} WHERE org_id = %(org)s AND gap_to >= %(start)s
+        UNION ALL
+        SELECT v.id, (it->>'position')::bigint, it->>'kind',
+            coalesce((it->>'from')::bigint, (it->>'to')::bigint - %(default)s),
+            (it->>'to')::bigint
+        FROM {views} AS v, jsonb_array_elements(v.later_anomalies) AS it
+        WHERE v.org_id = %(org)s AND v.anomaly_time <= %(now)s
+            AND (it->>'to')::bigint BETWEEN %(start)s AND %(now)s
+    ) AS l WHERE gap_from < %(end)s
+    ORDER BY kind NOT IN ('missing-end', 'overdue'), gap_to, id, position LIMIT %(most)s
+"""
 
 
 def long_open_tasks(pool: Pool, org_id: str, before: int, most: int) -> list[tuple[str, int]]:

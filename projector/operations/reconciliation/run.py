@@ -20,6 +20,7 @@ from projector.operations.job_queue import ClaimedJob, JobFailed, JobIncomplete
 from projector.operations.reconciliation.api_reader import ApiReader, ReadStep
 from projector.operations.reconciliation.coverage import HISTORY_LAG_MS, cover
 from projector.operations.reconciliation.gaps import (
+    Gap,
     count_corrections,
     gaps_in_window,
     has_webhooks,
@@ -145,7 +146,7 @@ class _ReconciliationRun:
             self._claimed.report |= self._claimed.progress["report"]
             return
         parameters, pool = self._parameters, self._parts.pool
-        gaps = gaps_in_window(pool, self._org, parameters.start, parameters.end)
+        gaps = self._gaps()
         if parameters.agent_ids:
             gaps = [it for it in gaps if it.kind == "agent" and it.id in parameters.agent_ids]
         open_tasks = long_open_tasks(
@@ -158,6 +159,11 @@ class _ReconciliationRun:
             "open": [{"id": id_, "start": start} for id_, start in open_tasks],
         }
         self._claimed.report |= {"orgId": self._org, "gapsFound": len(gaps)}
+
+    def _gaps(self) -> list[Gap]:
+        parameters, now = self._parameters, self._parts.clock()
+        pool = self._parts.pool
+        return gaps_in_window(pool, self._org, parameters.start, parameters.end, now=now)
 
     def _plan(self) -> list[ReadStep]:
         """All steps: subjects with gaps first, then tasks that are long open, then the window.
@@ -268,14 +274,12 @@ class _ReconciliationRun:
     def _report_effects(self, head: int) -> None:
         """Report closed gaps and corrections; null where the views are not up to date yet."""
         report, position = self._claimed.report, self._claimed.progress["position"]
-        pool, parameters = self._parts.pool, self._parameters
+        pool = self._parts.pool
         if self._parts.views_position() < head:
             report |= {"gapsClosed": None, "correctionsMade": None}
             return
-        open_gaps = {
-            (gap.kind, gap.id, gap.position)
-            for gap in gaps_in_window(pool, self._org, parameters.start, parameters.end)
-        }
-        gaps = [(it["kind"], it["id"], it["position"]) for it in self._claimed.progress["gaps"]]
+        open_gaps = {(gap.kind, gap.id, gap.position, gap.end) for gap in self._gaps()}
+        names = ("kind", "id", "position", "end")
+        gaps = [tuple(it[name] for name in names) for it in self._claimed.progress["gaps"]]
         report["gapsClosed"] = sum(gap not in open_gaps for gap in gaps)
         report["correctionsMade"] = count_corrections(pool, self._org, position, head)

@@ -22,7 +22,7 @@ from projector.operations.diff import SubjectDifference, differences, read_subje
 from projector.projection.batch import project
 from projector.projection.parking import fold_waiting
 from projector.projection.partitions import count_ledger_rows, count_projected, lock_partition
-from projector.projection.read_models import KEY_COLUMNS, PASSING_TIME, Key, Table
+from projector.projection.read_models import KEY_COLUMNS, Key, Table
 from projector.projection.snapshots import BEFORE_ALL
 
 
@@ -75,9 +75,8 @@ def _delete_ledgers(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key
     added: dict[tuple[str, int], list[int]] = {}
     for ledger, name in enumerate((table.anomalies, table.corrections)):
         rows = cur.execute(_delete_query(name, returning=True), KEY_COLUMNS.parameters(keys))
-        for org_id, id_, position in rows:
-            if position != PASSING_TIME:
-                added.setdefault((table.name, table.bucket_of((org_id, id_))), [0, 0])[ledger] -= 1
+        for org_id, id_, *_ in rows:
+            added.setdefault((table.name, table.bucket_of((org_id, id_))), [0, 0])[ledger] -= 1
     count_ledger_rows(cur, {bucket: (counts[0], counts[1]) for bucket, counts in added.items()})
 
 

@@ -22,9 +22,8 @@ from projector.domain.events import (
     is_snapshot_point,
     restatements,
 )
-from projector.domain.fold import DisplayState, Fold, Interval, S
+from projector.domain.fold import DisplayState, Fold, Interval, S, anomaly_keys
 from projector.projection.read_models import (
-    PASSING_TIME,
     Key,
     Table,
     interval_to_json,
@@ -161,7 +160,7 @@ class SubjectComparison(Generic[S]):
 
     def _check_state(self, folded: _FoldedSubject[S]) -> None:
         table, state, events = self._table, folded.fold.state, self._events
-        later, facts = table.state_at_deadline(state), table.kpi_facts(state)
+        outlook, facts = table.outlook(state), table.kpi_facts(state)
         newest = max(events, key=_position)
         expected = {
             "partition": table.partition_of(self._key),
@@ -170,7 +169,9 @@ class SubjectComparison(Generic[S]):
             "counters": state.counters.counts(),
             "facets": table.facets(state),
             "deadline": state.deadline(),
-            "facets_after_deadline": None if later is None else table.facets(later),
+            "later_facets": outlook.stages_to_json(),
+            "later_anomalies": outlook.anomalies_to_json(),
+            "anomaly_time": outlook.anomaly_time,
             "last_event_time": state.last_event.time if state.last_event else 0,
             "last_event_type": state.last_event.type if state.last_event else "",
             "kpi_facts": None if facts is None else [*astuple(facts)],
@@ -183,20 +184,18 @@ class SubjectComparison(Generic[S]):
         self._compare(table.name, {"": expected}, dict.fromkeys([""], rows[0]) if rows else {})
 
     def _check_anomalies(self, folded: _FoldedSubject[S]) -> None:
-        state = folded.fold.state
-        by_time = (self._table.state_at_deadline(state) or state).deadline_anomaly()
         expected = {
-            PASSING_TIME if it.position is None else it.position: {
+            key: {
                 "kind": it.kind.value,
                 "event_id": it.event_id,
                 "gap_from": it.gap_from,
                 "gap_to": it.gap_to,
             }
-            for it in (*folded.fold.anomalies, by_time)
-            if it is not None
+            for key, it in anomaly_keys(folded.fold.anomalies).items()
         }
         name = self._table.anomalies
-        self._compare(name, expected, {row["position"]: row for row in self._rows[name]})
+        found = {(row["position"], row["gap_to"]): row for row in self._rows[name]}
+        self._compare(name, expected, found)
 
     # --- what was known ---
 

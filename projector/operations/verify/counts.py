@@ -28,7 +28,7 @@ from projector.operations.verify.compare import (
 )
 from projector.projection.arrival_delays import DELAY_HISTOGRAM
 from projector.projection.partitions import PROJECTION
-from projector.projection.read_models import FOLD_VERSION, PASSING_TIME, TABLES
+from projector.projection.read_models import FOLD_VERSION, TABLES
 from projector.webex.json_body import read_element
 from projector.webex.webhook import Unusable, differing_fields, judge, read_data
 
@@ -120,12 +120,10 @@ def _buckets(connection: Connection[DictRow]) -> Iterator[TableDifference]:
 def _ledger_buckets(
     connection: Connection[DictRow], ledger: Literal["anomalies", "corrections"]
 ) -> Iterator[tuple[str, int]]:
-    """The bucket of each row of a ledger; anomalies that time alone raised are not counted."""
+    """The bucket of each row of a ledger."""
     for table in TABLES:
         rows = connection.execute(
-            sql.SQL("SELECT org_id, id FROM {} WHERE position <> {}").format(
-                sql.Identifier(getattr(table, ledger)), PASSING_TIME
-            )
+            sql.SQL("SELECT org_id, id FROM {}").format(sql.Identifier(getattr(table, ledger)))
         )
         yield from ((table.name, table.bucket_of((row["org_id"], row["id"]))) for row in rows)
 

@@ -123,9 +123,7 @@ class _StepwiseFold(Generic[S]):
         self._advance_to(as_of.now)
 
     def _advance_to(self, time: int) -> None:
-        deadline = self._fold.state.deadline()
-        if deadline is not None and deadline <= time:
-            self._fold.advance_to(time)
+        while (deadline := self._fold.pass_next_deadline(time)) is not None:
             self._note_changes(self._fold.state, Setter(None, deadline))
 
     def _apply_tick(self, time: int, events: Sequence[Recorded]) -> None:

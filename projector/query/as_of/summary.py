@@ -4,9 +4,10 @@ Rule: no subject is reconstructed whose stored rows are right as of both times.
 
 - Tasks: what metrics count of a task is stored with its state and is summed in the database. Tasks
   to which something came since are reconstructed, and summed with the others.
-- Agents are counted by their intervals, which are stored as they were known. Only agents with a
-  reconciled event just before ``at`` are reconstructed. The webhook that restates it may lie after
-  ``at``, and then the stored intervals are not what the view as of ``at`` shows (``reconstruct``).
+- Agents are counted by their intervals, which are stored as they were known. Only agents whose
+  stored intervals may not be what the view shows are reconstructed. A deadline may have passed
+  since their last event. Or they have a reconciled event just before ``at``: the webhook that
+  restates it may lie after ``at`` (``reconstruct``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from psycopg.rows import TupleRow, dict_row
 
 from projector.contract.summary import AgentsShape, Summary, TasksShape
 from projector.domain.agent import AgentState
+from projector.domain.deadlines import SHORTEST_LONG_LIMIT_MS
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin
 from projector.domain.fold import S
 from projector.domain.metrics import (
@@ -34,6 +36,7 @@ from projector.domain.metrics import (
 )
 from projector.domain.state_names import LOGGED_OUT
 from projector.domain.task import TaskState
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
 from projector.infrastructure.sql import Columns
@@ -56,6 +59,7 @@ from projector.query.as_of.reconstruct import (
 from projector.query.conditions import (
     EXISTED,
     MAY_BE_OPEN,
+    SHOWN_FACETS,
     matches_facets,
     period_parameters,
     with_facets,
@@ -131,6 +135,7 @@ class _FloorReader:
             "now": as_of.now,
             "start": start,
             "since": min(start, as_of.recorded_time),
+            "long_ago": as_of.now - SHORTEST_LONG_LIMIT_MS,
         }
 
     def members(self) -> Collection[Key] | None:
@@ -148,13 +153,13 @@ class _FloorReader:
 
     def agents(self, members: Collection[Key] | None) -> Sequence[Counts]:
         """Agents by status, and how long they were at work and ready."""
-        reconciled = self._reconciled_agents(members)
+        reconstructed = self._reconstructed_agents(members)
         query = sql.SQL(_COUNT_AGENTS).format(
             was_known=WAS_KNOWN,
             unchanged=_UNCHANGED,
             chosen=self._chosen(),
             of_members=_TRUE if members is None else _IS_MEMBER,
-            reconstructed=_IS_RECONCILED if reconciled else _FALSE,
+            reconstructed=_IS_RECONSTRUCTED if reconstructed else _FALSE,
         )
         parameters = {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
         return [
@@ -162,21 +167,23 @@ class _FloorReader:
                 query,
                 parameters
                 | _MEMBERS.parameters(members or ())
-                | _RECONCILED.parameters(reconciled),
+                | _RECONSTRUCTED.parameters(reconstructed),
             ),
-            *reconciled.values(),
+            *reconstructed.values(),
         ]
 
-    def _reconciled_agents(self, members: Collection[Key] | None) -> dict[Key, Counts]:
-        """Counts of agents whose stored intervals may differ from their view at ``at``.
+    def _reconstructed_agents(self, members: Collection[Key] | None) -> dict[Key, Counts]:
+        """Counts of agents whose stored intervals may differ from their view.
 
-        They have a reconciled event within the tolerance before ``at``. A webhook after ``at`` may
-        restate it. Then the stored intervals go by the webhook, though at ``at`` only the
-        reconciled event had happened.
+        Of an agent without later events the stored deadline says it. Of another one it may have
+        been passed where the agent rang, wrapped up, or was logged in for long.
         """
-        if self._as_of.at is None:
-            return {}
-        condition = sql.SQL("NOT {} AND {}").format(_UNCHANGED, _HAS_RECONCILED_EVENT)
+        conditions = [sql.SQL("({} AND v.deadline <= %(now)s)").format(_UNCHANGED)]
+        if self._as_of.position != ENDLESS:
+            conditions.append(sql.SQL("(NOT {} AND {})").format(_UNCHANGED, _MAY_BE_OVERDUE))
+        if self._as_of.at is not None:
+            conditions.append(sql.SQL("(NOT {} AND {})").format(_UNCHANGED, _HAS_RECONCILED_EVENT))
+        condition = sql.SQL("({})").format(sql.SQL(" OR ").join(conditions))
         return {
             key: self._agent(key, agent)
             for agents in self._reconstructed(AGENTS, condition)
@@ -214,6 +221,7 @@ class _FloorReader:
         conditions, parameters = with_facets(facets)
         query = sql.SQL(_COUNT_TASKS).format(
             kpi_facts=_KPI_FACTS,
+            shown=SHOWN_FACETS,
             unchanged=_UNCHANGED,
             chosen=sql.SQL(" AND ").join([self._chosen(), MAY_BE_OPEN, *conditions]),
             of_members=_TRUE if members is None else _HAS_MEMBER,
@@ -317,8 +325,22 @@ _HAS_RECONCILED_EVENT = sql.SQL("""(v.org_id, v.id) IN (
     WHERE time > %(upto)s - {tolerance} AND time <= %(upto)s AND position <= %(known_position)s
         AND origin = {reconciliation} AND agent_bucket IS NOT NULL
 )""").format(tolerance=RECONCILIATION_TOLERANCE_MS, reconciliation=Origin.RECONCILIATION.value)
+# Where an agent is shown ringing or wrapping up, or was logged in when the shortest of the long
+# limits began: only then a deadline may have passed.
+_MAY_BE_OVERDUE = sql.SQL("""(
+    coalesce((
+        SELECT status IN ('ringing', 'wrapup') FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
+        ORDER BY start DESC LIMIT 1
+    ), FALSE)
+    OR coalesce((
+        SELECT status <> {logged_out} FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(long_ago)s
+        ORDER BY start DESC LIMIT 1
+    ), FALSE)
+)""").format(was_known=WAS_KNOWN, logged_out=LOGGED_OUT)
 _MEMBERS = Columns({"member_org": "text", "member_id": "text"})
-_RECONCILED = Columns({"reconciled_org": "text", "reconciled_id": "text"})
+_RECONSTRUCTED = Columns({"reconstructed_org": "text", "reconstructed_id": "text"})
 _CHANGED_TASKS = Columns(
     {
         "kpi_facts": "text",
@@ -329,7 +351,9 @@ _CHANGED_TASKS = Columns(
     }
 )
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
-_IS_RECONCILED = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_RECONCILED.unnest("r"))
+_IS_RECONSTRUCTED = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(
+    _RECONSTRUCTED.unnest("r")
+)
 # In the list of a SELECT the members are hashed once.
 _HAS_MEMBER = sql.SQL(
     "(SELECT bool_or((v.org_id, a.id) IN (SELECT * FROM {}))"
@@ -382,7 +406,7 @@ _COUNT_TASKS = """
             shown @> '{{"open": ["true"]}}' AS is_open
         FROM tasks AS v
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN deadline <= %(now)s THEN facets_after_deadline ELSE facets END AS shown
+            SELECT {shown} AS shown
         ) AS s
         WHERE {unchanged} AND {chosen} AND {of_members}
         UNION ALL
@@ -399,7 +423,8 @@ _COUNT_TASKS = """
         FROM named WHERE is_open OR last_event_time > %(start)s OR completed > %(start)s
     )
     SELECT status, last_event_type, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
-        count(waiting_since) AS waiting, min(waiting_since) AS waiting_since,
+        count(waiting_since) FILTER (WHERE is_open) AS waiting,
+        min(waiting_since) FILTER (WHERE is_open) AS waiting_since,
         count(*) FILTER (WHERE is_answered) AS answered,
         count(*) FILTER (
             WHERE is_answered AND answered_after_ms <= %(service_level)s

@@ -25,7 +25,6 @@ from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.projection.read_models import (
     AGENTS,
-    PASSING_TIME,
     TABLES,
     TASKS,
     Table,
@@ -151,14 +150,21 @@ class Ledgers:
         return [shape(row) for row in page], last_key
 
 
-# An anomaly that the passing of time will raise is stored beforehand. It shows from its time on.
+# Anomalies that stay, and those that the passing of time has raised since a subject's last event.
 _ANOMALY_ROWS = """(
     SELECT gap_to, {subject} AS subject, org_id, id, l.position, kind, event_id, gap_from
-    FROM {anomalies} AS l JOIN {views} AS v USING (org_id, id)
+    FROM (
+        SELECT org_id, id, position, kind, event_id, gap_from, gap_to FROM {anomalies}
+        WHERE gap_to >= greatest(%(start)s, %(a0)s)
+        UNION ALL
+        SELECT v.org_id, v.id, (it->>'position')::bigint, it->>'kind', NULL,
+            (it->>'from')::bigint, (it->>'to')::bigint
+        FROM {views} AS v, jsonb_array_elements(v.later_anomalies) AS it
+        WHERE v.anomaly_time <= %(now)s AND (it->>'to')::bigint <= %(now)s
+            AND (it->>'to')::bigint >= greatest(%(start)s, %(a0)s)
+    ) AS l JOIN {views} AS v USING (org_id, id)
     WHERE {organisations} AND {teams} AND (%({ids})s::text[] IS NULL OR id = ANY(%({ids})s))
-        AND gap_to >= greatest(%(start)s, %(a0)s)
         AND (%(end)s::bigint IS NULL OR coalesce(gap_from, gap_to) < %(end)s)
-        AND (l.position <> {time} OR gap_to <= %(now)s)
         AND (gap_to, {subject}, org_id, id, l.position)
             > (%(a0)s, %(a1)s, %(a2)s, %(a3)s, %(a4)s)
     ORDER BY gap_to, org_id, id, l.position LIMIT %(limit)s
@@ -213,7 +219,6 @@ def _of_kind(rows: str, table: Table[Any], scope: Scope) -> sql.Composed:
         organisations=scope.organisations(),
         teams=scope.teams(table),
         ids=sql.SQL(table.name),
-        time=PASSING_TIME,
     )
 
 
@@ -226,7 +231,7 @@ def _anomaly_row(row: TupleRow) -> AnomalyRow:
             "from": gap_from,
             "to": gap_to,
             "event_id": event_id,
-            "position": None if position == PASSING_TIME else position,
+            "position": None if position <= 0 else position,
         }
     )
 

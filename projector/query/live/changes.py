@@ -1,27 +1,39 @@
-"""Changes: views that changed and corrections that were made, after a position of each partition.
+"""Changes: views that changed and corrections that were made, since a reader last looked.
 
 Rule: each partition is folded up to a position of its own. So a reader keeps one position for each
 partition. A batch is read from one database snapshot in the order of positions, and has all or none
 of the changes of a position. Whoever goes on from the positions after it misses nothing.
+
+The passing of time changes views without a position. So a reader also keeps the time up to which it
+has looked for deadlines. It looks first among the views that it has, and then reads the new ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, LiteralString
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
+from projector.contract.views import SubjectLeft
+from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, consistent_read
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
-from projector.projection.read_models import TABLES, Table
+from projector.projection.read_models import AGENTS, KEY_COLUMNS, TABLES, TASKS, Key, Table
 from projector.query.audit.ledgers import correction_row
 from projector.query.current_views import current_state
+from projector.query.live.shown_before import (
+    Shown,
+    as_shown,
+    shown_before,
+    stored_facets_between,
+)
 from projector.query.scope import Scope, teams_of
 
 CHANGES_TOGETHER = 500  # about as many are read at a time
@@ -30,16 +42,47 @@ PartitionPositions = Mapping[int, int]  # the last position that was read, by pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A view or a correction as readers get it, with what filters need."""
+class Progress:
+    """How far a reader has read; times are epoch ms."""
 
-    event: Literal["agent", "task", "correction"]
+    positions: PartitionPositions
+    time: int  # at this time it had the views of all these positions
+    looked: int  # up to here it has looked for deadlines
+
+    @property
+    def complete_up_to(self) -> int:
+        """The reader has all changes up to this position."""
+        return min(self.positions.values(), default=0)
+
+    def includes(self, change: Change) -> bool:
+        """Whether the reader has a change."""
+        if change.deadline is not None:
+            return change.deadline <= self.looked
+        return change.position <= self.positions[change.partition]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A view, a correction or a departure as readers get it, with what filters need."""
+
+    event: Literal["agent", "task", "correction", "left"]
+    table: Table[Any]  # of its subject
+    key: Key
     partition: int
     position: int
-    org_id: str
-    teams: frozenset[str]
-    facets: Mapping[str, frozenset[str]]  # of its subject, as it is now
+    deadline: int | None = None  # that passed and changed the view; null where an event did
+    shown: Shown  # of its subject, as it is now
+    before: Sequence[Shown] = ()  # what readers may have of it, where one of them needs it
     data: str  # JSON, in the contract's spelling
+
+    def left(self) -> Change:
+        """What a reader gets whom the subject has left."""
+        left = SubjectLeft(
+            kind=self.table.subject,
+            org_id=self.key[0],
+            **{self.table.column: self.key[1]},
+        )
+        return replace(self, event="left", data=left.model_dump_json(by_alias=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,18 +92,41 @@ class Interest:
     scope: Scope
     filters: Mapping[str, frozenset[str]]
 
-    def matches(self, change: Change) -> bool:
-        return self.scope.covers(change.org_id, change.teams) and all(
-            values & change.facets.get(name, frozenset()) for name, values in self.filters.items()
+    def select(self, changes: Iterable[Change]) -> list[Change]:
+        """The changes that match, and the departures of subjects that matched before."""
+        return [*self._selected(changes)]
+
+    def may_have_lost(self, change: Change) -> bool:
+        """Whether the subject does not match, but another view of it might."""
+        own_id = f"{change.table.subject}Id"
+        facets = change.shown.facets
+        return (
+            change.event != "correction"
+            and not self._matches(change, change.shown)
+            and self.scope.covers_organisation(change.key[0])
+            and self.filters.keys() <= facets.keys()
+            and not self.filters.get(own_id, facets[own_id]).isdisjoint(facets[own_id])
+        )
+
+    def _selected(self, changes: Iterable[Change]) -> Iterator[Change]:
+        for change in changes:
+            if self._matches(change, change.shown):
+                yield change
+            elif any(self._matches(change, shown) for shown in change.before):
+                yield change.left()
+
+    def _matches(self, change: Change, shown: Shown) -> bool:
+        return self.scope.covers(change.key[0], shown.teams) and all(
+            values & shown.facets.get(name, frozenset()) for name, values in self.filters.items()
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeBatch:
-    """Some changes, by position, and the positions after them."""
+    """Some changes, by position, and how far a reader has read with them."""
 
     changes: Sequence[Change]
-    positions: PartitionPositions
+    progress: Progress
     more: bool  # whether there were more when it was read
 
 
@@ -70,55 +136,166 @@ class Changes:
     def __init__(
         self,
         pool: Pool,
+        store: EventStore,
         delays: ArrivalDelays,
         *,
         clock: Callable[[], int] = now_ms,
         limit: int = CHANGES_TOGETHER,
     ) -> None:
         self._pool = pool
+        self._store = store
         self._delays = delays
         self._clock = clock
         self._limit = limit
 
-    def positions(self) -> PartitionPositions:
-        """How far each partition is folded."""
+    def progress(self, *, since: int | None = None) -> Progress:
+        """That of a reader who has all there is, or all up to the position ``since``."""
         with consistent_read(self._pool) as cur:
-            return _positions(cur)
+            positions = _positions(cur)
+            if since is None:
+                time = self._clock()
+            else:
+                positions = dict.fromkeys(positions, since)
+                row = cur.execute(_RECORDED_TIME, {"position": since}).fetchone()
+                time = row[0] if row else 0
+        return Progress(positions=positions, time=time, looked=time)
 
-    def after(self, positions: PartitionPositions) -> ChangeBatch:
-        """The next changes after some positions."""
+    def after(
+        self, progress: Progress, interests: Sequence[Interest], *, look_every_ms: int = 0
+    ) -> ChangeBatch:
+        """The next changes for readers with these interests.
+
+        Deadlines are looked for where ``look_every_ms`` have passed since the last time.
+        """
+        now = self._clock()
+        looks = now - progress.looked >= max(look_every_ms, 1)
         with consistent_read(self._pool) as cur:
             folded = _positions(cur)
-            advanced = {
-                partition: positions[partition]
-                for partition, position in folded.items()
-                if position > positions[partition]
-            }
-            parts = [_rows(cur, *source, advanced, self._limit) for source in _SOURCES if advanced]
-        rows, end = _first(parts, self._limit)
-        now = self._clock()
+            passed, last_deadline = self._passed(cur, progress, now) if looks else ([], None)
+            changed, end = self._changed(cur, progress, folded, now)
+            changed = self._with_before(cur, changed, progress, interests, now)
+            moved = self._tasks_of_moved(cur, changed, now)
+        looked = progress.looked if not looks else now if last_deadline is None else last_deadline
         return ChangeBatch(
-            changes=[self._change(table, row, now) for table, row in rows],
-            positions={
-                partition: _read_up_to(positions[partition], position, end)
-                for partition, position in folded.items()
-            },
-            more=end is not None,
+            changes=[*passed, *changed, *moved],
+            progress=Progress(
+                positions={
+                    partition: _read_up_to(progress.positions[partition], position, end)
+                    for partition, position in folded.items()
+                },
+                time=looked if end is None else progress.time,
+                looked=looked,
+            ),
+            more=end is not None or last_deadline is not None,
         )
 
-    def _change(self, table: Table[Any], row: TupleRow, now: int) -> Change:
+    def _passed(
+        self, cur: Cursor[TupleRow], progress: Progress, now: int
+    ) -> tuple[Sequence[Change], int | None]:
+        """The first views that deadlines changed, and the time up to which they are complete."""
+        looked = progress.looked
+        values = {"looked": looked, "now": now, "limit": self._limit}
+        parts = [_rows(cur, it, progress.positions, values) for it in _PASSED_DEADLINES]
+        rows, end = _first(parts, self._limit)
+        changes = []
+        for table, (deadline, facets, later_facets, *row) in rows:
+            change = self._change(table, row, now)
+            before = stored_facets_between(facets, later_facets, looked, now)
+            changes.append(
+                replace(
+                    change,
+                    deadline=deadline,
+                    before=[
+                        as_shown(table, change.key[1], it, change.shown.teams) for it in before
+                    ],
+                )
+            )
+        return changes, end
+
+    def _changed(
+        self, cur: Cursor[TupleRow], progress: Progress, folded: PartitionPositions, now: int
+    ) -> tuple[Sequence[Change], int | None]:
+        """The first changes by events, and the position up to which they are complete."""
+        advanced = {
+            partition: progress.positions[partition]
+            for partition, position in folded.items()
+            if position > progress.positions[partition]
+        }
+        values = {"limit": self._limit}
+        parts = [_rows(cur, it, advanced, values) for it in _SOURCES if advanced]
+        rows, end = _first(parts, self._limit)
+        return [self._change(table, row, now) for table, row in rows], end
+
+    def _with_before(
+        self,
+        cur: Cursor[TupleRow],
+        changes: Sequence[Change],
+        progress: Progress,
+        interests: Sequence[Interest],
+        now: int,
+    ) -> Sequence[Change]:
+        """The changes, with what their subjects showed before where a reader may have lost them."""
+        with_teams = any(it.scope.team_ids is not None for it in interests)
+        lost = defaultdict[int, set[tuple[str, Key]]](set)  # by the position that readers have
+        for change in changes:
+            if any(it.may_have_lost(change) for it in interests):
+                lost[progress.positions[change.partition]].add((change.table.name, change.key))
+        before = {
+            (table.name, key): shown
+            for position, subjects in lost.items()
+            for table in TABLES
+            for key, shown in shown_before(
+                cur,
+                self._store,
+                table,
+                [key for name, key in subjects if name == table.name],
+                position=position,
+                since=progress.time,
+                now=now,
+                with_teams=with_teams,
+            ).items()
+        }
+        return [
+            it
+            if it.event == "correction"
+            else replace(it, before=before.get((it.table.name, it.key), ()))
+            for it in changes
+        ]
+
+    def _tasks_of_moved(
+        self, cur: Cursor[TupleRow], changes: Sequence[Change], now: int
+    ) -> Sequence[Change]:
+        """The open tasks of agents that have left a team: the scope of the team may lose them."""
+        left_teams = {
+            it.key: (it, teams)
+            for it in changes
+            if it.table is AGENTS
+            and (teams := frozenset().union(*(old.teams for old in it.before)) - it.shown.teams)
+        }
+        if not left_teams:
+            return []
+        changed = []
+        for agent_id, *row in cur.execute(_OPEN_TASKS, KEY_COLUMNS.parameters(left_teams)):
+            task = self._change(TASKS, row, now)
+            agent, teams = left_teams[task.key[0], agent_id]
+            before = replace(task.shown, teams=task.shown.teams | teams)
+            changed.append(
+                replace(task, partition=agent.partition, position=agent.position, before=[before])
+            )
+        return changed
+
+    def _change(self, table: Table[Any], row: Sequence[Any], now: int) -> Change:
         position, partition, org_id, id_, text, counters, teams, *ledger = row
         state = current_state(table, text, counters, now)
         view = table.view(org_id, id_, state, settled=self._delays.settled(org_id, state, now))
         model = correction_row(tuple(ledger)) if ledger else view
-        facets = {f"{table.subject}Id": [id_], **table.facets(state)}
         return Change(
             event="correction" if ledger else table.subject,
+            table=table,
+            key=(org_id, id_),
             partition=partition,
             position=position,
-            org_id=org_id,
-            teams=frozenset(teams),
-            facets={name: frozenset(values) for name, values in facets.items()},
+            shown=as_shown(table, id_, table.facets(state), teams),
             data=model.model_dump_json(by_alias=True),
         )
 
@@ -133,32 +310,34 @@ def _read_up_to(before: int, folded: int, end: int | None) -> int:
     return max(before, folded if end is None else min(folded, end))
 
 
+Source = tuple[Table[Any], sql.Composed]  # a query for rows, and of which kind of subject
 ChangedRows = Sequence[tuple[Table[Any], TupleRow]]
 
 
 def _rows(
     cur: Cursor[TupleRow],
-    table: Table[Any],
-    query: sql.Composed,
+    source: Source,
     positions: PartitionPositions,
-    limit: int,
+    values: Mapping[str, int],
 ) -> ChangedRows:
-    parameters = _POSITIONS.parameters(positions.items()) | {"limit": limit}
+    table, query = source
+    parameters = {**_POSITIONS.parameters(positions.items()), **values}
     return [(table, row) for row in cur.execute(query, parameters)]
 
 
 def _first(parts: Sequence[ChangedRows], limit: int) -> tuple[ChangedRows, int | None]:
-    """The first rows of all parts, and the position up to which they are complete.
+    """The first rows of all parts, and the position or time up to which they are complete.
 
     Null: they are all that there is.
     """
-    rows = sorted((it for part in parts for it in part), key=_position)
-    ends = [_position(part[-1]) for part in (*parts, rows[:limit]) if len(part) >= limit]
+    rows = sorted((it for part in parts for it in part), key=_place)
+    ends = [_place(part[-1]) for part in (*parts, rows[:limit]) if len(part) >= limit]
     end = min(ends, default=None)
-    return [it for it in rows if end is None or _position(it) <= end], end
+    return [it for it in rows if end is None or _place(it) <= end], end
 
 
-def _position(it: tuple[Table[Any], TupleRow]) -> int:
+def _place(it: tuple[Table[Any], TupleRow]) -> int:
+    """The position of a row that an event changed, or the time of one that a deadline changed."""
     return int(it[1][0])
 
 
@@ -183,15 +362,33 @@ _NEW_CORRECTIONS = """
     FROM ({next}) AS l JOIN {views} AS v ON v.org_id = l.org_id AND v.id = l.id
     ORDER BY l.position, l.org_id, l.id, l.start
 """
+# Of the views up to the positions. An index finds the rows whose last deadline has not been seen.
+_PASSED = """
+    SELECT s.deadline, v.facets, v.later_facets,
+        v.position, v.partition, v.org_id, v.id, v.state, v.counters, {teams}
+    FROM {positions} JOIN {views} AS v ON v.partition = k.partition AND v.position <= k.after
+    CROSS JOIN LATERAL (
+        SELECT (stage->>'from')::bigint AS deadline
+        FROM jsonb_array_elements(v.later_facets) AS stage
+    ) AS s
+    WHERE (v.later_facets->-1->>'from')::bigint > %(looked)s AND v.deadline <= %(now)s
+        AND s.deadline > %(looked)s AND s.deadline <= %(now)s
+    ORDER BY s.deadline FETCH FIRST %(limit)s ROWS WITH TIES
+"""
+_OPEN_TASKS = sql.SQL("""
+    SELECT k.id, v.position, v.partition, v.org_id, v.id, v.state, v.counters, {teams}
+    FROM {agents} JOIN tasks AS v ON v.org_id = k.org_id
+        AND v.facets @> jsonb_build_object('agentId', jsonb_build_array(k.id))
+        AND v.facets @> '{{"open": ["true"]}}'
+""").format(teams=teams_of(TASKS), agents=KEY_COLUMNS.unnest("k"))
+_RECORDED_TIME = "SELECT recorded_time FROM log WHERE position = %(position)s"
 
 
-def _source(
-    table: Table[Any], query: LiteralString, changed: str
-) -> tuple[Table[Any], sql.Composed]:
+def _source(table: Table[Any], query: LiteralString, changed: str) -> Source:
+    positions = _POSITIONS.unnest("k")
     return table, sql.SQL(query).format(
-        next=sql.SQL(_NEXT).format(
-            positions=_POSITIONS.unnest("k"), changed=sql.Identifier(changed)
-        ),
+        next=sql.SQL(_NEXT).format(positions=positions, changed=sql.Identifier(changed)),
+        positions=positions,
         views=sql.Identifier(table.name),
         subject=table.subject,
         teams=teams_of(table),
@@ -202,3 +399,4 @@ _SOURCES = [
     *(_source(table, _CHANGED_VIEWS, table.name) for table in TABLES),
     *(_source(table, _NEW_CORRECTIONS, table.corrections) for table in TABLES),
 ]
+_PASSED_DEADLINES = [_source(table, _PASSED, table.name) for table in TABLES]

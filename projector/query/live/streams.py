@@ -33,12 +33,13 @@ from projector.query.live.changes import (
     ChangeBatch,
     Changes,
     Interest,
-    PartitionPositions,
+    Progress,
 )
 
 WAITING_CHANGES = 10_000  # for one reader; the changes themselves are shared by all readers
 PING_SECONDS = 15.0
 FEED_POLL_SECONDS = 1.0  # where a notification was missed
+LOOK_EVERY_MS = 1_000  # for deadlines that have passed
 FEED_REST_SECONDS = 0.05  # between two reads, so that a burst of small batches makes few of them
 NEEDED_CHECK_SECONDS = 0.2  # within this time the thread ends when no reader is left
 FEED_RETRY_SECONDS = 0.5
@@ -82,7 +83,7 @@ class Feed:
         self._lock = threading.Lock()
         self._open: set[Stream] = set()
         self._joined: set[Stream] = set()
-        self._positions: PartitionPositions = {}
+        self._progress = Progress(positions={}, time=0, looked=0)  # set when the thread starts
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
@@ -91,10 +92,7 @@ class Feed:
 
         Raises TooManyStreams at the limit, StoreUnavailable where the database does not answer.
         """
-        positions = self._changes.positions()
-        if since is not None:
-            positions = dict.fromkeys(positions, since)
-        stream = Stream(self, self._changes, interest, positions)
+        stream = Stream(self, self._changes, interest, self._changes.progress(since=since))
         with self._lock:
             if self._is_closed or len(self._open) >= self._streams:
                 raise TooManyStreams(f"{self._streams} streams are open, and no more may be.")
@@ -103,13 +101,13 @@ class Feed:
 
     def join(self, stream: Stream) -> None:
         """Offer a stream all changes from here on."""
-        positions = self._changes.positions()
+        progress = self._changes.progress()
         with self._lock:
             if stream not in self._open:
                 return
             self._joined.add(stream)
             if self._thread is None:
-                self._positions = positions
+                self._progress = progress
                 self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
                 self._thread.start()
 
@@ -155,12 +153,17 @@ class Feed:
     def _read(self) -> None:
         more = True
         while more and self._joined:
-            batch = self._changes.after(self._positions)
             with self._lock:
-                self._positions, more = batch.positions, batch.more
-                joined = [*self._joined]
+                joined = {*self._joined}
+            interests = [it.interest for it in joined]
+            batch = self._changes.after(self._progress, interests, look_every_ms=LOOK_EVERY_MS)
+            with self._lock:
+                self._progress, more = batch.progress, batch.more
+                joined_since = self._joined - joined
             for stream in joined:
                 stream.offer(batch)
+            for stream in joined_since:
+                stream.fall_behind()
 
     def _await_notice(self, connection: Connection[DictRow]) -> None:
         time.sleep(FEED_REST_SECONDS)
@@ -175,16 +178,17 @@ class Stream:
     """The messages for one reader, in order. The reader iterates it, the feed offers to it."""
 
     def __init__(
-        self, feed: Feed, changes: Changes, interest: Interest, positions: PartitionPositions
+        self, feed: Feed, changes: Changes, interest: Interest, progress: Progress
     ) -> None:
         self._feed = feed
         self._changes = changes
-        self._interest = interest
-        self._positions = positions
-        self._position = _complete_up_to(positions)
+        self.interest = interest
+        self._progress = progress
+        self._position = progress.complete_up_to
         self._ready = threading.Condition()
         self._waiting: deque[tuple[Sequence[Change], int]] = deque()
         self._offered_up_to = 0
+        self._is_behind = False
         self._has_ended = False
 
     def __iter__(self) -> Iterator[StreamMessage]:
@@ -198,21 +202,33 @@ class Stream:
             self._feed.join(self)
             yield from self._catch_up()
             while (offered := self._next_offered()) is not None:
-                yield from self._messages(*offered)
+                if self._is_behind:
+                    self._is_behind = False
+                    yield from self._catch_up()
+                changes, position = offered
+                # Without those that the stream has read itself.
+                new = [it for it in changes if not self._progress.includes(it)]
+                yield from self._messages(new, position)
 
     def offer(self, batch: ChangeBatch) -> None:
-        """Let the changes that match wait for the reader; end where too many wait already."""
-        matching = [change for change in batch.changes if self._interest.matches(change)]
+        """Let what is of interest wait for the reader; end where too many wait already."""
+        selected = self.interest.select(batch.changes)
         with self._ready:
             if self._has_ended:
                 return
-            self._offered_up_to = _complete_up_to(batch.positions)
+            self._offered_up_to = batch.progress.complete_up_to
             waiting = sum(len(changes) for changes, _ in self._waiting)
-            if waiting + len(matching) > self._feed.waiting:
+            if waiting + len(selected) > self._feed.waiting:
                 self._end()
-            elif matching:
-                self._waiting.append((matching, self._offered_up_to))
+            elif selected:
+                self._waiting.append((selected, self._offered_up_to))
                 self._ready.notify()
+
+    def fall_behind(self) -> None:
+        """Let the stream read itself what was read for the others, without knowing of it."""
+        with self._ready:
+            self._is_behind = True
+            self._ready.notify()
 
     def close(self) -> None:
         """End the stream, and make room for another."""
@@ -228,11 +244,11 @@ class Stream:
     def _catch_up(self) -> Iterator[StreamMessage]:
         more = True
         while more and not self._has_ended:
-            batch = self._changes.after(self._positions)
-            self._positions, more = batch.positions, batch.more
-            matching = [change for change in batch.changes if self._interest.matches(change)]
-            if matching or more:  # a sign of life, where many changes in a row do not match
-                yield from self._messages(matching, _complete_up_to(batch.positions))
+            batch = self._changes.after(self._progress, [self.interest])
+            self._progress, more = batch.progress, batch.more
+            selected = self.interest.select(batch.changes)
+            if selected or more:  # a sign of life, where many changes in a row do not match
+                yield from self._messages(selected, batch.progress.complete_up_to)
 
     def _next_offered(self) -> tuple[Sequence[Change], int] | None:
         """The changes that were offered next, and the position that they complete.
@@ -245,12 +261,10 @@ class Stream:
                 return None
             if not self._waiting:
                 return (), self._offered_up_to
-            offered, position = self._waiting.popleft()
-        # Without those that the stream read itself while it caught up.
-        return [it for it in offered if it.position > self._positions[it.partition]], position
+            return self._waiting.popleft()
 
     def _is_ready(self) -> bool:
-        return self._has_ended or bool(self._waiting)
+        return self._has_ended or self._is_behind or bool(self._waiting)
 
     def _messages(self, changes: Sequence[Change], position: int) -> Iterator[StreamMessage]:
         """Only the last message has the new position: until then, changes up to it are missing."""
@@ -258,7 +272,3 @@ class Stream:
             yield StreamMessage(position=self._position, change=change)
         self._position = max(self._position, position)
         yield StreamMessage(position=self._position, change=changes[-1] if changes else None)
-
-
-def _complete_up_to(positions: PartitionPositions) -> int:
-    return min(positions.values(), default=0)
