@@ -8,7 +8,6 @@ import io
 import itertools
 import json
 import time
-import zlib
 
 import psycopg
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.rows import dict_row
 
+from tests.compression import COMPRESSED
 from tests.conftest import clone, open_site, over_http
 from tests.examples import ORG, body, capture, channel, ended, login, misspelt, task, v1, v2
 
@@ -269,30 +269,14 @@ def test_an_array_that_cannot_be_cut_stays_whole(site, pattern):
 # --- compressed bodies ---
 
 
-def raw_deflate(content):
-    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return compressor.compress(content) + compressor.flush()
-
-
-COMPRESSED = {
-    "gzip": ("gzip", gzip.compress),
-    "GZIP": (" GZIP ", gzip.compress),
-    "x-gzip": ("x-gzip", gzip.compress),
-    "deflate": ("deflate", zlib.compress),
-    "raw deflate": ("deflate", raw_deflate),
-    "identity": ("identity", bytes),
-    "empty": ("", bytes),
-}
-each_encoding = pytest.mark.parametrize(
-    ("encoding", "compress"), COMPRESSED.values(), ids=COMPRESSED
-)
+ENCODINGS = {**COMPRESSED, "identity": ("identity", bytes), "empty": ("", bytes)}
 
 
 def encoded(site, content, encoding):
     return site.post(content, headers={"Content-Encoding": encoding})
 
 
-@each_encoding
+@pytest.mark.parametrize(("encoding", "compress"), ENCODINGS.values(), ids=ENCODINGS)
 def test_a_compressed_body_is_the_body(site, encoding, compress):
     """Events and the unusable are cut from the decoded body; each keeps its own decoded bytes."""
     one, other = raw(told(login(0, "a1"))), raw(told(v1(5, "a1", "Available")))
@@ -324,7 +308,7 @@ def test_any_other_encoding_is_refused(site, encoding):
 def test_the_limit_is_of_the_decoded_body(site):
     """A bomb is 413, and so is one byte too many; the limit itself is taken."""
     whole = raw(told(login(0, "a1"))).ljust(LIMIT)
-    for encoding, compress in COMPRESSED.values():
+    for encoding, compress in ENCODINGS.values():
         assert 413 == problem(encoded(site, compress(whole + b" "), encoding)), encoding
     assert 413 == problem(encoded(site, gzip.compress(bytes(200 << 20)), "gzip"))
     assert 413 == problem(encoded(site, gzip.compress(whole) + gzip.compress(b" "), "gzip"))
@@ -370,7 +354,7 @@ def test_members_of_gzip_follow_one_another(site):
     | st.lists(st.sampled_from([*SPOILED.values(), b"{}", b"1"]), max_size=3).map(
         lambda parts: b"[" + b",".join(parts) + b"]"
     ),
-    how=st.sampled_from([*COMPRESSED.values()]),
+    how=st.sampled_from([*ENCODINGS.values()]),
 )
 def test_compression_makes_no_difference(shared, content, how):
     """Any body: the same counts, and the same bodies in quarantine, as without it."""

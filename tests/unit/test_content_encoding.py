@@ -17,22 +17,10 @@ from projector.webex.content_encoding import (
     UnsupportedEncoding,
     decode_content,
 )
+from tests.compression import COMPRESSED
 
 LIMIT = 1_048_576
 BODY = b'{"id":"e1","type":"agent:login"}'
-
-
-def raw_deflate(body):
-    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return compressor.compress(body) + compressor.flush()
-
-
-COMPRESSED = {
-    "gzip": ("gzip", gzip.compress),
-    "x-gzip": ("x-gzip", gzip.compress),
-    "deflate": ("deflate", zlib.compress),
-    "raw deflate": ("deflate", raw_deflate),
-}
 each_encoding = pytest.mark.parametrize(
     ("encoding", "compress"), COMPRESSED.values(), ids=COMPRESSED
 )
