@@ -2,8 +2,9 @@
 --
 -- later_facets says by what lists find a subject from each deadline on:
 -- [{"from": ms, "facets": {...}}, ...]. deadline is the first of them. later_anomalies are those that
--- time will raise, and one that it has raised and may withdraw:
--- [{"kind": ..., "from": ms, "to": ms, "position": 0 or less}, ...]. anomaly_time is the first "to".
+-- time will raise, and those that a later event may withdraw:
+-- [{"kind": ..., "from": ms, "to": ms, "position": ..., "event_id": ...}, ...], where a position of 0
+-- or less and a null event mean the passing of time. anomaly_time is the first "to".
 --
 -- The release before this one may go on folding and serving: it needs facets_after_deadline, which
 -- nobody else reads.

@@ -30,9 +30,8 @@ def folded(
 
 
 def kinds(result: Fold[Any]) -> list[AnomalyKind]:
-    """The kinds of the anomalies, in order; that of a passed deadline is last."""
-    anomalies = [*result.anomalies, result.state.standing_anomaly()]
-    return [anomaly.kind for anomaly in anomalies if anomaly is not None]
+    """The kinds of the anomalies, in order; those that stand in the state are last."""
+    return [anomaly.kind for anomaly in result.all_anomalies()]
 
 
 def view(table: Table[Any], result: Fold[Any]) -> dict[str, Any]:

@@ -171,9 +171,9 @@ class State(ABC):
         Returns the anomalies that stay, whatever comes later.
         """
 
-    def standing_anomaly(self) -> Anomaly | None:
-        """The anomaly that a passed deadline raised and that a later event may withdraw."""
-        return None
+    def standing_anomalies(self) -> Sequence[Anomaly]:
+        """Those that later events may withdraw; no tick has them."""
+        return ()
 
 
 S = TypeVar("S", bound=State)
@@ -190,9 +190,7 @@ class Fold(Generic[S]):
 
     state: S
     intervals: list[Interval] = field(default_factory=list)
-    anomalies: list[Anomaly] = field(
-        default_factory=list
-    )  # of events; a deadline's is in the state
+    anomalies: list[Anomaly] = field(default_factory=list)  # that stay; the state has the others
     _display: DisplayState | None = None  # of the state; None until it is computed
     _tick_time: int | None = None  # of the last tick
     _display_before_tick: DisplayState | None = None  # None before the first event
@@ -200,6 +198,10 @@ class Fold(Generic[S]):
     _passed_time: int = -1  # up to here time has passed
     _quiet_time: float = -1  # up to here the state as it is has no deadline
     _tick_passed_deadline: bool = False  # the deadline was in the millisecond of the last tick
+
+    def all_anomalies(self) -> Sequence[Anomaly]:
+        """Those that stay, and those that later events may withdraw."""
+        return [*self.anomalies, *self.state.standing_anomalies()]
 
     def advance_to(self, time: int) -> Fold[S]:
         """Let time pass up to ``time`` (epoch ms, included), as a reader at that time sees it."""

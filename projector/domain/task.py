@@ -138,6 +138,16 @@ class Capture:
 
 
 @dataclass(slots=True, kw_only=True)
+class Trace:
+    """An event that hints at a conversation; times are epoch ms."""
+
+    event_id: str
+    position: int
+    time: int
+    previous_time: int  # of the event before it
+
+
+@dataclass(slots=True, kw_only=True)
 class TaskState(State):
     """All that is known of a task after some of its events; times are epoch ms."""
 
@@ -145,6 +155,7 @@ class TaskState(State):
     state_since: int | None = None
     had_conversation: bool = False  # as its words and those of its agents say
     has_trace: bool = False  # something hints at a conversation
+    first_trace: Trace | None = None  # where nothing before it tells of the conversation
     is_recording_alone: bool = True  # it has no event but captures
     stale_since: int | None = None  # nothing came for so long that it is probably over
     taken_over_by: str | None = None  # an agent who was consulted, while those before are there:
@@ -243,13 +254,26 @@ class TaskState(State):
             self.counters[ANOMALY_COUNT] += 1
         return ()
 
-    def standing_anomaly(self) -> Anomaly | None:
+    def standing_anomalies(self) -> Sequence[Anomaly]:
+        anomalies = []
+        trace = self.first_trace
+        if trace is not None and not self.is_outbound():  # by the direction as it is known now
+            anomalies.append(
+                Anomaly(
+                    kind=AnomalyKind.UNEXPECTED_TRANSITION,
+                    event_id=trace.event_id,
+                    position=trace.position,
+                    gap_from=trace.previous_time,
+                    gap_to=trace.time,
+                )
+            )
         if self.stale_since is not None and self.last_event is not None:
-            return _anomaly(AnomalyKind.MISSING_END, self.last_event.time, self.stale_since)
+            start = self.last_event.time
+            anomalies.append(_anomaly(AnomalyKind.MISSING_END, start, self.stale_since))
         if self.wrapup_missing and self.completed_time is not None:
             start = self.completed_time - COMPLETION_LIMIT_MS
-            return _anomaly(AnomalyKind.WRAPUP_MISSING, start, self.completed_time)
-        return None
+            anomalies.append(_anomaly(AnomalyKind.WRAPUP_MISSING, start, self.completed_time))
+        return anomalies
 
     # --- ties ---
 
@@ -267,7 +291,7 @@ class TaskState(State):
     # --- events ---
 
     def apply_event(self, recorded: Recorded) -> AnomalyKind | None:
-        event, time = recorded.event, recorded.time
+        event = recorded.event
         if self.stale_since is not None:
             self.stale_since = None
             self.counters[ANOMALY_COUNT] -= 1  # that anomaly is withdrawn
@@ -276,10 +300,12 @@ class TaskState(State):
             return None
         self.is_recording_alone = False
         if event.kind is Kind.STATE:
-            return self._apply_agent_event(event, time)
-        return self._apply_task_event(event, time)
+            self._apply_agent_event(recorded)
+            return None
+        return self._apply_task_event(recorded)
 
-    def _apply_task_event(self, event: Event, time: int) -> AnomalyKind | None:
+    def _apply_task_event(self, recorded: Recorded) -> AnomalyKind | None:
+        event, time = recorded.event, recorded.time
         self._copy_fields(event)
         word = event.word or ""
         if word == TASK_ENDED and _ends_an_offer(event):
@@ -291,7 +317,7 @@ class TaskState(State):
             note(self, event, time)
         self.had_conversation = self.had_conversation or word in CONVERSATION_WORDS
         if word == TASK_ENDED and (event.terminating_party or "").casefold() == "agent":
-            anomaly = self._note_trace() or anomaly
+            self._note_trace(recorded, is_anomaly=anomaly is not None)
         leads_to = STATE_AFTER_WORD.get(word)
         if leads_to is not None and not (word in PART_DONE and self.current_state in OVER_STATES):
             self._enter_state(leads_to, event, time)
@@ -333,13 +359,13 @@ class TaskState(State):
             self.complete = complete
             self.completed_time = time if complete else None
 
-    def _apply_agent_event(self, event: Event, time: int) -> AnomalyKind | None:
+    def _apply_agent_event(self, recorded: Recorded) -> None:
+        event, time = recorded.event, recorded.time
         agent_id, word = event.agent_id or "", event.word
         participant = self.participants.get(agent_id)
-        anomaly = None
         if word is not None:
             if word in TRACE_WORDS:
-                anomaly = self._note_trace()
+                self._note_trace(recorded, is_anomaly=False)
             if participant is None:
                 joined = Participant(state="", since=time, joined_time=time)
                 participant = insert_sorted(self.participants, agent_id, joined)
@@ -349,7 +375,6 @@ class TaskState(State):
                 event.wrap_up_aux_code_id or participant.wrap_up_aux_code_id
             )
         self._update_completion(time)
-        return anomaly
 
     def _move_participant(
         self, agent_id: str, participant: Participant, word: str, time: int
@@ -402,19 +427,31 @@ class TaskState(State):
     def _forget_consult_transfer(self) -> None:
         self.taken_over_by, self.taken_over_from, self.left_in_consult = None, [], False
 
-    def _note_trace(self) -> AnomalyKind | None:
-        """Something hints at a conversation; without another sign of it, its words are lost."""
-        is_first = not (self.has_trace or self.had_conversation or self.is_outbound())
+    def _note_trace(self, recorded: Recorded, *, is_anomaly: bool) -> None:
+        """Something hints at a conversation; without another sign of it, its words are lost.
+
+        With ``is_anomaly`` the event is unexpected for another reason, too.
+        """
+        is_first = not (self.has_trace or self.had_conversation)
         self.has_trace = True
-        is_unexpected = is_first and self.last_event is not None
-        return AnomalyKind.UNEXPECTED_TRANSITION if is_unexpected else None
+        if is_first and not is_anomaly and self.last_event is not None:
+            self.first_trace = Trace(
+                event_id=recorded.event.id,
+                position=recorded.position,
+                time=recorded.time,
+                previous_time=self.last_event.time,
+            )
+            self.counters[ANOMALY_COUNT] += not self.is_outbound()
 
     def _apply_capture(self, event: Event, created: int | None) -> None:
         self.captures.append(Capture(file_path=event.file_path, created_time=created))
 
     def _copy_fields(self, event: Event) -> None:
         self.channel_type = event.channel_type or self.channel_type
+        was_outbound = self.is_outbound()
         self.direction = event.direction or self.direction
+        if self.first_trace is not None:
+            self.counters[ANOMALY_COUNT] += was_outbound - self.is_outbound()
         self.outbound_type = event.outbound_type or self.outbound_type
         self.origin = event.origin or self.origin
         self.destination = event.destination or self.destination

@@ -105,7 +105,8 @@ class Stage:
 class Outlook:
     """What the passing of time will change of a state, if no event comes, and has not yet.
 
-    ``anomalies`` are those that it will raise, and one that it has raised and may withdraw again.
+    ``anomalies`` are those that it will raise, and those that stand as long as no event withdraws
+    them.
     """
 
     stages: Sequence[Stage]
@@ -118,7 +119,13 @@ class Outlook:
     def anomalies_to_json(self) -> list[dict[str, object]] | None:
         """The anomalies as they are stored; None where there are none."""
         return [
-            {"kind": it.kind.value, "from": it.gap_from, "to": it.gap_to, "position": position}
+            {
+                "kind": it.kind.value,
+                "from": it.gap_from,
+                "to": it.gap_to,
+                "position": position,
+                "event_id": it.event_id,
+            }
             for (position, _), it in anomaly_keys(self.anomalies).items()
         ] or None
 
@@ -185,11 +192,7 @@ class Table(Generic[S]):
             if stages and stages[-1].time == time:
                 stages.pop()
             stages.append(Stage(time=time, facets=self.facets(fold.state)))
-        standing = fold.state.standing_anomaly()
-        return Outlook(
-            stages=stages,
-            anomalies=[*fold.anomalies, *([] if standing is None else [standing])],
-        )
+        return Outlook(stages=stages, anomalies=fold.all_anomalies())
 
 
 _NOT_SKIPPED: Mapping[str, LiteralString] = {

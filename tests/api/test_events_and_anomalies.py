@@ -7,6 +7,7 @@ import pytest
 from projector.domain.events import Origin
 from projector.event_log.store import Request
 from projector.infrastructure.database import consistent_read
+from projector.operations.verify.parallel import verify
 from projector.webex.webhook import judge
 from tests.conftest import open_site
 from tests.examples import DAWN, RECORDED, at, channel, ended, login, logout, task, v1, v2
@@ -194,6 +195,29 @@ def test_an_anomaly_names_kind_event_and_gap(site, limit):
     }
     told = [subject for _, subject, *_ in expected]
     assert {subject: told.count(subject) for subject in counted} == counted
+
+
+def test_the_first_trace_is_one_by_the_direction_that_is_known(site):
+    """An outdial that nobody answers is wrapped up too; as of a time, by the direction then."""
+
+    def told(**query):
+        row = site.get("/api/v1/tasks/t", query_string=query).json
+        anomalies = [
+            it["eventId"]
+            for it in walk(site, "/api/v1/anomalies", taskId="t")
+            if it["kind"] == "unexpected-transition"
+        ]
+        return row["status"], row["anomalyCount"], anomalies
+
+    deliver(site, task(0, "t", "parked"), v1(1, "ann", "wrapup", "t"), ended(2, "t", "Customer"))
+    trace = "e2"
+    assert ("assigned", 1, [trace]) == told(at=DAWN + 50)
+    deliver(site, task(60, "t", "origin-updated", direction="OUTBOUND"))
+    assert ("unanswered", 0, []) == told(at=DAWN + 70)
+    assert ("assigned", 1, []) == told(at=DAWN + 50)
+    deliver(site, task(61, "t", "origin-updated", direction="INBOUND"))
+    assert ("assigned", 1, [trace]) == told(at=DAWN + 70)
+    assert [] == verify(site.url, jobs=1, moments=3, seed=1).differences
 
 
 def test_a_window_selects_the_gaps_that_it_touches(site):

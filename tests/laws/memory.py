@@ -84,8 +84,7 @@ def answers(log: MemoryLog, now: int) -> Answers:
         result["anomalies"] += [
             (anomaly.kind.value, f"{table.column[:-3]}:{id_}", org_id, anomaly.event_id)
             for (org_id, id_), it in folds.items()
-            for anomaly in (*it.anomalies, it.state.standing_anomaly())
-            if anomaly is not None
+            for anomaly in it.all_anomalies()
         ]
     result["anomalies"] = decided(result["anomalies"])
     return result

@@ -68,8 +68,7 @@ def assert_answers(life: TimedLife, log: MemoryLog) -> None:
                 ]
                 assert rows == [{column: row[column] for column in rows[0]} for row in shown_rows]
             for (_, name), it in folds.items():
-                standing = it.state.standing_anomaly()
-                for one in (*it.anomalies, *([] if standing is None else [standing])):
+                for one in it.all_anomalies():
                     if one.kind == "unexpected-transition":
                         traces.append(one.event_id)
                         continue

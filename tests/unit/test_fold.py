@@ -150,22 +150,22 @@ def test_a_missing_wrapup_is_looked_for_in_the_hour():
     event = {"event_id": None, "position": None}
     gap = {"gap_from": at(1_000), "gap_to": at(HOUR + 1_000)}
     expected = Anomaly(kind=AnomalyKind.WRAPUP_MISSING, **event, **gap)
-    assert ([], expected) == (result.anomalies, result.state.standing_anomaly())
+    assert ([], [expected]) == (result.anomalies, result.state.standing_anomalies())
     assert 1 == view(TASKS, result)["anomalyCount"]
 
 
 def test_a_second_end_leaves_the_gap_of_the_first_hour():
     """The anomaly was raised by the first hour, and that is over."""
-    first = folded(TASKS, *AT_WORK, until=2 * HOUR).state.standing_anomaly()
+    first = folded(TASKS, *AT_WORK, until=2 * HOUR).state.standing_anomalies()
     again = ended(HOUR + 5_000, "t", "Agent")
-    assert first == folded(TASKS, *AT_WORK, again, until=4 * HOUR).state.standing_anomaly()
+    assert first == folded(TASKS, *AT_WORK, again, until=4 * HOUR).state.standing_anomalies()
 
 
 def test_where_nothing_is_missing_time_has_shown_nothing():
     """Agents and finished tasks have no such anomaly."""
-    assert None is folded(AGENTS, login(0, "ann"), until=2 * HOUR).state.standing_anomaly()
+    assert not folded(AGENTS, login(0, "ann"), until=2 * HOUR).state.standing_anomalies()
     done = (*AT_WORK, v1(2_000, "ann", "wrapup-done", "t"))
-    assert None is folded(TASKS, *done, until=2 * HOUR).state.standing_anomaly()
+    assert not folded(TASKS, *done, until=2 * HOUR).state.standing_anomalies()
 
 
 def test_what_time_has_shown_counts_beside_what_events_have():

@@ -150,14 +150,14 @@ class Ledgers:
         return [shape(row) for row in page], last_key
 
 
-# Anomalies that stay, and those that the passing of time has raised since a subject's last event.
+# Anomalies that stay, and those that the passing of time has raised or an event may withdraw.
 _ANOMALY_ROWS = """(
     SELECT gap_to, {subject} AS subject, org_id, id, l.position, kind, event_id, gap_from
     FROM (
         SELECT org_id, id, position, kind, event_id, gap_from, gap_to FROM {anomalies}
         WHERE gap_to >= greatest(%(start)s, %(a0)s)
         UNION ALL
-        SELECT v.org_id, v.id, (it->>'position')::bigint, it->>'kind', NULL,
+        SELECT v.org_id, v.id, (it->>'position')::bigint, it->>'kind', it->>'event_id',
             (it->>'from')::bigint, (it->>'to')::bigint
         FROM {views} AS v, jsonb_array_elements(v.later_anomalies) AS it
         WHERE v.anomaly_time <= %(now)s AND (it->>'to')::bigint <= %(now)s
