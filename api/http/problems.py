@@ -15,6 +15,7 @@ from api.auth.errors import AccessDenied
 from projector.contract.base import Shape
 from projector.event_log.intake import NotAuthentic
 from projector.infrastructure.database import StoreUnavailable
+from projector.projection.partitions import OtherFold
 
 RETRY_LATER = {"Retry-After": "1"}  # seconds
 _KEPT_HEADERS = ("Allow", "Retry-After")  # of Flask's own errors, such as 405
@@ -62,7 +63,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(AccessDenied, _access_denied)
     app.register_error_handler(NotAuthentic, _not_authentic)
-    app.register_error_handler(StoreUnavailable, _store_unavailable)
+    app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(OtherFold, _unavailable)
     app.register_error_handler(HTTPException, _http_exception)
     app.register_error_handler(Exception, _unexpected)
 
@@ -92,7 +94,7 @@ def _not_authentic(error: NotAuthentic) -> Response:
     return problem_response(401, str(error))
 
 
-def _store_unavailable(error: StoreUnavailable) -> Response:
+def _unavailable(error: StoreUnavailable | OtherFold) -> Response:
     return problem_response(503, str(error), headers=RETRY_LATER)
 
 

@@ -37,15 +37,19 @@ def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
 
 @contextmanager
 def current_database(settings: Settings) -> Iterator[str]:
-    """The address of a database whose schema is up to date; SchemaOutdated where it is not.
+    """The address of a database whose schema is up to date; SchemaOutdated where it is not."""
+    with reachable_database(settings) as url:
+        if pending(url):
+            raise SchemaOutdated("The schema is not up to date: run `projector migrate`.")
+        yield url
 
-    The service may run: its embedded server is used then, and else one is started for the while.
-    """
+
+@contextmanager
+def reachable_database(settings: Settings) -> Iterator[str]:
+    """The address of the database: that of the running service, or started for the while."""
     with ExitStack() as stack:
         try:
             url, _ = stack.enter_context(database(settings))
         except AlreadyRuns:
             url = EmbeddedPostgres(settings.data_dir).url_of_another()
-        if pending(url):
-            raise SchemaOutdated("The schema is not up to date: run `projector migrate`.")
         yield url

@@ -10,6 +10,7 @@ notification can still be missed, so every wait has an end.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -28,6 +29,8 @@ _KEEPALIVES = {"keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count
 _SERVER_KEEPALIVES = b"""
     SET tcp_keepalives_idle = 2; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3
 """
+
+SAY_AGAIN_SECONDS = 60.0  # before the same reason to wait is logged again
 
 log = logging.getLogger(__name__)
 
@@ -66,14 +69,17 @@ def keep_following(
 ) -> None:
     """Call ``follow`` again whenever it ends, as long as it is needed, and rest after an error.
 
-    StoreUnavailable and ``waits_for`` are expected; other errors are logged as faults. No
-    error ends the loop.
+    StoreUnavailable and ``waits_for`` are expected: the same sentence is logged once a minute at
+    most. Other errors are logged as faults. No error ends the loop.
     """
+    said, said_at = "", 0.0
     while is_needed():
         try:
             follow()
         except (StoreUnavailable, waits_for) as error:
-            log.warning("%s waits: %s", who, error)
+            if str(error) != said or time.monotonic() > said_at + SAY_AGAIN_SECONDS:
+                said, said_at = str(error), time.monotonic()
+                log.warning("%s waits: %s", who, error)
             rest()
         except Exception:
             log.exception("%s failed and tries again", who)

@@ -96,22 +96,46 @@ def begin(url: str) -> None:
                 "There are shadow tables already: `projector rebuild status` says how far they are,"
                 " `projector rebuild drop` removes them."
             )
-        connection.execute(_CREATE_SCHEMA.format(schema=sql.Identifier(SHADOW_SCHEMA)))
-        for name in DERIVED:
-            _run_for_both(connection, _CREATE_TABLE, name)
-        _run_for_both(connection, _COPY_PARTITIONS, "projections", {"fold": FOLD_VERSION})
-        _run_for_both(connection, _COPY_BUCKETS, "bucket_counts")
-        _grant_to_service(connection)
+        _create_empty(connection)
+
+
+def _create_empty(connection: Connection[DictRow]) -> None:
+    connection.execute(_CREATE_SCHEMA.format(schema=sql.Identifier(SHADOW_SCHEMA)))
+    for name in DERIVED:
+        _run_for_both(connection, _CREATE_TABLE, name)
+    _run_for_both(connection, _COPY_PARTITIONS, "projections", {"fold": FOLD_VERSION})
+    _run_for_both(connection, _COPY_BUCKETS, "bucket_counts")
+    _grant_to_service(connection)
+
+
+def empty_tables_of_another_fold(url: str) -> int | None:
+    """Empty the serving tables where another version of the fold has filled them.
+
+    Returns that version. Returns None, and changes nothing, where they are of this release's own
+    version, or where there are shadow tables: then somebody rebuilds them side by side.
+    """
+    with _owner_connection(url) as connection, connection.transaction():
+        serving = _progress(connection, SCHEMA)
+        if serving.position == 0 or serving.fold == FOLD_VERSION or exists(connection):
+            return None
+        _create_empty(connection)
+        _exchange(connection)
+        _drop(connection)
+        return serving.fold
 
 
 def drop(url: str) -> None:
     """Remove the shadow tables, if there are any."""
     with _owner_connection(url) as connection:
-        connection.execute(
-            sql.SQL("DROP SCHEMA IF EXISTS {schema} CASCADE").format(
-                schema=sql.Identifier(SHADOW_SCHEMA)
-            )
+        _drop(connection)
+
+
+def _drop(connection: Connection[DictRow]) -> None:
+    connection.execute(
+        sql.SQL("DROP SCHEMA IF EXISTS {schema} CASCADE").format(
+            schema=sql.Identifier(SHADOW_SCHEMA)
         )
+    )
 
 
 def exists(connection: Connection[DictRow]) -> bool:

@@ -29,7 +29,7 @@ class HoleInLog(ProjectorError):  # noqa: N818 - named for what is noticed
 
 
 class OtherFold(ProjectorError):  # noqa: N818 - named for what is noticed
-    """The tables were made by another version of the fold than this runner's."""
+    """The tables were made by another version of the fold than this release's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from pydantic import BaseModel
 
 from projector.domain.fold import Fold, S
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import Pool, consistent_read, translated
+from projector.infrastructure.database import Pool, translated
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
 from projector.query.conditions import SHOWN_FACETS, among_ids, with_facets
+from projector.query.own_fold import read_views
 from projector.query.scope import Scope
 
 
@@ -49,7 +50,7 @@ class Views:
         """The selected views, and the key after which to go on, null at the end."""
         now = self._clock()
         query, parameters = _list_query(table, scope, selection, now)
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             rows = cur.execute(query, parameters).fetchall()
         page = rows[: selection.limit]
         views = [self._view(table, row, now) for row in page]
@@ -63,7 +64,7 @@ class Views:
             SHOWN_FACETS, sql.Identifier(table.name), scope.organisations(), scope.teams(table)
         )
         parameters = scope.parameters | {"now": self._clock(), "facet": facet}
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             return dict(cur.execute(query, parameters).fetchall())
 
     def _view(self, table: Table[S], row: TupleRow, now: int) -> BaseModel:

@@ -22,7 +22,8 @@ from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import SERVICE_ROLE, Pool, translated
+from projector.infrastructure.database import SERVICE_ROLE, Pool, consistent_read, translated
+from projector.query.own_fold import other_fold
 
 READY_WITHIN_SECONDS = 30.0
 
@@ -58,6 +59,10 @@ class Status:
 
     def unready(self) -> list[str]:
         """Why the service should get no traffic, a sentence each; empty when it is ready."""
+        with consistent_read(self._pool) as cur:
+            reason = other_fold(cur)
+        if reason is not None:
+            return [reason]
         _, projections = self._progress()
         return [
             f"the projection {projection.name} is {projection.lag_seconds:.0f} s behind the log"

@@ -338,12 +338,17 @@ def test_ctrl_c_ends_all_and_a_second_run_has_the_same_data(service):
 
 
 def test_a_second_run_on_the_same_folder_is_refused(service):
-    """One sentence names the folder, and the first command runs on."""
+    """One sentence names the folder, and the first command runs on; `migrate` uses its database."""
     other = Command(service.data_dir)
     other.stderr = service.stderr.with_name("second.stderr")
     other.begin()
     assert 1 == other.end()
     assert_sentence(other, "Another projector already runs on", str(service.data_dir))
+    migrate = [sys.executable, "-m", "projector", "migrate"]
+    done = subprocess.run(
+        migrate, cwd=CHECKOUT, env=service.environment, capture_output=True, text=True, check=True
+    )
+    assert "The schema is up to date.\n" == done.stdout
     assert 200 == service.get("/api/v1/status").status_code
 
 

@@ -18,6 +18,7 @@ from projector.projection import runner
 from projector.projection.partitions import OtherFold
 from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
+from projector.query import own_fold
 from projector.webex.simulator import Simulation
 from tests.examples import story, v1
 from tests.integration.driving import eventually, tables
@@ -86,7 +87,9 @@ def test_another_fold_is_compared_switched_and_switched_back(site):
     assert first == site.get("/api/v1/agents/ann").json
     serving, shadow = rebuild.switch(site.url)
     assert (FOLD_VERSION + 1, FOLD_VERSION) == (serving.fold, shadow.fold)
-    assert "on-hold" == site.get("/api/v1/agents/ann").json["status"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own_fold, "FOLD_VERSION", FOLD_VERSION + 1)
+        assert "on-hold" == site.get("/api/v1/agents/ann").json["status"]
     rebuild.switch(site.url)
     assert first == site.get("/api/v1/agents/ann").json
     assert [] == verify(site.url, jobs=1, moments=2, seed=1).differences
@@ -114,6 +117,57 @@ def test_a_runner_of_another_version_leaves_the_tables_alone(site, monkeypatch):
     with pytest.raises(OtherFold, match=f"version {FOLD_VERSION} .*version {FOLD_VERSION + 1}:"):
         site.project()
     assert 404 == site.get("/api/v1/agents/cid").status_code
+
+
+def test_tables_of_another_version_are_not_read(site):
+    """Whatever needs them is a 503 that says what to do; the log and intake do not need them."""
+    post_life(site)
+    _set_version(site.url, FOLD_VERSION - 1)
+    for path in (
+        "/readyz",
+        "/api/v1/agents",
+        "/api/v1/agents/ann",
+        "/api/v1/agents/ann/history",
+        "/api/v1/agents/ann/explain",
+        "/api/v1/tasks?status=abandoned",
+        "/api/v1/agents?at=5",
+        "/api/v1/summary",
+        "/api/v1/anomalies",
+        "/api/v1/corrections",
+        "/api/v1/stream",
+        "/floor",
+    ):
+        answer = site.get(path)
+        assert 503 == answer.status_code, path
+        assert "`projector rebuild` fills them anew" in answer.json["detail"], path
+    for path in ("/api/v1/events", "/api/v1/conflicts", "/api/v1/quarantine", "/api/v1/status"):
+        assert 200 == site.get(path).status_code, path
+    assert 1 == site.post(v1(9_000, "cid", "idle") | {"id": "e9"}).json["appended"]
+
+
+def test_tables_of_another_version_are_emptied_and_filled_anew(site):
+    """As a start of the whole service does it, unless somebody fills shadow tables."""
+    assert rebuild.empty_tables_of_another_fold(site.url) is None
+    post_life(site)
+    before = tables(site.url)
+    assert rebuild.empty_tables_of_another_fold(site.url) is None
+    assert before == tables(site.url)
+    _set_version(site.url, FOLD_VERSION - 1)
+    rebuild.begin(site.url)
+    assert rebuild.empty_tables_of_another_fold(site.url) is None
+    rebuild.drop(site.url)
+    assert FOLD_VERSION - 1 == rebuild.empty_tables_of_another_fold(site.url)
+    with connect(site.url) as connection, pytest.raises(RebuildError, match="no shadow tables"):
+        rebuild.progress(connection)
+    assert [] == site.get("/api/v1/agents").json["data"]
+    site.project()
+    assert before == tables(site.url)
+    assert [] == verify(site.url, jobs=1, moments=2, seed=1).differences
+
+
+def _set_version(url: str, version: int) -> None:
+    with connect(url) as connection:
+        connection.execute("UPDATE projections SET fold_version = %s", (version,))
 
 
 def test_tables_in_which_nothing_is_folded_are_of_the_version_that_folds_first(site, monkeypatch):

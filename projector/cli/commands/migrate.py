@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from projector.cli.database import database
+from projector.cli.database import reachable_database
 from projector.cli.exit_codes import BEHIND
 from projector.cli.options import as_json
 from projector.infrastructure import migrations
@@ -19,7 +19,7 @@ from projector.infrastructure.settings import settings_from_environment
 @as_json
 def migrate(*, check: bool, as_json: bool) -> None:
     """Bring the database's schema up to date."""
-    with database(settings_from_environment()) as (url, _):
+    with reachable_database(settings_from_environment()) as url:
         files = migrations.pending(url) if check else migrations.migrate(url)
     names = [file.name for file in files]
     done = "pending" if check else "applied"

@@ -25,11 +25,18 @@ from projector.infrastructure.migrations import migrate
 from projector.infrastructure.processes import Child, on_stop_signals
 from projector.infrastructure.settings import Settings, settings_from_environment
 from projector.infrastructure.tokens import local_tokens
+from projector.operations.shadow_rebuild import empty_tables_of_another_fold
 
 # A server whose parent was killed lets go of the port within this time.
 PORT_SECONDS = 4.0
 START_SECONDS = 60.0
 CHILDREN_POLL_SECONDS = 0.5
+
+
+_FILLED_ANEW = (
+    "The read models are of version {version} of the fold. This release folds the log anew: until"
+    " it is done, /readyz says how far behind they are."
+)
 
 
 class RunError(ProjectorError):
@@ -75,6 +82,9 @@ def run_service(settings: Settings, announce: Callable[[Announcement], None]) ->
         url, keep_database = stack.enter_context(database(settings))
         _await_port(settings.host, settings.port)
         migrate(url)
+        version = empty_tables_of_another_fold(url)
+        if version is not None:
+            click.echo(_FILLED_ANEW.format(version=version), err=True)
         _keep_token(settings)
         environment = {"DATABASE_URL": url}
         # They stop in reverse order: first the web server, so that no new webhook arrives.

@@ -18,7 +18,7 @@ from projector.contract.explanation import AroundShape, Effect, Explanation, Fie
 from projector.domain.events import Recorded, restatements
 from projector.domain.fold import Fold, Interval, S
 from projector.event_log.store import EventStore
-from projector.infrastructure.database import Pool, consistent_read
+from projector.infrastructure.database import Pool
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
@@ -31,6 +31,7 @@ from projector.query.as_of.reconstruct import (
     intervals_as_of,
     reconstruct,
 )
+from projector.query.own_fold import read_views
 
 SNAPSHOTS_BACK = (16, 64, 256)  # to go back, try by try; about one event in four has a snapshot
 MAX_AROUND = 1_000  # rows
@@ -55,7 +56,7 @@ class Explainer:
 
     def explain(self, table: Table[S], key: Key, as_of: AsOf) -> Explanation:
         """What set each field of the view of a subject that existed as of both times."""
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             subject = reconstruct(cur, self._store, table, [key], as_of)[key]
             start, setters = self._setters(cur, table, key, as_of)
             shown_since = _last_interval(cur, table, key, as_of, subject).start

@@ -38,7 +38,7 @@ from projector.domain.state_names import LOGGED_OUT
 from projector.domain.task import TaskState
 from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
-from projector.infrastructure.database import Pool, consistent_read
+from projector.infrastructure.database import Pool
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import (
@@ -64,6 +64,7 @@ from projector.query.conditions import (
     period_parameters,
     with_facets,
 )
+from projector.query.own_fold import read_views
 from projector.query.scope import Scope
 
 RECONSTRUCTED_TOGETHER = 1_000  # subjects, so that memory is bounded
@@ -92,7 +93,7 @@ class Summaries:
 
         Metrics are of what happened in the last ``window`` ms up to ``as_of.now``, inclusive.
         """
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             floor = _FloorReader(cur, self._store, scope, as_of, as_of.now - window)
             members = floor.members()
             agents = floor.agents(members)

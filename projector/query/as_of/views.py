@@ -14,7 +14,7 @@ from projector.contract.intervals import TaskInterval, interval_rows
 from projector.domain.fold import S
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import Pool, consistent_read
+from projector.infrastructure.database import Pool
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.read_models import Key, Table
 from projector.query.as_of.reconstruct import (
@@ -32,6 +32,7 @@ from projector.query.conditions import (
     period_parameters,
 )
 from projector.query.current_views import Selection, Views
+from projector.query.own_fold import read_views
 from projector.query.scope import Scope, names
 
 CANDIDATES_TOGETHER = 500  # subjects that are reconstructed at a time, where few match
@@ -90,7 +91,7 @@ class AsOfViews:
         query = sql.SQL(
             "SELECT org_id, id FROM {} AS v WHERE id = ANY(%(ids)s) AND {} ORDER BY org_id"
         ).format(sql.Identifier(table.name), scope.organisations())
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             keys = cur.execute(query, scope.parameters | {"ids": names([id_])}).fetchall()
             subjects = reconstruct(cur, self._store, table, keys, as_of)
             in_scope = self._in_scope(cur, table, scope, subjects, as_of)
@@ -114,7 +115,7 @@ class AsOfViews:
         """
         views: list[BaseModel] = []
         examined, last_key = 0, selection.after
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             for keys in _candidates(cur, table, scope, selection, as_of):
                 if keys and examined >= CANDIDATES_PER_PAGE:
                     return views, last_key
@@ -148,7 +149,7 @@ class AsOfViews:
         before; the second value is the next such start, null at the end.
         """
         first = start if after is None else after + 1
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             subject = reconstruct(cur, self._store, table, [key], as_of)[key]
             # Three more than a page: the one before it, the one that shows that there is a next
             # page, and the one at whose start that one ends.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from psycopg import sql
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.contract.events import ConflictKind
@@ -30,6 +31,7 @@ from projector.projection.read_models import (
     Table,
     interval_from_json,
 )
+from projector.query.own_fold import read_views
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_for_display
 from projector.webex.webhook import differing_fields, read_data
@@ -121,15 +123,18 @@ class Ledgers:
             scope,
             selection,
             selection.after or (-1, "", "", "", 0),
+            read=read_views,
         )
 
-    def _rows(
+    def _rows(  # noqa: PLR0913 - what to read, for whom, and how
         self,
         statement: sql.Composed,
         shape: Callable[[TupleRow], R],
         scope: Scope,
         selection: LedgerSelection,
         after: LedgerKey,
+        *,
+        read: Callable[[Pool], AbstractContextManager[Cursor[TupleRow]]] = consistent_read,
     ) -> tuple[Sequence[R], LedgerKey | None]:
         """The rows of a statement, whose first columns are their key."""
         any_subject = not selection.agent_ids and not selection.task_ids
@@ -143,7 +148,7 @@ class Ledgers:
             "now": self._clock(),
             "limit": selection.limit + 1,
         }
-        with consistent_read(self._pool) as cur:
+        with read(self._pool) as cur:
             rows = cur.execute(statement, parameters).fetchall()
         page = rows[: selection.limit]
         last_key = page[-1][: len(after)] if len(rows) > len(page) else None

@@ -21,7 +21,7 @@ from psycopg.rows import TupleRow
 from projector.contract.views import SubjectLeft
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import Pool, consistent_read
+from projector.infrastructure.database import Pool
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
@@ -34,6 +34,7 @@ from projector.query.live.shown_before import (
     shown_before,
     stored_facets_between,
 )
+from projector.query.own_fold import read_views
 from projector.query.scope import Scope, teams_of
 
 CHANGES_TOGETHER = 500  # about as many are read at a time
@@ -150,7 +151,7 @@ class Changes:
 
     def progress(self, *, since: int | None = None) -> Progress:
         """That of a reader who has all there is, or all up to the position ``since``."""
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             positions = _positions(cur)
             if since is None:
                 time = self._clock()
@@ -169,7 +170,7 @@ class Changes:
         """
         now = self._clock()
         looks = now - progress.looked >= max(look_every_ms, 1)
-        with consistent_read(self._pool) as cur:
+        with read_views(self._pool) as cur:
             folded = _positions(cur)
             passed, last_deadline = self._passed(cur, progress, now) if looks else ([], None)
             changed, end = self._changed(cur, progress, folded, now)

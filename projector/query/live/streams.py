@@ -28,6 +28,7 @@ from projector.infrastructure.listening import (
     keep_following,
     listening,
 )
+from projector.projection.partitions import OtherFold
 from projector.query.live.changes import (
     Change,
     ChangeBatch,
@@ -135,6 +136,7 @@ class Feed:
             who="the live feed",
             is_needed=self._is_needed,
             rest=lambda: time.sleep(FEED_RETRY_SECONDS),
+            waits_for=OtherFold,
         )
 
     def _is_needed(self) -> bool:
@@ -194,10 +196,10 @@ class Stream:
     def __iter__(self) -> Iterator[StreamMessage]:
         """The first message, at once, has the position from which the stream starts.
 
-        Ends where the stream was ended or closed, or the database does not answer.
+        Ends where the stream was ended or closed, or nothing can be read.
         """
         yield StreamMessage(position=self._position)
-        with suppress(StoreUnavailable):
+        with suppress(StoreUnavailable, OtherFold):
             yield from self._catch_up()
             self._feed.join(self)
             yield from self._catch_up()
