@@ -90,7 +90,8 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
         operation["security"] = [{"token": []}]
     if route.method == "post":
         schema = {} if route.body is None else {"schema": _schema(route.body)}
-        operation["requestBody"] = {"required": True, "content": {"application/json": schema}}
+        content = dict.fromkeys(route.takes, schema)
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -128,7 +129,10 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     ]
     position = {"type": "string", "pattern": "^[0-9]{1,18}$"}
     headers = [{"name": name, "in": "header", "schema": position} for name in route.headers]
-    return [*parameters, *headers]
+    others = [
+        {"name": name, "in": "header", "schema": {"type": "string"}} for name in route.takes_headers
+    ]
+    return [*parameters, *headers, *others]
 
 
 def _camel(name: str) -> str:

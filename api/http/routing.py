@@ -7,7 +7,7 @@ that the OpenAPI document is made from what the requests really meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
@@ -44,6 +44,8 @@ class Route:
     body: type[Parameters] | None = None
     status: int = 200
     location: str | None = None  # the header Location, formatted with the model that is answered
+    takes: Sequence[str] = (exports.JSON,)  # content types of the body, for the document
+    takes_headers: Sequence[str] = ()  # that the handler reads, for the document
     content_type: str = exports.JSON
     export: Callable[..., exports.Export] | None = None  # takes what the function takes
     resumes: bool = False  # a stream, which goes on after the header Last-Event-ID

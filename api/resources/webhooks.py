@@ -43,10 +43,25 @@ class ReceiptShape(Shape):
     "post",
     "/webhooks/webex",
     role=None,  # the signature shows who sent it
-    summary="Receive one webhook, or an array of them, as the vendor sends them.",
+    summary=(
+        "Receive one webhook, or an array of them, as the vendor sends them, or in any mode of"
+        " CloudEvents. 401: no secret fits the signature; 413: the decoded body is too large;"
+        " 415: another encoding than gzip and deflate."
+    ),
     answers=ReceiptShape,
     query=AnyQuery,
     status=202,
+    takes=(
+        "application/json",
+        "application/cloudevents+json",
+        "application/cloudevents-batch+json",
+        "*/*",  # the binary mode of CloudEvents, whose attributes are headers
+    ),
+    takes_headers=(
+        SIGNATURE,
+        "Content-Encoding",
+        *("ce-id", "ce-type", "ce-source", "ce-specversion"),
+    ),
 )
 def receive() -> Response:
     body = request.get_data(cache=False)

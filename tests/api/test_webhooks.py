@@ -347,11 +347,14 @@ def test_members_of_gzip_follow_one_another(site):
     assert [whole] == stored(site)
 
 
+SHORT_SPOILED = [it for it in SPOILED.values() if len(it) < 10_000]  # to be printed
+
+
 @over_http
 @given(
     content=st.binary(max_size=60)
     | st.sampled_from([b"[]", b"[NaN,1]", b'{"id":"law"}', b" [ {} ] ", codecs.BOM_UTF8 + b"[1]"])
-    | st.lists(st.sampled_from([*SPOILED.values(), b"{}", b"1"]), max_size=3).map(
+    | st.lists(st.sampled_from([*SHORT_SPOILED, b"{}", b"1"]), max_size=3).map(
         lambda parts: b"[" + b",".join(parts) + b"]"
     ),
     how=st.sampled_from([*ENCODINGS.values()]),
