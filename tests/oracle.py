@@ -15,7 +15,7 @@ are epoch milliseconds.
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import groupby
 from typing import Any
@@ -77,6 +77,12 @@ class Event:
     data: Any
     body: Any
     origin: str = "webhook"
+    stated: int | None = None  # when an event that states the same was recorded before it
+
+    @property
+    def known(self) -> int:
+        """When what it states became known."""
+        return self.recorded if self.stated is None else self.stated
 
     @cached_property
     def agent(self) -> str | None:
@@ -341,24 +347,30 @@ def held_first(
 # --- restatements (s2.4) --------------------------------------------------------------------------
 
 
-def restated(events: Sequence[Event]) -> set[tuple[Any, ...]]:
-    """The keys of events that only repeat a fact that another event states."""
-    late = {
-        event.key
-        for event in events
-        if event.origin == "reconciliation" and any(covers(other, event) for other in events)
-    }
+def told_once(events: Sequence[Event]) -> list[Event]:
+    """Each fact once, known since the first event that states it.
+
+    Choice: a reconciled event that several webhooks cover is stated by the first of them in order.
+    """
+    by_cover: dict[tuple[Any, ...], list[Event]] = {}
+    for event in events:
+        if event.origin == "reconciliation":
+            covering = ordered((it for it in events if covers(it, event)), some_rank)
+            if covering:
+                by_cover.setdefault(covering[0].key, []).append(event)
+    late = {event.key for covered in by_cover.values() for event in covered}
     rest = ordered((event for event in events if event.key not in late), some_rank)
     told = {fact(event) for event in rest if event.origin == "webhook"}
-    facts: set[tuple[Any, ...]] = set()
-    again = set()
+    facts: dict[tuple[Any, ...], list[Event]] = {}
     for event in rest:
         # reconciled, and yet not covered by the webhook of that moment: its code is another one
         apart = event.origin == "reconciliation" and fact(event) in told
-        if (apart, fact(event)) in facts:
-            again.add(event.key)
-        facts.add((apart, fact(event)))
-    return late | again
+        same = facts.setdefault((apart, fact(event)), [])
+        same += [event, *by_cover.get(event.key, ())]
+    return [
+        replace(first, stated=min(it.recorded for it in (first, *others)))
+        for first, *others in facts.values()
+    ]
 
 
 def some_rank(event: Event) -> int:
@@ -490,15 +502,15 @@ def is_telephony(channel_type: str | None) -> bool:
 def deadline(events: Sequence[Event], limit: int) -> int | None:
     """When what the events of one millisecond began has lasted for `limit`, by live knowledge only.
 
-    An event that was recorded at the deadline or later has it as long after its recorded time, if
-    it was at most a day old then; else there is none. Choice: of events that tell the same (V1 and
+    An event that became known at the deadline or later has it as long after that time, if it was at
+    most a day old then; else there is none. Choice: of events that tell the same (V1 and
     V2 twins; the last events of a silent subject) the one that was known first counts, so it does
     not depend on their ids.
     """
     moments = [
-        event.time + limit if event.recorded < event.time + limit else event.recorded + limit
+        event.time + limit if event.known < event.time + limit else event.known + limit
         for event in events
-        if event.recorded < event.time + limit or event.recorded - event.time <= DAY
+        if event.known < event.time + limit or event.known - event.time <= DAY
     ]
     return min(moments, default=None)
 
@@ -1578,8 +1590,7 @@ class Oracle:
             for event in self.accepted
             if (at is None or event.time <= at) and (known_at is None or event.recorded <= known_at)
         ]
-        out = restated(known)
-        return [event for event in known if event.key not in out]
+        return told_once(known)
 
     def agent_lives(self, at: int | None, known_at: int | None) -> Lives:
         lives: Lives = {}

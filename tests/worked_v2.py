@@ -1163,6 +1163,38 @@ TASKS = (
         transfers=0,
     ),
     handed(
+        "a-conference-before-taking-over-is-no-transfer",
+        *TALKING,
+        *ASKED,
+        ("ann", "conferencing"),
+        ("bob", "connected"),
+        ("ann", "wrapup"),
+        transfers=0,
+    ),
+    handed(
+        "the-one-who-left-came-back",
+        *TALKING,
+        *ASKED,
+        ("ann", "wrapup"),
+        ("ann", "connected"),
+        ("bob", "connected"),
+        transfers=0,
+    ),
+    handed(
+        "left-in-an-earlier-consult",
+        *TALKING,
+        *ASKED,
+        ("ann", "wrapup"),
+        ("bob", "consult-done"),
+        ("ann", "wrapup-done"),
+        ("cat", "ringing"),
+        ("cat", "connected"),
+        ("cat", "consulting"),
+        *ASKED,
+        ("bob", "connected"),
+        transfers=0,
+    ),
+    handed(
         "asked-and-left", *TALKING, *ASKED, ("bob", "consult-done"), ("ann", "wrapup"), transfers=0
     ),
     handed(
@@ -1956,6 +1988,52 @@ TIME = (
             anomalies=(overdue("ann", 20_000, 11 * HOUR),),
             first_traces=("wrap",),
         ),
+    ),
+    life(
+        "a-copy-that-comes-late",
+        (
+            *live(
+                login(0, "ann", id="in"),
+                v2(10_000, "ann", "ringing", "t", on=PHONE, id="b"),
+                task(10_000, "t", "parked", id="queued-b"),
+            ),
+            # In their order both come before what they repeat, so they are folded.
+            recorded(25 * HOUR, v2(10_000, "ann", "ringing", "t", on=PHONE, id="a")),
+            recorded(25 * HOUR, task(10_000, "t", "parked", id="queued-a")),
+        ),
+        Answer(
+            now=25 * HOUR,
+            agents={"ann": {"status": "logged-out"}},
+            tasks={"t": {"stale": True}},
+            anomalies=(
+                overdue("ann", 10_000, 5 * MINUTE + 10_000),
+                silent("ann", 10_000, DAY + 10_000),
+                stale("t", 10_000, DAY + 10_000),
+            ),
+        ),
+        choice="A fact is known since the first event that states it.",
+    ),
+    life(
+        "a-webhook-later-than-its-reconciled-event",
+        (
+            *live(login(0, "ann", id="in")),
+            recorded(
+                60_000, v2(10_500, "ann", "connected", "t", on=PHONE, id="r"), "reconciliation"
+            ),
+            recorded(30 * HOUR, v2(10_000, "ann", "connected", "t", on=PHONE, id="w")),
+        ),
+        Answer(
+            now=31 * HOUR,
+            at=12 * HOUR + 9_999,
+            agents={"ann": {"status": "connected"}},
+        ),
+        Answer(
+            now=31 * HOUR,
+            at=13 * HOUR,
+            agents={"ann": {"status": "unknown"}},
+            anomalies=(overdue("ann", 10_000, 12 * HOUR + 10_000),),
+        ),
+        choice="A fact is known since the first event that states it.",
     ),
 )
 

@@ -160,7 +160,7 @@ class AgentState(State):
             deadlines = (leg.deadline() for leg in self.legs.values())
             return min((it for it in deadlines if it is not None), default=None)
         last = self.last_event
-        return deadline_after(last.time, self.first_recorded_time, SESSION_LIMIT_MS)
+        return deadline_after(last.time, self.first_known_time, SESSION_LIMIT_MS)
 
     def pass_deadline(self, time: int) -> Sequence[Anomaly]:
         if not self.legs:

@@ -38,11 +38,11 @@ def is_telephony(channel_type: str | None) -> bool:
     return channel_type is not None and channel_type.casefold() == TELEPHONY
 
 
-def deadline_after(time: int, recorded_time: int, limit_ms: int) -> int | None:
+def deadline_after(time: int, known_time: int, limit_ms: int) -> int | None:
     """When what began at ``time`` ends without news (epoch ms); None for never."""
-    if recorded_time < time + limit_ms:
+    if known_time < time + limit_ms:
         return time + limit_ms
-    return recorded_time + limit_ms if recorded_time - time <= OLD_NEWS_MS else None
+    return known_time + limit_ms if known_time - time <= OLD_NEWS_MS else None
 
 
 def _by_channel(limits: tuple[int, int, int], channel_type: str | None) -> int:

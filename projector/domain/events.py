@@ -11,7 +11,7 @@ import json
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
@@ -127,6 +127,12 @@ class Recorded:
     recorded_time: int
     origin: Origin
     request_position: int = 0  # the position of the first event of its request
+    stated_time: int | None = None  # when an event that states the same was recorded before it
+
+    @property
+    def known_time(self) -> int:
+        """When the fact that it states became known (epoch ms)."""
+        return self.recorded_time if self.stated_time is None else self.stated_time
 
     @property
     def order(self) -> tuple[int, int, str, str, bool, bool]:
@@ -198,6 +204,29 @@ def restatements(ordered: Sequence[Recorded]) -> Mapping[int, int]:
             if folded != recorded.position:
                 repeats[recorded.position] = folded
     return repeats
+
+
+def facts_once(ordered: Sequence[Recorded]) -> Sequence[Recorded]:
+    """The events that are folded, in order: each fact once, known since the first that states it.
+
+    ``ordered`` are the events of one subject in their order.
+    """
+    repeats = restatements(ordered)
+    if not repeats:
+        return ordered
+    known_times: dict[int, int] = {}
+    for recorded in ordered:
+        position = repeats.get(recorded.position, recorded.position)
+        position = repeats.get(position, position)  # a webhook may repeat another one
+        known_time = known_times.get(position, recorded.recorded_time)
+        known_times[position] = min(known_time, recorded.recorded_time)
+    return [
+        recorded
+        if known_times[recorded.position] == recorded.recorded_time
+        else replace(recorded, stated_time=known_times[recorded.position])
+        for recorded in ordered
+        if recorded.position not in repeats
+    ]
 
 
 def _fact(recorded: Recorded) -> tuple[object, ...]:

@@ -20,8 +20,8 @@ from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
+    facts_once,
     plain_word,
-    restatements,
 )
 
 UNKNOWN = "unknown"
@@ -106,7 +106,7 @@ class State(ABC):
 
     status_since: int | None = None
     last_event: LastEvent | None = None
-    first_recorded_time: int = 0  # of the events in the millisecond of the last one
+    first_known_time: int = 0  # of the events in the millisecond of the last one
     # The time of the last reconciled event, while a webhook may still state the same fact.
     reconciled_time: int | None = None
     counters: Counters = field(default_factory=Counters, compare=False)
@@ -278,9 +278,9 @@ class Fold(Generic[S]):
                 )
             )
         state.counters[EVENT_COUNT] += 1
-        last, recorded_time = state.last_event, recorded.recorded_time
-        if last is None or last.time < recorded.time or recorded_time < state.first_recorded_time:
-            state.first_recorded_time = recorded_time
+        last, known_time = state.last_event, recorded.known_time
+        if last is None or last.time < recorded.time or known_time < state.first_known_time:
+            state.first_known_time = known_time
         if recorded.origin is Origin.RECONCILIATION:
             state.reconciled_time = recorded.time
         elif (state.reconciled_time or 0) + RECONCILIATION_TOLERANCE_MS <= recorded.time:
@@ -313,12 +313,7 @@ def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:
     nothing later. They may be in ``ordered`` too: then later restatements of them are recognized.
     """
     result = Fold(state)
-    repeats = restatements(ordered)
-    unique_events = (
-        recorded
-        for recorded in ordered
-        if recorded.position not in repeats and recorded.time > after
-    )
+    unique_events = (recorded for recorded in facts_once(ordered) if recorded.time > after)
     for time, same_time in groupby(unique_events, key=lambda recorded: recorded.time):
         result.apply(time, tuple(same_time))
     return result

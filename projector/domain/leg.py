@@ -56,7 +56,7 @@ class Leg:
 
     state: str
     since: int
-    recorded_time: int  # when the beginning of the state became known
+    known_time: int  # when the beginning of the state became known
     is_only_consulted: bool = False  # its words so far are those of an agent who is consulted
     channel_id: str | None = None
     channel_type: str | None = None
@@ -69,7 +69,7 @@ class Leg:
     def deadline(self) -> int | None:
         """When the passing of time closes the leg (epoch ms); None for never."""
         limit = leg_limit_ms(self.state, self.channel_type)
-        return deadline_after(self.since, self.recorded_time, limit)
+        return deadline_after(self.since, self.known_time, limit)
 
     def is_in_conversation(self) -> bool:
         """Whether the agent is with the customer, or with whoever is consulted."""
@@ -222,15 +222,15 @@ def _open_or_update(legs: Legs, recorded: Recorded, task_id: str, word: str) -> 
         begun = Leg(
             state=word,
             since=recorded.time,
-            recorded_time=recorded.recorded_time,
+            known_time=recorded.known_time,
             is_only_consulted=is_consulted,
         )
         leg = insert_sorted(legs, task_id, begun)
     elif plain_word(leg.state) != plain_word(word):
-        leg.state, leg.since, leg.recorded_time = word, recorded.time, recorded.recorded_time
+        leg.state, leg.since, leg.known_time = word, recorded.time, recorded.known_time
         leg.is_only_consulted = leg.is_only_consulted and is_consulted
     elif leg.since == recorded.time:  # both versions of the event: the first one known counts
-        leg.recorded_time = min(leg.recorded_time, recorded.recorded_time)
+        leg.known_time = min(leg.known_time, recorded.known_time)
     leg.channel_id = event.channel_id or leg.channel_id
     leg.channel_type = event.channel_type or leg.channel_type
     leg.queue_id = event.queue_id or leg.queue_id

@@ -6,7 +6,7 @@ or when an hour has passed since its end. Later events may reopen it (semantics 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from projector.domain.counters import (
@@ -109,6 +109,10 @@ AT_WORK_STATES = frozenset(
 LEFT_STATES = CLOSING | {LOGGED_OUT}
 
 
+Moment = tuple[int, int]  # a time (epoch ms), and the number of the word in that millisecond
+NEVER: Moment = (-1, 0)
+
+
 @dataclass(slots=True, kw_only=True)
 class Participant:
     """An agent in this task, as the agent's own state events say; times are epoch ms."""
@@ -123,6 +127,13 @@ class Participant:
     )
     is_consulted: bool = False  # the words since ringing are so, and consulting is one of them
     is_released: bool = False  # by the end of the consult
+    # For consult transfers: when the last ringing or the first word came, since when the agent
+    # talks, and when it last conferenced, took over from another one, or left a conversation.
+    part_began: Moment | None = None
+    talks_since: Moment | None = None
+    conferenced: Moment | None = None
+    took_over: Moment | None = None
+    left: Moment | None = None
 
     def is_open(self) -> bool:
         """Whether the agent has not left the task."""
@@ -158,9 +169,7 @@ class TaskState(State):
     first_trace: Trace | None = None  # where nothing before it tells of the conversation
     is_recording_alone: bool = True  # it has no event but captures
     stale_since: int | None = None  # nothing came for so long that it is probably over
-    taken_over_by: str | None = None  # an agent who was consulted, while those before are there:
-    taken_over_from: list[str] = field(default_factory=list)  # who was in conversation then
-    left_in_consult: bool = False  # an agent left while the other was consulted
+    last_moment: Moment = (-1, 0)  # of the last word of an agent
     complete: bool = False
     hour_passed: bool = False  # since the end: now only a reopening changes completion
     wrapup_missing: bool = False  # somebody was still at work when the hour passed
@@ -240,7 +249,7 @@ class TaskState(State):
         if last is None or self.is_stale() or self.is_recording_alone:
             return None
         limit = task_limit_ms(self.channel_type)
-        return deadline_after(last.time, self.first_recorded_time, limit)
+        return deadline_after(last.time, self.first_known_time, limit)
 
     def pass_deadline(self, time: int) -> Sequence[Anomaly]:
         if self.current_state != TASK_ENDED:
@@ -369,18 +378,16 @@ class TaskState(State):
             if participant is None:
                 joined = Participant(state="", since=time, joined_time=time)
                 participant = insert_sorted(self.participants, agent_id, joined)
-            self._move_participant(agent_id, participant, word, time)
+            self._move_participant(participant, word, time)
         if participant is not None:
             participant.wrap_up_aux_code_id = (
                 event.wrap_up_aux_code_id or participant.wrap_up_aux_code_id
             )
         self._update_completion(time)
 
-    def _move_participant(
-        self, agent_id: str, participant: Participant, word: str, time: int
-    ) -> None:
+    def _move_participant(self, participant: Participant, word: str, time: int) -> None:
         if plain_word(participant.state) != plain_word(word):
-            self._note_consult_transfer(agent_id, participant, word)
+            self._note_consult_transfer(participant, word, time)
             _note_consulted(participant, word)
             if participant.state == "wrapup":
                 self._add_duration("wrapup", time - participant.since)
@@ -393,39 +400,59 @@ class TaskState(State):
             participant.refused_time = time
             self.counters[AGENT_REFUSALS] += 1
 
-    def _note_consult_transfer(self, agent_id: str, participant: Participant, word: str) -> None:
+    def _note_consult_transfer(self, participant: Participant, word: str, time: int) -> None:
         """Count a task that goes from one agent to another whom that one has consulted.
 
-        The consulted agent takes over, and the other one leaves, in either order.
+        The consulted agent takes over, and the other one leaves, in either order. Each takes part
+        in one transfer. ``participant`` is the agent before the word.
         """
-        leaves = word == "wrapup" or word in LEFT_STATES
+        moment = self._next_moment(time)
+        others = [it for it in self.participants.values() if it is not participant]
+        if word == "ringing" or participant.part_began is None:
+            participant.part_began = moment
+            participant.took_over = participant.talks_since = None
         if word == "conferencing":
-            self._forget_consult_transfer()
-        elif word == "connected" and participant.is_consulted:
-            if self.left_in_consult:
-                self.counters[TRANSFERS] += 1
-                self._forget_consult_transfer()
-            else:
-                self.taken_over_from = [
-                    id_
-                    for id_, it in self.participants.items()
-                    if id_ != agent_id and it.state in IN_CONVERSATION
-                ]
-                self.taken_over_by = agent_id if self.taken_over_from else None
-        elif leaves and agent_id == self.taken_over_by:
-            self._forget_consult_transfer()
-        elif leaves and agent_id in self.taken_over_from:
-            self.counters[TRANSFERS] += 1
-            self._forget_consult_transfer()
-        elif leaves and participant.state in IN_CONVERSATION:
-            self.left_in_consult = not participant.is_consulted and any(
-                it.is_consulted and it.state == "consulting"
-                for id_, it in self.participants.items()
-                if id_ != agent_id
+            participant.conferenced = moment
+        if word in IN_CONVERSATION:
+            participant.left = None
+            participant.talks_since = participant.talks_since or moment
+        if word == "connected" and participant.is_consulted:
+            participant.took_over = moment
+            self._transfer(
+                (participant, it)
+                for it in others
+                if it.left is not None and it.left > participant.part_began
             )
+        elif word == "wrapup" or word in LEFT_STATES:
+            participant.took_over = None
+            if participant.talks_since is not None:
+                since, participant.talks_since = participant.talks_since, None
+                participant.left = moment
+                self._transfer(
+                    (it, participant)
+                    for it in others
+                    if it.took_over is not None and since < it.took_over
+                )
 
-    def _forget_consult_transfer(self) -> None:
-        self.taken_over_by, self.taken_over_from, self.left_in_consult = None, [], False
+    def _transfer(self, pairs: Iterable[tuple[Participant, Participant]]) -> None:
+        """Count the first of some pairs of who took over and who left, if there is one.
+
+        Where one of them conferenced since the consult began, it was a conference.
+        """
+        fitting = [
+            (new, old)
+            for new, old in pairs
+            if max(new.conferenced or NEVER, old.conferenced or NEVER) < (new.part_began or NEVER)
+        ]
+        if fitting:
+            new, old = min(fitting, key=lambda pair: (pair[0].took_over, pair[1].left))
+            new.took_over = old.left = None
+            self.counters[TRANSFERS] += 1
+
+    def _next_moment(self, time: int) -> Moment:
+        number = self.last_moment[1] + 1 if self.last_moment[0] == time else 0
+        self.last_moment = time, number
+        return self.last_moment
 
     def _note_trace(self, recorded: Recorded, *, is_anomaly: bool) -> None:
         """Something hints at a conversation; without another sign of it, its words are lost.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.contract.intervals import interval_rows
-from projector.domain.events import Recorded, restatements
+from projector.domain.events import Recorded, facts_once
 from projector.domain.fold import fold
 from projector.projection.read_models import TABLES, Table
 from tests.conftest import Site, over_http
@@ -97,8 +97,7 @@ def changed_by(
     table: Table[Any], key: tuple[str, str], events: list[Recorded]
 ) -> dict[str, int | None]:
     """The position of the event that changed each field last."""
-    repeats = restatements(events)
-    folded = [it for it in events if it.position not in repeats]
+    folded = facts_once(events)
     own = {"orgId": None, f"{table.subject}Id": None}
     before = view_of(table, key, []) | own
     positions: dict[str, int | None] = dict.fromkeys(before)

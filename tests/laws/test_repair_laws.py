@@ -10,7 +10,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 import projector.domain.events
-from projector.domain.events import Origin, Recorded, restatements
+from projector.domain.events import Origin, Recorded, facts_once
 from projector.domain.fold import Interval, anomaly_keys, fold
 from projector.domain.late_events.changeset import Snapshot
 from projector.domain.late_events.corrections import ShownInterval
@@ -136,8 +136,7 @@ def test_a_snapshot_is_the_fold_up_to_its_time(lives, data):
 
 def folded(table: Table[Any], events: list[Recorded], snapshot: Snapshot) -> tuple[str, Any]:
     """All events up to the snapshot, without those that restate a fact of any event."""
-    repeats = restatements(events)
-    unique = [it for it in events if it.time <= snapshot.time and it.position not in repeats]
+    unique = [it for it in facts_once(events) if it.time <= snapshot.time]
     state = fold(table.fresh(), unique).state
     return table.dump(state), state.counters.counts()
 

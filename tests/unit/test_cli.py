@@ -229,7 +229,7 @@ def schema(monkeypatch):
     migrations = migrate_module.migrations
     monkeypatch.setattr(migrations, "pending", lambda _: list(todo))
     monkeypatch.setattr(migrations, "migrate", lambda _: [todo.pop(0) for _ in list(todo)])
-    monkeypatch.setattr(migrate_module, "database", lambda _: NoDatabase())
+    monkeypatch.setattr(migrate_module, "reachable_database", lambda _: NoDatabase())
 
 
 class NoDatabase:

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol
 
 from projector.domain.counters import Counters
-from projector.domain.events import Recorded, in_order, is_snapshot_point, restatements
+from projector.domain.events import Recorded, facts_once, in_order, is_snapshot_point
 from projector.domain.fold import Fold, S
 from projector.domain.late_events.changeset import total
 from projector.domain.late_events.known_ticks import (
     KnownTicks,
     Tick,
-    is_reconciled,
     within_tolerance,
 )
 
@@ -102,7 +101,10 @@ class SubjectFold(Generic[S]):
     ) -> Tick:
         """Apply more events to the last folded tick, all after its own; return the new tick."""
         together = [*tick.events, *events]
-        unique = [it for it in self._unique_events(tick.time, together, request) if it in events]
+        added = {it.position for it in events}
+        unique = [
+            it for it in self._unique_events(tick.time, together, request) if it.position in added
+        ]
         longer = Tick(tick.time, together, tick.intervals, tick.anomalies)
         longer.has_snapshot, longer.counters = tick.has_snapshot, Counters(tick.counters)
         if unique:
@@ -123,7 +125,7 @@ class SubjectFold(Generic[S]):
     ) -> Sequence[Recorded]:
         """The events of a millisecond without those that only restate a fact."""
         comparable = events
-        if self.known.has_reconciled and any(map(is_reconciled, events)):
+        if self.known.has_reconciled:
             comparable = in_order(
                 {
                     *self.known.events_within_tolerance(time),
@@ -133,8 +135,8 @@ class SubjectFold(Generic[S]):
             )
         elif len(events) == 1:
             return events
-        repeats = restatements(comparable)
-        return [recorded for recorded in events if recorded.position not in repeats]
+        own = {recorded.position for recorded in events}
+        return [recorded for recorded in facts_once(comparable) if recorded.position in own]
 
     # --- back ---
 

@@ -18,9 +18,9 @@ from projector.domain.events import (
     RECONCILIATION_TOLERANCE_MS,
     Origin,
     Recorded,
+    facts_once,
     in_order,
     is_snapshot_point,
-    restatements,
 )
 from projector.domain.fold import DisplayState, Fold, Interval, S, anomaly_keys
 from projector.projection.read_models import (
@@ -334,10 +334,8 @@ class SubjectComparison(Generic[S]):
     def _fold(self, position: int) -> _FoldedSubject[S]:
         """The fold of all events up to the request of a position."""
         events = in_order(it for it in self._events if it.request_position <= position)
-        repeats = restatements(events)
         subject_fold, snapshots = Fold(self._table.fresh()), dict[int, tuple[str, dict[str, int]]]()
-        folded = (it for it in events if it.position not in repeats)
-        for time, same_time in groupby(folded, key=lambda it: it.time):
+        for time, same_time in groupby(facts_once(events), key=lambda it: it.time):
             tick = [*same_time]
             subject_fold.apply(time, tick)
             if any(map(is_snapshot_point, tick)):

@@ -15,7 +15,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.contract.explanation import AroundShape, Effect, Explanation, FieldShape
-from projector.domain.events import Recorded, restatements
+from projector.domain.events import Recorded, facts_once, restatements
 from projector.domain.fold import Fold, Interval, S
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
@@ -112,12 +112,7 @@ class _StepwiseFold(Generic[S]):
         return self._values.keys() - without_setter <= self.setters.keys()
 
     def apply_all(self, as_of: AsOf) -> None:
-        repeats = restatements(self._start.events)
-        folded = [
-            it
-            for it in self._start.events
-            if it.time > self._start.since and it.position not in repeats
-        ]
+        folded = [it for it in facts_once(self._start.events) if it.time > self._start.since]
         for time, events in groupby(folded, key=lambda it: it.time):
             self._advance_to(time - 1)
             self._apply_tick(time, [*events])
