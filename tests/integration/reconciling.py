@@ -9,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from projector.infrastructure.clock import now_ms
 from projector.infrastructure.settings import read_settings
 from projector.operations.job_queue import JobFailed, JobIncomplete, JobQueue
 from projector.operations.reconciliation.run import Reconciler
@@ -99,18 +100,27 @@ def credentials(root: str, folder: Path, **changed: str) -> Credentials:
     )
 
 
-def reconciler(site: Site, root: str, folder: Path, **changed: str) -> Reconciler:
+def reconciler(
+    site: Site, root: str, folder: Path, *, clock: Callable[[], int] = now_ms, **changed: str
+) -> Reconciler:
     """A reconciler with the stand-in at a root; it does not wait before retries."""
     return Reconciler(
         pool=site.service.pool,
         store=site.service.store,
         connect=lambda: ApiClient(root, credentials(root, folder, **changed), sleep=lambda _: None),
         views_position=lambda: _caught_up(site),
+        clock=clock,
     )
 
 
 def reconcile(
-    site: Site, root: str, folder: Path, *, changed: Mapping[str, str] | None = None, **asked: Any
+    site: Site,
+    root: str,
+    folder: Path,
+    *,
+    changed: Mapping[str, str] | None = None,
+    clock: Callable[[], int] = now_ms,
+    **asked: Any,
 ) -> dict[str, Any]:
     """Run a reconciliation to its end, and return its report with its ``status``.
 
@@ -123,7 +133,7 @@ def reconcile(
     assert claimed is not None
     status, error = "completed", None
     try:
-        reconciler(site, root, folder, **changed or {}).run(claimed)
+        reconciler(site, root, folder, clock=clock, **changed or {}).run(claimed)
     except JobIncomplete as incomplete:
         status, error = "incomplete", str(incomplete)
     except JobFailed as failed:

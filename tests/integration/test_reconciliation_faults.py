@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from projector.operations.job_queue import JobFailed
+from projector.operations.reconciliation.api_reader import ApiReader, ReadStep
 from projector.operations.reconciliation.coverage import covered_until
 from projector.webex.simulator.api_faults import Faults
 from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.vendor_rows import VendorRows
-from tests.conftest import Site
+from tests.conftest import Site, erase
 from tests.integration.reconciling import END, HOUR_MS, deliver, listed, reconcile
 
 WINDOW = {"from": END - HOUR_MS, "to": END}
@@ -176,6 +178,42 @@ def test_a_vendor_without_rows_of_our_webhooks_is_incomplete(make_site, tmp_path
     assert "incomplete" == report["verdict"]
     assert ["The vendor has no agents of this window, and the log has webhooks."] == lines(report)
     assert covered_until(site.service.pool, SIMULATED_ORG_ID, 0) is None
+
+
+def test_what_is_probably_shown_wrongly_is_asked_for_first(timed, tmp_path, monkeypatch):
+    """A silent task and an agent who rang for too long come before an earlier, plain gap."""
+    site, clock = timed
+    erase(site.url)
+    day, minute = 24 * HOUR_MS, 60_000
+
+    def webhook(type_: str, time: int, **data: Any) -> dict[str, Any]:
+        return {
+            "id": f"{type_}-{time}",
+            "type": type_,
+            "specversion": "1.0",
+            "comciscoorgid": SIMULATED_ORG_ID,
+            "data": {**data, "createdTime": time},
+        }
+
+    for body in (
+        webhook("task:parked", END - day - HOUR_MS, taskId=TASK_ID),
+        webhook("agent:state_change", END - 50 * minute, agentId="odd", currentState="available"),
+        webhook("agent:login", END - 30 * minute, agentId="ann", currentState="Available"),
+        webhook("agent:state_change", END - 20 * minute, agentId="ann", currentState="ringing",
+                taskId="call"),
+    ):  # fmt: skip
+        clock.now = body["data"]["createdTime"] + 500
+        deliver(site, [body])
+    clock.now, asked = END, list[Any]()
+
+    def events(_: ApiReader, step: ReadStep) -> Iterator[list[Any]]:
+        asked.append(step.ids)
+        return iter(())
+
+    monkeypatch.setattr(ApiReader, "events", events)
+    with serving(ApiServer(VendorRows())) as root:
+        reconcile(site, root, tmp_path, clock=clock, **{"from": END - 2 * day, "to": END})
+    assert [[TASK_ID], ["ann"], ["odd"]] == asked[:3]
 
 
 def test_a_token_service_that_fails_for_a_moment_does_not_end_the_run(make_site, tmp_path):

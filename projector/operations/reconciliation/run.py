@@ -38,6 +38,7 @@ GAP_STEPS = 30  # agents, and tasks, that have a step of their own because of a 
 MOST_OPEN_TASKS = 200  # that have a step of their own, since they began long before the window
 VIEWS_WAIT_SECONDS = 60.0
 PROJECTION_POLL_SECONDS = 0.1
+_SOURCE_OF_GAP = {"agent": ApiSource.AGENT_SESSIONS, "task": ApiSource.TASK_DETAILS}
 _STEP_SPANS_MS = {ApiSource.AGENT_ACTIVITIES: HOUR_MS}  # of one step; a day for the other APIs
 MOST_SILENCES = 2  # in a row, until the other steps of an API are left out
 # The search API that tells each kind of subject, and the other API that tells of it too.
@@ -173,11 +174,15 @@ class _ReconciliationRun:
         return [*self._gap_steps(), *self._open_task_steps(), *self._window_steps()]
 
     def _gap_steps(self) -> Iterator[ReadStep]:
+        """A step for each subject, in the order of its first gap; some of agents, some of tasks."""
         start, end = self._parameters.start, self._parameters.end
-        for kind, source in (("agent", ApiSource.AGENT_SESSIONS), ("task", ApiSource.TASK_DETAILS)):
-            gaps = self._claimed.progress["gaps"]
-            ids = dict.fromkeys(gap["id"] for gap in gaps if gap["kind"] == kind)
-            for id_ in [*ids][:GAP_STEPS]:
+        steps: Counter[str] = Counter()
+        for kind, id_ in dict.fromkeys(
+            (gap["kind"], gap["id"]) for gap in self._claimed.progress["gaps"]
+        ):
+            steps[kind] += 1
+            if steps[kind] <= GAP_STEPS:
+                source = _SOURCE_OF_GAP[kind]
                 yield ReadStep(source=source, start=start, end=end, ids=[id_], is_gap=True)
 
     def _open_task_steps(self) -> Iterator[ReadStep]:
