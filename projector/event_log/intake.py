@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
+from projector.domain.events import Offered
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.store import EventStore, Receipt, Request
 from projector.infrastructure.clock import now_ms
@@ -24,7 +25,13 @@ from projector.infrastructure.settings import Settings
 from projector.webex.cloudevents import is_binary, read_binary
 from projector.webex.content_encoding import BrokenEncoding, decode_content
 from projector.webex.json_body import Delivery, read_delivery
-from projector.webex.webhook import Unusable, judge, subscription_ids
+from projector.webex.webhook import (
+    LATEST_TIME,
+    TIME_IN_THE_FUTURE,
+    Unusable,
+    judge,
+    subscription_ids,
+)
 from projector.webex.webhook_secrets import WebhookSecrets
 
 QUEUE_REQUESTS = 2_000
@@ -54,6 +61,7 @@ class Intake:
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:
+        self._store = store
         self._clock = clock
         self._settings = settings
         self._secrets = secrets
@@ -113,11 +121,7 @@ class Intake:
         return any(fits)
 
     def _request(self, delivery: Delivery, headers: Mapping[str, str]) -> Request:
-        now, default_org = self._clock(), self._settings.default_org_id
-        judged = [
-            judge(text, element, now=now, default_org=default_org)
-            for text, element in delivery.elements
-        ]
+        judged = self._judge(delivery)
         unusable = [Unusable(body=body, reason=delivery.defect) for body in delivery.unreadable]
         unusable += [it for it in judged if isinstance(it, Unusable)]
         return Request(
@@ -125,6 +129,26 @@ class Intake:
             unusable=unusable,
             headers=_public(headers) if unusable else None,
         )
+
+    def _judge(self, delivery: Delivery) -> Sequence[Offered | Unusable]:
+        """What each element states. A body that an operator has released may be far ahead."""
+        now, default_org = self._clock(), self._settings.default_org_id
+        judged = [
+            judge(text, element, now=now, default_org=default_org)
+            for text, element in delivery.elements
+        ]
+        ahead = {
+            it.body for it in judged if isinstance(it, Unusable) and it.reason == TIME_IN_THE_FUTURE
+        }
+        if not ahead:
+            return judged
+        released = self._store.released(ahead)
+        return [
+            judge(text, element, now=now, default_org=default_org, latest=LATEST_TIME)
+            if text in released
+            else it
+            for it, (text, element) in zip(judged, delivery.elements, strict=True)
+        ]
 
 
 def _public(headers: Mapping[str, str]) -> Mapping[str, str]:

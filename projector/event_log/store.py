@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -98,6 +98,11 @@ _KEEP_VARIATIONS = (
     .format(variations=_VARIATIONS.arrays)
     .as_bytes()
 )
+_RELEASED = """
+    SELECT q.body FROM quarantine AS q
+    JOIN quarantine_attempts AS a ON a.quarantine_id = q.id AND a.reason IS NULL
+    WHERE q.sha256 = ANY(%s) AND a.kind = 'release'
+"""
 _BODIES = "SELECT position, body FROM log WHERE position = ANY(%s)"
 _UNUSABLE = Columns({"body": "bytea", "reason": "text", "request": "integer", "count": "bigint"})
 _QUARANTINE_BODIES = (
@@ -235,6 +240,16 @@ class EventStore(LogReader, PostgresApplicationRecorder):
             )
             for request in requests
         ]
+
+    def released(self, bodies: Collection[bytes]) -> set[bytes]:
+        """Those of some bodies that an operator has released from quarantine.
+
+        Raises StoreUnavailable if the database does not answer.
+        """
+        digests = [hashlib.sha256(body).digest() for body in bodies]
+        with translated(), self._pool.connection() as connection:
+            rows = connection.cursor(row_factory=tuple_row).execute(_RELEASED, [digests])
+            return {bytes(body) for (body,) in rows}
 
     def append_within(
         self, cursor: Cursor[TupleRow], request: Request

@@ -22,7 +22,7 @@ from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.cloudevents import UNSOUND_ATTRIBUTE, is_binary, read_binary
 from projector.webex.json_body import NOT_JSON, Delivery, read_delivery, read_element
-from projector.webex.webhook import LATEST_TIME, Unusable, judge
+from projector.webex.webhook import LATEST_TIME, TIME_IN_THE_FUTURE, Unusable, judge
 
 AttemptKind = Literal["retry", "release"]
 
@@ -99,8 +99,10 @@ class Quarantine:
             events = [it for it in judged if isinstance(it, Offered)]
             unusable = [it for it in judged if isinstance(it, Unusable)]
             if not events and kind == "release":
-                refusal = f"The body {id_} can be no event: {unusable[0].reason}."
-                raise NotResolvable(refusal)
+                reason = unusable[0].reason
+                if reason == TIME_IN_THE_FUTURE:
+                    reason = f"its time is after {LATEST_TIME}, the last that is answered for"
+                raise NotResolvable(f"The body {id_} can be no event: {reason}.")
             # What a body with some events holds beside them goes into quarantine on its own.
             request = Request(events=events, unusable=unusable if events else [], headers=headers)
             outcomes, positions, head = self._store.append_within(cur, request)

@@ -22,6 +22,7 @@ from projector.webex.json_body import is_too_deep, read_element, read_stored
 
 LONGEST_LEAD_MS = 86_400_000
 LATEST_TIME = 2**53 - 1  # epoch ms: the last that a question can name
+TIME_IN_THE_FUTURE = "time-in-the-future"  # why an event is unusable, until it is released
 NAME_BYTES = 512
 
 EVENT_TYPES = {
@@ -228,7 +229,7 @@ def _created(data: Mapping[str, Any], latest: int) -> int | None:
     if time is None:
         raise _NotAnEvent("unusable-time")
     if time > latest:
-        raise _NotAnEvent("time-in-the-future")
+        raise _NotAnEvent(TIME_IN_THE_FUTURE)
     return time
 
 
