@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from psycopg import sql
@@ -51,7 +51,7 @@ class Status:
             head=head,
             projections=projections,
             subscriptions=self._subscriptions(),
-            ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES)),
+            ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES, {"now": self._clock()})),
             refused=dict(self._intake.refused),
             log_protected_by=self._protections(),
             versions=self._versions(),
@@ -131,12 +131,12 @@ class Status:
             "eventsourcing": version("eventsourcing"),
         }
 
-    def _all(self, query: Query) -> list[DictRow]:
+    def _all(self, query: Query, parameters: Mapping[str, int] | None = None) -> list[DictRow]:
         with translated(), self._pool.connection() as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query, parameters).fetchall()
 
-    def _one(self, query: Query) -> DictRow:
-        return self._all(query)[0]
+    def _one(self, query: Query, parameters: Mapping[str, int] | None = None) -> DictRow:
+        return self._all(query, parameters)[0]
 
 
 # Positions have no holes, so the event that a projection waits for is the one after its position.
@@ -184,7 +184,14 @@ _LEDGER_SIZES = sql.SQL("""
             coalesce(sum(count) FILTER (WHERE ledger = 'quarantine'), 0)::bigint AS quarantine
         FROM ledger_counts
     ) AS l, (
-        SELECT coalesce(sum(anomalies), 0)::bigint AS anomalies,
+        SELECT coalesce(sum(anomalies), 0)::bigint + (
+                SELECT count(*) FROM (
+                    SELECT anomaly_time, later_anomalies FROM agents WHERE anomaly_time <= %(now)s
+                    UNION ALL
+                    SELECT anomaly_time, later_anomalies FROM tasks WHERE anomaly_time <= %(now)s
+                ) AS v, jsonb_array_elements(v.later_anomalies) AS it
+                WHERE (it->>'to')::bigint <= %(now)s
+            ) AS anomalies,
             coalesce(sum(corrections), 0)::bigint AS corrections
         FROM bucket_counts
     ) AS c

@@ -185,6 +185,7 @@ def test_an_anomaly_names_kind_event_and_gap(site, limit):
         ("wrapup-missing", "task:t2", 2, HOUR + 2, None),
     ]
     assert expected == told_anomalies(site, limit=limit)
+    assert len(expected) == site.get("/api/v1/status").json["ledgers"]["anomalies"]
     assert expected[-1:] == told_anomalies(site, taskId="t2")
     assert [expected[1], expected[3]] == told_anomalies(site, taskId="t1", agentId="lost-logout")
     assert [] == told_anomalies(site, orgId="umbra")
