@@ -3,8 +3,8 @@
 -- later_facets says by what lists find a subject from each deadline on:
 -- [{"from": ms, "facets": {...}}, ...]. deadline is the first of them. later_anomalies are those that
 -- time will raise, and those that a later event may withdraw:
--- [{"kind": ..., "from": ms, "to": ms, "position": ..., "event_id": ...}, ...], where a position of 0
--- or less and a null event mean the passing of time. anomaly_time is the first "to".
+-- [{"kind": ..., "from": ms, "to": ms, "position": ..., "event_id": ...}, ...], where a negative
+-- position and a null event mean the passing of time. anomaly_time is the first "to".
 --
 -- The release before this one may go on folding and serving: it needs facets_after_deadline, which
 -- nobody else reads.
@@ -28,7 +28,7 @@ CREATE INDEX ON tasks (anomaly_time) WHERE anomaly_time IS NOT NULL;
 CREATE INDEX ON agents (((later_facets->-1->>'from')::bigint)) WHERE later_facets IS NOT NULL;
 CREATE INDEX ON tasks (((later_facets->-1->>'from')::bigint)) WHERE later_facets IS NOT NULL;
 
--- Positions from 0 down are the passing of time, with an event after it. Several deadlines may lie
+-- Negative positions are the passing of time, with an event after it. Several deadlines may lie
 -- between two events.
 ALTER TABLE agent_anomalies DROP CONSTRAINT agent_anomalies_pkey,
     ADD PRIMARY KEY (org_id, id, position, gap_to),

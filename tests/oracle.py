@@ -499,8 +499,10 @@ def is_telephony(channel_type: str | None) -> bool:
     return channel_type is not None and channel_type.lower() == "telephony"
 
 
-def deadline(events: Sequence[Event], limit: int) -> int | None:
-    """When what the events of one millisecond began has lasted for `limit`, by live knowledge only.
+def deadline(events: Sequence[Event], limit: int, since: int | None = None) -> int | None:
+    """When what the events tell has lasted for `limit`, by live knowledge only.
+
+    It began at `since`, or with the events, which are of one millisecond then.
 
     An event that became known at the deadline or later has it as long after that time, if it was at
     most a day old then; else there is none. Choice: of events that tell the same (V1 and
@@ -508,9 +510,9 @@ def deadline(events: Sequence[Event], limit: int) -> int | None:
     not depend on their ids.
     """
     moments = [
-        event.time + limit if event.known < event.time + limit else event.known + limit
-        for event in events
-        if event.known < event.time + limit or event.known - event.time <= DAY
+        start + limit if event.known < start + limit else event.known + limit
+        for event, start in ((it, it.time if since is None else since) for it in events)
+        if event.known < start + limit or event.known - start <= DAY
     ]
     return min(moments, default=None)
 
@@ -546,7 +548,7 @@ def as_status(word: Word) -> Word:
 class Leg:
     task: str
     state: Word
-    began: list[Event]  # the events that began the state, all of one time
+    began: list[Event]  # the event that began the state, and those that say the same word since
     channel: str | None = None
     channel_type: str | None = None
     queue: str | None = None
@@ -562,7 +564,7 @@ class Leg:
         """When it closes, if no further event changes it (s9)."""
         limits = {"ringing": RINGING_LIMIT, "wrapup": WRAPUP_LIMIT}
         limit = limits.get(self.state.plain, LEG_LIMIT)[medium(self.channel_type)]
-        return deadline(self.began, limit)
+        return deadline(self.began, limit, self.since)
 
     def take(self, event: Event) -> None:
         self.channel = event.get("channelId") or self.channel
@@ -804,7 +806,7 @@ class Agent:
             leg = self.legs.setdefault(own, Leg(own, word, [event]))
             if leg.state.plain != word.plain:
                 leg.state, leg.began = word, [event]
-            elif leg.since == event.time:
+            else:
                 leg.began.append(event)
             leg.words_had.add(word.plain)
             leg.take(event)

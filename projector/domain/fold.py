@@ -25,13 +25,14 @@ from projector.domain.events import (
 )
 
 UNKNOWN = "unknown"
+FIRST_OF_TIME = -(2**40)  # as the position of the first anomaly of a deadline
 
 # A state to the words that may come next. After a state without a row every word is expected.
 Transitions = Mapping[str, frozenset[str]]
 
 
 # Of an anomaly: the position of its event, and the end of its gap. Those that the passing of time
-# raised have positions from 0 down, since several may have one time.
+# raised have negative positions, which number those of one time.
 AnomalyKey = tuple[int, int]
 
 
@@ -323,9 +324,9 @@ def anomaly_keys(anomalies: Iterable[Anomaly]) -> dict[AnomalyKey, Anomaly]:
     """Anomalies of one subject by key. Those of one deadline are numbered in their order."""
     keys: dict[AnomalyKey, Anomaly] = {}
     for anomaly in anomalies:
-        position = 0 if anomaly.position is None else anomaly.position
+        position = FIRST_OF_TIME if anomaly.position is None else anomaly.position
         while position <= 0 and (position, anomaly.gap_to) in keys:
-            position -= 1
+            position += 1
         keys[position, anomaly.gap_to] = anomaly
     return keys
 

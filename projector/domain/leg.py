@@ -229,7 +229,7 @@ def _open_or_update(legs: Legs, recorded: Recorded, task_id: str, word: str) -> 
     elif plain_word(leg.state) != plain_word(word):
         leg.state, leg.since, leg.known_time = word, recorded.time, recorded.known_time
         leg.is_only_consulted = leg.is_only_consulted and is_consulted
-    elif leg.since == recorded.time:  # both versions of the event: the first one known counts
+    else:  # known since the first event that says so
         leg.known_time = min(leg.known_time, recorded.known_time)
     leg.channel_id = event.channel_id or leg.channel_id
     leg.channel_type = event.channel_type or leg.channel_type

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 
 from psycopg import sql
-from psycopg.abc import Query
+from psycopg.abc import QueryNoTemplate as Query
 from psycopg.rows import DictRow
 
 from projector import __version__

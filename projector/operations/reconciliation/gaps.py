@@ -22,7 +22,7 @@ class Gap:
     kind: str  # agent or task
     id: str
     anomaly: str
-    position: int  # of the event that revealed it; from 0 down: the passing of time did
+    position: int  # of the event that revealed it; negative: the passing of time did
     start: int
     end: int
 
