@@ -23,6 +23,7 @@ from projector.domain.events import (
     facts_once,
     plain_word,
 )
+from projector.domain.facts import Facts
 
 UNKNOWN = "unknown"
 FIRST_OF_TIME = -(2**40)  # as the position of the first anomaly of a deadline
@@ -81,6 +82,7 @@ class Interval:
     start: int
     display: DisplayState
     event_id: str | None  # of the event that began it; None where the passing of time did
+    silent_since: int | None = None  # where the passing of time began it: the last event's time
 
 
 @dataclass(slots=True, kw_only=True)
@@ -176,6 +178,18 @@ class State(ABC):
         """Those that later events may withdraw; no tick has them."""
         return ()
 
+    def waiting_since(self) -> int | None:
+        """Since when a customer waits (epoch ms); None where none does."""
+        return None
+
+    def live_facts(self) -> Facts:
+        """The facts that are stored and may still change."""
+        return {}
+
+    def take_final_facts(self) -> Facts:
+        """The facts that became final since they were last taken."""
+        return {}
+
 
 S = TypeVar("S", bound=State)
 V = TypeVar("V")
@@ -183,7 +197,7 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class Fold(Generic[S]):
-    """A running fold: the state, and the intervals and anomalies since the fold began.
+    """A running fold: the state, and the intervals, anomalies and facts since the fold began.
 
     A tick is all events of one millisecond. They are applied together, since what lasts no time is
     not shown.
@@ -192,6 +206,7 @@ class Fold(Generic[S]):
     state: S
     intervals: list[Interval] = field(default_factory=list)
     anomalies: list[Anomaly] = field(default_factory=list)  # that stay; the state has the others
+    facts: Facts = field(default_factory=dict)  # their last versions
     _display: DisplayState | None = None  # of the state; None until it is computed
     _tick_time: int | None = None  # of the last tick
     _display_before_tick: DisplayState | None = None  # None before the first event
@@ -263,6 +278,8 @@ class Fold(Generic[S]):
             if not self.state.is_same_interval(shown, self.state.display_state()):
                 begun_by = None
         self._update_display(time, before, begun_by)
+        self.facts |= self.state.take_final_facts()
+        self.facts |= self.state.live_facts()
 
     def _apply_event(self, recorded: Recorded) -> None:
         state, event = self.state, recorded.event
@@ -304,7 +321,11 @@ class Fold(Generic[S]):
         if before is None or not before.has_status_of(now):
             self.state.status_since = time
         if before is None or not self.state.is_same_interval(before, now):
-            self.intervals.append(Interval(start=time, display=now, event_id=event_id))
+            last = self.state.last_event
+            silent_since = last.time if event_id is None and last is not None else None
+            self.intervals.append(
+                Interval(start=time, display=now, event_id=event_id, silent_since=silent_since)
+            )
 
 
 def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:

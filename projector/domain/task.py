@@ -23,6 +23,7 @@ from projector.domain.counters import (
 )
 from projector.domain.deadlines import COMPLETION_LIMIT_MS, deadline_after, task_limit_ms
 from projector.domain.events import Event, Kind, Recorded, plain_word
+from projector.domain.facts import FactOutcome, Facts
 from projector.domain.fold import (
     UNKNOWN,
     Anomaly,
@@ -33,14 +34,10 @@ from projector.domain.fold import (
     insert_sorted,
     is_expected,
 )
-from projector.domain.leg import (
-    CLOSING,
-    CONSULT_DONE,
-    CONSULTED_WORDS,
-    IN_CONVERSATION,
-    LEG_STATUS,
-)
-from projector.domain.state_names import HELD_AGAIN, LOGGED_OUT, with_tie
+from projector.domain.journey import Journey
+from projector.domain.leg import IN_CONVERSATION, LEG_STATUS
+from projector.domain.participant import LEFT_STATES, NEVER, Moment, Participant
+from projector.domain.state_names import HELD_AGAIN, with_tie
 
 TASK_ENDED, TASK_FAILED = "ended", "failed"
 OVER_STATES = frozenset({TASK_ENDED, TASK_FAILED})
@@ -106,38 +103,6 @@ AT_WORK_STATES = frozenset(
         "wrapup",
     }
 )
-LEFT_STATES = CLOSING | {LOGGED_OUT}
-
-
-Moment = tuple[int, int]  # a time (epoch ms), and the number of the word in that millisecond
-NEVER: Moment = (-1, 0)
-
-
-@dataclass(slots=True, kw_only=True)
-class Participant:
-    """An agent in this task, as the agent's own state events say; times are epoch ms."""
-
-    state: str
-    since: int
-    joined_time: int
-    wrap_up_aux_code_id: str | None = None
-    refused_time: int | None = None  # when the agent last did not respond
-    is_only_consulted: bool = (
-        False  # the words since joining are those of an agent who is consulted
-    )
-    is_consulted: bool = False  # the words since ringing are so, and consulting is one of them
-    is_released: bool = False  # by the end of the consult
-    # For consult transfers: when the last ringing or the first word came, since when the agent
-    # talks, and when it last conferenced, took over from another one, or left a conversation.
-    part_began: Moment | None = None
-    talks_since: Moment | None = None
-    conferenced: Moment | None = None
-    took_over: Moment | None = None
-    left: Moment | None = None
-
-    def is_open(self) -> bool:
-        """Whether the agent has not left the task."""
-        return self.state not in LEFT_STATES and not self.is_released
 
 
 @dataclass(slots=True, kw_only=True)
@@ -189,6 +154,7 @@ class TaskState(State):
     reason: str | None = None
     participants: dict[str, Participant] = field(default_factory=dict)
     captures: list[Capture] = field(default_factory=list)
+    journey: Journey = field(default_factory=Journey)
 
     # --- what is shown ---
 
@@ -254,6 +220,7 @@ class TaskState(State):
     def pass_deadline(self, time: int) -> Sequence[Anomaly]:
         if self.current_state != TASK_ENDED:
             self.stale_since = time
+            self.journey = self.journey.with_wait_overdue(self, time)
             self.counters[ANOMALY_COUNT] += 1
             return ()
         self.hour_passed = True
@@ -284,6 +251,20 @@ class TaskState(State):
             anomalies.append(_anomaly(AnomalyKind.WRAPUP_MISSING, start, self.completed_time))
         return anomalies
 
+    # --- facts ---
+
+    def waiting_since(self) -> int | None:
+        return None if self.journey.wait is None else self.journey.wait.start
+
+    def live_facts(self) -> Facts:
+        journey = self.journey
+        if journey.wait is None and not journey.contacts:
+            return {}
+        return journey.live_facts(self, self.deadline())
+
+    def take_final_facts(self) -> Facts:
+        return self.journey.take_final()
+
     # --- ties ---
 
     def tick_order(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
@@ -308,6 +289,7 @@ class TaskState(State):
             self._apply_capture(event, recorded.created)
             return None
         self.is_recording_alone = False
+        self.journey.move_to(self, recorded.time)
         if event.kind is Kind.STATE:
             self._apply_agent_event(recorded)
             return None
@@ -319,6 +301,7 @@ class TaskState(State):
         word = event.word or ""
         if word == TASK_ENDED and _ends_an_offer(event):
             self.counters[SYSTEM_REFUSALS] += 1
+            self.journey.refuse_offer(self, time)
             return None
         anomaly = self._unexpected_word(word)
         note = _NOTES.get(word)
@@ -330,7 +313,29 @@ class TaskState(State):
         leads_to = STATE_AFTER_WORD.get(word)
         if leads_to is not None and not (word in PART_DONE and self.current_state in OVER_STATES):
             self._enter_state(leads_to, event, time)
+        self._go_on_with_journey(event, word, time)
         return anomaly
+
+    def _go_on_with_journey(self, event: Event, word: str, time: int) -> None:
+        journey = self.journey
+        if word == "parked":
+            journey.park(self, time, event.queue_id)
+        elif word == "connect":
+            keeps_waiting = self.queued_time is not None or not self.is_outbound()
+            journey.offer_task(self, time, event.queue_id, keeps_waiting=keeps_waiting)
+        elif word in OVER_STATES:
+            journey.end(self, time, self._wait_outcome(event, word))
+        elif word in CONVERSATION_WORDS and self.current_state not in OVER_STATES:
+            journey.converse(self, time)
+
+    def _wait_outcome(self, event: Event, word: str) -> FactOutcome:
+        """How a wait ends with the task."""
+        party = (event.terminating_party or "").casefold()
+        if word == TASK_FAILED or self.is_outbound():
+            return FactOutcome.UNANSWERED
+        if party == "agent":  # an agent was there, so there was probably a conversation
+            return FactOutcome.UNKNOWN
+        return FactOutcome.ABANDONED if party in {"", "customer"} else FactOutcome.UNANSWERED
 
     def _enter_state(self, state: str, event: Event, time: int) -> None:
         if state == TASK_ENDED:
@@ -345,6 +350,7 @@ class TaskState(State):
         if state != self.current_state:
             if self.state_since is not None:
                 self._add_duration(self.current_state, time - self.state_since)
+                self.journey.leave_state(self.current_state, self.state_since, time)
             self.current_state, self.state_since = state, time
         self._update_completion(time)
 
@@ -375,20 +381,40 @@ class TaskState(State):
         if word is not None:
             if word in TRACE_WORDS:
                 self._note_trace(recorded, is_anomaly=False)
+            is_new = participant is None
             if participant is None:
                 joined = Participant(state="", since=time, joined_time=time)
                 participant = insert_sorted(self.participants, agent_id, joined)
-            self._move_participant(participant, word, time)
+            participant.team_id = event.team_id or participant.team_id
+            self.journey.note_agent(agent_id, word, is_new=is_new)
+            self._go_on_with_agent(agent_id, word, time)
+            self._move_participant(participant, agent_id, word, time)
         if participant is not None:
+            participant.team_id = event.team_id or participant.team_id
             participant.wrap_up_aux_code_id = (
                 event.wrap_up_aux_code_id or participant.wrap_up_aux_code_id
             )
+            self.journey.note_team(agent_id, participant)
         self._update_completion(time)
 
-    def _move_participant(self, participant: Participant, word: str, time: int) -> None:
+    def _go_on_with_agent(self, agent_id: str, word: str, time: int) -> None:
+        journey = self.journey
+        if word == "not-responding":
+            journey.refuse(self, time, agent_id)
+        elif not journey.is_about_wait(agent_id):
+            return
+        elif word in IN_CONVERSATION and self.current_state not in OVER_STATES:
+            journey.answer(self, time, agent_id)
+        elif word in TRACE_WORDS and not self.is_outbound():
+            journey.note_trace(self, time)
+
+    def _move_participant(
+        self, participant: Participant, agent_id: str, word: str, time: int
+    ) -> None:
         if plain_word(participant.state) != plain_word(word):
+            self.journey.change_word(agent_id, participant, word, time)
             self._note_consult_transfer(participant, word, time)
-            _note_consulted(participant, word)
+            participant.note_consulted(word)
             if participant.state == "wrapup":
                 self._add_duration("wrapup", time - participant.since)
             participant.state, participant.since = word, time
@@ -523,18 +549,6 @@ class TaskState(State):
 
     def _note_transfer(self, _: Event, __: int) -> None:
         self.counters[TRANSFERS] += 1
-
-
-def _note_consulted(participant: Participant, word: str) -> None:
-    """Keep in mind whether the agent is only consulted in this task."""
-    is_in_part = bool(participant.state) and participant.is_open()
-    was_only_consulted = is_in_part and participant.is_only_consulted
-    participant.is_released = was_only_consulted and word == CONSULT_DONE
-    participant.is_only_consulted = word in CONSULTED_WORDS and (
-        was_only_consulted or not is_in_part
-    )
-    is_after_ring = participant.state in {"", "ringing"} or not is_in_part
-    participant.is_consulted = word == "consulting" and (is_after_ring or participant.is_consulted)
 
 
 def _anomaly(kind: AnomalyKind, start: int, end: int) -> Anomaly:

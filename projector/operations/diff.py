@@ -109,7 +109,7 @@ def _read_intervals(
 ) -> Mapping[Key, list[Interval]]:
     intervals: dict[Key, list[Interval]] = {key: [] for key in keys}
     query = _INTERVALS_OF_SUBJECTS.format(
-        columns=sql.SQL(INTERVAL_COLUMNS),
+        columns=INTERVAL_COLUMNS.names,
         intervals=sql.Identifier(table.intervals),
         keys=KEY_COLUMNS.unnest("k"),
     )

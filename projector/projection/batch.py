@@ -287,7 +287,7 @@ class _StoredSubjectReader(Generic[S]):
 
     def _interval(self, which: sql.SQL, time: int) -> Interval | None:
         query = _INTERVAL.format(
-            columns=sql.SQL(INTERVAL_COLUMNS),
+            columns=INTERVAL_COLUMNS.names,
             intervals=sql.Identifier(self._table.intervals),
             which=which,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Generic, Literal, LiteralString
 
 from pydantic import BaseModel, TypeAdapter
@@ -13,16 +13,17 @@ from projector.contract.views import agent_view, task_view
 from projector.domain.agent import AgentState
 from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import BUCKETS_PER_PARTITION, Event, Recorded, bucket
+from projector.domain.facts import AgentPart, Fact, FactKind, FactOutcome
 from projector.domain.fold import Anomaly, DisplayState, Fold, Interval, S, anomaly_keys
-from projector.domain.metrics import KpiFacts, kpi_facts
 from projector.domain.task import TaskState
 from projector.event_log.reader import ENDLESS, SubjectColumn
 from projector.infrastructure.sql import Columns
 
 # To be raised when the same events make other rows. A runner of another version folds nothing.
-FOLD_VERSION = 3
+FOLD_VERSION = 4
 
-_COUNTERS = {"counters"}
+# What a stored state leaves out: counters are stored beside it, final facts in rows.
+_NOT_STORED: Any = {"counters": True, "journey": {"final"}}
 
 Key = tuple[str, str]  # organisation and id of a subject
 KEY_COLUMNS = Columns({"org_id": "text", "id": "text"})
@@ -30,7 +31,18 @@ Facets = dict[str, list[str]]  # filter name of the HTTP contract to the values 
 
 
 # Columns of an interval; a row also has its subject and the two positions of its being known.
-INTERVAL_COLUMNS = "start, status, current_state, task_id, queue_id, idle_code_id, event_id"
+INTERVAL_COLUMNS = Columns(
+    {
+        "start": "bigint",
+        "status": "text",
+        "current_state": "text",
+        "task_id": "text",
+        "queue_id": "text",
+        "idle_code_id": "text",
+        "event_id": "text",
+        "silent_since": "bigint",
+    }
+)
 
 
 def interval_to_row(interval: Interval) -> tuple[object, ...]:
@@ -44,15 +56,17 @@ def interval_to_row(interval: Interval) -> tuple[object, ...]:
         display.queue_id,
         display.idle_code_id,
         interval.event_id,
+        interval.silent_since,
     )
 
 
 def interval_from_row(row: Sequence[Any]) -> Interval:
     """The interval of a row of ``INTERVAL_COLUMNS``."""
-    start, status, current_state, task_id, queue_id, idle_code_id, event_id = row
+    start, status, current_state, task_id, queue_id, idle_code_id, event_id, silent_since = row
     return Interval(
         start=start,
         event_id=event_id,
+        silent_since=silent_since,
         display=DisplayState(
             status=status,
             current_state=current_state,
@@ -77,6 +91,76 @@ def interval_from_json(stored: Mapping[str, Any]) -> tuple[Interval, int | None]
     return Interval(start=start, display=DisplayState(**fields), event_id=event_id), end
 
 
+# Columns of a fact; a row also has its subject and the two positions of its being known.
+FACT_COLUMNS = Columns(
+    {
+        "kind": "text",
+        "start": "bigint",
+        "number": "integer",
+        "finish": "bigint",
+        "counted_time": "bigint",
+        "outcome": "text",
+        "queue_id": "text",
+        "channel_type": "text",
+        "direction": "text",
+        "talk_ms": "bigint",
+        "hold_ms": "bigint",
+        "consult_ms": "bigint",
+        "wrap_up_ms": "bigint",
+        "doubtful": "boolean",
+        "parts": "jsonb",
+    }
+)
+
+
+def fact_to_row(fact: Fact) -> tuple[object, ...]:
+    """The values of ``FACT_COLUMNS``; the parts are a dict."""
+    return (
+        fact.kind.value,
+        fact.start,
+        fact.number,
+        fact.end,
+        fact.counted_time,
+        None if fact.outcome is None else fact.outcome.value,
+        fact.queue_id,
+        fact.channel_type,
+        fact.direction,
+        fact.talk_ms,
+        fact.hold_ms,
+        fact.consult_ms,
+        fact.wrap_up_ms,
+        fact.is_doubtful,
+        {agent_id: _part_to_json(fact.kind, part) for agent_id, part in fact.parts.items()},
+    )
+
+
+def _part_to_json(kind: FactKind, part: AgentPart) -> dict[str, object]:
+    return asdict(part) if kind is FactKind.CONTACT else {"team_id": part.team_id}
+
+
+def fact_from_row(row: Sequence[Any]) -> Fact:
+    """The fact of a row of ``FACT_COLUMNS``."""
+    kind, start, number, end, counted_time, outcome, queue_id, channel_type, direction = row[:9]
+    talk_ms, hold_ms, consult_ms, wrap_up_ms, is_doubtful, parts = row[9:]
+    return Fact(
+        kind=FactKind(kind),
+        start=start,
+        number=number,
+        end=end,
+        counted_time=counted_time,
+        outcome=None if outcome is None else FactOutcome(outcome),
+        queue_id=queue_id,
+        channel_type=channel_type,
+        direction=direction,
+        talk_ms=talk_ms,
+        hold_ms=hold_ms,
+        consult_ms=consult_ms,
+        wrap_up_ms=wrap_up_ms,
+        is_doubtful=is_doubtful,
+        parts={agent_id: AgentPart(**part) for agent_id, part in sorted(parts.items())},
+    )
+
+
 def late_event_to_json(recorded: Recorded) -> dict[str, object]:
     """A late event as corrections store it."""
     return {
@@ -85,12 +169,6 @@ def late_event_to_json(recorded: Recorded) -> dict[str, object]:
         "time": recorded.time,
         "recorded_time": recorded.recorded_time,
     }
-
-
-def kpi_facts_to_array(facts: KpiFacts) -> str:
-    """The facts of a task that metrics count, as the database writes an array."""
-    fields = ("NULL" if value is None else str(value) for value in astuple(facts))
-    return f"{{{','.join(fields)}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +222,7 @@ class Table(Generic[S]):
     anomalies: Literal["agent_anomalies", "task_anomalies"]
     snapshots: Literal["agent_snapshots", "task_snapshots"]
     late_counts: Literal["agent_late_counts", "task_late_counts"]
+    facts: Literal["task_facts"] | None
     corrections: Literal["agent_corrections", "task_corrections"]
     subject: Literal["agent", "task"]
     column: SubjectColumn  # of the log
@@ -151,7 +230,6 @@ class Table(Generic[S]):
     fresh: Callable[[], S]
     codec: TypeAdapter[S]
     facets: Callable[[S], Facets]
-    kpi_facts: Callable[[S], KpiFacts | None]  # what metrics count of it
     view: Callable[..., BaseModel]  # (org_id, id, state, *, settled)
     interval: type[TaskInterval]
 
@@ -166,6 +244,7 @@ class Table(Generic[S]):
         return (
             *(self.name, self.intervals, self.anomalies, self.snapshots),
             *(self.late_counts, self.corrections),
+            *([self.facts] if self.facts is not None else []),
         )
 
     def bucket_of(self, key: Key) -> int:
@@ -183,7 +262,7 @@ class Table(Generic[S]):
 
     def dump(self, state: S) -> str:
         """The state without its counters; folds go on alike from states of equal text."""
-        return self.codec.dump_json(state, exclude=_COUNTERS).decode()
+        return self.codec.dump_json(state, exclude=_NOT_STORED).decode()
 
     def outlook(self, state: S) -> Outlook:
         """What the passing of time alone will change of a state."""
@@ -244,6 +323,7 @@ AGENTS = Table(
     anomalies="agent_anomalies",
     snapshots="agent_snapshots",
     late_counts="agent_late_counts",
+    facts=None,
     corrections="agent_corrections",
     subject="agent",
     column="agent_id",
@@ -251,7 +331,6 @@ AGENTS = Table(
     fresh=AgentState,
     codec=TypeAdapter(AgentState),
     facets=_agent_facets,
-    kpi_facts=lambda _: None,
     view=agent_view,
     interval=AgentInterval,
 )
@@ -261,6 +340,7 @@ TASKS = Table(
     anomalies="task_anomalies",
     snapshots="task_snapshots",
     late_counts="task_late_counts",
+    facts="task_facts",
     corrections="task_corrections",
     subject="task",
     column="task_id",
@@ -268,7 +348,6 @@ TASKS = Table(
     fresh=TaskState,
     codec=TypeAdapter(TaskState),
     facets=_task_facets,
-    kpi_facts=kpi_facts,
     view=task_view,
     interval=TaskInterval,
 )

@@ -15,17 +15,20 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
 from projector.domain.events import Recorded
+from projector.domain.facts import Fact
 from projector.domain.fold import S
 from projector.domain.late_events.changeset import ChangeSet, RowChanges, Snapshot
 from projector.domain.late_events.corrections import Correction, ShownInterval
 from projector.infrastructure.sql import Columns
 from projector.projection.partitions import BucketKey, count_ledger_rows
 from projector.projection.read_models import (
+    FACT_COLUMNS,
+    INTERVAL_COLUMNS,
     Key,
     Table,
+    fact_to_row,
     interval_to_json,
     interval_to_row,
-    kpi_facts_to_array,
     late_event_to_json,
 )
 
@@ -46,6 +49,7 @@ def write(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> N
     """Write all that changes of some subjects, in the caller's transaction."""
     _write_states(cur, table, changes)
     _write_intervals(cur, table, changes)
+    _write_facts(cur, table, changes)
     _write_anomalies(cur, table, changes)
     _write_snapshots(cur, table, changes)
     _write_late_counts(cur, table, changes)
@@ -74,7 +78,7 @@ _STATES = Columns(
         "last_recorded_time": "bigint",
         "max_clock_lead_ms": "bigint",
         "max_lateness_ms": "bigint",
-        "kpi_facts": "bigint[]",
+        "waiting_since": "bigint",
     }
 )
 _UPSERT_STATES = """
@@ -83,8 +87,8 @@ _UPSERT_STATES = """
         state = excluded.state, counters = excluded.counters, facets = excluded.facets,
         deadline = excluded.deadline, later_facets = excluded.later_facets,
         later_anomalies = excluded.later_anomalies, anomaly_time = excluded.anomaly_time,
+        waiting_since = excluded.waiting_since,
         last_event_time = excluded.last_event_time, last_event_type = excluded.last_event_type,
-        kpi_facts = excluded.kpi_facts,
         first_event_time = least(v.first_event_time, excluded.first_event_time),
         last_recorded_time = excluded.last_recorded_time,
         max_clock_lead_ms = greatest(v.max_clock_lead_ms, excluded.max_clock_lead_ms),
@@ -100,7 +104,6 @@ def _write_states(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[
 def _state_row(table: Table[S], key: Key, changes: SubjectChanges[S]) -> tuple[object, ...]:
     state, events, outlook = changes.state, changes.events, table.outlook(changes.state)
     last_event = state.last_event  # in order; the last of ``events`` is the last to arrive
-    facts = table.kpi_facts(state)
     return (
         *key,
         table.partition_of(key),
@@ -118,7 +121,7 @@ def _state_row(table: Table[S], key: Key, changes: SubjectChanges[S]) -> tuple[o
         events[-1].recorded_time,
         max(recorded.time - recorded.recorded_time for recorded in events),
         max(recorded.recorded_time - recorded.time for recorded in events),
-        None if facts is None else kpi_facts_to_array(facts),
+        state.waiting_since(),
     )
 
 
@@ -147,13 +150,31 @@ _INTERVALS = Columns(
         "id": "text",
         "known_from": "bigint",
         "known_to": "bigint",
+        **INTERVAL_COLUMNS.types,
+    }
+)
+_ENDED_FACTS = Columns(
+    {
+        "org_id": "text",
+        "id": "text",
+        "kind": "text",
         "start": "bigint",
-        "status": "text",
-        "current_state": "text",
-        "task_id": "text",
-        "queue_id": "text",
-        "idle_code_id": "text",
-        "event_id": "text",
+        "number": "integer",
+        "known_to": "bigint",
+    }
+)
+_END_FACTS = """
+    UPDATE {table} AS r SET known_to = k.known_to FROM {rows}
+    WHERE r.org_id = k.org_id AND r.id = k.id AND r.kind = k.kind AND r.start = k.start
+        AND r.number = k.number AND r.known_to IS NULL
+"""
+_FACTS = Columns(
+    {
+        "org_id": "text",
+        "id": "text",
+        "known_from": "bigint",
+        "known_to": "bigint",
+        **FACT_COLUMNS.types,
     }
 )
 _SNAPSHOTS = Columns(
@@ -180,6 +201,29 @@ def _write_intervals(cur: Cursor[TupleRow], table: Table[S], changes: BatchChang
     _run(cur, _INSERT, table.intervals, _INTERVALS, rows)
 
 
+def _write_facts(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
+    if table.facts is None:
+        return
+    versions = [(key, each.facts) for key, each in _changesets(changes)]
+    ended = [
+        (*key, *fact_key, known_to)
+        for key, each in versions
+        for fact_key, known_to in each.ended.items()
+    ]
+    _run(cur, _END_FACTS, table.facts, _ENDED_FACTS, ended)
+    rows = [
+        (*key, row.known_from, row.known_to, *_fact_row(row.value))
+        for key, each in versions
+        for row in each.new
+    ]
+    _run(cur, _INSERT, table.facts, _FACTS, rows)
+
+
+def _fact_row(fact: Fact) -> tuple[object, ...]:
+    *values, parts = fact_to_row(fact)
+    return *values, Jsonb(parts)
+
+
 def _write_snapshots(cur: Cursor[TupleRow], table: Table[S], changes: BatchChanges[S]) -> None:
     versions = [(key, each.snapshots) for key, each in _changesets(changes)]
     _run(cur, _END_SNAPSHOTS, table.snapshots, _ENDED_SNAPSHOTS, _ended_rows(versions))
@@ -195,7 +239,7 @@ def _snapshot_row(snapshot: Snapshot) -> tuple[object, ...]:
     return snapshot.time, snapshot.state, Jsonb(snapshot.counters)
 
 
-def _ended_rows(versions: Iterable[tuple[Key, RowChanges[Any]]]) -> list[tuple[object, ...]]:
+def _ended_rows(versions: Iterable[tuple[Key, RowChanges[int, Any]]]) -> list[tuple[object, ...]]:
     """Of each stored row that is no longer known: its subject, its time, and its ``known_to``."""
     return [(*key, *ended) for key, each in versions for ended in each.ended.items()]
 

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded
+from projector.domain.facts import Fact, FactKey
 from projector.domain.fold import Anomaly, AnomalyKey, Interval
 from projector.domain.late_events.changeset import LateCount, RowChanges, Snapshot, VersionedRow
 from projector.domain.late_events.corrections import Correction
 from projector.domain.late_events.repair import SubjectRepair, by_request
 from projector.projection.read_models import Table
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -30,6 +32,7 @@ class SubjectTables:
         self.anomalies: dict[AnomalyKey, Anomaly] = {}
         self.snapshots: list[VersionedRow[Snapshot]] = []
         self.late_counts: list[LateCount] = []
+        self.facts: list[VersionedRow[Fact]] = []
         self.corrections: list[Correction] = []
 
     def project(self, batch: Sequence[Recorded]) -> None:
@@ -84,6 +87,7 @@ class SubjectTables:
         self.events = sorted([*self.events, *batch], key=lambda it: it.order)
         _version(self.rows, repair.changes.intervals, lambda interval: interval.start)
         _version(self.snapshots, repair.changes.snapshots, lambda snapshot: snapshot.time)
+        _version(self.facts, repair.changes.facts, lambda fact: fact.key)
         self.late_counts += repair.changes.late_counts
         for key in repair.changes.withdrawn:
             del self.anomalies[key]
@@ -95,13 +99,24 @@ class SubjectTables:
         rows = [row.value for row in self.rows if row.known_to is None]
         return sorted(rows, key=lambda it: it.start)
 
+    def facts_known_at(self, position: int) -> dict[FactKey, Fact]:
+        """The facts as they were known at a position."""
+        rows = [
+            row.value
+            for row in self.facts
+            if row.known_from <= position and (row.known_to is None or row.known_to > position)
+        ]
+        facts = {fact.key: fact for fact in rows}
+        assert len(facts) == len(rows)
+        return facts
+
 
 def _version(
-    rows: list[VersionedRow[V]], changes: RowChanges[V], time_of: Callable[[V], int]
+    rows: list[VersionedRow[V]], changes: RowChanges[K, V], key_of: Callable[[V], K]
 ) -> None:
     for row in rows:
-        if row.known_to is None and time_of(row.value) in changes.ended:
-            row.known_to = changes.ended[time_of(row.value)]
+        if row.known_to is None and key_of(row.value) in changes.ended:
+            row.known_to = changes.ended[key_of(row.value)]
     rows += changes.new
 
 

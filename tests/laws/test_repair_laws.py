@@ -14,7 +14,7 @@ from projector.domain.events import Origin, Recorded, facts_once
 from projector.domain.fold import Interval, anomaly_keys, fold
 from projector.domain.late_events.changeset import Snapshot
 from projector.domain.late_events.corrections import ShownInterval
-from projector.projection.read_models import TABLES, Table
+from projector.projection.read_models import TABLES, TASKS, Table
 from tests.examples import RECORDED
 from tests.laws.memory import MemoryLog, line
 from tests.laws.subject_tables import SubjectTables
@@ -98,6 +98,20 @@ def test_batches_give_what_one_fold_gives(lives, data):
 
 @both
 @any_data
+def test_facts_are_those_that_were_known(lives, data):
+    """At the position of each request they are the facts of all events up to it."""
+    log = arrived(data, lives)
+    for events in log.of(TASKS).values():
+        all_requests = requests(events)
+        subject = projected(TASKS, in_batches(data, all_requests), data.draw(st.integers(1, 4)))
+        for request in all_requests:
+            position = request[0].request_position
+            known = [it for it in events if it.request_position <= position]
+            assert fold(TASKS.fresh(), known).facts == subject.facts_known_at(position)
+
+
+@both
+@any_data
 def test_batches_leave_no_trace(lives, data):
     """Superseded rows, snapshots and corrections depend on the log alone."""
     log = arrived(data, lives)
@@ -107,6 +121,7 @@ def test_batches_leave_no_trace(lives, data):
             one = projected(table, [all_requests], 3)
             other = projected(table, in_batches(data, all_requests), 1)
             assert sorted(map(str, one.rows)) == sorted(map(str, other.rows))
+            assert sorted(map(str, one.facts)) == sorted(map(str, other.facts))
             assert snapshots_of(one) == snapshots_of(other)
             assert one.corrections == other.corrections
 

@@ -22,7 +22,7 @@ from projector.domain.events import Origin, Recorded, TimeSource
 from projector.domain.fold import Fold, anomaly_keys, fold
 from projector.infrastructure.gc_tuning import collecting_rarely
 from projector.infrastructure.sql import Columns
-from projector.projection.read_models import TABLES, Key, Table, interval_to_row
+from projector.projection.read_models import INTERVAL_COLUMNS, TABLES, Key, Table, interval_to_row
 from projector.projection.runner import FOLD_BATCH_EVENTS
 from projector.webex.webhook import read_event
 
@@ -37,7 +37,8 @@ _CREATE_TABLES = """
     CREATE TABLE {schema}.{states} (LIKE projector.{states} INCLUDING ALL);
     ALTER TABLE {schema}.{states} DROP COLUMN partition, DROP COLUMN position,
         DROP COLUMN first_event_time, DROP COLUMN last_recorded_time, DROP COLUMN last_event_type,
-        DROP COLUMN max_clock_lead_ms, DROP COLUMN max_lateness_ms, DROP COLUMN kpi_facts;
+        DROP COLUMN max_clock_lead_ms, DROP COLUMN max_lateness_ms, DROP COLUMN kpi_facts,
+        DROP COLUMN waiting_since;
     CREATE TABLE {schema}.{intervals} (LIKE projector.{intervals} INCLUDING DEFAULTS);
     ALTER TABLE {schema}.{intervals} DROP COLUMN known_from, DROP COLUMN known_to,
         ADD PRIMARY KEY (org_id, id, start);
@@ -81,13 +82,7 @@ _INTERVAL_ROW_COLUMNS = Columns(
     {
         "org_id": "text",
         "id": "text",
-        "start": "bigint",
-        "status": "text",
-        "current_state": "text",
-        "task_id": "text",
-        "queue_id": "text",
-        "idle_code_id": "text",
-        "event_id": "text",
+        **INTERVAL_COLUMNS.types,
     }
 )
 _SAVE_INTERVALS = """
@@ -95,7 +90,7 @@ _SAVE_INTERVALS = """
     ON CONFLICT (org_id, id, start) DO UPDATE SET event_id = excluded.event_id,
         status = excluded.status, current_state = excluded.current_state,
         task_id = excluded.task_id, queue_id = excluded.queue_id,
-        idle_code_id = excluded.idle_code_id
+        idle_code_id = excluded.idle_code_id, silent_since = excluded.silent_since
 """
 _ANOMALY_COLUMNS = Columns(
     {

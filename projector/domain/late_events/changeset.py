@@ -13,10 +13,12 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from projector.domain.counters import Counters
+from projector.domain.facts import Fact, FactKey
 from projector.domain.fold import Anomaly, AnomalyKey, Interval, anomaly_keys
 from projector.domain.late_events.corrections import Correction
 from projector.domain.late_events.known_ticks import Tick
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 
@@ -57,31 +59,31 @@ class VersionedRow(Generic[V]):
 
 
 @dataclass(slots=True)
-class RowChanges(Generic[V]):
-    """Changes of the rows of one table, by the time (epoch ms) at which each row stands."""
+class RowChanges(Generic[K, V]):
+    """Changes of the rows of one table, by what tells the rows of a subject apart."""
 
-    current: dict[int, VersionedRow[V]] = field(default_factory=dict)  # new, and still valid
+    current: dict[K, VersionedRow[V]] = field(default_factory=dict)  # new, and still valid
     superseded: list[VersionedRow[V]] = field(default_factory=list)  # new, ended by a later request
-    ended: dict[int, int] = field(default_factory=dict)  # stored rows: the position that ends each
+    ended: dict[K, int] = field(default_factory=dict)  # stored rows: the position that ends each
 
     @property
     def new(self) -> Iterator[VersionedRow[V]]:
         """All rows to insert."""
         return chain(self.superseded, self.current.values())
 
-    def replace(self, position: int, before: Mapping[int, V], after: Mapping[int, V]) -> None:
+    def replace(self, position: int, before: Mapping[K, V], after: Mapping[K, V]) -> None:
         """The request at ``position`` turns some rows into others; equal rows stay."""
-        for time, value in before.items():
-            if after.get(time) != value:
-                row = self.current.pop(time, None)
+        for key, value in before.items():
+            if after.get(key) != value:
+                row = self.current.pop(key, None)
                 if row is None:
-                    self.ended[time] = position
+                    self.ended[key] = position
                 else:
                     row.known_to = position
                     self.superseded.append(row)
-        for time, value in after.items():
-            if before.get(time) != value:
-                self.current[time] = VersionedRow(value=value, known_from=position)
+        for key, value in after.items():
+            if before.get(key) != value:
+                self.current[key] = VersionedRow(value=value, known_from=position)
 
 
 @dataclass(slots=True)
@@ -90,25 +92,29 @@ class ChangeSet:
 
     last_time: int = 0  # of the ticks that were replaced or added
     added: Counters = field(default_factory=Counters)  # to the subject's counters
-    intervals: RowChanges[Interval] = field(default_factory=RowChanges)
-    snapshots: RowChanges[Snapshot] = field(default_factory=RowChanges)
+    # Intervals and snapshots by time (epoch ms).
+    intervals: RowChanges[int, Interval] = field(default_factory=RowChanges)
+    snapshots: RowChanges[int, Snapshot] = field(default_factory=RowChanges)
+    facts: RowChanges[FactKey, Fact] = field(default_factory=RowChanges)
     late_counts: list[LateCount] = field(default_factory=list)
     anomalies: dict[AnomalyKey, Anomaly] = field(default_factory=dict)  # new ones
     withdrawn: set[AnomalyKey] = field(default_factory=set)  # stored ones
     corrections: list[Correction] = field(default_factory=list)
 
-    def record(
+    def record(  # noqa: PLR0913 - what replaces what, and what stands before it
         self,
         position: int,
         replaced: Sequence[Tick],
         new: Sequence[Tick],
         *,
         counters: Counters,
+        facts: Mapping[FactKey, Fact],
         is_late: bool = False,
     ) -> None:
         """Record that the request at a position replaced some ticks by new ones.
 
-        ``counters`` are the counters before the first of these ticks.
+        ``counters`` are the counters before the first of these ticks, ``facts`` those that may
+        change there.
         """
         self.last_time = max(
             self.last_time, *(ticks[-1].time for ticks in (replaced, new) if ticks)
@@ -123,6 +129,7 @@ class ChangeSet:
         # A stored snapshot that differs in its counters alone stays: readers add the late count.
         expected = {time: it.with_more(added) if is_late else it for time, it in before.items()}
         self.snapshots.replace(position, expected, _snapshots(new, counters))
+        self.facts.replace(position, _facts(facts, replaced), _facts(facts, new))
         self._record_anomalies(_anomalies(replaced), _anomalies(new))
 
     def _record_anomalies(
@@ -147,6 +154,14 @@ def total(ticks: Iterable[Tick]) -> Counters:
     for tick in ticks:
         counters.add(tick.counters)
     return counters
+
+
+def _facts(before: Mapping[FactKey, Fact], ticks: Sequence[Tick]) -> Mapping[FactKey, Fact]:
+    """The last versions of facts after some ticks."""
+    facts = dict(before)
+    for tick in ticks:
+        facts.update(tick.facts)
+    return facts
 
 
 def _snapshots(ticks: Sequence[Tick], counters: Counters) -> dict[int, Snapshot]:

@@ -7,13 +7,14 @@ usually needs the few events after it, since then both folds are equal again.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Protocol
 
 from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorded
+from projector.domain.facts import Fact, FactKey
 from projector.domain.fold import Anomaly, Interval
 
 
@@ -25,6 +26,7 @@ class Tick:
     events: Sequence[Recorded]  # in order, restatements included
     intervals: Sequence[Interval] = ()  # that begin here
     anomalies: Sequence[Anomaly] = ()
+    facts: Mapping[FactKey, Fact] = field(default_factory=dict)  # that it ends or may change
     counters: Counters = field(default_factory=Counters)  # what this tick adds
     state: str | None = None  # the state after this tick as text, if it is saved
     has_snapshot: bool = False

@@ -18,6 +18,7 @@ from typing import Generic
 
 from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
+from projector.domain.facts import Facts
 from projector.domain.fold import Fold, Interval, S
 from projector.domain.late_events.changeset import ChangeSet, LateCount, intervals
 from projector.domain.late_events.corrections import corrections
@@ -137,7 +138,7 @@ class SubjectRepair(Generic[S]):
         """Fold a request that comes after all known events."""
         ticks, fold = self._known.ticks, self._fold
         replaced = [tick for tick in ticks[-1:] if tick.time == request[0].time]
-        new = []
+        new, facts = [], fold.current.state.live_facts()
         for time, events in groupby(request, key=lambda recorded: recorded.time):
             if replaced and replaced[0].time == time:
                 new.append(fold.extend_last_tick(replaced[0], list(events), request))
@@ -147,7 +148,7 @@ class SubjectRepair(Generic[S]):
         counters = fold.counters_before(start)
         ticks[start:] = new
         fold.folded = len(ticks)
-        self._record(request, replaced, new, counters)
+        self._record(request, replaced, new, counters, facts)
 
     def _redo_last_millisecond(self, request: Sequence[Recorded]) -> None:
         """Fold the last tick again: the request's events belong between those that it has."""
@@ -155,10 +156,10 @@ class SubjectRepair(Generic[S]):
         late, last, before = self._late_events(request), ticks[-1], fold.current
         start = len(ticks) - 1
         fold.current = fold.fold_before(start)
-        counters = fold.counters_before(start)
+        counters, facts = fold.counters_before(start), fold.current.state.live_facts()
         tick = fold.fold_tick(fold.current, last.time, in_order([*last.events, *request]), request)
         ticks[start] = tick
-        self._record(request, [last], [tick], counters, is_late=bool(late))
+        self._record(request, [last], [tick], counters, facts, is_late=bool(late))
         if late:
             self._correct(late, start, [last], [tick], before)
 
@@ -171,6 +172,7 @@ class SubjectRepair(Generic[S]):
         ticks, fold = self._known.ticks, self._fold
         late, counters = self._late_events(request), fold.counters_before(start)
         without, with_request = fold.fold_before(start), fold.fold_before(start)
+        facts = without.state.live_facts()
         request_ticks = deque(
             (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
         )
@@ -199,7 +201,9 @@ class SubjectRepair(Generic[S]):
             fold.folded, fold.current = start + len(new), with_request
         else:
             fold.folded += len(new) - len(replaced)
-        self._record(request, replaced, new, counters, is_late=bool(late), unchanged=unchanged)
+        self._record(
+            request, replaced, new, counters, facts, is_late=bool(late), unchanged=unchanged
+        )
         if late:
             self._correct(late, start, replaced, new, None if are_equal else without)
 
@@ -212,19 +216,22 @@ class SubjectRepair(Generic[S]):
         newest = self._known.ticks[-1].events[-1].order
         return [recorded for recorded in request if recorded.order < newest]
 
-    def _record(  # noqa: PLR0913 - what replaces what, and the counters before and after it
+    def _record(  # noqa: PLR0913 - what replaces what, and what stands before and after it
         self,
         request: Sequence[Recorded],
         replaced: Sequence[Tick],
         new: Sequence[Tick],
         counters: Counters,
+        facts: Facts,
         *,
         is_late: bool = False,
         unchanged: Sequence[Tick] = (),
     ) -> None:
         """Record the changes of a request, and move the counters behind the folded ticks."""
         position = request[0].request_position
-        self.changes.record(position, replaced, new, counters=counters, is_late=is_late)
+        self.changes.record(
+            position, replaced, new, counters=counters, facts=facts, is_late=is_late
+        )
         for tick in chain(new, unchanged):
             counters.add(tick.counters)
         self._fold.counters = counters

@@ -87,10 +87,11 @@ class SubjectFold(Generic[S]):
         tick = Tick(time, events)
         unique = self._unique_events(time, events, request)
         if unique:
-            fold.intervals, fold.anomalies = [], []
+            fold.intervals, fold.anomalies, fold.facts = [], [], {}
             fold.state.counters = tick.counters
             fold.apply(time, unique)
             tick.intervals, tick.anomalies = fold.intervals, fold.anomalies
+            tick.facts = fold.facts
             tick.has_snapshot = any(map(is_snapshot_point, unique))
             if tick.has_snapshot:
                 tick.state = self.codec.dump(fold.state)
@@ -105,15 +106,17 @@ class SubjectFold(Generic[S]):
         unique = [
             it for it in self._unique_events(tick.time, together, request) if it.position in added
         ]
-        longer = Tick(tick.time, together, tick.intervals, tick.anomalies)
+        longer = Tick(tick.time, together, tick.intervals, tick.anomalies, tick.facts)
         longer.has_snapshot, longer.counters = tick.has_snapshot, Counters(tick.counters)
         if unique:
             fold = self.current
-            fold.intervals, fold.anomalies, fold.state.counters = [], [], Counters()
+            fold.intervals, fold.anomalies, fold.facts = [], [], {}
+            fold.state.counters = Counters()
             fold.apply_more(tick.time, unique)
             earlier = [it for it in tick.intervals if it.start < tick.time]
             longer.intervals = [*earlier, *fold.intervals]
             longer.anomalies = [*tick.anomalies, *fold.anomalies]
+            longer.facts = {**tick.facts, **fold.facts}
             longer.counters.add(fold.state.counters)
             longer.has_snapshot = longer.has_snapshot or any(map(is_snapshot_point, unique))
         if longer.has_snapshot:

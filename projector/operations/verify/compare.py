@@ -7,9 +7,10 @@ that late repair, snapshots or the writer decide is believed.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, groupby
+from operator import itemgetter
 from random import Random
 from typing import Any, Generic
 
@@ -22,11 +23,16 @@ from projector.domain.events import (
     in_order,
     is_snapshot_point,
 )
+from projector.domain.facts import Fact
 from projector.domain.fold import DisplayState, Fold, Interval, S, anomaly_keys
 from projector.projection.read_models import (
+    FACT_COLUMNS,
+    INTERVAL_COLUMNS,
     Key,
     Table,
+    fact_to_row,
     interval_to_json,
+    interval_to_row,
     late_event_to_json,
 )
 
@@ -160,7 +166,7 @@ class SubjectComparison(Generic[S]):
 
     def _check_state(self, folded: _FoldedSubject[S]) -> None:
         table, state, events = self._table, folded.fold.state, self._events
-        outlook, facts = table.outlook(state), table.kpi_facts(state)
+        outlook = table.outlook(state)
         newest = max(events, key=_position)
         expected = {
             "partition": table.partition_of(self._key),
@@ -174,11 +180,11 @@ class SubjectComparison(Generic[S]):
             "anomaly_time": outlook.anomaly_time,
             "last_event_time": state.last_event.time if state.last_event else 0,
             "last_event_type": state.last_event.type if state.last_event else "",
-            "kpi_facts": None if facts is None else [*astuple(facts)],
             "first_event_time": min(it.time for it in events),
             "last_recorded_time": newest.recorded_time,
             "max_clock_lead_ms": max(it.time - it.recorded_time for it in events),
             "max_lateness_ms": max(it.recorded_time - it.time for it in events),
+            "waiting_since": state.waiting_since(),
         }
         rows = self._rows[table.name]
         self._compare(table.name, {"": expected}, dict.fromkeys([""], rows[0]) if rows else {})
@@ -209,6 +215,8 @@ class SubjectComparison(Generic[S]):
             (table.snapshots, "known_to", requests | {None}),
             (table.late_counts, "known_from", late),
             (table.corrections, "position", late),
+            *(((table.facts, "known_from", requests),) if table.facts else ()),
+            *(((table.facts, "known_to", requests | {None}),) if table.facts else ()),
         ):
             for row in self._rows[name]:
                 if row[column] not in positions:
@@ -238,13 +246,13 @@ class SubjectComparison(Generic[S]):
     def _check_known(self, position: int, folded: _FoldedSubject[S]) -> None:
         table = self._table
         expected = {it.start: _interval_fields(it) for it in folded.fold.intervals}
-        found = self._rows_known_at(table.intervals, "start", position)
+        found = self._rows_known_at(table.intervals, itemgetter("start"), position)
         self._compare(table.intervals, expected, found)
         snapshots = {
             time: {"state": state, "counters": counters}
             for time, (state, counters) in folded.snapshots.items()
         }
-        found = self._rows_known_at(table.snapshots, "time", position)
+        found = self._rows_known_at(table.snapshots, itemgetter("time"), position)
         self._compare(
             table.snapshots,
             snapshots,
@@ -253,15 +261,23 @@ class SubjectComparison(Generic[S]):
                 for time, row in found.items()
             },
         )
+        if table.facts is not None:
+            facts = {key: _fact_fields(fact) for key, fact in folded.fold.facts.items()}
+            found = self._rows_known_at(
+                table.facts, itemgetter("kind", "start", "number"), position
+            )
+            self._compare(table.facts, facts, found)
 
-    def _rows_known_at(self, name: str, time: str, position: int) -> dict[int, TableRow]:
+    def _rows_known_at(
+        self, name: str, row_key: Callable[[TableRow], Any], position: int
+    ) -> dict[Any, TableRow]:
         rows = [
             row
             for row in self._rows[name]
             if row["known_from"] <= position
             and (row["known_to"] is None or row["known_to"] > position)
         ]
-        found = {row[time]: row for row in rows}
+        found = {row_key(row): row for row in rows}
         if len(found) < len(rows):
             raise _Differs(name, "known_from", "one row at a time", f"{len(rows)} rows")
         return found
@@ -375,15 +391,11 @@ def _position(recorded: Recorded) -> int:
 
 
 def _interval_fields(interval: Interval) -> Fields:
-    display = interval.display
-    return {
-        "status": display.status,
-        "current_state": display.current_state,
-        "task_id": display.task_id,
-        "queue_id": display.queue_id,
-        "idle_code_id": display.idle_code_id,
-        "event_id": interval.event_id,
-    }
+    return dict(zip(INTERVAL_COLUMNS.types, interval_to_row(interval), strict=True))
+
+
+def _fact_fields(fact: Fact) -> Fields:
+    return dict(zip(FACT_COLUMNS.types, fact_to_row(fact), strict=True))
 
 
 IntervalsWithEnds = Sequence[tuple[Interval, int | None]]

@@ -318,5 +318,5 @@ def _views_query(views: str) -> bytes:
 @cache
 def _intervals_query(intervals: str) -> bytes:
     return _INTERVALS_AS_OF.format(
-        columns=sql.SQL(INTERVAL_COLUMNS), intervals=sql.Identifier(intervals), was_known=WAS_KNOWN
+        columns=INTERVAL_COLUMNS.names, intervals=sql.Identifier(intervals), was_known=WAS_KNOWN
     ).as_bytes()

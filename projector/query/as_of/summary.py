@@ -46,7 +46,6 @@ from projector.projection.read_models import (
     TASKS,
     Key,
     Table,
-    kpi_facts_to_array,
 )
 from projector.projection.snapshots import WAS_KNOWN
 from projector.query.as_of.reconstruct import (
@@ -273,7 +272,7 @@ class _FloorReader:
 def _task_row(state: TaskState) -> Sequence[Any]:
     last = state.last_event
     return (
-        kpi_facts_to_array(kpi_facts(state)),
+        kpi_facts(state),
         last.type if last else "",
         last.time if last else 0,
         state.status(),

@@ -1,0 +1,395 @@
+"""The journey of a task: how its events begin and end its waits, offers and contacts.
+
+Rule: a customer waits, or is in conversation, or neither. An offer goes on beside both. What no
+later event can change is final and leaves the journey; the rows keep it (semantics 10).
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from projector.domain.counters import CONSULT, DURATION_OF, HOLD, TALK
+from projector.domain.deadlines import COMPLETION_LIMIT_MS
+from projector.domain.facts import AgentPart, Fact, FactKind, FactOutcome, Facts
+from projector.domain.fold import insert_sorted
+from projector.domain.leg import IN_CONVERSATION, LEG_STATUS
+from projector.domain.participant import Moment, Participant
+
+_CONSULT_WORDS = frozenset({"consulting", "consult-done"})
+
+
+class FactTask(Protocol):
+    """What facts take from their task."""
+
+    queue_id: str | None
+    channel_type: str | None
+    direction: str | None
+    participants: dict[str, Participant]
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenFact:
+    """A wait or an offer that has not ended."""
+
+    start: int
+    number: int  # among those that begin in the same millisecond
+    queue_id: str | None
+    # Of a wait: who rang for it or had the first word during it. Of an offer: who rang.
+    agent_ids: list[str] = field(default_factory=list)  # sorted
+
+    def add_agent(self, agent_id: str) -> None:
+        """Note that the fact concerns an agent."""
+        if agent_id not in self.agent_ids:
+            insort(self.agent_ids, agent_id)
+
+    def fact(
+        self, kind: FactKind, task: FactTask, end: int | None, outcome: FactOutcome | None
+    ) -> Fact:
+        """The fact, if it ends at a time (epoch ms) and with an outcome."""
+        teams = {name: task.participants[name].team_id for name in self.agent_ids}
+        return Fact(
+            kind=kind,
+            start=self.start,
+            number=self.number,
+            end=end,
+            counted_time=end,
+            outcome=outcome,
+            queue_id=self.queue_id,
+            channel_type=task.channel_type,
+            direction=task.direction,
+            is_doubtful=outcome is FactOutcome.UNKNOWN,
+            parts={name: AgentPart(team_id=team_id) for name, team_id in teams.items()},
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Share:
+    """What an agent does in a contact so far; durations are ms."""
+
+    team_id: str | None = None
+    conversed: bool = False  # had a word of conversation, whichever
+    talked: bool = False  # had one that is not of a consult alone
+    wraps_up: bool = False
+    talk_ms: int = 0
+    hold_ms: int = 0
+    consult_ms: int = 0
+    wrap_up_ms: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Contact:
+    """A conversation with the customer, as long as events may change what is counted of it."""
+
+    start: int
+    number: int
+    queue_id: str | None
+    end: int | None = None
+    channel_type: str | None = None  # as of the end
+    direction: str | None = None  # as of the end
+    talk_ms: int = 0
+    hold_ms: int = 0
+    consult_ms: int = 0
+    wrap_up_end: int = 0  # of the last finished wrap-up
+    shares: dict[str, Share] = field(default_factory=dict)  # by agent, sorted
+
+    @property
+    def moment(self) -> Moment:
+        """When it began."""
+        return self.start, self.number
+
+    @property
+    def limit(self) -> int | None:
+        """When it is handled, whoever still wraps up (epoch ms); None while it goes on."""
+        return None if self.end is None else self.end + COMPLETION_LIMIT_MS
+
+    def is_final(self, time: int, *, has_next: bool) -> bool:
+        """Whether no event from a time (epoch ms) on can change what is counted of it."""
+        limit = self.limit
+        return limit is not None and (limit < time or (has_next and not self.has_wrap_up()))
+
+    def has_wrap_up(self) -> bool:
+        """Whether a participant still wraps up."""
+        return any(share.wraps_up for share in self.shares.values())
+
+    def fact(self, task: FactTask) -> Fact:
+        """The contact as it is counted, if it has ended and no event comes."""
+        is_doubtful, counted = False, None
+        if self.end is not None:
+            is_doubtful = self.has_wrap_up()
+            counted = self.limit if is_doubtful else max(self.end, self.wrap_up_end)
+        goes_on = self.end is None
+        return Fact(
+            kind=FactKind.CONTACT,
+            start=self.start,
+            number=self.number,
+            end=self.end,
+            counted_time=counted,
+            outcome=None,
+            queue_id=self.queue_id,
+            channel_type=task.channel_type if goes_on else self.channel_type,
+            direction=task.direction if goes_on else self.direction,
+            talk_ms=self.talk_ms,
+            hold_ms=self.hold_ms,
+            consult_ms=self.consult_ms,
+            wrap_up_ms=sum(share.wrap_up_ms for share in self.shares.values()),
+            is_doubtful=is_doubtful,
+            parts={name: _part(share) for name, share in self.shares.items()},
+        )
+
+    # --- participants ---
+
+    def share_of(self, agent_id: str) -> Share:
+        """The agent's share; a new one where there is none."""
+        return self.shares.get(agent_id) or insert_sorted(self.shares, agent_id, Share())
+
+    def note_word(self, agent_id: str, word: str) -> None:
+        """An agent says a word of conversation, or is in that state when the contact begins."""
+        share = self.share_of(agent_id)
+        share.conversed = True
+        share.talked = share.talked or word not in _CONSULT_WORDS
+
+    def add_stretch(self, state: str, ms: int, share: Share | None = None) -> None:
+        """Add the time that the task, or an agent with that share, spent in a state."""
+        kind, sums = DURATION_OF.get(LEG_STATUS.get(state, state)), share or self
+        if kind == TALK:
+            sums.talk_ms += ms
+        elif kind == HOLD:
+            sums.hold_ms += ms
+        elif kind == CONSULT:
+            sums.consult_ms += ms
+
+
+def _part(share: Share) -> AgentPart:
+    return AgentPart(
+        team_id=share.team_id,
+        handled=share.talked or not share.conversed,
+        talk_ms=share.talk_ms,
+        hold_ms=share.hold_ms,
+        consult_ms=share.consult_ms,
+        wrap_up_ms=share.wrap_up_ms,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Journey:
+    """The facts of a task that are not final, and those that its last events made final.
+
+    Times are epoch ms. Each method takes the task as it is after the event, participants aside:
+    they are as before.
+    """
+
+    wait: OpenFact | None = None
+    offer: OpenFact | None = None
+    contacts: list[Contact] = field(default_factory=list)  # the last one may go on
+    # What began in the millisecond of the last event: kind to number.
+    begun_time: int | None = None
+    begun: dict[str, int] = field(default_factory=dict)
+    final: list[Fact] = field(default_factory=list, compare=False)
+
+    @property
+    def open_contact(self) -> Contact | None:
+        """The conversation that goes on; None where there is none."""
+        last = self.contacts[-1] if self.contacts else None
+        return last if last is not None and last.end is None else None
+
+    # --- results ---
+
+    def take_final(self) -> Facts:
+        """The facts that became final since they were last taken."""
+        if not self.final:
+            return {}
+        facts, self.final = {fact.key: fact for fact in self.final}, []
+        return facts
+
+    def live_facts(self, task: FactTask, deadline: int | None) -> Facts:
+        """The wait that goes on and the contacts that have ended, unless they are final.
+
+        ``deadline`` is when the passing of time ends the wait.
+        """
+        facts = [it.fact(task) for it in self.contacts if it.end is not None]
+        if self.wait is not None:
+            facts.append(self.wait.fact(FactKind.WAIT, task, deadline, FactOutcome.UNKNOWN))
+        return {fact.key: fact for fact in facts}
+
+    def uncounted_facts(self, task: FactTask) -> Iterator[Fact]:
+        """The offer and the conversation that go on: no figure counts them yet."""
+        if self.offer is not None:
+            yield self.offer.fact(FactKind.OFFER, task, None, None)
+        if (contact := self.open_contact) is not None:
+            yield contact.fact(task)
+
+    # --- the passing of time ---
+
+    def move_to(self, task: FactTask, time: int) -> None:
+        """Go on to the time of an event: what no event from then on can change is final."""
+        if self.begun_time is not None and self.begun_time < time:
+            self.begun_time, self.begun = None, {}
+        if self.contacts:
+            last = self.contacts[-1]
+            for contact in list(self.contacts):
+                if contact.is_final(time, has_next=contact is not last):
+                    self.contacts.remove(contact)
+                    self.final.append(contact.fact(task))
+
+    def with_wait_overdue(self, task: FactTask, time: int) -> Journey:
+        """The journey once time has ended its wait. This one stays as it is."""
+        if self.wait is None:
+            return self
+        ended = self.wait.fact(FactKind.WAIT, task, time, FactOutcome.UNKNOWN)
+        return replace(self, wait=None, final=[*self.final, ended])
+
+    # --- words of the task; ``queue_id`` is that of the event ---
+
+    def park(self, task: FactTask, time: int, queue_id: str | None) -> None:
+        """The customer is queued."""
+        self._end_contact(task, time)
+        self._end_offer(task, time, FactOutcome.REFUSED)
+        wait = self.wait
+        if wait is not None and wait.queue_id is None:
+            wait.queue_id = queue_id
+        elif wait is not None and queue_id not in {None, wait.queue_id}:
+            self._end_wait(task, time, FactOutcome.MOVED)
+        if self.wait is None:
+            self.wait = self._begin(FactKind.WAIT, time, queue_id or task.queue_id)
+
+    def offer_task(
+        self, task: FactTask, time: int, queue_id: str | None, *, keeps_waiting: bool
+    ) -> None:
+        """The task is offered; ``keeps_waiting`` says whether a customer waits for an answer."""
+        self._end_offer(task, time, FactOutcome.REFUSED)
+        queue_id = queue_id or task.queue_id
+        if keeps_waiting and self.wait is None and self.open_contact is None:
+            self.wait = self._begin(FactKind.WAIT, time, queue_id)
+        self.offer = self._begin(FactKind.OFFER, time, queue_id)
+
+    def refuse_offer(self, task: FactTask, time: int) -> None:
+        """The system takes the offer back, since nobody responded."""
+        self._end_offer(task, time, FactOutcome.REFUSED)
+
+    def converse(self, task: FactTask, time: int) -> None:
+        """The conversation goes on, or begins: then it answers the wait and accepts the offer."""
+        if self.open_contact is not None:
+            return
+        queue_id = self.wait.queue_id if self.wait is not None else None
+        self._end_wait(task, time, FactOutcome.ANSWERED)
+        self._end_offer(task, time, FactOutcome.ACCEPTED)
+        number = self._next_number(FactKind.CONTACT, time)
+        contact = Contact(start=time, number=number, queue_id=queue_id or task.queue_id)
+        for agent_id, participant in task.participants.items():
+            if participant.state in IN_CONVERSATION:
+                contact.note_word(agent_id, participant.state)
+                contact.share_of(agent_id).team_id = participant.team_id
+        self.contacts.append(contact)
+
+    def end(self, task: FactTask, time: int, outcome: FactOutcome) -> None:
+        """The task ends or fails; ``outcome`` is that of a wait."""
+        self._end_contact(task, time)
+        self._end_wait(task, time, outcome)
+        self._end_offer(task, time, FactOutcome.WITHDRAWN)
+
+    def leave_state(self, state: str, since: int, time: int) -> None:
+        """The task leaves a state in which it was for a while."""
+        contact = self.open_contact
+        if contact is not None:
+            contact.add_stretch(state, time - max(since, contact.start))
+
+    # --- words of agents ---
+
+    def note_agent(self, agent_id: str, word: str, *, is_new: bool) -> None:
+        """An agent says something of the task; ``is_new`` says whether for the first time."""
+        if word == "ringing":
+            for fact in (self.wait, self.offer):
+                if fact is not None:
+                    fact.add_agent(agent_id)
+        elif is_new and self.wait is not None:
+            self.wait.add_agent(agent_id)
+
+    def is_about_wait(self, agent_id: str) -> bool:
+        """Whether a word of an agent may end the wait: it is not of an earlier conversation."""
+        return self.wait is None or agent_id in self.wait.agent_ids
+
+    def refuse(self, task: FactTask, time: int, agent_id: str) -> None:
+        """An agent did not respond."""
+        offer = self.offer
+        if offer is not None and (not offer.agent_ids or agent_id in offer.agent_ids):
+            offer.add_agent(agent_id)
+            self._end_offer(task, time, FactOutcome.REFUSED)
+
+    def answer(self, task: FactTask, time: int, agent_id: str) -> None:
+        """An agent is in conversation."""
+        if self.open_contact is None and self.offer is not None:
+            self.offer.add_agent(agent_id)
+        self.converse(task, time)
+
+    def note_trace(self, task: FactTask, time: int) -> None:
+        """Something hints at a conversation whose words are lost."""
+        self._end_wait(task, time, FactOutcome.UNKNOWN)
+
+    def change_word(self, agent_id: str, participant: Participant, word: str, time: int) -> None:
+        """A participant goes from one state to the next one."""
+        contact = self.open_contact
+        if contact is not None:
+            if participant.state in IN_CONVERSATION:
+                self._leave_conversation(contact, agent_id, participant, time)
+            if word in IN_CONVERSATION:
+                contact.note_word(agent_id, word)
+        if participant.state == "wrapup":
+            self._finish_wrap_up(agent_id, participant, time)
+        if word == "wrapup" and self.contacts:
+            latest = self.contacts[-1]
+            latest.share_of(agent_id).wraps_up = True
+            participant.wraps_up = latest.moment
+
+    def note_team(self, agent_id: str, participant: Participant) -> None:
+        """Note the team of an agent after its word: it is that of its part in the contact."""
+        for contact in self.contacts:
+            share = contact.shares.get(agent_id)
+            if share is not None and (contact.end is None or share.wraps_up):
+                share.team_id = participant.team_id
+
+    def _finish_wrap_up(self, agent_id: str, participant: Participant, time: int) -> None:
+        contact = next((it for it in self.contacts if it.moment == participant.wraps_up), None)
+        participant.wraps_up = None
+        if contact is not None:
+            share = contact.share_of(agent_id)
+            share.wraps_up, share.team_id = False, participant.team_id
+            share.wrap_up_ms += time - participant.since
+            contact.wrap_up_end = max(contact.wrap_up_end, time)
+
+    def _leave_conversation(
+        self, contact: Contact, agent_id: str, participant: Participant, time: int
+    ) -> None:
+        ms = time - max(participant.since, contact.start)
+        contact.add_stretch(participant.state, ms, contact.share_of(agent_id))
+
+    # --- beginnings and ends ---
+
+    def _begin(self, kind: FactKind, time: int, queue_id: str | None) -> OpenFact:
+        return OpenFact(start=time, number=self._next_number(kind, time), queue_id=queue_id)
+
+    def _next_number(self, kind: FactKind, time: int) -> int:
+        self.begun_time = time
+        number = self.begun[kind.value] = self.begun.get(kind.value, -1) + 1
+        return number
+
+    def _end_wait(self, task: FactTask, time: int, outcome: FactOutcome) -> None:
+        if self.wait is not None:
+            self.final.append(self.wait.fact(FactKind.WAIT, task, time, outcome))
+            self.wait = None
+
+    def _end_offer(self, task: FactTask, time: int, outcome: FactOutcome) -> None:
+        if self.offer is not None:
+            self.final.append(self.offer.fact(FactKind.OFFER, task, time, outcome))
+            self.offer = None
+
+    def _end_contact(self, task: FactTask, time: int) -> None:
+        contact = self.open_contact
+        if contact is not None:
+            for agent_id, participant in task.participants.items():
+                if participant.state in IN_CONVERSATION:
+                    self._leave_conversation(contact, agent_id, participant, time)
+            contact.end = time
+            contact.channel_type, contact.direction = task.channel_type, task.direction
