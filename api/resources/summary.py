@@ -22,6 +22,7 @@ class SummaryQuery(OrganisationQuery, AsOfQuery):
     team_id: Names = ()
     queue_id: Names = ()
     channel_type: Names = ()
+    direction: Names = ()
     window: Window = DEFAULT_WINDOW_MS
 
 

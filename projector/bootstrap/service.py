@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from projector.domain.metrics import Thresholds
 from projector.event_log.delivery_monitor import DeliveryMonitor
 from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore
@@ -20,11 +21,11 @@ from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
-from projector.query.as_of.summary import Summaries
 from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
+from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
 from projector.query.status import Status
@@ -80,6 +81,9 @@ def build_service(
     delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)
     tokens = local_tokens(settings) or settings.tokens
+    thresholds = Thresholds(
+        service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
+    )
     return Service(
         settings=settings,
         tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
@@ -91,7 +95,7 @@ def build_service(
         views=views,
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
-        summaries=Summaries(pool, store, delays, service_level_ms=settings.service_level_ms),
+        summaries=Summaries(pool, store, delays, thresholds=thresholds),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(

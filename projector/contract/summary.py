@@ -24,9 +24,33 @@ class TasksShape(Shape):
     longest_wait_ms: int | None = Field(description="Null where no task waits.")
 
 
+class CountsShape(Shape):
+    """What was counted in the window: waits by their ends, and contacts.
+
+    Waits are ``offered`` at their beginning and count in the others at their end, so the numbers of
+    a window need not add up. Over all time those offered are the others and those who still wait.
+    """
+
+    offered: int
+    answered: int
+    answered_in_time: int
+    abandoned: int = Field(description="Without the short ones.")
+    short_abandoned: int
+    unanswered: int
+    moved: int
+    unknown: int = Field(description="Their end was not told. No figure counts them.")
+    handled: int
+
+
 class FigureShape(Shape):
     value: float | None = Field(description="Null where nothing was counted.")
-    count: int = Field(description="The number of agents, tasks or offers that the value rests on.")
+    count: int = Field(
+        description="The number of agents, waits, contacts or offers that the value rests on."
+    )
+    doubtful: int = Field(
+        description="What is left out since its end was not told: ms of agents for occupancy,"
+        " else waits or contacts."
+    )
     formula: str = Field(description="A heading of docs/figures.md.")
     settled: bool = Field(description="Later arrivals will probably not change the value.")
 
@@ -36,6 +60,7 @@ class Summary(Shape):
 
     agents: AgentsShape
     tasks: TasksShape
+    counts: CountsShape
     service_level: FigureShape
     asa_ms: FigureShape
     aht_ms: FigureShape

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 from collections.abc import Mapping
 from datetime import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     Json,
@@ -65,6 +67,22 @@ def _root(address: str) -> str:
     return address.rstrip("/")
 
 
+Milliseconds = Annotated[int, Field(ge=0, le=2**53 - 1)]
+DEFAULT_SERVICE_LEVEL_MS = 20_000
+
+
+def _by_channel_type(given: Any) -> dict[str, Any]:
+    """A number for every channel type, or a JSON object with a number for each of some."""
+    if isinstance(given, str) and given.strip().startswith("{"):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            raise ValueError("it must be a number, or a JSON object by channel type") from None
+    if not isinstance(given, dict):
+        given = {"*": given}
+    return {"*": DEFAULT_SERVICE_LEVEL_MS} | {name.lower(): ms for name, ms in given.items()}
+
+
 class Settings(BaseModel):
     """All settings, with the environment variable of each as its alias."""
 
@@ -90,7 +108,11 @@ class Settings(BaseModel):
     )
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
     streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")  # a process
-    service_level_ms: int = Field(default=20_000, ge=0, alias="PROJECTOR_SERVICE_LEVEL_MS")
+    # By channel type in lower case; ``*`` is every other one.
+    service_level_ms: Annotated[dict[str, Milliseconds], BeforeValidator(_by_channel_type)] = Field(
+        default={}, validate_default=True, alias="PROJECTOR_SERVICE_LEVEL_MS"
+    )
+    short_abandon_ms: Milliseconds = Field(default=0, alias="PROJECTOR_SHORT_ABANDON_MS")
     settled_quantile: float = Field(default=0.999, gt=0, lt=1, alias="PROJECTOR_SETTLED_QUANTILE")
 
     # The vendor's APIs, with which reconciliation finds what webhooks did not bring.

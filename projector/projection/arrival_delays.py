@@ -56,12 +56,20 @@ class ArrivalDelays:
         """Whether events of a type and a time (epoch ms) have probably all come at a moment."""
         return moment - time_ > self.expected(type_)
 
+    def is_over_for_all(self, time_: int, moment: int) -> bool:
+        """Whether events of a time (epoch ms), whatever their type, have probably come."""
+        self._refresh()
+        return moment - time_ > max(SHORTEST_DELAY_MS, *self._expected.values(), 0)
+
     def expected(self, type_: str) -> int:
         """The ms after which an event of a type has probably come."""
+        self._refresh()
+        return max(SHORTEST_DELAY_MS, self._expected.get(type_, 0))
+
+    def _refresh(self) -> None:
         if time.monotonic() - self._read_at > READ_AGAIN_SECONDS:
             self._expected, self._covered = self._read()
             self._read_at = time.monotonic()
-        return max(SHORTEST_DELAY_MS, self._expected.get(type_, 0))
 
     def _read(self) -> tuple[dict[str, int], dict[str, list[tuple[int, int, int]]]]:
         with translated(), self._pool.connection() as connection:

@@ -156,10 +156,19 @@ def counts(it: Recorded, at: int | None, known_at: int | None) -> bool:
 
 
 def stories(
-    log: MemoryLog, table: Table[Any], at: int | None, known_at: int | None, clock: int
+    log: MemoryLog,
+    table: Table[Any],
+    at: int | None,
+    known_at: int | None,
+    clock: int,
+    *,
+    advanced_to: int | None = None,
 ) -> dict[tuple[str, str], Fold[Any]]:
-    """The fold of each subject's events that had happened and were known."""
-    now = next(time for time in (at, known_at, clock) if time is not None)
+    """The fold of each subject's events that had happened and were known.
+
+    Time passes up to ``advanced_to`` (epoch ms), or as for a reader who asks at ``clock``.
+    """
+    now = advanced_to or next(time for time in (at, known_at, clock) if time is not None)
     counted = {
         key: [it for it in events if counts(it, at, known_at)]
         for key, events in log.of(table).items()

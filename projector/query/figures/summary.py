@@ -1,39 +1,30 @@
-"""The summary: a whole floor, counted as of two times.
+"""The summary: a whole floor as of two times, and the figures of a window before the first.
 
 Rule: no subject is reconstructed whose stored rows are right as of both times.
 
-- Tasks: what metrics count of a task is stored with its state and is summed in the database. Tasks
-  to which something came since are reconstructed, and summed with the others.
-- Agents are counted by their intervals, which are stored as they were known. Only agents whose
-  stored intervals may not be what the view shows are reconstructed. A deadline may have passed
-  since their last event. Or they have a reconciled event just before ``at``: the webhook that
-  restates it may lie after ``at`` (``reconstruct``).
+- Agents and tasks are shown as of ``at``. Subjects to which something came since are reconstructed,
+  and counted with the others. So are agents of whom a deadline may have passed since their last
+  event, and those who have a reconciled event just before ``at``: the webhook that restates it may
+  lie after ``at`` (``reconstruct``).
+- Figures count facts and times of agents in the window. They are folded from all that was known,
+  whatever ``at`` (semantics 10).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
 
-from projector.contract.summary import AgentsShape, Summary, TasksShape
+from projector.contract.summary import AgentsShape, CountsShape, Summary, TasksShape
 from projector.domain.agent import AgentState
 from projector.domain.deadlines import SHORTEST_LONG_LIMIT_MS
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin
 from projector.domain.fold import S
-from projector.domain.metrics import (
-    ALL_TOTALS,
-    BUSY_STATUSES,
-    COUNTED_TOTALS,
-    READY_STATUS,
-    KpiFacts,
-    kpi_facts,
-    metrics,
-)
+from projector.domain.metrics import COUNTED_TOTALS, WAIT_COUNTS, Thresholds, metrics
 from projector.domain.state_names import LOGGED_OUT
 from projector.domain.task import TaskState
 from projector.event_log.reader import ENDLESS
@@ -41,20 +32,9 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import (
-    AGENTS,
-    TASKS,
-    Key,
-    Table,
-)
+from projector.projection.read_models import AGENTS, TASKS, Key, Table
 from projector.projection.snapshots import WAS_KNOWN
-from projector.query.as_of.reconstruct import (
-    AsOf,
-    Reconstructed,
-    intervals_as_of,
-    reconstruct,
-    teams_as_of,
-)
+from projector.query.as_of.reconstruct import AsOf, Reconstructed, reconstruct, teams_as_of
 from projector.query.conditions import (
     EXISTED,
     MAY_BE_OPEN,
@@ -63,62 +43,82 @@ from projector.query.conditions import (
     period_parameters,
     with_facets,
 )
+from projector.query.figures.agent_times import RECONSTRUCTED_TOGETHER, AgentTimes
+from projector.query.figures.fact_counts import FigureQuestion, count_facts, figures_as_of
 from projector.query.own_fold import read_views
 from projector.query.scope import Scope
 
-RECONSTRUCTED_TOGETHER = 1_000  # subjects, so that memory is bounded
-
-Counts = Mapping[str, Any]  # of some subjects that have one status and one type of last event
+Counts = Mapping[str, Any]  # of some subjects that have one status, or one type of last event
 
 
 class Summaries:
-    """Summarizes floors, each from one database snapshot.
-
-    A wait of at most ``service_level_ms`` is answered in time.
-    """
+    """Summarizes floors, each from one database snapshot."""
 
     def __init__(
-        self, pool: Pool, store: EventStore, delays: ArrivalDelays, *, service_level_ms: int
+        self, pool: Pool, store: EventStore, delays: ArrivalDelays, *, thresholds: Thresholds
     ) -> None:
         self._pool = pool
         self._store = store
         self._delays = delays
-        self._service_level_ms = service_level_ms
+        self._thresholds = thresholds
 
     def summarize(
         self, scope: Scope, facets: Mapping[str, Sequence[str]], as_of: AsOf, *, window: int
     ) -> Summary:
-        """The agents of a scope, and those of its tasks that have some facets.
+        """The agents of a scope, those of its tasks that have some facets, and their figures.
 
-        Metrics are of what happened in the last ``window`` ms up to ``as_of.now``, inclusive.
+        Figures are of ``[as_of.now - window, as_of.now)``. Which agents serve a queue is not known,
+        so a queue has no occupancy.
         """
+        start = as_of.now - window
+        edges = [start, as_of.now]
         with read_views(self._pool) as cur:
-            floor = _FloorReader(cur, self._store, scope, as_of, as_of.now - window)
+            floor = FloorReader(cur, self._store, scope, as_of, start)
             members = floor.members()
             agents = floor.agents(members)
-            tasks = floor.tasks(members, facets, self._service_level_ms)
-        counts = [*agents, *tasks]
+            tasks = floor.tasks(members, facets)
+            question = FigureQuestion(
+                scope=scope, members=members, filters=facets, as_of=figures_as_of(as_of)
+            )
+            facts = count_facts(cur, question, self._thresholds, edges)
+            times = (
+                []
+                if "queueId" in facets
+                else AgentTimes(cur, self._store, question, edges).totals()
+            )
+        totals = _totals([*facts, *times])
+        provisional = self._provisional(facts, times, as_of.known_time)
         return Summary.model_validate(
             {
                 "agents": _agents(agents),
                 "tasks": _tasks(tasks, as_of.now),
-                **metrics(_totals(counts), self._provisional(counts, as_of.known_time)),
+                "counts": CountsShape(**{name: totals[name] for name in (*WAIT_COUNTS, "handled")}),
+                **metrics(totals, provisional),
             }
         )
 
-    def _provisional(self, counts: Sequence[Counts], known_time: int) -> set[str]:
-        """The names of counts to which an unsettled view adds."""
-        return {
+    def _provisional(
+        self, facts: Sequence[Counts], times: Sequence[Counts], known_time: int
+    ) -> set[str]:
+        """The names of totals to which something young adds: what came with it may be missing."""
+        young = {
             name
-            for row in counts
+            for row in facts
             for name in COUNTED_TOTALS
             if (time := row.get(f"{name}_newest")) is not None
-            and not self._delays.is_over(row["last_event_type"], time, known_time)
+            and not self._delays.is_over_for_all(time, known_time)
         }
+        if any(
+            row["agents_newest"] is not None
+            and not self._delays.is_over(row["last_event_type"], row["agents_newest"], known_time)
+            for row in times
+        ):
+            young.add("agents")
+        return young
 
 
-class _FloorReader:
-    """Reads one floor as of two times, with what happened on it after ``start`` (epoch ms)."""
+class FloorReader:
+    """Reads one floor as of two times; ``start`` is that of the window before (epoch ms)."""
 
     def __init__(
         self, cur: Cursor[TupleRow], store: EventStore, scope: Scope, as_of: AsOf, start: int
@@ -152,28 +152,23 @@ class _FloorReader:
         }
 
     def agents(self, members: Collection[Key] | None) -> Sequence[Counts]:
-        """Agents by status, and how long they were at work and ready."""
+        """Agents by status."""
         reconstructed = self._reconstructed_agents(members)
         query = sql.SQL(_COUNT_AGENTS).format(
             was_known=WAS_KNOWN,
-            unchanged=_UNCHANGED,
             chosen=self._chosen(),
             of_members=_TRUE if members is None else _IS_MEMBER,
             reconstructed=_IS_RECONSTRUCTED if reconstructed else _FALSE,
         )
-        parameters = {"at_work": [*BUSY_STATUSES], "ready": READY_STATUS}
+        parameters = _MEMBERS.parameters(members or ()) | _RECONSTRUCTED.parameters(reconstructed)
+        statuses = Counter(agent.display_state().status for agent in reconstructed.values())
         return [
-            *self._counted(
-                query,
-                parameters
-                | _MEMBERS.parameters(members or ())
-                | _RECONSTRUCTED.parameters(reconstructed),
-            ),
-            *reconstructed.values(),
+            *self._counted(query, parameters),
+            *({"status": status, "total": total} for status, total in statuses.items()),
         ]
 
-    def _reconstructed_agents(self, members: Collection[Key] | None) -> dict[Key, Counts]:
-        """Counts of agents whose stored intervals may differ from their view.
+    def _reconstructed_agents(self, members: Collection[Key] | None) -> dict[Key, AgentState]:
+        """Agents whose stored intervals may differ from their view.
 
         Of an agent without later events the stored deadline says it. Of another one it may have
         been passed where the agent rang, wrapped up, or was logged in for long.
@@ -185,42 +180,20 @@ class _FloorReader:
             conditions.append(sql.SQL("(NOT {} AND {})").format(_UNCHANGED, _HAS_RECONCILED_EVENT))
         condition = sql.SQL("({})").format(sql.SQL(" OR ").join(conditions))
         return {
-            key: self._agent(key, agent)
+            key: agent.state
             for agents in self._reconstructed(AGENTS, condition)
             for key, agent in agents.items()
             if members is None or key in members
-        }
-
-    def _agent(self, key: Key, agent: Reconstructed[AgentState]) -> Counts:
-        """Counts of one agent, from its intervals as of both times."""
-        start, now = self._start, self._as_of.now
-        intervals = intervals_as_of(self._cur, AGENTS, key, self._as_of, agent, first=start + 1)
-        spent: Counter[str] = Counter()
-        ends = [*(it.start for it in intervals[1:]), now]
-        for interval, end in zip(intervals, ends, strict=True):
-            spent[interval.display.status] += max(0, min(end, now) - max(interval.start, start))
-        at_work, ready = sum(spent[status] for status in BUSY_STATUSES), spent[READY_STATUS]
-        last = agent.state.last_event
-        return {
-            "status": intervals[-1].display.status,
-            "last_event_type": last.type if last else "",
-            "total": 1,
-            "at_work_ms": at_work,
-            "ready_ms": ready,
-            "agents": int(at_work + ready > 0),
-            "agents_newest": last.time if last and at_work + ready > 0 else None,
         }
 
     def tasks(
         self,
         members: Collection[Key] | None,
         facets: Mapping[str, Sequence[str]],
-        service_level_ms: int,
     ) -> Sequence[Counts]:
-        """Tasks by status, and what metrics count of them."""
+        """Tasks by status, those that are open or changed in the window."""
         conditions, parameters = with_facets(facets)
         query = sql.SQL(_COUNT_TASKS).format(
-            kpi_facts=_KPI_FACTS,
             shown=SHOWN_FACETS,
             unchanged=_UNCHANGED,
             chosen=sql.SQL(" AND ").join([self._chosen(), MAY_BE_OPEN, *conditions]),
@@ -230,10 +203,7 @@ class _FloorReader:
         changed = self._changed_tasks(members, facets)
         return self._counted(
             query,
-            parameters
-            | {"service_level": service_level_ms}
-            | _MEMBERS.parameters(members or ())
-            | _CHANGED_TASKS.parameters(changed),
+            parameters | _MEMBERS.parameters(members or ()) | _CHANGED_TASKS.parameters(changed),
         )
 
     def _changed_tasks(
@@ -270,20 +240,19 @@ class _FloorReader:
 
 
 def _task_row(state: TaskState) -> Sequence[Any]:
-    last = state.last_event
     return (
-        kpi_facts(state),
-        last.type if last else "",
-        last.time if last else 0,
         state.status(),
         state.is_open(),
+        state.last_event.time if state.last_event else 0,
+        state.completed_time,
+        state.waiting_since(),
     )
 
 
 def _totals(counts: Sequence[Counts]) -> Counter[str]:
     totals: Counter[str] = Counter()
     for row in counts:
-        totals.update({name: row[name] or 0 for name in ALL_TOTALS if name in row})
+        totals.update({name: value for name, value in row.items() if isinstance(value, int)})
     return totals
 
 
@@ -313,10 +282,6 @@ def _by_status(counts: Sequence[Counts]) -> dict[str, int]:
 
 
 _TRUE, _FALSE = sql.SQL("TRUE"), sql.SQL("FALSE")
-_KPI_FACTS = sql.SQL(", ").join(
-    sql.SQL("kpi_facts[{}] AS {}").format(number, sql.Identifier(field.name))
-    for number, field in enumerate(fields(KpiFacts), start=1)
-)
 # All of the subject was known and had happened, so its rows are right as of both times. Qualified:
 # within a subquery of the log, `position` alone would be that of an event.
 _UNCHANGED = sql.SQL("(v.position <= %(known_position)s AND v.last_event_time <= %(upto)s)")
@@ -343,11 +308,11 @@ _MEMBERS = Columns({"member_org": "text", "member_id": "text"})
 _RECONSTRUCTED = Columns({"reconstructed_org": "text", "reconstructed_id": "text"})
 _CHANGED_TASKS = Columns(
     {
-        "kpi_facts": "text",
-        "last_event_type": "text",
-        "last_event_time": "bigint",
         "status": "text",
         "is_open": "boolean",
+        "last_event_time": "bigint",
+        "completed_time": "bigint",
+        "waiting_since": "bigint",
     }
 )
 _IS_MEMBER = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
@@ -360,87 +325,38 @@ _HAS_MEMBER = sql.SQL(
     " FROM jsonb_array_elements_text(v.facets->'agentId') AS a(id))"
 ).format(_MEMBERS.unnest("m"))
 
-# Of each agent the intervals from the one in force when the window began, each up to the next.
 _COUNT_AGENTS = """
-    SELECT status, last.type AS last_event_type, count(*) AS total,
-        sum(at_work)::bigint AS at_work_ms, sum(ready)::bigint AS ready_ms,
-        count(*) FILTER (WHERE at_work + ready > 0) AS agents,
-        max(last.time) FILTER (WHERE at_work + ready > 0) AS agents_newest
-    FROM agents AS v CROSS JOIN LATERAL (
-        SELECT v.last_event_type AS type, v.last_event_time AS time WHERE {unchanged}
-        UNION ALL (
-            SELECT type, time FROM log AS e
-            WHERE NOT {unchanged} AND e.org_id = v.org_id AND e.agent_id = v.id
-                AND e.agent_bucket IS NOT NULL AND e.position <= %(known_position)s
-                AND e.time <= least(%(upto)s, %(recorded)s + v.max_clock_lead_ms)
-            ORDER BY time DESC LIMIT 1
-        )
-    ) AS last CROSS JOIN LATERAL (
-        SELECT max(status) FILTER (WHERE next IS NULL) AS status,
-            coalesce(sum(ms) FILTER (WHERE status = ANY(%(at_work)s)), 0) AS at_work,
-            coalesce(sum(ms) FILTER (WHERE status = %(ready)s), 0) AS ready
-        FROM (
-            SELECT status, next, greatest(
-                0, least(next, %(now)s) - greatest(start, %(start)s)
-            ) AS ms
-            FROM (
-                SELECT status, start, lead(start) OVER (ORDER BY start) AS next
-                FROM agent_intervals AS i
-                WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
-                    AND start >= coalesce((
-                        SELECT max(start) FROM agent_intervals AS i
-                        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
-                            AND start <= %(start)s
-                    ), 0)
-            ) AS i
-        ) AS i
-    ) AS own
-    WHERE status IS NOT NULL AND {chosen} AND {of_members} AND NOT {reconstructed}
-    GROUP BY status, last.type
+    SELECT status, count(*) AS total FROM agents AS v CROSS JOIN LATERAL (
+        SELECT status FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
+        ORDER BY start DESC LIMIT 1
+    ) AS i
+    WHERE {chosen} AND {of_members} AND NOT {reconstructed}
+    GROUP BY status
 """
 
-# The unchanged tasks as they are stored, and the changed ones as they were reconstructed.
+# The unchanged tasks as they are stored, and the changed ones as they were reconstructed. A task
+# that the passing of time completes has been assigned until then.
 _COUNT_TASKS = """
-    WITH facts AS (
-        SELECT kpi_facts, last_event_type, last_event_time, shown->'status'->>0 AS status,
-            shown @> '{{"open": ["true"]}}' AS is_open
+    WITH shown_tasks AS (
+        SELECT shown->'status'->>0 AS status, shown @> '{{"open": ["true"]}}' AS is_open,
+            last_event_time,
+            CASE WHEN v.deadline <= %(now)s
+                AND v.facets @> '{{"currentState": ["ended"], "status": ["assigned"]}}'
+                THEN v.deadline END AS completed_time,
+            waiting_since
         FROM tasks AS v
         CROSS JOIN LATERAL (
             SELECT {shown} AS shown
         ) AS s
         WHERE {unchanged} AND {chosen} AND {of_members}
         UNION ALL
-        SELECT kpi_facts::bigint[], last_event_type, last_event_time, status, is_open
-        FROM {changed_tasks}
-    ), named AS (
-        SELECT last_event_type, last_event_time, status, is_open, {kpi_facts} FROM facts
-    ), counted AS (
-        SELECT *,
-            answered > %(start)s AND answered <= %(now)s AS is_answered,
-            abandoned > %(start)s AND abandoned <= %(now)s AS is_abandoned,
-            handled > %(start)s AND handled <= %(now)s AS is_handled,
-            offered > %(start)s AND offered <= %(now)s AS is_offered
-        FROM named WHERE is_open OR last_event_time > %(start)s OR completed > %(start)s
+        SELECT * FROM {changed_tasks}
     )
-    SELECT status, last_event_type, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
+    SELECT status, count(*) AS total, count(*) FILTER (WHERE is_open) AS open,
         count(waiting_since) FILTER (WHERE is_open) AS waiting,
-        min(waiting_since) FILTER (WHERE is_open) AS waiting_since,
-        count(*) FILTER (WHERE is_answered) AS answered,
-        count(*) FILTER (
-            WHERE is_answered AND answered_after_ms <= %(service_level)s
-        ) AS answered_in_time,
-        sum(answered_after_ms) FILTER (WHERE is_answered)::bigint AS answered_after_ms,
-        count(*) FILTER (WHERE is_abandoned) AS abandoned,
-        count(*) FILTER (WHERE is_handled) AS handled,
-        sum(talk_ms) FILTER (WHERE is_handled)::bigint AS talk_ms,
-        sum(hold_ms) FILTER (WHERE is_handled)::bigint AS hold_ms,
-        sum(consult_ms) FILTER (WHERE is_handled)::bigint AS consult_ms,
-        sum(wrap_up_ms) FILTER (WHERE is_handled)::bigint AS wrap_up_ms,
-        sum(offers) FILTER (WHERE is_offered)::bigint AS offers,
-        sum(refused) FILTER (WHERE is_offered)::bigint AS refused,
-        max(last_event_time) FILTER (WHERE is_answered) AS answered_newest,
-        max(last_event_time) FILTER (WHERE is_abandoned) AS abandoned_newest,
-        max(last_event_time) FILTER (WHERE is_handled) AS handled_newest,
-        max(last_event_time) FILTER (WHERE is_offered) AS offers_newest
-    FROM counted GROUP BY status, last_event_type
+        min(waiting_since) FILTER (WHERE is_open) AS waiting_since
+    FROM shown_tasks
+    WHERE is_open OR last_event_time >= %(start)s OR completed_time >= %(start)s
+    GROUP BY status
 """

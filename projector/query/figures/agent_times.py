@@ -1,0 +1,253 @@
+"""Times of agents: how long each was in which status, by period.
+
+Rule: times are those of the intervals, as they were known. What an agent was shown to be from the
+last event up to the moment at which time alone ended it is doubtful, and no figure counts it
+(semantics 10).
+
+Intervals are stored as events made them. Those that the passing of time began since the last event
+are not: agents who may have some are reconstructed, and take part in the same query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from psycopg import Cursor, sql
+from psycopg.rows import TupleRow, dict_row
+
+from projector.domain.deadlines import SHORTEST_LONG_LIMIT_MS
+from projector.domain.metrics import AT_WORK_STATUSES, READY_STATUS
+from projector.domain.state_names import LOGGED_OUT
+from projector.event_log.reader import ENDLESS
+from projector.event_log.store import EventStore
+from projector.infrastructure.sql import Columns
+from projector.projection.read_models import AGENTS, Key
+from projector.projection.snapshots import WAS_KNOWN
+from projector.query.as_of.reconstruct import intervals_as_of, reconstruct
+from projector.query.figures.fact_counts import FigureQuestion
+from projector.query.scope import names
+
+RECONSTRUCTED_TOGETHER = 1_000  # agents, so that memory is bounded
+
+Row = Mapping[str, Any]
+
+
+class AgentTimes:
+    """Reads the times of agents in some periods, each ``[edge, next edge)`` in epoch ms."""
+
+    def __init__(
+        self,
+        cur: Cursor[TupleRow],
+        store: EventStore,
+        question: FigureQuestion,
+        edges: Sequence[int],
+    ) -> None:
+        self._cur = cur
+        self._store = store
+        self._question = question
+        as_of = question.as_of
+        self._parameters: dict[str, Any] = {
+            **question.scope.parameters,
+            "known_position": as_of.position,
+            "recorded": as_of.recorded_time,
+            "clock": as_of.now,
+            "long_ago": as_of.now - SHORTEST_LONG_LIMIT_MS,
+            "edges": [*edges],
+            "first": edges[0],
+            "last": min(edges[-1], as_of.now),
+            "agents": names(question.filters.get("agentId")),
+            "logged_out": LOGGED_OUT,
+        }
+        self._chosen = sql.SQL(" AND ").join(self._conditions())
+        if question.members is not None:
+            self._parameters |= _MEMBERS.parameters(question.members)
+        self._with_reconstructed()
+
+    def _conditions(self) -> Iterator[sql.Composable]:
+        yield self._question.scope.organisations()
+        if "agentId" in self._question.filters:
+            yield sql.SQL("v.id = ANY(%(agents)s)")
+        if self._question.members is not None:
+            yield sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
+
+    def totals(self) -> Sequence[Row]:
+        """The sums over all periods, of the agents with one type of last event.
+
+        A row has totals of ``domain.metrics``, the type, and of the agents who were counted the
+        time of the newest last event, at most the end of the periods (``agents_newest``).
+        """
+        query = sql.SQL(_TOTALS).format(**self._parts())
+        parameters = {"at_work": [*AT_WORK_STATUSES], "ready": READY_STATUS}
+        return self._rows(query, parameters)
+
+    def by_agent(self) -> Sequence[Row]:
+        """One row an agent and period of which something is known, by period and agent."""
+        return self._rows(sql.SQL(_BY_AGENT).format(**self._parts()), {})
+
+    def _rows(self, query: sql.Composed, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        cur = self._cur.connection.cursor(row_factory=dict_row)
+        return cur.execute(query, {**self._parameters, **parameters}).fetchall()
+
+    def _parts(self) -> dict[str, sql.Composable]:
+        return {
+            "stretches": sql.SQL(_STRETCHES).format(
+                was_known=WAS_KNOWN,
+                chosen=self._chosen,
+                reconstructed_keys=_RECONSTRUCTED_KEYS.unnest("k"),
+                reconstructed=_RECONSTRUCTED.unnest("r"),
+            )
+        }
+
+    # --- agents whose last intervals are not stored ---
+
+    def _with_reconstructed(self) -> None:
+        keys = self._overdue_keys()
+        self._parameters |= _RECONSTRUCTED_KEYS.parameters(keys)
+        self._parameters |= _RECONSTRUCTED.parameters(self._reconstructed_rows(keys))
+
+    def _overdue_keys(self) -> Sequence[Key]:
+        """The agents of whom time alone may have changed what is shown in the periods.
+
+        Of an agent without later events the stored deadline says it. Of another one it may have
+        been passed where the agent rang, wrapped up, or was logged in for long.
+        """
+        conditions: list[sql.Composable] = [_IS_OVERDUE]
+        if self._question.as_of.position != ENDLESS:
+            conditions.append(sql.SQL(_MAY_BE_OVERDUE).format(was_known=WAS_KNOWN))
+        query = sql.SQL(
+            "SELECT org_id, id FROM agents AS v WHERE {} AND ({}) ORDER BY 1, 2"
+        ).format(self._chosen, sql.SQL(" OR ").join(conditions))
+        return [(org_id, id_) for org_id, id_ in self._cur.execute(query, self._parameters)]
+
+    def _reconstructed_rows(self, keys: Sequence[Key]) -> Iterator[Sequence[Any]]:
+        as_of, first = self._question.as_of, self._parameters["first"]
+        for begin in range(0, len(keys), RECONSTRUCTED_TOGETHER):
+            some = keys[begin : begin + RECONSTRUCTED_TOGETHER]
+            for key, agent in reconstruct(self._cur, self._store, AGENTS, some, as_of).items():
+                for it in intervals_as_of(self._cur, AGENTS, key, as_of, agent, first=first):
+                    display = it.display
+                    yield (
+                        *(*key, it.start, display.status, display.idle_code_id),
+                        *(it.event_id, it.silent_since),
+                    )
+
+
+_MEMBERS = Columns({"member_org": "text", "member_id": "text"})
+_RECONSTRUCTED_KEYS = Columns({"overdue_org": "text", "overdue_id": "text"})
+_RECONSTRUCTED = Columns(
+    {
+        "interval_org": "text",
+        "interval_agent": "text",
+        "interval_start": "bigint",
+        "interval_status": "text",
+        "interval_code": "text",
+        "interval_event": "text",
+        "interval_silent_since": "bigint",
+    }
+)
+_IS_OVERDUE = sql.SQL("""(
+    v.position <= %(known_position)s AND v.deadline <= %(clock)s
+    AND v.last_event_time < %(last)s
+)""")
+# Where an agent is shown ringing or wrapping up, or was logged in when the shortest of the long
+# limits began: only then a deadline may have passed.
+_MAY_BE_OVERDUE = """(v.position > %(known_position)s AND (
+    coalesce((
+        SELECT status IN ('ringing', 'wrapup') FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
+        ORDER BY start DESC LIMIT 1
+    ), FALSE)
+    OR coalesce((
+        SELECT status <> %(logged_out)s FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(long_ago)s
+        ORDER BY start DESC LIMIT 1
+    ), FALSE)
+))"""
+
+# Of each agent the intervals from the one in force when the first period begins; each up to the
+# next one, and to the last event where time alone began the next one.
+_STRETCHES = """
+    intervals AS (
+        SELECT v.org_id, v.id, i.start, i.status, i.idle_code_id, i.event_id, i.silent_since
+        FROM agents AS v CROSS JOIN LATERAL (
+            SELECT start, status, idle_code_id, event_id, silent_since
+            FROM agent_intervals AS i
+            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
+                AND start >= coalesce((
+                    SELECT max(start) FROM agent_intervals AS i
+                    WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
+                        AND start < %(first)s
+                ), 0)
+        ) AS i
+        WHERE {chosen} AND (v.org_id, v.id) NOT IN (SELECT * FROM {reconstructed_keys})
+        UNION ALL
+        SELECT * FROM {reconstructed}
+    ), followed AS (
+        SELECT *, lead(start) OVER following AS next,
+            lead(silent_since) OVER following AS next_silent_since,
+            lag(status) OVER following AS status_before
+        FROM intervals WINDOW following AS (PARTITION BY org_id, id ORDER BY start)
+    ), stretches AS (
+        SELECT org_id, id, status, idle_code_id, event_id, status_before, start,
+            least(coalesce(next, %(last)s), %(last)s) AS finish,
+            greatest(start, least(next, next_silent_since, %(last)s)) AS told_until
+        FROM followed WHERE start < %(last)s AND coalesce(next, %(last)s) > %(first)s
+    )
+"""
+_TOTALS = """
+    WITH {stretches}, spent AS (
+        SELECT org_id, id, sum(ms) FILTER (WHERE status = ANY(%(at_work)s)) AS at_work,
+            sum(ms) FILTER (WHERE status = %(ready)s) AS ready, sum(doubtful) AS doubtful
+        FROM (
+            SELECT org_id, id, status,
+                greatest(0, told_until - greatest(start, %(first)s)) AS ms,
+                greatest(0, finish - greatest(told_until, %(first)s)) AS doubtful
+            FROM stretches
+        ) AS s GROUP BY org_id, id
+    )
+    SELECT last.type AS last_event_type, coalesce(sum(at_work), 0)::bigint AS at_work_ms,
+        coalesce(sum(ready), 0)::bigint AS ready_ms,
+        coalesce(sum(doubtful), 0)::bigint AS doubtful_ms,
+        count(*) FILTER (WHERE at_work > 0 OR ready > 0) AS agents,
+        max(least(last.time, %(last)s)) FILTER (WHERE at_work > 0 OR ready > 0) AS agents_newest
+    FROM spent JOIN agents AS v USING (org_id, id) CROSS JOIN LATERAL (
+        SELECT v.last_event_type AS type, v.last_event_time AS time
+        WHERE v.position <= %(known_position)s
+        UNION ALL (
+            SELECT type, time FROM log AS e
+            WHERE v.position > %(known_position)s AND e.org_id = v.org_id AND e.agent_id = v.id
+                AND e.agent_bucket IS NOT NULL AND e.position <= %(known_position)s
+                AND e.time <= %(recorded)s + v.max_clock_lead_ms
+            ORDER BY time DESC LIMIT 1
+        )
+    ) AS last GROUP BY last.type
+"""
+_BY_AGENT = """
+    WITH {stretches}, cut AS (
+        SELECT period, org_id, id, status, idle_code_id,
+            greatest(0, least(told_until, upto) - greatest(start, since)) AS ms,
+            greatest(0, least(finish, upto) - greatest(told_until, since)) AS doubtful,
+            CASE WHEN start >= since AND status <> %(logged_out)s
+                AND coalesce(status_before, %(logged_out)s) = %(logged_out)s
+                THEN start END AS login,
+            CASE WHEN start >= since AND status = %(logged_out)s AND event_id IS NOT NULL
+                THEN start END AS logout
+        FROM stretches CROSS JOIN LATERAL (
+            SELECT number - 1 AS period, (%(edges)s::bigint[])[number] AS since,
+                (%(edges)s::bigint[])[number + 1] AS upto
+            FROM generate_series(
+                greatest(1, width_bucket(start, %(edges)s::bigint[])),
+                width_bucket(finish - 1, %(edges)s::bigint[])
+            ) AS number
+        ) AS p
+    ), by_status AS (
+        SELECT period, org_id, id, status, idle_code_id, sum(ms)::bigint AS ms,
+            sum(doubtful)::bigint AS doubtful, min(login) AS login, max(logout) AS logout
+        FROM cut GROUP BY period, org_id, id, status, idle_code_id
+    )
+    SELECT period, org_id, id, array_agg(status) AS statuses,
+        array_agg(idle_code_id) AS idle_codes, array_agg(ms) AS ms,
+        sum(doubtful)::bigint AS doubtful_ms, min(login) AS first_login, max(logout) AS last_logout
+    FROM by_status GROUP BY period, org_id, id ORDER BY period, org_id, id
+"""
