@@ -62,7 +62,7 @@ LATE = (
         ended(40_000, "t"),
         capture(41_000, "t", "file"),
         task(42_000, "w", "parked"),
-        task(43_000, "w", "connect"),
+        task(43_000, "w", "connected"),
     ),
     story(
         v1(10_000, "ann", "idle"),
