@@ -496,3 +496,11 @@ def parts_of(
             wrap_up=wrap_ups.get(agent, 0),
         )
     return parts
+
+
+def comparable(fact: TaskFact) -> TaskFact:
+    """The fact without the times that are not final: those of a contact that is not handled."""
+    if fact.kind != "contact" or fact.counted is not None:
+        return fact
+    bare = {agent: Part(team=part.team, handled=part.handled) for agent, part in fact.parts.items()}
+    return replace(fact, talk=0, hold=0, consult=0, wrap_up=0, parts=bare)
