@@ -476,7 +476,7 @@ WAIT_BEGINNINGS = (
             parked(0, channelType="chat", direction="INBOUND"),
             step(5_000, "connected", channelType="email", direction="OUTBOUND"),
             over(6_000, channelType="social", direction="OUTBOUND"),
-            capture(7_000, "t", "https://captures.invalid/t"),
+            step(7_000, "origin-updated", channelType="chat", direction="INBOUND"),
         ),
         wait(0, 5_000, "answered", channel_type="email", direction="OUTBOUND"),
         contact(5_000, 6_000, channel_type="social", direction="OUTBOUND", talk=1_000),
@@ -1177,6 +1177,17 @@ CONTACTS = (
         ),
     ),
     facts(
+        "case-22",
+        live(
+            step(0, "connected"),
+            step(10_000, "on-hold"),
+            step(20_000, "hold-done"),
+            step(20_000, "on-hold"),
+            over(25_000),
+        ),
+        contact(0, 25_000, queue=None, talk=10_000, hold=10_000 + 5_000),
+    ),
+    facts(
         "an-offer-ends-no-contact-and-counts-as-no-work",
         live(
             parked(0),
@@ -1550,6 +1561,40 @@ WRAP_UPS = (
             parts={"ann": part(talk=10_000, wrap_up=40_000)},
         ),
         contact(20_000, 30_000, talk=10_000),
+    ),
+    facts(
+        "a-wrap-up-told-again-in-the-next-contact-is-still-of-the-first",
+        live(
+            *TALK,
+            over(10_000),
+            says(11_000, "ann", "wrapup"),
+            step(20_000, "connected"),
+            says(25_000, "ann", "wrapup"),
+            over(30_000),
+            says(51_000, "ann", "wrapup-done"),
+        ),
+        contact(
+            0,
+            10_000,
+            51_000,
+            talk=10_000,
+            wrap_up=40_000,
+            parts={"ann": part(talk=10_000, wrap_up=40_000)},
+        ),
+        contact(20_000, 30_000, talk=10_000),
+    ),
+    facts(
+        "an-event-ahead-of-the-clock-tells-that-the-limit-has-passed",
+        (
+            *live(*TALK, over(10_000), says(10_000, "ann", "wrapup")),
+            recorded(LIMIT - 2_000, says(LIMIT + 1_000, "ann", "wrapup-done", id="ahead")),
+        ),
+        asked(LIMIT - 1_000, contact(0, 10_000, None, parts={"ann": part()}), known=LIMIT - 3_000),
+        asked(
+            LIMIT - 1_000,
+            contact(0, 10_000, LIMIT, talk=10_000, doubtful=True, parts={"ann": ANN}),
+        ),
+        choice="What is known is folded whole, also what is some seconds ahead of the clock.",
     ),
     facts(
         "a-wrap-up-after-the-next-contact-began-is-of-that-one",
