@@ -1,12 +1,16 @@
 """The reference waits, offers and contacts: the lives worked out by hand."""
 
 import random
+from itertools import pairwise
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.examples import ORG, at
 from tests.fact_oracle import TaskFact, comparable, facts_of_task
-from tests.oracle import Event, Oracle
+from tests.oracle import HOUR, Event, Oracle
+from tests.strategies import believable_deliveries, noisy_deliveries
 from tests.worked_facts import FACT_LIVES, FactAnswer, FactLife
 from tests.worked_v2 import Told
 
@@ -80,3 +84,69 @@ def test_a_life_is_asked_when_all_of_it_was_recorded(life):
     last = max(told.recorded for told in life.told)
     for answer in life.answers:
         assert answer.known_at is not None or last <= answer.now
+
+
+# A busy machine is no failure: neither the draws nor the folding are timed.
+untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUESTIONS = tuple(HOUR * hours for hours in (0, 1, 2, 25, 50, 40 * 24))
+
+
+def drawn_lives(data) -> list[list[Event]]:
+    """The accepted events of each task of a day that was told live."""
+    bodies = data.draw(st.one_of(believable_deliveries(), noisy_deliveries()), label="bodies")
+    oracle = Oracle("acme")
+    for body in bodies:
+        oracle.deliver(body, NOON)
+    names = sorted({event.task for event in oracle.accepted if event.task is not None})
+    return [[event for event in oracle.accepted if event.task == name] for name in names]
+
+
+NOON = at(12 * HOUR)
+
+
+@untimed
+@given(st.data())
+def test_facts_of_a_kind_lie_side_by_side(data):
+    """A customer waits once at a time, is offered once at a time, and never waits in a contact."""
+    for events in drawn_lives(data):
+        facts = facts_of_task(events, NOON + data.draw(st.sampled_from(QUESTIONS)))
+        for kinds in (("wait", "contact"), ("offer",)):
+            row = [fact for fact in facts if fact.kind in kinds]
+            for before, after in pairwise(row):
+                assert before.end is not None
+                assert before.start <= before.end <= after.start
+
+
+@untimed
+@given(st.data())
+def test_a_fact_agrees_with_itself(data):
+    """Its moments are in order, an end has an outcome, and its parts make its wrap-up."""
+    for events in drawn_lives(data):
+        for fact in facts_of_task(events, NOON + data.draw(st.sampled_from(QUESTIONS))):
+            assert (fact.outcome is None) == (fact.end is None or fact.kind == "contact")
+            assert fact.counted is None or fact.start <= fact.end <= fact.counted <= fact.end + HOUR
+            assert fact.wrap_up == sum(part.wrap_up for part in fact.parts.values())
+            if fact.counted is not None:
+                assert fact.talk + fact.hold + fact.consult <= fact.end - fact.start
+                for part in fact.parts.values():
+                    assert part.talk + part.hold + part.consult <= fact.end - fact.start
+
+
+@untimed
+@given(st.data())
+def test_what_is_counted_stays_counted(data):
+    """The passing of time alone changes no fact that has been counted."""
+    for events in drawn_lives(data):
+        clock = NOON + data.draw(st.sampled_from(QUESTIONS))
+        later = facts_of_task(events, clock + 40 * 24 * HOUR)
+        counted = [fact for fact in facts_of_task(events, clock) if fact.counted is not None]
+        assert [] == [fact for fact in counted if fact not in later]
+
+
+@untimed
+@given(st.data())
+def test_facts_do_not_depend_on_arrival(data):
+    """They are a function of the set of events with their recorded times."""
+    for events in drawn_lives(data):
+        shuffled = data.draw(st.permutations(events))
+        assert facts_of_task(events, NOON) == facts_of_task(shuffled, NOON)
