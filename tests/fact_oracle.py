@@ -113,7 +113,6 @@ class Draft:
     last: int | None = None
     outcome: str | None = None
     agents: set[str] = field(default_factory=set)
-    rung: bool = False
 
 
 class Search:
@@ -221,7 +220,6 @@ class Search:
             self.wait.agents.add(agent)
         if self.offer is not None and word == "ringing":
             self.offer.agents.add(agent)
-            self.offer.rung = True
         if word == "notresponding":
             self.decline(agent)
         elif self.counts_for_the_wait(agent):
@@ -231,10 +229,16 @@ class Search:
                 self.close_wait("unknown")
 
     def decline(self, agent: str) -> None:
-        """Choice: where nobody was told to ring for this offer, anybody declines it."""
-        offer = self.offer
-        if offer is not None and (not offer.rung or self.latest_rings.get(agent, -1) > offer.first):
-            offer.agents.add(agent)
+        """Choice: of any agent, where nobody was told to ring for the task at all.
+
+        Where nobody rang for this offer alone, the late refusal of the offer before, in the very
+        millisecond of the next connect, would else refuse what the next agent accepts.
+        """
+        rang_for_it = self.offer is not None and (
+            not self.latest_rings or self.latest_rings.get(agent, -1) > self.offer.first
+        )
+        if self.offer is not None and rang_for_it:
+            self.offer.agents.add(agent)
             self.close_offer("refused")
 
     def counts_for_the_wait(self, agent: str) -> bool:

@@ -1039,7 +1039,7 @@ OFFERS = (
         offer(1_000, 4_000, "refused", parts=rang(ann=None)),
     ),
     facts(
-        "refused-by-who-rang-before-where-nobody-rings-now",
+        "a-late-refusal-where-nobody-rings-for-the-next-offer",
         live(
             parked(0),
             offered(1_000),
@@ -1050,8 +1050,37 @@ OFFERS = (
         ),
         wait(0, 9_000, "abandoned", parts=rang(ann=None)),
         offer(1_000, 4_000, "refused", parts=rang(ann=None)),
-        offer(4_000, 4_020, "refused", parts=rang(ann=None)),
-        choice="No ringing was told while the offer was open, so anybody refuses it.",
+        offer(4_000, 9_000, "withdrawn"),
+        choice="Ringing was told for the task, and not of ann for this offer.",
+    ),
+    facts(
+        "a-refusal-in-the-millisecond-of-the-next-offer",
+        live(
+            parked(0),
+            offered(1_000),
+            says(1_100, "ann", "ringing"),
+            offered(4_000),
+            says(4_000, "ann", "not-responding"),
+            says(4_010, "bob", "ringing"),
+            says(7_000, "bob", "connected"),
+            over(9_000),
+        ),
+        wait(0, 7_000, "answered", parts=rang(ann=None, bob=None)),
+        offer(1_000, 4_000, "refused", parts=rang(ann=None)),
+        offer(4_000, 7_000, "accepted", parts=rang(bob=None)),
+        contact(7_000, 9_000, parts={"bob": part(talk=2_000)}),
+    ),
+    facts(
+        "a-refusal-of-who-never-rang-where-another-did",
+        live(
+            parked(0),
+            offered(1_000),
+            says(1_100, "ann", "ringing"),
+            says(4_020, "bob", "not-responding"),
+            over(9_000),
+        ),
+        wait(0, 9_000, "abandoned", parts=rang(ann=None, bob=None)),
+        offer(1_000, 9_000, "withdrawn", parts=rang(ann=None)),
     ),
     facts(
         "a-refusal-without-an-offer",
