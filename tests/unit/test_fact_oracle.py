@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.examples import ORG, at
 from tests.fact_oracle import TaskFact, comparable, facts_of_task
 from tests.oracle import HOUR, Event, Oracle
+from tests.real_lives import REAL_LIVES, webhooks
 from tests.strategies import believable_deliveries, noisy_deliveries
 from tests.worked_facts import FACT_LIVES, FactAnswer, FactLife
 from tests.worked_v2 import Told
@@ -150,3 +151,19 @@ def test_facts_do_not_depend_on_arrival(data):
     for events in drawn_lives(data):
         shuffled = data.draw(st.permutations(events))
         assert facts_of_task(events, NOON) == facts_of_task(shuffled, NOON)
+
+
+@pytest.mark.parametrize("shape", ["v1", "v2"])
+def test_each_offer_of_a_real_task_is_refused_by_its_own_agent(shape):
+    """Real task 6: eight agents are offered a call one after another, and the customer leaves."""
+    real = next(life for life in REAL_LIVES if life.number == 6)
+    oracle = Oracle()
+    for body in webhooks(real, shape):
+        oracle.deliver(body, body["data"]["createdTime"] + 500)
+    (name,) = {event.task for event in oracle.accepted if event.task is not None}
+    events = [event for event in oracle.accepted if event.task == name]
+    facts = facts_of_task(events, NOON)
+    offers = [(fact.outcome, [*fact.parts]) for fact in facts if fact.kind == "offer"]
+    refused = [("refused", [f"agent-{number}"]) for number in range(1, 8)]
+    assert [*refused, ("withdrawn", ["agent-8"])] == offers
+    assert ["abandoned"] == [fact.outcome for fact in facts if fact.kind == "wait"]
