@@ -30,6 +30,10 @@ OVER = ("ended", "failed")
 TALKING = ("connected", "holddone", "conferencing", "conferencedone")  # words of an agent
 HOLDING = ("onhold", "consultdone")
 CONSULTED_ALONE = ("consulting", "consultdone")
+CONSULTED = ("ringing", "consulting")
+RELEASED = "released"
+TOLD_AGAIN = {RELEASED: "consultdone"}
+LEFT = (RELEASED, "wrapupdone", "notresponding", "idle", "available", "loggedout")
 FIGURE_OF_STATE = {  # of a task
     "connected": "talk",
     "conferencing": "talk",
@@ -371,16 +375,25 @@ def stretches_of_task(events: Sequence[Event], clock: int) -> list[WordStretch]:
 
 
 def stretches_of(told: Sequence[Heard]) -> list[WordStretch]:
+    """Choice: the consult-done of who was only consulted is `released`: nobody is on hold (s4)."""
     running: dict[str, WordStretch] = {}
     done: list[WordStretch] = []
+    only_consulted: set[str] = set()
     for number, it in enumerate(told):
         word = it.event.plain_word
         if it.event.type not in STATE_EVENTS or word is None:
             continue
         agent, time = str(it.event.agent), it.event.time
         before = running.get(agent)
-        if before is not None and before.word == word:
+        if before is not None and word in {before.word, TOLD_AGAIN.get(before.word)}:
             continue
+        takes_part = before is not None and before.word not in LEFT
+        was_only_consulted = takes_part and agent in only_consulted
+        only_consulted.discard(agent)
+        if word in CONSULTED and (was_only_consulted or not takes_part):
+            only_consulted.add(agent)
+        if was_only_consulted and word == "consultdone":
+            word = RELEASED
         if before is not None:
             done.append(replace(before, end=time, after=number))
         running[agent] = WordStretch(agent=agent, word=word, start=time, first=number)
@@ -402,13 +415,11 @@ def with_work(
             times[figure] += after.event.time - before.event.time
 
     wrap_ups = wrap_ups_of(draft, found, stretches)
-    counted, doubtful = handled_time(draft, wrap_ups, told[-1].event.time, clock)
+    counted, doubtful = handled_time(draft, wrap_ups, clock)
     sums = dict.fromkeys(sorted({stretch.agent for stretch in wrap_ups}), 0)
     for stretch in wrap_ups:
         if stretch.end is not None and is_finished(stretch, draft):
             sums[stretch.agent] += stretch.end - stretch.start
-    # Choice: a team is as of the time; events of the same millisecond tell it too
-    teams = [it for it in told if counted is None or it.event.time <= counted]
     return replace(
         fact,
         talk=times["talk"],
@@ -418,10 +429,29 @@ def with_work(
         counted=counted,
         doubtful=doubtful,
         parts={
-            agent: replace(part, team=team_of(agent, teams))
+            agent: replace(part, team=team_of(agent, own_events(agent, draft, told, wrap_ups)))
             for agent, part in parts_of(draft, stretches, sums, told[-1].event.time).items()
         },
     )
+
+
+def own_events(
+    agent: str, draft: Draft, told: Sequence[Heard], wrap_ups: Sequence[WordStretch]
+) -> Sequence[Heard]:
+    """What was told up to the end of an agent's part in a contact.
+
+    Choice: that is the end of the contact, and of the agent's wrap-ups that count for it; the limit
+    where one is unfinished.
+    """
+    if draft.end is None or draft.last is None:
+        return told
+    last, limit = draft.last, draft.end + HANDLED_LIMIT
+    for stretch in wrap_ups:
+        if stretch.agent == agent and is_finished(stretch, draft):
+            last = max(last, stretch.after or 0)
+        elif stretch.agent == agent:
+            last = max(i for i, it in enumerate(told) if i <= last or it.event.time <= limit)
+    return told[: last + 1]
 
 
 def wrap_ups_of(draft: Draft, found: Search, stretches: Sequence[WordStretch]) -> list[WordStretch]:
@@ -449,12 +479,12 @@ def is_finished(stretch: WordStretch, draft: Draft) -> bool:
 
 
 def handled_time(
-    draft: Draft, wrap_ups: Sequence[WordStretch], latest: int, clock: int
+    draft: Draft, wrap_ups: Sequence[WordStretch], clock: int
 ) -> tuple[int | None, bool]:
     """When a contact counts (None: not yet), and whether one of its wrap-ups was never finished.
 
-    The limit is tested after all events of its millisecond. Choices: a later event tells that it
-    has passed, also where that event is ahead of the clock. All that is known decides, so a wrap-up
+    The limit is tested after all events of its millisecond. Choices: it has passed when the clock
+    says so, whatever an event ahead of the clock tells. All that is known decides, so a wrap-up
     that begins after all others had finished moves the moment to its own end.
     """
     if draft.end is None:
@@ -462,7 +492,7 @@ def handled_time(
     if all(is_finished(stretch, draft) for stretch in wrap_ups):
         return max(draft.end, *(stretch.end or 0 for stretch in wrap_ups), 0), False
     limit = draft.end + HANDLED_LIMIT
-    return (limit, True) if limit <= clock or limit < latest else (None, False)
+    return (limit, True) if limit <= clock else (None, False)
 
 
 def parts_of(

@@ -1319,10 +1319,10 @@ CONTACTS = (
             talk=30_000,
             parts={
                 "ann": part("red", talk=9_000 + 8_900, hold=1_000 + 1_000, consult=10_100),
-                "bob": part("blue", handled=False, consult=8_000, hold=10_000),
+                "bob": part("blue", handled=False, consult=8_000),
             },
         ),
-        choice="By the letter of the order: a consult-done is hold until the agent's next word.",
+        choice="Nobody is on hold for an agent who was only consulted and is released.",
     ),
     facts(
         "who-only-rings-has-no-part-in-a-contact",
@@ -1613,17 +1613,14 @@ WRAP_UPS = (
         contact(20_000, 30_000, talk=10_000),
     ),
     facts(
-        "an-event-ahead-of-the-clock-tells-that-the-limit-has-passed",
+        "an-event-ahead-of-the-clock-passes-no-limit",
         (
             *live(*TALK, over(10_000), says(10_000, "ann", "wrapup")),
             recorded(LIMIT - 2_000, says(LIMIT + 1_000, "ann", "wrapup-done", id="ahead")),
         ),
         asked(LIMIT - 1_000, contact(0, 10_000, None, parts={"ann": part()}), known=LIMIT - 3_000),
-        asked(
-            LIMIT - 1_000,
-            contact(0, 10_000, LIMIT, talk=10_000, doubtful=True, parts={"ann": ANN}),
-        ),
-        choice="What is known is folded whole, also what is some seconds ahead of the clock.",
+        asked(LIMIT - 1_000, contact(0, 10_000, None, parts={"ann": part()})),
+        choice="A contact counts when the clock has reached its moment.",
     ),
     facts(
         "a-wrap-up-after-the-next-contact-began-is-of-that-one",
