@@ -359,6 +359,7 @@ CONCRETE = {
     "/api/v1/tasks/{taskId}": "/api/v1/tasks/t1",
     "/api/v1/agents/{agentId}/history": "/api/v1/agents/full/history",
     "/api/v1/tasks/{taskId}/history": "/api/v1/tasks/t1/history",
+    "/api/v1/tasks/{taskId}/journey": "/api/v1/tasks/t1/journey",
     "/api/v1/quarantine/{id}": "/api/v1/quarantine/1",
     "/api/v1/status": "/api/v1/status",
     "/healthz": "/healthz",
