@@ -31,6 +31,7 @@ READS = (
     "/api/v1/tasks/t1",
     "/api/v1/tasks/t1/history",
     "/api/v1/tasks/t1/journey",
+    "/api/v1/reports/adherence",
     "/api/v1/status",
 )
 OPEN = ("/healthz", "/readyz", "/openapi.json")
