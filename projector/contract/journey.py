@@ -10,51 +10,78 @@ from projector.contract.base import Shape
 from projector.domain.facts import AgentPart, Fact, FactKind, FactOutcome
 from projector.domain.timeline import Stretch, TaskTimeline
 
-RowKind = Literal["wait", "offer", "contact", "stretch"]
-KINDS_IN_ORDER: tuple[RowKind, ...] = ("wait", "offer", "contact", "stretch")
+KINDS_IN_ORDER = ("wait", "offer", "contact", "stretch")
 
 
 class JourneyAgent(Shape):
-    """An agent who takes part; all but the ids are of a contact, else null."""
+    """An agent who takes part in a wait, an offer or a contact."""
 
     agent_id: str
     team_id: str | None
-    handled: bool | None = Field(
-        default=None,
-        description="Whether the agent talked with the customer, and was not only consulted.",
+
+
+class ContactAgent(JourneyAgent):
+    """What an agent did in a contact."""
+
+    handled: bool = Field(
+        description="Whether the agent talked with the customer, and was not only consulted."
     )
-    talk_ms: int | None = None
-    hold_ms: int | None = None
-    consult_ms: int | None = None
-    wrap_up_ms: int | None = None
+    talk_ms: int
+    hold_ms: int
+    consult_ms: int
+    wrap_up_ms: int
 
 
-class JourneyRow(Shape):
-    """A wait, an offer, a contact, or an agent in one state; fields of other kinds are null."""
+class JourneyPart(Shape):
+    """A part of a journey; `to` and `durationMs` are null while it goes on."""
 
-    kind: RowKind
+    kind: Literal["wait", "offer", "contact", "stretch"]
     from_: int = Field(alias="from")
-    to: int | None = Field(description="Null while it goes on, as `durationMs` is.")
+    to: int | None
     duration_ms: int | None
-    state: str | None = Field(
-        default=None, description="Of a stretch: the agent's state in this task."
-    )
-    outcome: FactOutcome | None = Field(
-        default=None, description="Of a wait or an offer that has ended."
-    )
-    queue_id: str | None = None
-    channel_type: str | None = None
-    direction: str | None = None
-    handled_time: int | None = Field(
-        default=None,
-        description="Of a contact: when it had ended and its wrap-ups were finished.",
-    )
-    talk_ms: int | None = None
-    hold_ms: int | None = None
-    consult_ms: int | None = None
-    wrap_up_ms: int | None = None
+
+
+class FactPart(JourneyPart):
+    """A wait, an offer or a contact, as figures count it."""
+
+    queue_id: str | None
+    channel_type: str | None
+    direction: str | None
     doubtful: bool = Field(description="Its end, or a part of it, was not told.")
+
+
+class WaitOrOffer(FactPart):
+    """The customer waits for an agent, or the task is offered to one."""
+
+    kind: Literal["wait", "offer"]
+    outcome: FactOutcome | None = Field(description="Null while it goes on.")
     agents: list[JourneyAgent]
+
+
+class ContactPart(FactPart):
+    """A conversation with the customer."""
+
+    kind: Literal["contact"]
+    handled_time: int | None = Field(
+        description="When it had ended and its wrap-ups were finished; null before."
+    )
+    talk_ms: int
+    hold_ms: int
+    consult_ms: int
+    wrap_up_ms: int
+    agents: list[ContactAgent]
+
+
+class StretchPart(JourneyPart):
+    """An agent in one state of the task."""
+
+    kind: Literal["stretch"]
+    state: str
+    agent_id: str
+    team_id: str | None
+
+
+JourneyRow = WaitOrOffer | ContactPart | StretchPart
 
 
 def journey_rows(timeline: TaskTimeline) -> list[JourneyRow]:
@@ -64,57 +91,47 @@ def journey_rows(timeline: TaskTimeline) -> list[JourneyRow]:
 
 
 def _fact_row(fact: Fact) -> JourneyRow:
-    is_contact = fact.kind is FactKind.CONTACT
-    return _row(
-        fact.kind.value,
-        fact.start,
-        fact.end,
-        outcome=fact.outcome,
-        queue_id=fact.queue_id,
-        channel_type=fact.channel_type,
-        direction=fact.direction,
-        doubtful=fact.is_doubtful,
-        agents=[
-            _contact_agent(agent_id, part) if is_contact else _agent(agent_id, part.team_id)
+    fields = {
+        "kind": fact.kind.value,
+        **_times(fact.start, fact.end),
+        "queue_id": fact.queue_id,
+        "channel_type": fact.channel_type,
+        "direction": fact.direction,
+        "doubtful": fact.is_doubtful,
+    }
+    if fact.kind is FactKind.CONTACT:
+        agents = [
+            {**_agent(agent_id, part), "handled": part.handled, **_sums(part)}
             for agent_id, part in fact.parts.items()
-        ],
-        **_of_contact(fact) if is_contact else {},
-    )
+        ]
+        return ContactPart.model_validate(
+            fields | {"handled_time": fact.counted_time, "agents": agents, **_sums(fact)}
+        )
+    agents = [_agent(agent_id, part) for agent_id, part in fact.parts.items()]
+    return WaitOrOffer.model_validate(fields | {"outcome": fact.outcome, "agents": agents})
 
 
 def _stretch_row(stretch: Stretch) -> JourneyRow:
-    return _row(
-        "stretch",
-        stretch.start,
-        stretch.end,
-        state=stretch.state,
-        doubtful=False,
-        agents=[_agent(stretch.agent_id, stretch.team_id)],
+    return StretchPart.model_validate(
+        {
+            "kind": "stretch",
+            **_times(stretch.start, stretch.end),
+            "state": stretch.state,
+            "agent_id": stretch.agent_id,
+            "team_id": stretch.team_id,
+        }
     )
 
 
-def _row(kind: RowKind, start: int, end: int | None, **own_fields: object) -> JourneyRow:
-    duration_ms = None if end is None else end - start
-    return JourneyRow.model_validate(
-        {"kind": kind, "from": start, "to": end, "duration_ms": duration_ms, **own_fields}
-    )
+def _times(start: int, end: int | None) -> dict[str, object]:
+    return {"from": start, "to": end, "duration_ms": None if end is None else end - start}
 
 
-def _of_contact(fact: Fact) -> dict[str, object]:
-    return {"handled_time": fact.counted_time, **_durations(fact)}
+def _agent(agent_id: str, part: AgentPart) -> dict[str, object]:
+    return {"agent_id": agent_id, "team_id": part.team_id}
 
 
-def _agent(agent_id: str, team_id: str | None) -> JourneyAgent:
-    return JourneyAgent(agent_id=agent_id, team_id=team_id)
-
-
-def _contact_agent(agent_id: str, part: AgentPart) -> JourneyAgent:
-    return JourneyAgent(
-        agent_id=agent_id, team_id=part.team_id, handled=part.handled, **_durations(part)
-    )
-
-
-def _durations(of: Fact | AgentPart) -> dict[str, int]:
+def _sums(of: Fact | AgentPart) -> dict[str, object]:
     return {
         "talk_ms": of.talk_ms,
         "hold_ms": of.hold_ms,

@@ -105,12 +105,12 @@ def as_stored(row: dict[str, Any], now: int) -> tuple[Any, ...]:
     return (
         row["kind"],
         row["from"],
-        *past(row["to"], row["outcome"], now),
+        *past(row["to"], row.get("outcome"), now),
         past(counted, row["doubtful"], now),
         row["queueId"],
         row["channelType"],
         row["direction"],
-        *((row[name] or 0) for name in ("talkMs", "holdMs", "consultMs", "wrapUpMs")),
+        *(row.get(name, 0) for name in ("talkMs", "holdMs", "consultMs", "wrapUpMs")),
         sorted((it["agentId"], it["teamId"]) for it in row["agents"]),
     )
 
@@ -128,8 +128,8 @@ def in_order(facts: Any) -> list[Any]:
 
 
 def part(row: dict[str, Any]) -> tuple[Any, ...]:
-    agents = tuple(it["agentId"] for it in row["agents"]) if row["kind"] == "stretch" else ()
-    return row["kind"], row["from"], row["state"], *agents
+    own = (row["state"], row["agentId"]) if row["kind"] == "stretch" else (None,)
+    return row["kind"], row["from"], *own
 
 
 def open_parts(fold: Fold[TaskState]) -> set[tuple[Any, ...]]:
