@@ -8,6 +8,7 @@ from api.app import openapi
 from api.http import problems
 from api.pages import floor
 from api.resources import (
+    adherence,
     agents,
     events,
     health,
@@ -31,6 +32,7 @@ TOPICS = (
     agents,
     tasks,
     summary,
+    adherence,
     ledgers,
     events,
     status,

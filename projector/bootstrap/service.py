@@ -21,6 +21,7 @@ from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
+from projector.query.as_of.journey import Journeys
 from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
@@ -49,6 +50,7 @@ class Service:
     views: Views
     as_of_views: AsOfViews
     explainer: Explainer
+    journeys: Journeys
     summaries: Summaries
     log_search: LogSearch
     ledgers: Ledgers
@@ -95,6 +97,7 @@ def build_service(
         views=views,
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
+        journeys=Journeys(pool, store),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
