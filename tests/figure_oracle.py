@@ -139,7 +139,7 @@ def offer_figures(
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentTimes:
+class TimesOfAgent:
     """Milliseconds of a window. What is doubtful is in `doubtful` alone."""
 
     by_status: dict[str, int] = field(default_factory=dict)
@@ -153,7 +153,7 @@ def agent_times(
     frm: int,
     to: int,
     clock: int,
-) -> AgentTimes:
+) -> TimesOfAgent:
     """The times of one agent, of its intervals and its anomalies as of the clock.
 
     An anomaly that the passing of time raised has no event. From the agent's last event up to it
@@ -180,7 +180,7 @@ def agent_times(
         by_status[row["status"]] += end - start - untold
         if row["status"] == "idle":
             by_code[row["idleCodeId"]] += end - start - untold
-    return AgentTimes(by_status=dict(+by_status), by_idle_code=dict(+by_code), doubtful=doubtful)
+    return TimesOfAgent(by_status=dict(+by_status), by_idle_code=dict(+by_code), doubtful=doubtful)
 
 
 def covered(gaps: Iterable[tuple[int, int]], start: int, end: int) -> int:

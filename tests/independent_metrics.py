@@ -43,7 +43,7 @@ class Counted:
 
 
 @dataclass
-class Window:
+class FigureWindow:
     """What was counted in ``[start, end)``, with a clock up to which time had passed."""
 
     start: int
@@ -161,7 +161,7 @@ def summary(
     clock: int,
 ) -> dict[str, Any]:
     """The summary, without formulas and `settled`."""
-    counted = Window(start=moment - window, end=moment, clock=clock)
+    counted = FigureWindow(start=moment - window, end=moment, clock=clock)
     for fact in facts:
         counted.fact(fact)
     for subject in known_agents.values():

@@ -11,7 +11,7 @@ from tests.examples import ORG, at
 from tests.fact_oracle import TaskFact
 from tests.figure_oracle import (
     COUNTS,
-    AgentTimes,
+    TimesOfAgent,
     agent_times,
     covered,
     offer_figures,
@@ -181,7 +181,7 @@ def test_every_wait_that_was_offered_is_told_in_the_end():
 # --- agents' times --------------------------------------------------------------------------------
 
 
-def times_of(life: TimedLife, agent: str, frm: int, to: int, clock: int) -> AgentTimes:
+def times_of(life: TimedLife, agent: str, frm: int, to: int, clock: int) -> TimesOfAgent:
     oracle = Oracle()
     for told in life.told:
         oracle.deliver(told.body, at(told.recorded), origin=told.origin)
@@ -196,13 +196,13 @@ def timed_life(name: str) -> TimedLife:
 
 def test_no_figure_counts_the_silence_of_an_agent():
     """Case 13: the second before the last event counts, and the day after it is doubtful."""
-    expected = AgentTimes(
+    expected = TimesOfAgent(
         by_status={"idle": 1_000, "logged-out": HOUR - 1_000},
         by_idle_code={None: 1_000},
         doubtful=DAY,
     )
     assert expected == times_of(CASES[13], "a", 0, 25 * HOUR, 25 * HOUR)
-    before = AgentTimes(
+    before = TimesOfAgent(
         by_status={"idle": 1_000, "available": 23 * HOUR - 1_000}, by_idle_code={None: 1_000}
     )
     assert before == times_of(CASES[13], "a", 0, 30 * HOUR, 23 * HOUR)
@@ -210,12 +210,12 @@ def test_no_figure_counts_the_silence_of_an_agent():
 
 def test_a_ring_without_an_end_is_doubtful():
     """Case 12: from the ring on until it is overdue."""
-    expected = AgentTimes(
+    expected = TimesOfAgent(
         by_status={"idle": 10_000, "unknown": 50_000}, by_idle_code={None: 10_000},
         doubtful=5 * MINUTE,
     )  # fmt: skip
     assert expected == times_of(CASES[12], "a", 0, 5 * MINUTE + 60_000, HOUR)
-    part = AgentTimes(by_status={"idle": 1_000}, by_idle_code={None: 1_000}, doubtful=20_000)
+    part = TimesOfAgent(by_status={"idle": 1_000}, by_idle_code={None: 1_000}, doubtful=20_000)
     assert part == times_of(CASES[12], "a", 9_000, 30_000, HOUR)
 
 
@@ -223,7 +223,7 @@ def test_a_silence_that_several_deadlines_tell_is_doubtful_once():
     """Three legs and the session end by time, all after the same last event."""
     life = timed_life("several-pass-one-after-the-other")
     month = 10_000 + 30 * DAY
-    expected = AgentTimes(
+    expected = TimesOfAgent(
         by_status={"available": 10_000, "connected": 20_000, "logged-out": 31 * DAY - month},
         doubtful=month - 30_000,
     )
@@ -239,12 +239,12 @@ def test_times_by_idle_code_and_what_is_cut():
         {"from": 30, "to": 50, "status": "idle", "idleCodeId": "lunch"},
         {"from": 50, "to": None, "status": "available", "idleCodeId": None},
     ]
-    expected = AgentTimes(
+    expected = TimesOfAgent(
         by_status={"idle": 7 + 15 + 20, "connected": 5, "available": 30},
         by_idle_code={"lunch": 27, None: 15},
     )
     assert expected == agent_times(rows, [], 3, 100, 80)
-    assert AgentTimes() == agent_times(rows, [], 90, 100, 80)
+    assert TimesOfAgent() == agent_times(rows, [], 90, 100, 80)
 
 
 def test_a_missing_logout_that_an_event_tells_is_not_doubtful():
@@ -255,7 +255,7 @@ def test_a_missing_logout_that_an_event_tells_is_not_doubtful():
     raised = Anomaly(kind="missing-logout", event_id=None, **by_time)
     other = Anomaly(kind="missing-end", event_id=None, **by_time)
     assert 0 == agent_times(rows, [told, other], 0, 50, 50).doubtful
-    expected = AgentTimes(by_status={"idle": 30}, by_idle_code={None: 30}, doubtful=20)
+    expected = TimesOfAgent(by_status={"idle": 30}, by_idle_code={None: 30}, doubtful=20)
     assert expected == agent_times(rows, [told, other, raised], 0, 50, 50)
 
 
