@@ -22,6 +22,7 @@ from projector.contract.base import Shape, to_json
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 EXPORT_TYPES = (CSV, NDJSON)
+ExportRow = Shape | Mapping[str, Any]  # a model, or a row as JSON shows it
 # A spreadsheet takes a cell for a formula that begins so, in plain or in full-width characters.
 _FORMULA_STARTS = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 _CHUNK_BYTES = 64 * 1024
@@ -33,10 +34,11 @@ class Export:
 
     name: str
     model: type[Shape]
-    rows: Iterator[Shape]
+    rows: Iterator[ExportRow]
     query: Parameters
     recorded_to: int  # epoch ms
     position: int
+    time_zone: str = "UTC"
 
     def chunks(self, content_type: str) -> Iterator[bytes]:
         """The bytes of the file."""
@@ -58,7 +60,7 @@ class Export:
             "X-Filters": json.dumps(filters),
             "X-As-Of": str(self.recorded_to),
             "X-As-Of-Position": str(self.position),
-            "X-Time-Zone": "UTC",
+            "X-Time-Zone": self.time_zone,
         }
 
 
@@ -97,7 +99,7 @@ def digest(export: Export, content_type: str) -> tuple[int, str]:
     """How many rows the file has, and its SHA-256 in hex."""
     count, sha256 = 0, hashlib.sha256()
 
-    def counted_rows() -> Iterator[Shape]:
+    def counted_rows() -> Iterator[ExportRow]:
         nonlocal count
         for row in export.rows:
             count += 1
@@ -119,7 +121,7 @@ def _csv_lines(export: Export) -> Iterator[bytes]:
     writer = csv.writer(buffer)
     writer.writerow(names)
     for row in export.rows:
-        cells = json.loads(to_json(row))
+        cells = row if isinstance(row, Mapping) else json.loads(to_json(row))
         writer.writerow([_cell(cells[name]) for name in names])
         yield _drain(buffer)
     yield _drain(buffer)  # the header line of an export without rows

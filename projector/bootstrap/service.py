@@ -25,6 +25,7 @@ from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
+from projector.query.figures.reports import Reports
 from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
@@ -50,6 +51,7 @@ class Service:
     as_of_views: AsOfViews
     explainer: Explainer
     summaries: Summaries
+    reports: Reports
     log_search: LogSearch
     ledgers: Ledgers
     feed: Feed
@@ -96,6 +98,7 @@ def build_service(
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
+        reports=Reports(pool, store, delays, thresholds=thresholds),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(

@@ -95,6 +95,29 @@ def count_facts(
     return dict_cursor.execute(query, parameters).fetchall()
 
 
+def count_parts(
+    cur: Cursor[TupleRow], question: FigureQuestion, edges: Sequence[int]
+) -> Sequence[Mapping[str, Any]]:
+    """What agents had in the facts of some periods: offers, contacts, and their own durations.
+
+    A row has the ``period`` (from 0) and the agent: ``org_id`` and ``id``. The members of the
+    question, if there are any, are the agents; whose team a part was of does not matter.
+    """
+    condition, parameters = replace(question, members=None).facts()
+    agents: list[sql.Composable] = [sql.SQL("TRUE")]
+    if "agentId" in question.filters:
+        agents.append(sql.SQL("p.key = ANY(%(agents)s)"))
+    if question.members is not None:
+        agents.append(
+            sql.SQL("(f.org_id, p.key) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
+        )
+        parameters |= _MEMBERS.parameters(question.members)
+    query = sql.SQL(_COUNT_PARTS).format(condition=condition, agents=sql.SQL(" AND ").join(agents))
+    parameters |= {"edges": [*edges], "first": edges[0], "last": edges[-1]}
+    dict_cursor = cur.connection.cursor(row_factory=dict_row)
+    return dict_cursor.execute(query, parameters).fetchall()
+
+
 def threshold_parameters(thresholds: Thresholds) -> dict[str, Any]:
     """The parameters of a query that compares waits with thresholds."""
     by_channel = dict(thresholds.service_level_ms)
@@ -165,4 +188,21 @@ _COUNT_FACTS = """
         max(moment) FILTER (WHERE outcome = 'refused') AS refused_newest,
         max(moment) FILTER (WHERE kind = 'contact') AS handled_newest
     FROM counted GROUP BY {groups} ORDER BY {groups}
+"""
+
+# The parts of offers have a team only.
+_COUNT_PARTS = """
+    SELECT width_bucket(counted_time, %(edges)s::bigint[]) - 1 AS period, f.org_id, p.key AS id,
+        count(*) FILTER (WHERE outcome = 'accepted') AS accepted,
+        count(*) FILTER (WHERE outcome = 'refused') AS refused,
+        count(*) FILTER (WHERE (p.value->>'handled')::boolean) AS handled,
+        coalesce(sum((p.value->>'talk_ms')::bigint), 0)::bigint AS talk_ms,
+        coalesce(sum((p.value->>'hold_ms')::bigint), 0)::bigint AS hold_ms,
+        coalesce(sum((p.value->>'consult_ms')::bigint), 0)::bigint AS consult_ms,
+        coalesce(sum((p.value->>'wrap_up_ms')::bigint), 0)::bigint AS wrap_up_ms
+    FROM task_facts AS f CROSS JOIN LATERAL jsonb_each(parts) AS p
+    WHERE kind IN ('offer', 'contact')
+        AND counted_time >= %(first)s AND counted_time < %(last)s AND counted_time <= %(clock)s
+        AND {condition} AND {agents}
+    GROUP BY period, f.org_id, p.key
 """

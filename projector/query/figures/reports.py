@@ -1,0 +1,298 @@
+"""Reports: the figures of queues and of agents, a row each and period.
+
+Rule: a report is read in blocks of periods, all of one database snapshot. So its memory is bounded
+however long it is, and what stops early has not read the rest.
+
+A row depends on the two times of the question, and on nothing that was recorded later. So a report
+as of a ``knownAt`` that is past has the same bytes whenever it is asked for.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Literal
+
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from projector.domain.metrics import (
+    AT_WORK_STATUSES,
+    IDLE_STATUS,
+    READY_STATUS,
+    WAIT_COUNTS,
+    Thresholds,
+    metric_value,
+)
+from projector.domain.state_names import LOGGED_OUT
+from projector.event_log.store import EventStore
+from projector.infrastructure.database import Pool
+from projector.projection.arrival_delays import ArrivalDelays
+from projector.query.as_of.reconstruct import AsOf
+from projector.query.figures.agent_teams import AgentTeams
+from projector.query.figures.agent_times import AgentTimes
+from projector.query.figures.fact_counts import (
+    FigureQuestion,
+    count_facts,
+    count_parts,
+    figures_as_of,
+)
+from projector.query.figures.summary import FloorReader
+from projector.query.own_fold import read_views
+from projector.query.scope import Scope
+
+PERIODS_TOGETHER = 96  # that are read at a time, at most
+WITHOUT_CODE = "none"  # the key of time in idle that has no idle code
+
+ReportName = Literal["queues", "agents"]
+ReportRow = dict[str, Any]  # by the names of the contract
+RowKey = tuple[Any, ...]  # the beginning of a row's period, and what tells it from the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportQuestion:
+    """What a report is of: the periods between ``edges`` (epoch ms), and filters of figures.
+
+    ``after`` is the key of the last row that is not wanted.
+    """
+
+    scope: Scope
+    filters: Mapping[str, Sequence[str]]
+    as_of: AsOf
+    edges: Sequence[int]
+    after: RowKey | None = None
+
+
+class Reports:
+    """Reads reports; all rows of an answer are of one database snapshot."""
+
+    def __init__(
+        self, pool: Pool, store: EventStore, delays: ArrivalDelays, *, thresholds: Thresholds
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._delays = delays
+        self._thresholds = thresholds
+
+    def rows(self, name: ReportName, question: ReportQuestion) -> Iterator[ReportRow]:
+        """All rows of a report in their order, however many; a block of them in memory."""
+        return self._rows(name, question, PERIODS_TOGETHER)
+
+    def page(
+        self, name: ReportName, question: ReportQuestion, limit: int
+    ) -> tuple[Sequence[ReportRow], RowKey | None]:
+        """Some rows, and the key after which to go on, null at the end."""
+        # Most pages end within a period or two.
+        with closing(self._rows(name, question, 1)) as rows:
+            page = [*islice(rows, limit + 1)]
+        if len(page) <= limit:
+            return page, None
+        return page[:limit], REPORTS[name].key(page[limit - 1])
+
+    def _rows(
+        self, name: ReportName, question: ReportQuestion, together: int
+    ) -> Generator[ReportRow, None, None]:
+        kind = REPORTS[name]
+        after = None if question.after is None else _nulls_last(question.after)
+        with read_views(self._pool) as cur:
+            report = kind(cur, self._store, self._delays, question, self._thresholds)
+            for edges in _blocks(question, together):
+                for row in report.read(edges):
+                    if after is None or _nulls_last(kind.key(row)) > after:
+                        yield row
+
+
+def _blocks(question: ReportQuestion, together: int) -> Iterator[Sequence[int]]:
+    """The edges of some periods at a time: ``together`` of them, then twice as many, and so on."""
+    edges, begin = question.edges, 0
+    if question.after is not None:
+        begin = max(0, bisect_right(edges, question.after[0]) - 1)
+    while begin < len(edges) - 1:
+        yield edges[begin : begin + together + 1]
+        begin += together
+        together = min(2 * together, PERIODS_TOGETHER)
+
+
+def _nulls_last(key: RowKey) -> RowKey:
+    return tuple((part is None, part) for part in key)
+
+
+class _Report(ABC):
+    """Makes the rows of one report, some periods at a time."""
+
+    def __init__(
+        self,
+        cur: Cursor[TupleRow],
+        store: EventStore,
+        delays: ArrivalDelays,
+        question: ReportQuestion,
+        thresholds: Thresholds,
+    ) -> None:
+        self._cur = cur
+        self._store = store
+        self._thresholds = thresholds
+        as_of = question.as_of
+        members = FloorReader(cur, store, question.scope, as_of, question.edges[0]).members()
+        self._question = FigureQuestion(
+            scope=question.scope,
+            members=members,
+            filters=question.filters,
+            as_of=figures_as_of(as_of),
+        )
+        self._teams = AgentTeams(cur, store, as_of)
+        self._delays = delays
+        self._longest_delay = delays.longest_as_of(cur, as_of.position)
+
+    @abstractmethod
+    def read(self, edges: Sequence[int]) -> Iterator[ReportRow]:
+        """The rows of the periods between the edges, in the order of the report."""
+
+    @staticmethod
+    @abstractmethod
+    def key(row: ReportRow) -> RowKey:
+        """What the rows are ordered by; null is the last."""
+
+    def _is_settled(self, org_id: str, start: int, end: int) -> bool:
+        """Whether later arrivals will probably not change a row of ``[start, end)``."""
+        end = min(end, self._question.as_of.now)
+        moment = self._question.as_of.known_time
+        return moment - end > self._longest_delay or self._delays.covers(org_id, start, end, moment)
+
+
+class QueueReport(_Report):
+    """The waits and contacts of each queue and channel type."""
+
+    @staticmethod
+    def key(row: ReportRow) -> RowKey:
+        return row["from"], row["orgId"], row["queueId"], row["channelType"]
+
+    def read(self, edges: Sequence[int]) -> Iterator[ReportRow]:
+        facts = count_facts(self._cur, self._question, self._thresholds, edges, by_queue=True)
+        for totals in facts:
+            # Offers are facts too, but no figure of a queue.
+            if any(totals[name] for name in (*WAIT_COUNTS, "handled")):
+                yield self._row(totals, *edges[totals["period"] :][:2])
+
+    def _row(self, totals: Mapping[str, Any], start: int, end: int) -> ReportRow:
+        return {
+            "from": start,
+            "to": end,
+            "orgId": totals["org_id"],
+            "queueId": totals["queue_id"],
+            "channelType": totals["channel_type"],
+            "offered": totals["offered"],
+            "answered": totals["answered"],
+            "answeredInTime": totals["answered_in_time"],
+            "abandoned": totals["abandoned"],
+            "shortAbandoned": totals["short_abandoned"],
+            "unanswered": totals["unanswered"],
+            "moved": totals["moved"],
+            "unknown": totals["unknown"],
+            "waitMs": totals["wait_ms"],
+            "maxWaitMs": totals["max_wait_ms"],
+            "abandonedWaitMs": totals["abandoned_wait_ms"],
+            "handled": totals["handled"],
+            "talkMs": totals["talk_ms"],
+            "holdMs": totals["hold_ms"],
+            "consultMs": totals["consult_ms"],
+            "wrapUpMs": totals["wrap_up_ms"],
+            "serviceLevel": metric_value("service_level", totals),
+            "abandonment": metric_value("abandonment", totals),
+            "asaMs": metric_value("asa_ms", totals),
+            "ahtMs": metric_value("aht_ms", totals),
+            "doubtful": totals["unknown"] + totals["doubtful_contacts"],
+            "settled": self._is_settled(totals["org_id"], start, end),
+        }
+
+
+class AgentReport(_Report):
+    """The times of each agent, and the agent's own part in offers and contacts."""
+
+    @staticmethod
+    def key(row: ReportRow) -> RowKey:
+        return row["from"], row["orgId"], row["agentId"]
+
+    def read(self, edges: Sequence[int]) -> Iterator[ReportRow]:
+        parts = {
+            (it["period"], it["org_id"], it["id"]): it
+            for it in count_parts(self._cur, self._question, edges)
+        }
+        times = {
+            (it["period"], it["org_id"], it["id"]): it
+            for it in AgentTimes(self._cur, self._store, self._question, edges).by_agent()
+        }
+        keys = sorted(parts.keys() | times.keys())
+        teams = self._teams.of({(org_id, id_) for _, org_id, id_ in keys})
+        for key in keys:
+            period, *agent = key
+            start, end = edges[period : period + 2]
+            yield {
+                "from": start,
+                "to": end,
+                "orgId": agent[0],
+                "agentId": agent[1],
+                "teamId": teams[(agent[0], agent[1])],
+                **self._figures(times.get(key, _NO_TIMES), parts.get(key, _NO_PARTS)),
+                "settled": self._is_settled(agent[0], start, end),
+            }
+
+    def _figures(self, times: Mapping[str, Any], parts: Mapping[str, Any]) -> ReportRow:
+        statuses, idle = _spent(times)
+        at_work = sum(statuses.get(it, 0) for it in AT_WORK_STATUSES)
+        occupied = {"at_work_ms": at_work, "ready_ms": statuses.get(READY_STATUS, 0)}
+        of_queue = "queueId" in self._question.filters
+        return {
+            "loggedInMs": sum(statuses.values()),
+            "statusMs": statuses,
+            "idleMs": idle,
+            "offersAccepted": parts["accepted"],
+            "offersRefused": parts["refused"],
+            "handled": parts["handled"],
+            "talkMs": parts["talk_ms"],
+            "holdMs": parts["hold_ms"],
+            "consultMs": parts["consult_ms"],
+            "wrapUpMs": parts["wrap_up_ms"],
+            # Which agents serve a queue is not known.
+            "occupancy": None if of_queue else metric_value("occupancy", occupied),
+            "firstLogin": times["first_login"],
+            "lastLogout": times["last_logout"],
+            "doubtfulMs": times["doubtful_ms"],
+        }
+
+
+def _spent(times: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
+    """The ms in each status but logged-out, and those of idle by idle code."""
+    statuses: dict[str, int] = {}
+    idle: dict[str, int] = {}
+    spent = zip(times["statuses"], times["idle_codes"], times["ms"], strict=True)
+    for status, code, ms in spent:
+        if ms and status != LOGGED_OUT:
+            statuses[status] = statuses.get(status, 0) + ms
+        if ms and status == IDLE_STATUS:
+            name = code or WITHOUT_CODE
+            idle[name] = idle.get(name, 0) + ms
+    return dict(sorted(statuses.items())), dict(sorted(idle.items()))
+
+
+_NO_TIMES = {
+    "statuses": (),
+    "idle_codes": (),
+    "ms": (),
+    "first_login": None,
+    "last_logout": None,
+    "doubtful_ms": 0,
+}
+_NO_PARTS = {
+    "accepted": 0,
+    "refused": 0,
+    "handled": 0,
+    "talk_ms": 0,
+    "hold_ms": 0,
+    "consult_ms": 0,
+    "wrap_up_ms": 0,
+}
+REPORTS: Mapping[ReportName, type[_Report]] = {"queues": QueueReport, "agents": AgentReport}
