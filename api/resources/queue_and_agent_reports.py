@@ -45,10 +45,10 @@ from projector.infrastructure.settings import Role, Token
 from projector.infrastructure.time_zones import time_zone
 from projector.query.figures.periods import (
     DAY_MS,
-    LAST_TIME,
+    LAST_CALENDAR_TIME,
     MOST_PERIODS,
     SHORTEST_INTERVAL_MS,
-    Interval,
+    PeriodLength,
     cut,
 )
 from projector.query.figures.reports import ReportName, ReportQuestion
@@ -94,12 +94,15 @@ IntervalText = Annotated[
 ZoneName = Annotated[
     str, AfterValidator(_zone_name), Allowed("the IANA name of a time zone, as Europe/Berlin")
 ]
-Begin = Annotated[Time, Field(le=LAST_TIME), Allowed(f"epoch milliseconds up to {LAST_TIME}")]
+Begin = Annotated[
+    Time, Field(le=LAST_CALENDAR_TIME), Allowed(f"epoch milliseconds up to {LAST_CALENDAR_TIME}")
+]
 End = Annotated[
     Time,
-    Field(le=LAST_TIME),
+    Field(le=LAST_CALENDAR_TIME),
     Allowed(
-        f"epoch milliseconds after from, at most {MOST_DAYS} days after it, and up to {LAST_TIME}"
+        f"epoch milliseconds after from, at most {MOST_DAYS} days after it, and up to"
+        f" {LAST_CALENDAR_TIME}"
     ),
 ]
 
@@ -128,7 +131,7 @@ class ReportQuery(OrganisationQuery, AsOfQuery):
 
     @field_validator("interval")
     @classmethod
-    def _is_long_enough(cls, interval: Interval, info: ValidationInfo) -> Interval:
+    def _is_long_enough(cls, interval: PeriodLength, info: ValidationInfo) -> PeriodLength:
         span = info.data.get("to", 0) - info.data.get("from_", 0)
         if isinstance(interval, int) and span > interval * MOST_PERIODS:
             raise ValueError(interval)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 def time_zone(name: str) -> ZoneInfo:
     """A zone; ValueError where the IANA has none of this name."""
     if name not in _zone_names():
-        raise ValueError(name)
+        raise ValueError(f"no time zone {name!r}")
     return _read_zone(name)
 
 

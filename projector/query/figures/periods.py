@@ -15,16 +15,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal
 
-Interval = int | Literal["1d", "1w"]  # a number is a fixed length in ms
+PeriodLength = int | Literal["1d", "1w"]  # a number is a fixed length in ms
 
 DAY_MS = 86_400_000
 SHORTEST_INTERVAL_MS = 1_000
 MOST_PERIODS = 40_000  # 400 days of 15 minutes are fewer
-LAST_TIME = 253_370_764_800_000  # 9999-01-01: a calendar ends soon after
+LAST_CALENDAR_TIME = 253_370_764_800_000  # 9999-01-01: a calendar ends soon after
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cut(start: int, end: int, interval: Interval, zone: tzinfo) -> Sequence[int]:
+def cut(start: int, end: int, interval: PeriodLength, zone: tzinfo) -> Sequence[int]:
     """The edges of the periods of ``[start, end)``: each lasts from one edge to the next."""
     if isinstance(interval, int):
         return [*range(start, end, interval), end]

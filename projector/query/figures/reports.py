@@ -49,7 +49,7 @@ PERIODS_TOGETHER = 96  # that are read at a time, at most
 WITHOUT_CODE = "none"  # the key of time in idle that has no idle code
 
 ReportName = Literal["queues", "agents"]
-ReportRow = dict[str, Any]  # by the names of the contract
+FigureRow = dict[str, Any]  # by the names of the contract
 RowKey = tuple[Any, ...]  # the beginning of a row's period, and what tells it from the others
 
 
@@ -78,13 +78,13 @@ class Reports:
         self._delays = delays
         self._thresholds = thresholds
 
-    def rows(self, name: ReportName, question: ReportQuestion) -> Iterator[ReportRow]:
+    def rows(self, name: ReportName, question: ReportQuestion) -> Iterator[FigureRow]:
         """All rows of a report in their order, however many; a block of them in memory."""
         return self._rows(name, question, PERIODS_TOGETHER)
 
     def page(
         self, name: ReportName, question: ReportQuestion, limit: int
-    ) -> tuple[Sequence[ReportRow], RowKey | None]:
+    ) -> tuple[Sequence[FigureRow], RowKey | None]:
         """Some rows, and the key after which to go on, null at the end."""
         # Most pages end within a period or two.
         with closing(self._rows(name, question, 1)) as rows:
@@ -95,7 +95,7 @@ class Reports:
 
     def _rows(
         self, name: ReportName, question: ReportQuestion, together: int
-    ) -> Generator[ReportRow, None, None]:
+    ) -> Generator[FigureRow, None, None]:
         kind = REPORTS[name]
         after = None if question.after is None else _nulls_last(question.after)
         with read_views(self._pool) as cur:
@@ -148,12 +148,12 @@ class _Report(ABC):
         self._longest_delay = delays.longest_as_of(cur, as_of.position)
 
     @abstractmethod
-    def read(self, edges: Sequence[int]) -> Iterator[ReportRow]:
+    def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
         """The rows of the periods between the edges, in the order of the report."""
 
     @staticmethod
     @abstractmethod
-    def key(row: ReportRow) -> RowKey:
+    def key(row: FigureRow) -> RowKey:
         """What the rows are ordered by; null is the last."""
 
     def _is_settled(self, org_id: str, start: int, end: int) -> bool:
@@ -167,17 +167,17 @@ class QueueReport(_Report):
     """The waits and contacts of each queue and channel type."""
 
     @staticmethod
-    def key(row: ReportRow) -> RowKey:
+    def key(row: FigureRow) -> RowKey:
         return row["from"], row["orgId"], row["queueId"], row["channelType"]
 
-    def read(self, edges: Sequence[int]) -> Iterator[ReportRow]:
+    def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
         facts = count_facts(self._cur, self._question, self._thresholds, edges, by_queue=True)
         for totals in facts:
             # Offers are facts too, but no figure of a queue.
             if any(totals[name] for name in (*WAIT_COUNTS, "handled")):
                 yield self._row(totals, *edges[totals["period"] :][:2])
 
-    def _row(self, totals: Mapping[str, Any], start: int, end: int) -> ReportRow:
+    def _row(self, totals: Mapping[str, Any], start: int, end: int) -> FigureRow:
         return {
             "from": start,
             "to": end,
@@ -213,10 +213,10 @@ class AgentReport(_Report):
     """The times of each agent, and the agent's own part in offers and contacts."""
 
     @staticmethod
-    def key(row: ReportRow) -> RowKey:
+    def key(row: FigureRow) -> RowKey:
         return row["from"], row["orgId"], row["agentId"]
 
-    def read(self, edges: Sequence[int]) -> Iterator[ReportRow]:
+    def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
         parts = {
             (it["period"], it["org_id"], it["id"]): it
             for it in count_parts(self._cur, self._question, edges)
@@ -240,7 +240,7 @@ class AgentReport(_Report):
                 "settled": self._is_settled(agent[0], start, end),
             }
 
-    def _figures(self, times: Mapping[str, Any], parts: Mapping[str, Any]) -> ReportRow:
+    def _figures(self, times: Mapping[str, Any], parts: Mapping[str, Any]) -> FigureRow:
         statuses, idle = _spent(times)
         at_work = sum(statuses.get(it, 0) for it in AT_WORK_STATUSES)
         occupied = {"at_work_ms": at_work, "ready_ms": statuses.get(READY_STATUS, 0)}
