@@ -82,7 +82,7 @@ def _metric(name: str, totals: Mapping[str, int], provisional: Collection[str]) 
 
 
 def _sum(totals: Mapping[str, int], names: Collection[str]) -> int:
-    return sum(totals.get(name, 0) for name in names)
+    return sum([totals.get(name, 0) for name in names])
 
 
 _WAITS = ("answered", "abandoned")

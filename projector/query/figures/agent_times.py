@@ -25,6 +25,7 @@ from projector.infrastructure.sql import Columns
 from projector.projection.read_models import AGENTS, Key
 from projector.projection.snapshots import WAS_KNOWN
 from projector.query.as_of.reconstruct import intervals_as_of, reconstruct
+from projector.query.figures.agent_periods import AgentPeriod, cut_stretches
 from projector.query.figures.fact_counts import FigureQuestion
 from projector.query.scope import names
 
@@ -46,6 +47,7 @@ class AgentTimes:
         self._cur = cur
         self._store = store
         self._question = question
+        self._edges = edges
         as_of = question.as_of
         self._parameters: dict[str, Any] = {
             **question.scope.parameters,
@@ -81,18 +83,22 @@ class AgentTimes:
         parameters = {"at_work": [*AT_WORK_STATUSES], "ready": READY_STATUS}
         return self._rows(query, parameters)
 
-    def by_agent(self) -> Sequence[Row]:
-        """One row an agent and period of which something is known, by period and agent."""
-        return self._rows(sql.SQL(_BY_AGENT).format(**self._parts()), {})
+    def by_agent(self) -> Iterator[tuple[Key, Sequence[AgentPeriod]]]:
+        """The periods of each agent of which something is known, by organisation and agent."""
+        query = sql.SQL(_BY_AGENT).format(**self._parts())
+        for row in self._rows(query, {}):
+            yield (row["org_id"], row["id"]), cut_stretches(row, self._edges)
 
     def _rows(self, query: sql.Composed, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        cur = self._cur.connection.cursor(row_factory=dict_row)
+        # Arrays of numbers are read faster in the binary format.
+        cur = self._cur.connection.cursor(binary=True, row_factory=dict_row)
         return cur.execute(query, {**self._parameters, **parameters}).fetchall()
 
     def _parts(self) -> dict[str, sql.Composable]:
         return {
             "stretches": sql.SQL(_STRETCHES).format(
                 was_known=WAS_KNOWN,
+                followed=_FOLLOWED,
                 chosen=self._chosen,
                 reconstructed_keys=_RECONSTRUCTED_KEYS.unnest("k"),
                 reconstructed=_RECONSTRUCTED.unnest("r"),
@@ -137,13 +143,13 @@ _MEMBERS = Columns({"member_org": "text", "member_id": "text"})
 _RECONSTRUCTED_KEYS = Columns({"overdue_org": "text", "overdue_id": "text"})
 _RECONSTRUCTED = Columns(
     {
-        "interval_org": "text",
-        "interval_agent": "text",
-        "interval_start": "bigint",
-        "interval_status": "text",
-        "interval_code": "text",
-        "interval_event": "text",
-        "interval_silent_since": "bigint",
+        "org_id": "text",
+        "id": "text",
+        "start": "bigint",
+        "status": "text",
+        "idle_code_id": "text",
+        "event_id": "text",
+        "silent_since": "bigint",
     }
 )
 _IS_OVERDUE = sql.SQL("""(
@@ -165,29 +171,36 @@ _MAY_BE_OVERDUE = """(v.position > %(known_position)s AND (
     ), FALSE)
 ))"""
 
-# Of each agent the intervals from the one in force when the first period begins; each up to the
-# next one, and to the last event where time alone began the next one.
+# Of each agent the intervals from the one in force when the first period begins to the first one
+# after the last period; each up to the next one, and to the last event where time alone began the
+# next one. An agent's own intervals are read by the index, in their order.
 _STRETCHES = """
-    intervals AS (
-        SELECT v.org_id, v.id, i.start, i.status, i.idle_code_id, i.event_id, i.silent_since
-        FROM agents AS v CROSS JOIN LATERAL (
-            SELECT start, status, idle_code_id, event_id, silent_since
-            FROM agent_intervals AS i
-            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
-                AND start >= coalesce((
+    followed AS (
+        SELECT v.org_id, v.id, i.* FROM agents AS v
+        CROSS JOIN LATERAL (
+            SELECT
+                coalesce((
                     SELECT max(start) FROM agent_intervals AS i
                     WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
                         AND start < %(first)s
-                ), 0)
+                ), 0) AS lower,
+                coalesce((
+                    SELECT min(start) FROM agent_intervals AS i
+                    WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
+                        AND start >= %(last)s
+                ), %(last)s) AS upper
+            OFFSET 0
+        ) AS b
+        CROSS JOIN LATERAL (
+            SELECT {followed} FROM agent_intervals AS i
+            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
+                AND start >= lower AND start <= upper
+            WINDOW following AS (ORDER BY start)
         ) AS i
         WHERE {chosen} AND (v.org_id, v.id) NOT IN (SELECT * FROM {reconstructed_keys})
         UNION ALL
-        SELECT * FROM {reconstructed}
-    ), followed AS (
-        SELECT *, lead(start) OVER following AS next,
-            lead(silent_since) OVER following AS next_silent_since,
-            lag(status) OVER following AS status_before
-        FROM intervals WINDOW following AS (PARTITION BY org_id, id ORDER BY start)
+        SELECT org_id, id, {followed} FROM {reconstructed}
+        WINDOW following AS (PARTITION BY org_id, id ORDER BY start)
     ), stretches AS (
         SELECT org_id, id, status, idle_code_id, event_id, status_before, start,
             least(coalesce(next, %(last)s), %(last)s) AS finish,
@@ -195,6 +208,9 @@ _STRETCHES = """
         FROM followed WHERE start < %(last)s AND coalesce(next, %(last)s) > %(first)s
     )
 """
+_FOLLOWED = sql.SQL("""start, status, idle_code_id, event_id, lead(start) OVER following AS next,
+    lead(silent_since) OVER following AS next_silent_since,
+    lag(status) OVER following AS status_before""")
 _TOTALS = """
     WITH {stretches}, spent AS (
         SELECT org_id, id, sum(ms) FILTER (WHERE status = ANY(%(at_work)s)) AS at_work,
@@ -224,30 +240,16 @@ _TOTALS = """
     ) AS last GROUP BY last.type
 """
 _BY_AGENT = """
-    WITH {stretches}, cut AS (
-        SELECT period, org_id, id, status, idle_code_id,
-            greatest(0, least(told_until, upto) - greatest(start, since)) AS ms,
-            greatest(0, least(finish, upto) - greatest(told_until, since)) AS doubtful,
-            CASE WHEN start >= since AND status <> %(logged_out)s
-                AND coalesce(status_before, %(logged_out)s) = %(logged_out)s
-                THEN start END AS login,
-            CASE WHEN start >= since AND status = %(logged_out)s AND event_id IS NOT NULL
-                THEN start END AS logout
-        FROM stretches CROSS JOIN LATERAL (
-            SELECT number - 1 AS period, (%(edges)s::bigint[])[number] AS since,
-                (%(edges)s::bigint[])[number + 1] AS upto
-            FROM generate_series(
-                greatest(1, width_bucket(start, %(edges)s::bigint[])),
-                width_bucket(finish - 1, %(edges)s::bigint[])
-            ) AS number
-        ) AS p
-    ), by_status AS (
-        SELECT period, org_id, id, status, idle_code_id, sum(ms)::bigint AS ms,
-            sum(doubtful)::bigint AS doubtful, min(login) AS login, max(logout) AS logout
-        FROM cut GROUP BY period, org_id, id, status, idle_code_id
-    )
-    SELECT period, org_id, id, array_agg(status) AS statuses,
-        array_agg(idle_code_id) AS idle_codes, array_agg(ms) AS ms,
-        sum(doubtful)::bigint AS doubtful_ms, min(login) AS first_login, max(logout) AS last_logout
-    FROM by_status GROUP BY period, org_id, id ORDER BY period, org_id, id
+    WITH {stretches}
+    SELECT org_id, id, array_agg(start ORDER BY start) AS starts,
+        array_agg(finish ORDER BY start) AS finishes,
+        array_agg(told_until ORDER BY start) AS told_untils,
+        array_agg(status ORDER BY start) AS statuses,
+        array_agg(idle_code_id ORDER BY start) AS idle_codes,
+        array_agg(start ORDER BY start) FILTER (WHERE start >= %(first)s
+            AND status <> %(logged_out)s
+            AND coalesce(status_before, %(logged_out)s) = %(logged_out)s) AS logins,
+        array_agg(start ORDER BY start) FILTER (WHERE start >= %(first)s
+            AND status = %(logged_out)s AND event_id IS NOT NULL) AS logouts
+    FROM stretches GROUP BY org_id, id ORDER BY org_id, id
 """

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 from psycopg import Cursor
@@ -22,17 +22,17 @@ from psycopg.rows import TupleRow
 
 from projector.domain.metrics import (
     AT_WORK_STATUSES,
-    IDLE_STATUS,
     READY_STATUS,
     WAIT_COUNTS,
     Thresholds,
     metric_value,
 )
-from projector.domain.state_names import LOGGED_OUT
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.projection.arrival_delays import ArrivalDelays
+from projector.projection.read_models import Key
 from projector.query.as_of.reconstruct import AsOf
+from projector.query.figures.agent_periods import AgentPeriod
 from projector.query.figures.agent_teams import AgentTeams
 from projector.query.figures.agent_times import AgentTimes
 from projector.query.figures.fact_counts import (
@@ -46,7 +46,8 @@ from projector.query.own_fold import read_views
 from projector.query.scope import Scope
 
 PERIODS_TOGETHER = 96  # that are read at a time, at most
-WITHOUT_CODE = "none"  # the key of time in idle that has no idle code
+PERIODS_OF_A_PAGE = 16  # at most; the first ones are read one by one, two, and so on
+AGENT_PERIODS_TOGETHER = 64_000  # agents times periods
 
 ReportName = Literal["queues", "agents"]
 FigureRow = dict[str, Any]  # by the names of the contract
@@ -80,41 +81,43 @@ class Reports:
 
     def rows(self, name: ReportName, question: ReportQuestion) -> Iterator[FigureRow]:
         """All rows of a report in their order, however many; a block of them in memory."""
-        return self._rows(name, question, PERIODS_TOGETHER)
+        return self._rows(name, question, PERIODS_TOGETHER, PERIODS_TOGETHER)
 
     def page(
         self, name: ReportName, question: ReportQuestion, limit: int
     ) -> tuple[Sequence[FigureRow], RowKey | None]:
         """Some rows, and the key after which to go on, null at the end."""
         # Most pages end within a period or two.
-        with closing(self._rows(name, question, 1)) as rows:
+        with closing(self._rows(name, question, 1, PERIODS_OF_A_PAGE)) as rows:
             page = [*islice(rows, limit + 1)]
         if len(page) <= limit:
             return page, None
         return page[:limit], REPORTS[name].key(page[limit - 1])
 
     def _rows(
-        self, name: ReportName, question: ReportQuestion, together: int
+        self, name: ReportName, question: ReportQuestion, together: int, most: int
     ) -> Generator[FigureRow, None, None]:
         kind = REPORTS[name]
         after = None if question.after is None else _nulls_last(question.after)
         with read_views(self._pool) as cur:
             report = kind(cur, self._store, self._delays, question, self._thresholds)
-            for edges in _blocks(question, together):
+            most = min(most, report.periods_together)
+            for edges in _blocks(question, together, most):
                 for row in report.read(edges):
                     if after is None or _nulls_last(kind.key(row)) > after:
                         yield row
 
 
-def _blocks(question: ReportQuestion, together: int) -> Iterator[Sequence[int]]:
-    """The edges of some periods at a time: ``together`` of them, then twice as many, and so on."""
+def _blocks(question: ReportQuestion, together: int, most: int) -> Iterator[Sequence[int]]:
+    """The edges of some periods at a time: ``together`` of them, then twice as many, up to most."""
     edges, begin = question.edges, 0
     if question.after is not None:
         begin = max(0, bisect_right(edges, question.after[0]) - 1)
     while begin < len(edges) - 1:
+        together = min(together, most)
         yield edges[begin : begin + together + 1]
         begin += together
-        together = min(2 * together, PERIODS_TOGETHER)
+        together *= 2
 
 
 def _nulls_last(key: RowKey) -> RowKey:
@@ -145,7 +148,13 @@ class _Report(ABC):
         )
         self._teams = AgentTeams(cur, store, as_of)
         self._delays = delays
+        self._settled: dict[tuple[str, int], bool] = {}
         self._longest_delay = delays.longest_as_of(cur, as_of.position)
+
+    @property
+    def periods_together(self) -> int:
+        """How many periods may be read at a time, so that their rows fit in memory."""
+        return PERIODS_TOGETHER
 
     @abstractmethod
     def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
@@ -158,9 +167,14 @@ class _Report(ABC):
 
     def _is_settled(self, org_id: str, start: int, end: int) -> bool:
         """Whether later arrivals will probably not change a row of ``[start, end)``."""
-        end = min(end, self._question.as_of.now)
-        moment = self._question.as_of.known_time
-        return moment - end > self._longest_delay or self._delays.covers(org_id, start, end, moment)
+        key = (org_id, start)
+        if key not in self._settled:
+            end, moment = min(end, self._question.as_of.now), self._question.as_of.known_time
+            self._settled = {  # rows of one period and organisation follow each other
+                key: moment - end > self._longest_delay
+                or self._delays.covers(org_id, start, end, moment)
+            }
+        return self._settled[key]
 
 
 class QueueReport(_Report):
@@ -216,39 +230,50 @@ class AgentReport(_Report):
     def key(row: FigureRow) -> RowKey:
         return row["from"], row["orgId"], row["agentId"]
 
+    @property
+    def periods_together(self) -> int:
+        row = self._cur.execute("SELECT count(*) FROM agents").fetchone()
+        return max(1, AGENT_PERIODS_TOGETHER // max(1, row[0] if row else 0))
+
     def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
-        parts = {
-            (it["period"], it["org_id"], it["id"]): it
-            for it in count_parts(self._cur, self._question, edges)
-        }
-        times = {
-            (it["period"], it["org_id"], it["id"]): it
-            for it in AgentTimes(self._cur, self._store, self._question, edges).by_agent()
-        }
-        keys = sorted(parts.keys() | times.keys())
-        teams = self._teams.of({(org_id, id_) for _, org_id, id_ in keys})
+        parts: list[dict[Key, Mapping[str, Any]]] = [{} for _ in edges[1:]]
+        for row in count_parts(self._cur, self._question, edges):
+            parts[row["period"]][(row["org_id"], row["id"])] = row
+        times: list[dict[Key, AgentPeriod]] = [{} for _ in edges[1:]]
+        for key, periods in AgentTimes(self._cur, self._store, self._question, edges).by_agent():
+            for period in periods:
+                times[period.number][key] = period
+        for number, (start, end) in enumerate(pairwise(edges)):
+            yield from self._period(start, end, times[number], parts[number])
+
+    def _period(
+        self,
+        start: int,
+        end: int,
+        times: Mapping[Key, AgentPeriod],
+        parts: Mapping[Key, Mapping[str, Any]],
+    ) -> Iterator[FigureRow]:
+        """The rows of one period."""
+        keys = sorted(times.keys() | parts.keys())
+        teams = self._teams.of(keys)
         for key in keys:
-            period, *agent = key
-            start, end = edges[period : period + 2]
+            org_id, agent_id = key
             yield {
                 "from": start,
                 "to": end,
-                "orgId": agent[0],
-                "agentId": agent[1],
-                "teamId": teams[(agent[0], agent[1])],
+                "orgId": org_id,
+                "agentId": agent_id,
+                "teamId": teams[key],
                 **self._figures(times.get(key, _NO_TIMES), parts.get(key, _NO_PARTS)),
-                "settled": self._is_settled(agent[0], start, end),
+                "settled": self._is_settled(org_id, start, end),
             }
 
-    def _figures(self, times: Mapping[str, Any], parts: Mapping[str, Any]) -> FigureRow:
-        statuses, idle = _spent(times)
-        at_work = sum(statuses.get(it, 0) for it in AT_WORK_STATUSES)
-        occupied = {"at_work_ms": at_work, "ready_ms": statuses.get(READY_STATUS, 0)}
-        of_queue = "queueId" in self._question.filters
+    def _figures(self, times: AgentPeriod, parts: Mapping[str, Any]) -> FigureRow:
+        statuses = times.statuses
         return {
             "loggedInMs": sum(statuses.values()),
-            "statusMs": statuses,
-            "idleMs": idle,
+            "statusMs": _sorted(statuses),
+            "idleMs": _sorted(times.idle_codes),
             "offersAccepted": parts["accepted"],
             "offersRefused": parts["refused"],
             "handled": parts["handled"],
@@ -256,43 +281,28 @@ class AgentReport(_Report):
             "holdMs": parts["hold_ms"],
             "consultMs": parts["consult_ms"],
             "wrapUpMs": parts["wrap_up_ms"],
-            # Which agents serve a queue is not known.
-            "occupancy": None if of_queue else metric_value("occupancy", occupied),
-            "firstLogin": times["first_login"],
-            "lastLogout": times["last_logout"],
-            "doubtfulMs": times["doubtful_ms"],
+            "occupancy": self._occupancy(statuses),
+            "firstLogin": times.first_login,
+            "lastLogout": times.last_logout,
+            "doubtfulMs": times.doubtful_ms,
         }
 
-
-def _spent(times: Mapping[str, Any]) -> tuple[dict[str, int], dict[str, int]]:
-    """The ms in each status but logged-out, and those of idle by idle code."""
-    statuses: dict[str, int] = {}
-    idle: dict[str, int] = {}
-    spent = zip(times["statuses"], times["idle_codes"], times["ms"], strict=True)
-    for status, code, ms in spent:
-        if ms and status != LOGGED_OUT:
-            statuses[status] = statuses.get(status, 0) + ms
-        if ms and status == IDLE_STATUS:
-            name = code or WITHOUT_CODE
-            idle[name] = idle.get(name, 0) + ms
-    return dict(sorted(statuses.items())), dict(sorted(idle.items()))
+    def _occupancy(self, statuses: Mapping[str, int]) -> float | None:
+        """Null for a queue: which agents serve it is not known."""
+        if not statuses or "queueId" in self._question.filters:
+            return None
+        at_work = sum([statuses.get(it, 0) for it in AT_WORK_STATUSES])
+        totals = {"at_work_ms": at_work, "ready_ms": statuses.get(READY_STATUS, 0)}
+        return metric_value("occupancy", totals)
 
 
-_NO_TIMES = {
-    "statuses": (),
-    "idle_codes": (),
-    "ms": (),
-    "first_login": None,
-    "last_logout": None,
-    "doubtful_ms": 0,
-}
-_NO_PARTS = {
-    "accepted": 0,
-    "refused": 0,
-    "handled": 0,
-    "talk_ms": 0,
-    "hold_ms": 0,
-    "consult_ms": 0,
-    "wrap_up_ms": 0,
-}
+def _sorted(values: dict[str, int]) -> dict[str, int]:
+    """The same by name: the order in which they were met does not show."""
+    return dict(sorted(values.items())) if len(values) > 1 else values
+
+
+_NO_TIMES = AgentPeriod(-1)
+_NO_PARTS = dict.fromkeys(
+    ("accepted", "refused", "handled", "talk_ms", "hold_ms", "consult_ms", "wrap_up_ms"), 0
+)
 REPORTS: Mapping[ReportName, type[_Report]] = {"queues": QueueReport, "agents": AgentReport}
