@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from projector.domain.metrics import IDLE_STATUS
@@ -20,24 +19,29 @@ from projector.domain.state_names import LOGGED_OUT
 WITHOUT_CODE = "none"  # the key of time in idle that has no idle code
 
 
-@dataclass(slots=True)
 class AgentPeriod:
     """The times of one agent in one period, ms; ``number`` is that of the period, from 0."""
 
-    number: int
-    statuses: dict[str, int] = field(default_factory=dict)  # without logged-out
-    idle_codes: dict[str, int] = field(default_factory=dict)
-    doubtful_ms: int = 0
-    first_login: int | None = None
-    last_logout: int | None = None
+    __slots__ = (
+        *("number", "statuses", "idle_codes", "doubtful_ms", "first_login", "last_logout"),
+    )
 
-    def _add(self, status: str, code: str | None, told_ms: int, doubtful_ms: int) -> None:
-        self.doubtful_ms += doubtful_ms
-        if told_ms and status != LOGGED_OUT:
-            self.statuses[status] = self.statuses.get(status, 0) + told_ms
-            if status == IDLE_STATUS:
-                name = code or WITHOUT_CODE
-                self.idle_codes[name] = self.idle_codes.get(name, 0) + told_ms
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.statuses: dict[str, int] = {}  # without logged-out
+        self.idle_codes: dict[str, int] = {}
+        self.doubtful_ms = 0
+        self.first_login: int | None = None
+        self.last_logout: int | None = None
+
+    def add(self, status: str, code: str | None, ms: int) -> None:
+        """Add time in a status, of which nothing is doubtful."""
+        if status == LOGGED_OUT or ms <= 0:
+            return
+        self.statuses[status] = self.statuses.get(status, 0) + ms
+        if status == IDLE_STATUS:
+            name = code or WITHOUT_CODE
+            self.idle_codes[name] = self.idle_codes.get(name, 0) + ms
 
 
 def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Sequence[AgentPeriod]:
@@ -47,24 +51,28 @@ def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Sequence[Ag
     ``idle_codes`` of the stretches, and the times of ``logins`` and ``logouts``, or null.
     """
     first = number = max(0, bisect_right(edges, agent["starts"][0]) - 1)
-    since, upto = edges[number], edges[number + 1]
-    periods = [AgentPeriod(number)]
+    begin, upto = edges[number], edges[number + 1]
+    begin = max(begin, agent["starts"][0])
+    period = AgentPeriod(number)
+    periods = [period]
     stretches = zip(
-        *(agent[name] for name in ("starts", "finishes", "told_untils", "statuses", "idle_codes")),
+        *(agent[name] for name in ("finishes", "told_untils", "statuses", "idle_codes")),
         strict=True,
     )
-    for start, finish, told_until, status, code in stretches:
-        begin = max(start, since)
+    for finish, told_until, status, code in stretches:
         while begin < finish:
             if begin == upto:
                 number += 1
                 upto = edges[number + 1]
-                periods.append(AgentPeriod(number))
+                period = AgentPeriod(number)
+                periods.append(period)
             end = min(finish, upto)
-            told = min(max(told_until, begin), end)
-            periods[-1]._add(status, code, told - begin, end - told)  # noqa: SLF001
+            if told_until >= end:
+                period.add(status, code, end - begin)
+            else:
+                period.add(status, code, told_until - begin)
+                period.doubtful_ms += end - max(told_until, begin)
             begin = end
-        since = begin
     for login in reversed(agent["logins"] or ()):
         periods[bisect_right(edges, login) - 1 - first].first_login = login
     for logout in agent["logouts"] or ():

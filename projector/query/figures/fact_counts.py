@@ -6,9 +6,9 @@ side add up to those of the whole (semantics 10).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
@@ -95,27 +95,38 @@ def count_facts(
     return dict_cursor.execute(query, parameters).fetchall()
 
 
-def count_parts(
-    cur: Cursor[TupleRow], question: FigureQuestion, edges: Sequence[int]
-) -> Sequence[Mapping[str, Any]]:
-    """What agents had in the facts of some periods: offers, contacts, and their own durations.
+class AgentShare(NamedTuple):
+    """What an agent had in the facts of a period: offers, contacts, and the own durations."""
 
-    A row has the ``period`` (from 0) and the agent: ``org_id`` and ``id``. The members of the
-    question, if there are any, are the agents; whose team a part was of does not matter.
+    accepted: int = 0
+    refused: int = 0
+    handled: int = 0
+    talk_ms: int = 0
+    hold_ms: int = 0
+    consult_ms: int = 0
+    wrap_up_ms: int = 0
+
+
+def count_shares(
+    cur: Cursor[TupleRow], question: FigureQuestion, edges: Sequence[int]
+) -> Iterator[tuple[int, Key, AgentShare]]:
+    """The number of a period (from 0), an agent, and the agent's share in the facts of the period.
+
+    The members of the question, if there are any, are the agents. Whose team a part was of does not
+    matter: an agent's share is the same whoever asks.
     """
     condition, parameters = replace(question, members=None).facts()
     agents: list[sql.Composable] = [sql.SQL("TRUE")]
     if "agentId" in question.filters:
         agents.append(sql.SQL("p.key = ANY(%(agents)s)"))
     if question.members is not None:
-        agents.append(
-            sql.SQL("(f.org_id, p.key) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
-        )
+        is_member = sql.SQL("(f.org_id, p.key) IN (SELECT * FROM {})")
+        agents.append(is_member.format(_MEMBERS.unnest("m")))
         parameters |= _MEMBERS.parameters(question.members)
-    query = sql.SQL(_COUNT_PARTS).format(condition=condition, agents=sql.SQL(" AND ").join(agents))
+    query = sql.SQL(_COUNT_SHARES).format(condition=condition, agents=sql.SQL(" AND ").join(agents))
     parameters |= {"edges": [*edges], "first": edges[0], "last": edges[-1]}
-    dict_cursor = cur.connection.cursor(row_factory=dict_row)
-    return dict_cursor.execute(query, parameters).fetchall()
+    for period, org_id, id_, *totals in cur.execute(query, parameters):
+        yield period, (org_id, id_), AgentShare(*totals)
 
 
 def threshold_parameters(thresholds: Thresholds) -> dict[str, Any]:
@@ -191,7 +202,7 @@ _COUNT_FACTS = """
 """
 
 # The parts of offers have a team only.
-_COUNT_PARTS = """
+_COUNT_SHARES = """
     SELECT width_bucket(counted_time, %(edges)s::bigint[]) - 1 AS period, f.org_id, p.key AS id,
         count(*) FILTER (WHERE outcome = 'accepted') AS accepted,
         count(*) FILTER (WHERE outcome = 'refused') AS refused,

@@ -36,9 +36,10 @@ from projector.query.figures.agent_periods import AgentPeriod
 from projector.query.figures.agent_teams import AgentTeams
 from projector.query.figures.agent_times import AgentTimes
 from projector.query.figures.fact_counts import (
+    AgentShare,
     FigureQuestion,
     count_facts,
-    count_parts,
+    count_shares,
     figures_as_of,
 )
 from projector.query.figures.summary import FloorReader
@@ -148,7 +149,7 @@ class _Report(ABC):
         )
         self._teams = AgentTeams(cur, store, as_of)
         self._delays = delays
-        self._settled: dict[tuple[str, int], bool] = {}
+        self._is_of_queue = "queueId" in question.filters
         self._longest_delay = delays.longest_as_of(cur, as_of.position)
 
     @property
@@ -167,14 +168,8 @@ class _Report(ABC):
 
     def _is_settled(self, org_id: str, start: int, end: int) -> bool:
         """Whether later arrivals will probably not change a row of ``[start, end)``."""
-        key = (org_id, start)
-        if key not in self._settled:
-            end, moment = min(end, self._question.as_of.now), self._question.as_of.known_time
-            self._settled = {  # rows of one period and organisation follow each other
-                key: moment - end > self._longest_delay
-                or self._delays.covers(org_id, start, end, moment)
-            }
-        return self._settled[key]
+        end, moment = min(end, self._question.as_of.now), self._question.as_of.known_time
+        return moment - end > self._longest_delay or self._delays.covers(org_id, start, end, moment)
 
 
 class QueueReport(_Report):
@@ -236,73 +231,71 @@ class AgentReport(_Report):
         return max(1, AGENT_PERIODS_TOGETHER // max(1, row[0] if row else 0))
 
     def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
-        parts: list[dict[Key, Mapping[str, Any]]] = [{} for _ in edges[1:]]
-        for row in count_parts(self._cur, self._question, edges):
-            parts[row["period"]][(row["org_id"], row["id"])] = row
+        shares: list[dict[Key, AgentShare]] = [{} for _ in edges[1:]]
+        for number, key, share in count_shares(self._cur, self._question, edges):
+            shares[number][key] = share
         times: list[dict[Key, AgentPeriod]] = [{} for _ in edges[1:]]
         for key, periods in AgentTimes(self._cur, self._store, self._question, edges).by_agent():
             for period in periods:
                 times[period.number][key] = period
         for number, (start, end) in enumerate(pairwise(edges)):
-            yield from self._period(start, end, times[number], parts[number])
+            yield from self._period(start, end, times[number], shares[number])
 
     def _period(
         self,
         start: int,
         end: int,
         times: Mapping[Key, AgentPeriod],
-        parts: Mapping[Key, Mapping[str, Any]],
+        shares: Mapping[Key, AgentShare],
     ) -> Iterator[FigureRow]:
         """The rows of one period."""
-        keys = sorted(times.keys() | parts.keys())
+        keys = sorted(times.keys() | shares.keys()) if shares.keys() - times.keys() else [*times]
         teams = self._teams.of(keys)
+        settled = {
+            org_id: self._is_settled(org_id, start, end)
+            for org_id in {org_id for org_id, _ in keys}
+        }
         for key in keys:
-            org_id, agent_id = key
+            spent = times.get(key, _NO_TIMES)
+            accepted, refused, handled, talk, hold, consult, wrap_up = shares.get(key, _NO_SHARE)
+            statuses, idle_codes, org_id = spent.statuses, spent.idle_codes, key[0]
+            # In the order of the names, not in that in which they were met.
+            if len(statuses) > 1:
+                statuses = dict(sorted(statuses.items()))
+            if len(idle_codes) > 1:
+                idle_codes = dict(sorted(idle_codes.items()))
             yield {
                 "from": start,
                 "to": end,
                 "orgId": org_id,
-                "agentId": agent_id,
+                "agentId": key[1],
                 "teamId": teams[key],
-                **self._figures(times.get(key, _NO_TIMES), parts.get(key, _NO_PARTS)),
-                "settled": self._is_settled(org_id, start, end),
+                "loggedInMs": sum(statuses.values()),
+                "statusMs": statuses,
+                "idleMs": idle_codes,
+                "offersAccepted": accepted,
+                "offersRefused": refused,
+                "handled": handled,
+                "talkMs": talk,
+                "holdMs": hold,
+                "consultMs": consult,
+                "wrapUpMs": wrap_up,
+                "occupancy": self._occupancy(statuses) if statuses else None,
+                "firstLogin": spent.first_login,
+                "lastLogout": spent.last_logout,
+                "doubtfulMs": spent.doubtful_ms,
+                "settled": settled[org_id],
             }
-
-    def _figures(self, times: AgentPeriod, parts: Mapping[str, Any]) -> FigureRow:
-        statuses = times.statuses
-        return {
-            "loggedInMs": sum(statuses.values()),
-            "statusMs": _sorted(statuses),
-            "idleMs": _sorted(times.idle_codes),
-            "offersAccepted": parts["accepted"],
-            "offersRefused": parts["refused"],
-            "handled": parts["handled"],
-            "talkMs": parts["talk_ms"],
-            "holdMs": parts["hold_ms"],
-            "consultMs": parts["consult_ms"],
-            "wrapUpMs": parts["wrap_up_ms"],
-            "occupancy": self._occupancy(statuses),
-            "firstLogin": times.first_login,
-            "lastLogout": times.last_logout,
-            "doubtfulMs": times.doubtful_ms,
-        }
 
     def _occupancy(self, statuses: Mapping[str, int]) -> float | None:
         """Null for a queue: which agents serve it is not known."""
-        if not statuses or "queueId" in self._question.filters:
+        if self._is_of_queue:
             return None
-        at_work = sum([statuses.get(it, 0) for it in AT_WORK_STATUSES])
+        at_work = sum([ms for status, ms in statuses.items() if status in AT_WORK_STATUSES])
         totals = {"at_work_ms": at_work, "ready_ms": statuses.get(READY_STATUS, 0)}
         return metric_value("occupancy", totals)
 
 
-def _sorted(values: dict[str, int]) -> dict[str, int]:
-    """The same by name: the order in which they were met does not show."""
-    return dict(sorted(values.items())) if len(values) > 1 else values
-
-
 _NO_TIMES = AgentPeriod(-1)
-_NO_PARTS = dict.fromkeys(
-    ("accepted", "refused", "handled", "talk_ms", "hold_ms", "consult_ms", "wrap_up_ms"), 0
-)
+_NO_SHARE = AgentShare()
 REPORTS: Mapping[ReportName, type[_Report]] = {"queues": QueueReport, "agents": AgentReport}
