@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ def ms(text: str) -> int:
 
 
 def hours(edges: list[int]) -> list[float]:
-    return [(end - start) / HOUR for start, end in zip(edges, edges[1:], strict=False)]
+    return [(end - start) / HOUR for start, end in pairwise(edges)]
 
 
 def test_steps_are_counted_from_the_beginning():
