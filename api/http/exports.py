@@ -25,6 +25,7 @@ EXPORT_TYPES = (CSV, NDJSON)
 EVENT_STREAM = "text/event-stream"
 # Of a page, or of a question about the past: no stream takes these.
 _NOT_WITH_STREAM = ("limit", "cursor", "at", "knownAt")
+ExportRow = Shape | Mapping[str, Any]  # a model, or a row as JSON shows it
 # A spreadsheet takes a cell for a formula that begins so, in plain or in full-width characters.
 _FORMULA_STARTS = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 _CHUNK_BYTES = 64 * 1024
@@ -36,10 +37,11 @@ class Export:
 
     name: str
     model: type[Shape]
-    rows: Iterator[Shape]
+    rows: Iterator[ExportRow]
     query: Parameters
     recorded_to: int  # epoch ms
     position: int
+    time_zone: str = "UTC"
 
     def chunks(self, content_type: str) -> Iterator[bytes]:
         """The bytes of the file."""
@@ -61,7 +63,7 @@ class Export:
             "X-Filters": json.dumps(filters),
             "X-As-Of": str(self.recorded_to),
             "X-As-Of-Position": str(self.position),
-            "X-Time-Zone": "UTC",
+            "X-Time-Zone": self.time_zone,
         }
 
 
@@ -109,7 +111,7 @@ def digest(export: Export, content_type: str) -> tuple[int, str]:
     """How many rows the file has, and its SHA-256 in hex."""
     count, sha256 = 0, hashlib.sha256()
 
-    def counted_rows() -> Iterator[Shape]:
+    def counted_rows() -> Iterator[ExportRow]:
         nonlocal count
         for row in export.rows:
             count += 1
@@ -131,7 +133,7 @@ def _csv_lines(export: Export) -> Iterator[bytes]:
     writer = csv.writer(buffer)
     writer.writerow(names)
     for row in export.rows:
-        cells = json.loads(to_json(row))
+        cells = row if isinstance(row, Mapping) else json.loads(to_json(row))
         writer.writerow([_cell(cells[name]) for name in names])
         yield _drain(buffer)
     yield _drain(buffer)  # the header line of an export without rows

@@ -109,6 +109,11 @@ TimeCursor = Annotated[tuple[StorableTime], *_CURSOR]
 PositionCursor = Annotated[tuple[Position], *_CURSOR]
 # Position and recorded time of the first page; time and position of the last row.
 LogCursor = Annotated[tuple[Position, StorableTime, StorableTime, Position], *_CURSOR]
+# Beginning of the period, organisation, queue and channel type.
+QueueReportCursor = Annotated[
+    tuple[StorableTime, Storable, Storable | None, Storable | None], *_CURSOR
+]
+AgentReportCursor = Annotated[tuple[StorableTime, Storable, Storable], *_CURSOR]
 LedgerCursor = Annotated[tuple[StorableTime, Storable, Storable, Storable, Position], *_CURSOR]
 ConflictCursor = Annotated[tuple[StorableTime, Storable, Position, Storable], *_CURSOR]
 QuarantineCursor = Annotated[tuple[StorableTime, Position], *_CURSOR]

@@ -51,7 +51,7 @@ class Allowed:
 P = TypeVar("P", bound=Parameters)
 
 
-def _plain_digits(value: Any) -> Any:
+def plain_digits(value: Any) -> Any:
     """Nothing but digits: pydantic alone would also take signs, blanks and underscores."""
     if not (isinstance(value, str) and value.isascii() and value.isdigit()):
         raise ValueError(value)
@@ -76,21 +76,21 @@ Flag = Annotated[str, StringConstraints(pattern="^(true|false)$"), Allowed("true
 Limit = Annotated[
     int,
     Field(ge=1, le=1000),
-    BeforeValidator(_plain_digits),
+    BeforeValidator(plain_digits),
     Allowed(f"{WHOLE_NUMBER} from 1 to 1000"),
 ]
 Time = Annotated[
-    int, Field(ge=0, le=MAX_TIME), BeforeValidator(_plain_digits), Allowed(TIME_ALLOWED)
+    int, Field(ge=0, le=MAX_TIME), BeforeValidator(plain_digits), Allowed(TIME_ALLOWED)
 ]
 Window = Annotated[
     int,
     Field(ge=1, le=MAX_WINDOW_MS),
-    BeforeValidator(_plain_digits),
+    BeforeValidator(plain_digits),
     Allowed(f"milliseconds, {WHOLE_NUMBER} from 1 to {MAX_WINDOW_MS}"),
 ]
 Order = Annotated[ReadOrder, Allowed("created or recorded")]
 PositionText = Annotated[
-    int, Field(ge=0, lt=2**63), BeforeValidator(_plain_digits), Allowed(POSITION_ALLOWED)
+    int, Field(ge=0, lt=2**63), BeforeValidator(plain_digits), Allowed(POSITION_ALLOWED)
 ]
 
 # Of a body or a cursor: JSON that is stored, or compared with what is stored.

@@ -26,6 +26,7 @@ from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
+from projector.query.figures.reports import Reports
 from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
@@ -52,6 +53,7 @@ class Service:
     explainer: Explainer
     journeys: Journeys
     summaries: Summaries
+    reports: Reports
     log_search: LogSearch
     ledgers: Ledgers
     feed: Feed
@@ -99,6 +101,7 @@ def build_service(
         explainer=Explainer(pool, store, delays),
         journeys=Journeys(pool, store),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
+        reports=Reports(pool, store, delays, thresholds=thresholds),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(

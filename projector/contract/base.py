@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticSerializationError
@@ -30,8 +32,13 @@ Base64 = Annotated[
 ]
 
 
-def to_json(model: BaseModel) -> str:
-    """A model as JSON, in the contract's spelling; bodies in it may nest as deep as is accepted."""
+def to_json(model: BaseModel | Mapping[str, Any]) -> str:
+    """A model as JSON, in the contract's spelling; bodies in it may nest as deep as is accepted.
+
+    A mapping has that spelling already: rows of which there are very many are no models.
+    """
+    if not isinstance(model, BaseModel):
+        return orjson.dumps(model).decode()
     try:
         return model.model_dump_json(by_alias=True)
     except PydanticSerializationError:  # pydantic stops at 255 levels

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 # An agent with a task. One whose phone rings is neither at work nor ready.
 AT_WORK_STATUSES = ("conferencing", "consulting", "connected", "on-hold", "wrapup")
 READY_STATUS = "available"  # of an agent who waits for a task
+IDLE_STATUS = "idle"  # of an agent on a break, who may say by an idle code on which
 OTHER_CHANNELS = "*"  # in a table by channel type: those without a row
 
 
@@ -59,13 +60,20 @@ def metrics(totals: Mapping[str, int], provisional: Collection[str]) -> dict[str
     ``totals`` has what the formulas name, without what is 0; ``provisional`` names those that later
     arrivals may well change.
     """
-    return {name: _metric(formula, totals, provisional) for name, formula in FORMULAS.items()}
+    return {name: _metric(name, totals, provisional) for name in FORMULAS}
 
 
-def _metric(formula: Formula, totals: Mapping[str, int], provisional: Collection[str]) -> Metric:
+def metric_value(name: str, totals: Mapping[str, int]) -> float | None:
+    """One metric alone; null where nothing was counted."""
+    formula = FORMULAS[name]
     divisor = _sum(totals, formula.divisor)
+    return _sum(totals, formula.dividend) / divisor if divisor else None
+
+
+def _metric(name: str, totals: Mapping[str, int], provisional: Collection[str]) -> Metric:
+    formula = FORMULAS[name]
     return Metric(
-        value=_sum(totals, formula.dividend) / divisor if divisor else None,
+        value=metric_value(name, totals),
         count=_sum(totals, formula.counts),
         doubtful=_sum(totals, formula.doubtful),
         formula=formula.name,
@@ -74,7 +82,7 @@ def _metric(formula: Formula, totals: Mapping[str, int], provisional: Collection
 
 
 def _sum(totals: Mapping[str, int], names: Collection[str]) -> int:
-    return sum(totals.get(name, 0) for name in names)
+    return sum([totals.get(name, 0) for name in names])
 
 
 _WAITS = ("answered", "abandoned")

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 
-from psycopg import Connection, sql
-from psycopg.rows import DictRow
+from psycopg import Connection, Cursor, sql
+from psycopg.rows import DictRow, TupleRow
 
 from projector.domain.fold import State
 from projector.infrastructure.database import Pool, translated
@@ -23,6 +23,7 @@ CoveredWindow = tuple[str, int, int, int]
 SHORTEST_DELAY_MS = 5_000  # for types whose events have come sooner, or not at all
 READ_AGAIN_SECONDS = 5.0
 BUCKETS_AN_OCTAVE = 4
+RECENT_EVENTS = 10_000  # whose delays count for a question about what was known
 
 
 class ArrivalDelays:
@@ -60,6 +61,36 @@ class ArrivalDelays:
         """Whether events of a time (epoch ms), whatever their type, have probably come."""
         self._refresh()
         return moment - time_ > max(SHORTEST_DELAY_MS, *self._expected.values(), 0)
+
+    def longest_as_of(self, cur: Cursor[TupleRow], position: int) -> int:
+        """The ms after which events of all types have probably come, as known at a position.
+
+        It goes by the delays of the last events up to there, which never change.
+        """
+        parameters = {"position": position, "events": RECENT_EVENTS}
+        rows = cur.execute(_RECENT_DELAYS, parameters).fetchall()
+        return max(
+            SHORTEST_DELAY_MS,
+            *(
+                quantile([(bucket, events) for _, bucket, events in of_type], self._quantile)
+                for _, of_type in groupby(rows, key=lambda row: row[0])
+            ),
+            0,
+        )
+
+    def covers(self, org_id: str, start: int, end: int, moment: int) -> bool:
+        """Whether whole reconciliations had covered all of ``[start, end)`` at a moment."""
+        self._refresh()
+        windows = [
+            (since, until)
+            for since, until, covered_time in self._covered.get(org_id, ())
+            if covered_time <= moment
+        ]
+        for since, until in sorted(windows):
+            if since > start:
+                break
+            start = max(start, until)
+        return start >= end
 
     def expected(self, type_: str) -> int:
         """The ms after which an event of a type has probably come."""
@@ -112,6 +143,12 @@ DELAY_HISTOGRAM = sql.SQL("""
         count(*) AS events
     FROM log WHERE origin = 'webhook' AND time_source <> 'recorded'
 """).format(buckets=BUCKETS_AN_OCTAVE)
+_RECENT_DELAYS = sql.SQL("""
+    WITH head AS (SELECT least(max(position), %(position)s) AS position FROM log)
+    {histogram} AND position <= (SELECT position FROM head)
+        AND position > (SELECT position FROM head) - %(events)s
+    GROUP BY 1, 2 ORDER BY 1, 2
+""").format(histogram=DELAY_HISTOGRAM)
 _COUNT_DELAYS = sql.SQL("""
     WITH locked AS (
         SELECT position FROM arrival_delays_checkpoint FOR UPDATE SKIP LOCKED

@@ -25,6 +25,7 @@ from projector.infrastructure.sql import Columns
 from projector.projection.read_models import AGENTS, Key
 from projector.projection.snapshots import WAS_KNOWN
 from projector.query.as_of.reconstruct import intervals_as_of, reconstruct
+from projector.query.figures.agent_periods import AgentPeriod, cut_stretches
 from projector.query.figures.fact_counts import FigureQuestion
 from projector.query.scope import names
 
@@ -46,6 +47,7 @@ class AgentTimes:
         self._cur = cur
         self._store = store
         self._question = question
+        self._edges = edges
         as_of = question.as_of
         self._parameters: dict[str, Any] = {
             **question.scope.parameters,
@@ -77,27 +79,34 @@ class AgentTimes:
         A row has totals of ``domain.metrics``, the type, and of the agents who were counted the
         time of the newest last event, at most the end of the periods (``agents_newest``).
         """
-        query = sql.SQL(_TOTALS).format(**self._parts())
+        query = sql.SQL(_TOTALS).format(per_agent=self._per_agent(_SPENT))
         parameters = {"at_work": [*AT_WORK_STATUSES], "ready": READY_STATUS}
         return self._rows(query, parameters)
 
-    def by_agent(self) -> Sequence[Row]:
-        """One row an agent and period of which something is known, by period and agent."""
-        return self._rows(sql.SQL(_BY_AGENT).format(**self._parts()), {})
+    def by_agent(self) -> Iterator[tuple[Key, Sequence[AgentPeriod]]]:
+        """The periods of each agent of which something is known, by organisation and agent."""
+        query = sql.SQL(_BY_AGENT).format(per_agent=self._per_agent(_ARRAYS))
+        for row in self._rows(query, {}):
+            yield (row["org_id"], row["id"]), cut_stretches(row, self._edges)
 
     def _rows(self, query: sql.Composed, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        cur = self._cur.connection.cursor(row_factory=dict_row)
+        # Arrays of numbers are read faster in the binary format.
+        cur = self._cur.connection.cursor(binary=True, row_factory=dict_row)
         return cur.execute(query, {**self._parameters, **parameters}).fetchall()
 
-    def _parts(self) -> dict[str, sql.Composable]:
-        return {
-            "stretches": sql.SQL(_STRETCHES).format(
-                was_known=WAS_KNOWN,
-                chosen=self._chosen,
-                reconstructed_keys=_RECONSTRUCTED_KEYS.unnest("k"),
-                reconstructed=_RECONSTRUCTED.unnest("r"),
-            )
-        }
+    def _per_agent(self, aggregates: sql.SQL) -> sql.Composable:
+        """The query for one row an agent, with aggregates of the agent's stretches."""
+        stored = sql.SQL(_STORED).format(followed=_FOLLOWED, was_known=WAS_KNOWN)
+        reconstructed = sql.SQL(_RECONSTRUCTED_STRETCHES).format(
+            followed=_FOLLOWED, reconstructed=_RECONSTRUCTED.unnest("r")
+        )
+        return sql.SQL(_PER_AGENT).format(
+            aggregates=aggregates,
+            stored=sql.SQL(_STRETCHES).format(source=stored),
+            reconstructed=sql.SQL(_STRETCHES).format(source=reconstructed),
+            chosen=self._chosen,
+            reconstructed_keys=_RECONSTRUCTED_KEYS.unnest("k"),
+        )
 
     # --- agents whose last intervals are not stored ---
 
@@ -137,13 +146,13 @@ _MEMBERS = Columns({"member_org": "text", "member_id": "text"})
 _RECONSTRUCTED_KEYS = Columns({"overdue_org": "text", "overdue_id": "text"})
 _RECONSTRUCTED = Columns(
     {
-        "interval_org": "text",
-        "interval_agent": "text",
-        "interval_start": "bigint",
-        "interval_status": "text",
-        "interval_code": "text",
-        "interval_event": "text",
-        "interval_silent_since": "bigint",
+        "org_id": "text",
+        "id": "text",
+        "start": "bigint",
+        "status": "text",
+        "idle_code_id": "text",
+        "event_id": "text",
+        "silent_since": "bigint",
     }
 )
 _IS_OVERDUE = sql.SQL("""(
@@ -165,53 +174,61 @@ _MAY_BE_OVERDUE = """(v.position > %(known_position)s AND (
     ), FALSE)
 ))"""
 
-# Of each agent the intervals from the one in force when the first period begins; each up to the
-# next one, and to the last event where time alone began the next one.
-_STRETCHES = """
-    intervals AS (
-        SELECT v.org_id, v.id, i.start, i.status, i.idle_code_id, i.event_id, i.silent_since
-        FROM agents AS v CROSS JOIN LATERAL (
-            SELECT start, status, idle_code_id, event_id, silent_since
-            FROM agent_intervals AS i
-            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
-                AND start >= coalesce((
-                    SELECT max(start) FROM agent_intervals AS i
-                    WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
-                        AND start < %(first)s
-                ), 0)
-        ) AS i
-        WHERE {chosen} AND (v.org_id, v.id) NOT IN (SELECT * FROM {reconstructed_keys})
-        UNION ALL
-        SELECT * FROM {reconstructed}
-    ), followed AS (
-        SELECT *, lead(start) OVER following AS next,
-            lead(silent_since) OVER following AS next_silent_since,
-            lag(status) OVER following AS status_before
-        FROM intervals WINDOW following AS (PARTITION BY org_id, id ORDER BY start)
-    ), stretches AS (
-        SELECT org_id, id, status, idle_code_id, event_id, status_before, start,
-            least(coalesce(next, %(last)s), %(last)s) AS finish,
-            greatest(start, least(next, next_silent_since, %(last)s)) AS told_until
-        FROM followed WHERE start < %(last)s AND coalesce(next, %(last)s) > %(first)s
-    )
+# Of each agent the intervals from the one in force when the first period begins to the first one
+# after the last period. They are read by the index, in their order.
+_STORED = """
+    SELECT {followed} FROM agent_intervals AS i
+    WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
+        AND start >= coalesce((
+            SELECT max(start) FROM agent_intervals AS i
+            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start < %(first)s
+        ), 0)
+        AND start <= coalesce((
+            SELECT min(start) FROM agent_intervals AS i
+            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start >= %(last)s
+        ), %(last)s)
+    WINDOW following AS (ORDER BY start)
 """
+_FOLLOWED = sql.SQL("""start, status, idle_code_id, event_id, lead(start) OVER following AS next,
+    lead(silent_since) OVER following AS next_silent_since,
+    lag(status) OVER following AS status_before""")
+
+# Each interval up to the next one, and to the last event where time alone began the next one.
+_STRETCHES = """
+    SELECT f.*, least(coalesce(next, %(last)s), %(last)s) AS finish,
+        greatest(start, least(next, next_silent_since, %(last)s)) AS told_until
+    FROM ({source}) AS f
+    WHERE start < %(last)s AND coalesce(next, %(last)s) > %(first)s
+"""
+
+# One row an agent, with what is made of the stretches ``s``. Agents are taken one after another,
+# so that no more than the stretches of one have to be sorted.
+_PER_AGENT = """
+    SELECT v.org_id, v.id, a.* FROM agents AS v CROSS JOIN LATERAL (
+        SELECT {aggregates} FROM ({stored}) AS s HAVING count(*) > 0
+    ) AS a
+    WHERE {chosen} AND (v.org_id, v.id) NOT IN (SELECT * FROM {reconstructed_keys})
+    UNION ALL
+    SELECT org_id, id, {aggregates} FROM ({reconstructed}) AS s GROUP BY org_id, id
+"""
+_RECONSTRUCTED_STRETCHES = """
+    SELECT org_id, id, {followed} FROM {reconstructed}
+    WINDOW following AS (PARTITION BY org_id, id ORDER BY start)
+"""
+_SPENT = sql.SQL("""
+    sum(greatest(0, told_until - greatest(start, %(first)s)))
+        FILTER (WHERE status = ANY(%(at_work)s)) AS at_work,
+    sum(greatest(0, told_until - greatest(start, %(first)s)))
+        FILTER (WHERE status = %(ready)s) AS ready,
+    sum(greatest(0, finish - greatest(told_until, %(first)s))) AS doubtful
+""")
 _TOTALS = """
-    WITH {stretches}, spent AS (
-        SELECT org_id, id, sum(ms) FILTER (WHERE status = ANY(%(at_work)s)) AS at_work,
-            sum(ms) FILTER (WHERE status = %(ready)s) AS ready, sum(doubtful) AS doubtful
-        FROM (
-            SELECT org_id, id, status,
-                greatest(0, told_until - greatest(start, %(first)s)) AS ms,
-                greatest(0, finish - greatest(told_until, %(first)s)) AS doubtful
-            FROM stretches
-        ) AS s GROUP BY org_id, id
-    )
     SELECT last.type AS last_event_type, coalesce(sum(at_work), 0)::bigint AS at_work_ms,
         coalesce(sum(ready), 0)::bigint AS ready_ms,
         coalesce(sum(doubtful), 0)::bigint AS doubtful_ms,
         count(*) FILTER (WHERE at_work > 0 OR ready > 0) AS agents,
         max(least(last.time, %(last)s)) FILTER (WHERE at_work > 0 OR ready > 0) AS agents_newest
-    FROM spent JOIN agents AS v USING (org_id, id) CROSS JOIN LATERAL (
+    FROM ({per_agent}) AS spent JOIN agents AS v USING (org_id, id) CROSS JOIN LATERAL (
         SELECT v.last_event_type AS type, v.last_event_time AS time
         WHERE v.position <= %(known_position)s
         UNION ALL (
@@ -223,31 +240,18 @@ _TOTALS = """
         )
     ) AS last GROUP BY last.type
 """
-_BY_AGENT = """
-    WITH {stretches}, cut AS (
-        SELECT period, org_id, id, status, idle_code_id,
-            greatest(0, least(told_until, upto) - greatest(start, since)) AS ms,
-            greatest(0, least(finish, upto) - greatest(told_until, since)) AS doubtful,
-            CASE WHEN start >= since AND status <> %(logged_out)s
-                AND coalesce(status_before, %(logged_out)s) = %(logged_out)s
-                THEN start END AS login,
-            CASE WHEN start >= since AND status = %(logged_out)s AND event_id IS NOT NULL
-                THEN start END AS logout
-        FROM stretches CROSS JOIN LATERAL (
-            SELECT number - 1 AS period, (%(edges)s::bigint[])[number] AS since,
-                (%(edges)s::bigint[])[number + 1] AS upto
-            FROM generate_series(
-                greatest(1, width_bucket(start, %(edges)s::bigint[])),
-                width_bucket(finish - 1, %(edges)s::bigint[])
-            ) AS number
-        ) AS p
-    ), by_status AS (
-        SELECT period, org_id, id, status, idle_code_id, sum(ms)::bigint AS ms,
-            sum(doubtful)::bigint AS doubtful, min(login) AS login, max(logout) AS logout
-        FROM cut GROUP BY period, org_id, id, status, idle_code_id
-    )
-    SELECT period, org_id, id, array_agg(status) AS statuses,
-        array_agg(idle_code_id) AS idle_codes, array_agg(ms) AS ms,
-        sum(doubtful)::bigint AS doubtful_ms, min(login) AS first_login, max(logout) AS last_logout
-    FROM by_status GROUP BY period, org_id, id ORDER BY period, org_id, id
-"""
+_ARRAYS = sql.SQL("""
+    array_agg(start ORDER BY start) AS starts,
+    array_agg(finish ORDER BY start) AS finishes,
+    array_agg(told_until ORDER BY start) AS told_untils,
+    array_agg(status ORDER BY start) AS statuses,
+    array_agg(idle_code_id ORDER BY start) AS idle_codes,
+    array_agg(start ORDER BY start) FILTER (
+        WHERE start >= %(first)s AND status <> %(logged_out)s
+            AND coalesce(status_before, %(logged_out)s) = %(logged_out)s
+    ) AS logins,
+    array_agg(start ORDER BY start) FILTER (
+        WHERE start >= %(first)s AND status = %(logged_out)s AND event_id IS NOT NULL
+    ) AS logouts
+""")
+_BY_AGENT = "{per_agent} ORDER BY org_id, id"

@@ -6,9 +6,9 @@ side add up to those of the whole (semantics 10).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
@@ -95,6 +95,40 @@ def count_facts(
     return dict_cursor.execute(query, parameters).fetchall()
 
 
+class AgentShare(NamedTuple):
+    """What an agent had in the facts of a period: offers, contacts, and the own durations."""
+
+    accepted: int = 0
+    refused: int = 0
+    handled: int = 0
+    talk_ms: int = 0
+    hold_ms: int = 0
+    consult_ms: int = 0
+    wrap_up_ms: int = 0
+
+
+def count_shares(
+    cur: Cursor[TupleRow], question: FigureQuestion, edges: Sequence[int]
+) -> Iterator[tuple[int, Key, AgentShare]]:
+    """The number of a period (from 0), an agent, and the agent's share in the facts of the period.
+
+    The members of the question, if there are any, are the agents. Whose team a part was of does not
+    matter: an agent's share is the same whoever asks.
+    """
+    condition, parameters = replace(question, members=None).facts()
+    agents: list[sql.Composable] = [sql.SQL("TRUE")]
+    if "agentId" in question.filters:
+        agents.append(sql.SQL("p.key = ANY(%(agents)s)"))
+    if question.members is not None:
+        is_member = sql.SQL("(f.org_id, p.key) IN (SELECT * FROM {})")
+        agents.append(is_member.format(_MEMBERS.unnest("m")))
+        parameters |= _MEMBERS.parameters(question.members)
+    query = sql.SQL(_COUNT_SHARES).format(condition=condition, agents=sql.SQL(" AND ").join(agents))
+    parameters |= {"edges": [*edges], "first": edges[0], "last": edges[-1]}
+    for period, org_id, id_, *totals in cur.execute(query, parameters):
+        yield period, (org_id, id_), AgentShare(*totals)
+
+
 def threshold_parameters(thresholds: Thresholds) -> dict[str, Any]:
     """The parameters of a query that compares waits with thresholds."""
     by_channel = dict(thresholds.service_level_ms)
@@ -165,4 +199,21 @@ _COUNT_FACTS = """
         max(moment) FILTER (WHERE outcome = 'refused') AS refused_newest,
         max(moment) FILTER (WHERE kind = 'contact') AS handled_newest
     FROM counted GROUP BY {groups} ORDER BY {groups}
+"""
+
+# The parts of offers have a team only.
+_COUNT_SHARES = """
+    SELECT width_bucket(counted_time, %(edges)s::bigint[]) - 1 AS period, f.org_id, p.key AS id,
+        count(*) FILTER (WHERE outcome = 'accepted') AS accepted,
+        count(*) FILTER (WHERE outcome = 'refused') AS refused,
+        count(*) FILTER (WHERE (p.value->>'handled')::boolean) AS handled,
+        coalesce(sum((p.value->>'talk_ms')::bigint), 0)::bigint AS talk_ms,
+        coalesce(sum((p.value->>'hold_ms')::bigint), 0)::bigint AS hold_ms,
+        coalesce(sum((p.value->>'consult_ms')::bigint), 0)::bigint AS consult_ms,
+        coalesce(sum((p.value->>'wrap_up_ms')::bigint), 0)::bigint AS wrap_up_ms
+    FROM task_facts AS f CROSS JOIN LATERAL jsonb_each(parts) AS p
+    WHERE kind IN ('offer', 'contact')
+        AND counted_time >= %(first)s AND counted_time < %(last)s AND counted_time <= %(clock)s
+        AND {condition} AND {agents}
+    GROUP BY period, f.org_id, p.key
 """

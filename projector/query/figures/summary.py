@@ -19,7 +19,7 @@ from typing import Any
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
 
-from projector.contract.summary import AgentsShape, WindowCounts, Summary, TasksShape
+from projector.contract.summary import AgentsShape, Summary, TasksShape, WindowCounts
 from projector.domain.agent import AgentState
 from projector.domain.deadlines import SHORTEST_LONG_LIMIT_MS
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin

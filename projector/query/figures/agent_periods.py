@@ -1,0 +1,80 @@
+"""What an agent's stretches are in some periods: the time in each status, logins and logouts.
+
+Rule: stretches lie side by side, and each is cut where a period ends. So what is counted in periods
+side by side adds up.
+
+It is done here rather than in the database, since a day of many agents has more pieces than rows,
+and grouping them there took three times as long.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from projector.domain.metrics import IDLE_STATUS
+from projector.domain.state_names import LOGGED_OUT
+
+WITHOUT_CODE = "none"  # the key of time in idle that has no idle code
+
+
+class AgentPeriod:
+    """The times of one agent in one period, ms; ``number`` is that of the period, from 0."""
+
+    __slots__ = (
+        *("number", "statuses", "idle_codes", "doubtful_ms", "first_login", "last_logout"),
+    )
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.statuses: dict[str, int] = {}  # without logged-out
+        self.idle_codes: dict[str, int] = {}
+        self.doubtful_ms = 0
+        self.first_login: int | None = None
+        self.last_logout: int | None = None
+
+    def add(self, status: str, code: str | None, ms: int) -> None:
+        """Add time in a status, of which nothing is doubtful."""
+        if status == LOGGED_OUT or ms <= 0:
+            return
+        self.statuses[status] = self.statuses.get(status, 0) + ms
+        if status == IDLE_STATUS:
+            name = code or WITHOUT_CODE
+            self.idle_codes[name] = self.idle_codes.get(name, 0) + ms
+
+
+def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Sequence[AgentPeriod]:
+    """The periods in which an agent had a stretch, in their order.
+
+    ``agent`` has arrays: ``starts``, ``finishes``, ``told_untils``, ``statuses`` and
+    ``idle_codes`` of the stretches, and the times of ``logins`` and ``logouts``, or null.
+    """
+    first = number = max(0, bisect_right(edges, agent["starts"][0]) - 1)
+    begin, upto = edges[number], edges[number + 1]
+    begin = max(begin, agent["starts"][0])
+    period = AgentPeriod(number)
+    periods = [period]
+    stretches = zip(
+        *(agent[name] for name in ("finishes", "told_untils", "statuses", "idle_codes")),
+        strict=True,
+    )
+    for finish, told_until, status, code in stretches:
+        while begin < finish:
+            if begin == upto:
+                number += 1
+                upto = edges[number + 1]
+                period = AgentPeriod(number)
+                periods.append(period)
+            end = min(finish, upto)
+            if told_until >= end:
+                period.add(status, code, end - begin)
+            else:
+                period.add(status, code, told_until - begin)
+                period.doubtful_ms += end - max(told_until, begin)
+            begin = end
+    for login in reversed(agent["logins"] or ()):
+        periods[bisect_right(edges, login) - 1 - first].first_login = login
+    for logout in agent["logouts"] or ():
+        periods[bisect_right(edges, logout) - 1 - first].last_logout = logout
+    return periods
