@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,7 @@ def whole(centre: Centre, until: int, **query: Any) -> Answer:
     told = centre.summary(until, until, **query)
     for length in (HALF_HOUR, until // 2, until // 7 + 1):
         edges = [*range(0, until, length), until]
-        parts = (
-            centre.figures(start, end, **query)
-            for start, end in zip(edges, edges[1:], strict=False)
-        )
+        parts = (centre.figures(start, end, **query) for start, end in pairwise(edges))
         assert sums(told) == sum((sums(part) for part in parts), Counter()), length
     return told
 
@@ -238,19 +236,20 @@ def test_each_usual_service_level_can_be_had(six_customers, tmp_path, short, in_
 
 
 @pytest.mark.parametrize(
-    ("threshold", "short", "in_time", "abandoned"),
+    ("limits", "in_time", "abandoned"),
     [
-        (THRESHOLD, 0, 1, 1),
-        (THRESHOLD - 1, 0, 0, 1),
-        (THRESHOLD, THRESHOLD, 1, 1),
-        (THRESHOLD, THRESHOLD + 1, 1, 0),
+        ((THRESHOLD, 0), 1, 1),
+        ((THRESHOLD - 1, 0), 0, 1),
+        ((THRESHOLD, THRESHOLD), 1, 1),
+        ((THRESHOLD, THRESHOLD + 1), 1, 0),
     ],
 )
 def test_in_time_is_not_longer_and_short_is_shorter(
-    database_url, tmp_path, threshold, short, in_time, abandoned
+    database_url, tmp_path, limits, in_time, abandoned
 ):
     """Both customers wait for exactly 20 s; a short wait is in no figure, and in the counts."""
     clock = Clock()
+    threshold, short = limits
     options = {
         "PROJECTOR_SERVICE_LEVEL_MS": str(threshold),
         "PROJECTOR_SHORT_ABANDON_MS": str(short),
@@ -375,10 +374,10 @@ def test_rona_is_of_offers_that_were_accepted_or_refused(centre):
 
 # --- faults of figures that were drawn from views ---
 #
-# A reopened call was handled in two windows and once in the whole. One wait was abandoned in a window
-# and answered in the next. A wrap-up of 70 minutes was in no half hour, and so was a refusal across
-# it. A call transferred from queue 1 to queue 2 gave its answer to queue 2, and the ten minutes that
-# the customer waited there before leaving were nowhere.
+# A reopened call was handled in two windows and once in the whole. One wait was abandoned in one
+# window and answered in the next. A wrap-up of 70 minutes was in no half hour, and so was a refusal
+# across it. A call transferred from queue 1 to queue 2 gave its answer to queue 2, and the ten
+# minutes that the customer waited there before leaving were nowhere.
 
 
 def test_a_reopened_call_is_two_contacts(centre):
