@@ -154,6 +154,7 @@ def doubtful_stretches(intervals: Sequence[Interval], clock: int) -> Iterator[tu
 def summary(
     agents: Folds,
     tasks: Folds,
+    *,
     known_agents: Folds,
     facts: Sequence[Fact],
     moment: int,

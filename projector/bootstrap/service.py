@@ -26,6 +26,7 @@ from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
+from projector.query.figures.differences import Differences
 from projector.query.figures.reports import Reports
 from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
@@ -54,6 +55,7 @@ class Service:
     journeys: Journeys
     summaries: Summaries
     reports: Reports
+    differences: Differences
     log_search: LogSearch
     ledgers: Ledgers
     feed: Feed
@@ -88,6 +90,7 @@ def build_service(
     thresholds = Thresholds(
         service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
     )
+    reports = Reports(pool, store, delays, thresholds=thresholds)
     return Service(
         settings=settings,
         tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
@@ -101,7 +104,8 @@ def build_service(
         explainer=Explainer(pool, store, delays),
         journeys=Journeys(pool, store),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
-        reports=Reports(pool, store, delays, thresholds=thresholds),
+        reports=reports,
+        differences=Differences(pool, reports),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(

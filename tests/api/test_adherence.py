@@ -177,6 +177,26 @@ def test_what_was_known_then(site, clock):
     assert [] == rows(site, at=at(5_000), knownAt=RECORDED)
 
 
+def test_a_late_code_does_not_change_what_was_known_before(site, clock, monkeypatch):
+    """Where the fold goes on from a snapshot, the start is that of an interval known then."""
+    monkeypatch.setattr("projector.domain.events.EVENTS_PER_SNAPSHOT", 1)
+    lunch, chat, late = story(
+        v1(10_000, "a1", "idle", idleCodeId="lunch"),
+        channel(60_000, "a1", "chat", "Idle"),
+        v1(30_000, "a1", "idle", idleCodeId="tea"),
+    )
+    for clock.now, bodies in ((RECORDED, [lunch, chat]), (RECORDED + 1_000, [late])):
+        site.post(bodies)
+        site.project()
+    clock.now = NOW
+    assert ("idle", "lunch", at(10_000)) == started(row_of(site, "a1", knownAt=RECORDED))
+    assert ("idle", "tea", at(30_000)) == started(row_of(site, "a1"))
+
+
+def started(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["status"], row["reasonCode"], row["since"]
+
+
 # --- filters, pages, access ---
 
 FLOOR = (
