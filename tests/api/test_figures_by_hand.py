@@ -681,6 +681,9 @@ def test_a_colleague_who_is_asked_handles_nothing(centre):
     (queue,) = centre.rows("queues", 0, HALF_HOUR)
     assert (1, 120_000, 30_000) == (queue["handled"], queue["talkMs"], queue["consultMs"])
     assert (150_000, 1) == value(whole(centre, HALF_HOUR), "ahtMs")
+    told = example("The report of agents")
+    assert "`handled` 1, `talkMs` 120,000 and `consultMs` 30,000" in told
+    assert "`handled` 0 and `consultMs` 30,000" in told
 
 
 def test_an_offer_amid_a_conversation_is_never_accepted(centre):
@@ -750,6 +753,18 @@ def test_a_direction_chooses_what_is_counted(centre):
 
 
 # --- the reports ---
+
+
+def test_sums_of_waits_stand_beside_the_figures(centre):
+    """Of the answered, of the abandoned, and the longest."""
+    centre.tell(*answered("stays", 0, 20 * SECOND), *given_up("leaves", 0, 90 * SECOND))
+    centre.wait_until(HALF_HOUR)
+    (row,) = centre.rows("queues", 0, HALF_HOUR)
+    fields = ("waitMs", "abandonedWaitMs", "maxWaitMs", "serviceLevel", "abandonment")
+    assert (20_000, 90_000, 90_000, 0.5, 0.5) == tuple(row[name] for name in fields)
+    told = example("The report of queues")
+    assert "`waitMs` is 20,000, `abandonedWaitMs` and `maxWaitMs` are 90,000" in told
+    assert "`serviceLevel` and `abandonment` 0.5" in told
 
 
 def test_rows_of_half_hours_are_the_summaries(centre):
