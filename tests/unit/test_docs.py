@@ -91,6 +91,37 @@ def test_every_link_leads_somewhere():
     assert [] == [(page.name, link) for page, link in links if not (page.parent / link).exists()]
 
 
+def test_every_link_to_a_heading_leads_there():
+    """Within a page and from one to another."""
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    links = [
+        (page, link)
+        for page in pages
+        for link in re.findall(r"\]\((?!http)([^)]*#[^)]+)", page.read_text())
+    ]
+    assert links
+    lost = []
+    for page, link in links:
+        path, heading = link.split("#")
+        if heading not in headings((page.parent / path if path else page).read_text()):
+            lost.append((page.name, link))
+    assert [] == lost
+
+
+def headings(markdown: str) -> set[str]:
+    """The names by which links reach the headings of a page."""
+    titles = re.findall(r"^#+ (.+)$", markdown, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_name_of_a_link_is_told():
+    """A link may name its address, which then stands at the end of the page."""
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md")]:
+        named = {*re.findall(r"\]\[([a-z-]+)\]", page.read_text())}
+        told = {*re.findall(r"^\[([a-z-]+)\]: http", page.read_text(), re.MULTILINE)}
+        assert named == told, page.name
+
+
 def test_every_decision_is_listed():
     """In the index of decisions."""
     index = text("decisions/README.md")
