@@ -39,7 +39,7 @@ def test_adherence_is_what_view_and_history_tell(timed, lives, data):
             if "/" not in view["agentId"]:  # no path can have such an id
                 assert expected(site, view, now, times) == row
         headers = {"Accept": "application/x-ndjson"}
-        lines = site.get(PATH, headers=headers, query_string=times).text.splitlines()
+        lines = site.get(PATH, headers=headers, query_string=times).data.splitlines()
         assert rows == [without_settled(json.loads(line)) for line in lines]
 
 
