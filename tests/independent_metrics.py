@@ -43,7 +43,7 @@ class Counted:
 
 
 @dataclass
-class Window:
+class FigureWindow:
     """What was counted in ``[start, end)``, with a clock up to which time had passed."""
 
     start: int
@@ -154,6 +154,7 @@ def doubtful_stretches(intervals: Sequence[Interval], clock: int) -> Iterator[tu
 def summary(
     agents: Folds,
     tasks: Folds,
+    *,
     known_agents: Folds,
     facts: Sequence[Fact],
     moment: int,
@@ -161,7 +162,7 @@ def summary(
     clock: int,
 ) -> dict[str, Any]:
     """The summary, without formulas and `settled`."""
-    counted = Window(start=moment - window, end=moment, clock=clock)
+    counted = FigureWindow(start=moment - window, end=moment, clock=clock)
     for fact in facts:
         counted.fact(fact)
     for subject in known_agents.values():

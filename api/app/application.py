@@ -8,6 +8,7 @@ from api.app import openapi
 from api.http import problems
 from api.pages import floor
 from api.resources import (
+    adherence,
     agents,
     events,
     health,
@@ -18,6 +19,7 @@ from api.resources import (
     queue_and_agent_reports,
     reconciliations,
     replays,
+    report_differences,
     status,
     stream,
     summary,
@@ -32,7 +34,9 @@ TOPICS = (
     agents,
     tasks,
     summary,
+    adherence,
     queue_and_agent_reports,
+    report_differences,
     ledgers,
     events,
     status,

@@ -11,7 +11,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.http.exports import EXPORT_TYPES
+from api.http.exports import EVENT_STREAM, EXPORT_TYPES
 from api.http.parameters import PATH_NUMBERS, repeatable
 from api.http.problems import ProblemDocument
 from api.http.routing import ROUTES, Route
@@ -85,6 +85,8 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
     }
     if route.export is not None:
         files = {content_type: {"schema": {"type": "string"}} for content_type in EXPORT_TYPES}
+        if route.stream is not None:
+            files[EVENT_STREAM] = {"schema": {"type": "string"}}
         operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
         operation["security"] = [{"token": []}]

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,9 @@ from projector.contract.base import Shape, to_json
 
 JSON, CSV, NDJSON = "application/json", "text/csv", "application/x-ndjson"
 EXPORT_TYPES = (CSV, NDJSON)
+EVENT_STREAM = "text/event-stream"
+# Of a page, or of a question about the past: no stream takes these.
+_NOT_WITH_STREAM = ("limit", "cursor", "at", "knownAt")
 ExportRow = Shape | Mapping[str, Any]  # a model, or a row as JSON shows it
 # A spreadsheet takes a cell for a formula that begins so, in plain or in full-width characters.
 _FORMULA_STARTS = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
@@ -64,24 +67,33 @@ class Export:
         }
 
 
-def accepted() -> str:
+def accepted(*, streams: bool = False) -> str:
     """The content type that the caller prefers, JSON where the caller does not care.
 
-    Raises Problem 400 where a page of an export is asked for: an export has all rows.
+    A stream is among the choices where ``streams`` says so. Raises Problem 400 where a page of an
+    export or a stream is asked for: an export has all rows.
     """
-    content_type = request.accept_mimetypes.best_match((JSON, *EXPORT_TYPES), default=JSON)
-    paging = [name for name in ("limit", "cursor") if name in request.args]
-    if content_type != JSON and paging:
-        allowed = f"not with {content_type}: it is whole"
+    choices = (JSON, *EXPORT_TYPES, *([EVENT_STREAM] if streams else []))
+    content_type = request.accept_mimetypes.best_match(choices, default=JSON)
+    if content_type == EVENT_STREAM:
+        _refuse(_NOT_WITH_STREAM, f"not with {EVENT_STREAM}: it goes on from now")
+    elif content_type != JSON:
+        _refuse(("limit", "cursor"), f"not with {content_type}: it is whole")
+    return content_type
+
+
+def _refuse(parameters: Sequence[str], allowed: str) -> None:
+    """Problem 400 where one of these parameters is given."""
+    given = [name for name in parameters if name in request.args]
+    if given:
         raise Problem(
             400,
-            f"Bad parameters: {', '.join(paging)}.",
+            f"Bad parameters: {', '.join(given)}.",
             errors=[
                 ParameterError(parameter=name, given=request.args[name], allowed=allowed)
-                for name in paging
+                for name in given
             ],
         )
-    return content_type
 
 
 def respond(export: Export, content_type: str) -> Response:

@@ -55,8 +55,13 @@ def times_of(query: AsOfQuery) -> AsOf:
 
     Raises Problem 503 where they still lack some of it.
     """
-    times = service().as_of_views.resolve(query.at, query.known_at)
-    if query.known_at is not None:
+    return resolved(query.at, query.known_at)
+
+
+def resolved(at: int | None, known_at: int | None) -> AsOf:
+    """Two times (epoch ms), as ``times_of`` has those of a query."""
+    times = service().as_of_views.resolve(at, known_at)
+    if known_at is not None:
         wait_for(times.position)
     return times
 

@@ -48,6 +48,8 @@ class Route:
     takes_headers: Sequence[str] = ()  # that the handler reads, for the document
     content_type: str = exports.JSON
     export: Callable[..., exports.Export] | None = None  # takes what the function takes
+    # Server-sent events, for a caller who accepts them; then only it takes ``last_event_id``.
+    stream: Callable[..., Response] | None = None
     resumes: bool = False  # a stream, which goes on after the header Last-Event-ID
 
     def __call__(self, handler: Handler) -> Handler:
@@ -73,14 +75,15 @@ class Route:
         body = None if self.body is None else read_body(self.body)
         min_position = freshness.min_position() if self.method == "get" else None
         last_event_id = freshness.last_event_id() if self.resumes else None
-        accepted = exports.JSON if self.export is None else exports.accepted()
+        accepted = exports.JSON
+        if self.export is not None:
+            accepted = exports.accepted(streams=self.stream is not None)
         named: dict[str, Any] = read_path(path)
 
         # Admit, else 401 or 403. Where the log ends is only for those who are admitted.
         token = None if self.role is None else admit(self.role)
         if self.resumes:
             freshness.require_recorded(last_event_id)
-            named["last_event_id"] = last_event_id
 
         # Wait for the views, else 503.
         freshness.wait_for(min_position)
@@ -88,6 +91,11 @@ class Route:
         # Answer.
         declared = (query if self.query.model_fields else None, body, token)
         arguments = [value for value in declared if value is not None]
+        resumed = {"last_event_id": last_event_id} if self.resumes else {}
+        if self.stream is not None and accepted == exports.EVENT_STREAM:
+            return self.stream(*arguments, **named, **resumed)
+        if self.stream is None:
+            named |= resumed
         if self.export is not None and accepted != exports.JSON:
             return exports.respond(self.export(*arguments, **named), accepted)
         return self._response(handler(*arguments, **named))

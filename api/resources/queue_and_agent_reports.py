@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -43,6 +44,7 @@ from projector.contract.base import Shape
 from projector.contract.reports import AgentReportRow, QueueReportRow
 from projector.infrastructure.settings import Role, Token
 from projector.infrastructure.time_zones import time_zone
+from projector.query.as_of.reconstruct import AsOf
 from projector.query.figures.periods import (
     DAY_MS,
     LAST_CALENDAR_TIME,
@@ -51,7 +53,7 @@ from projector.query.figures.periods import (
     PeriodLength,
     cut,
 )
-from projector.query.figures.reports import ReportName, ReportQuestion
+from projector.query.figures.reports import ReportName, ReportQuestion, RowKey
 
 blueprint = Blueprint("queue_and_agent_reports", __name__)
 MOST_DAYS = 400
@@ -107,7 +109,7 @@ End = Annotated[
 ]
 
 
-class ReportQuery(OrganisationQuery, AsOfQuery):
+class ReportSpanQuery(OrganisationQuery):
     """The span ``[from, to)``, how it is cut into periods, and of what the figures are."""
 
     from_: Begin = Field(alias="from")
@@ -136,6 +138,10 @@ class ReportQuery(OrganisationQuery, AsOfQuery):
         if isinstance(interval, int) and span > interval * MOST_PERIODS:
             raise ValueError(interval)
         return interval
+
+
+class ReportQuery(ReportSpanQuery, AsOfQuery):
+    """A report as of two times."""
 
 
 class QueueReportQuery(ReportQuery):
@@ -199,19 +205,33 @@ class ReportResource:
 
 
 def _question(query: ReportQuery, token: Token) -> ReportQuestion:
+    return report_question(
+        query, token, times_of(query), getattr(query, "cursor", None), without=("at", "known_at")
+    )
+
+
+def report_question(
+    query: ReportSpanQuery,
+    token: Token,
+    as_of: AsOf,
+    after: RowKey | None,
+    *,
+    without: Collection[str],
+) -> ReportQuestion:
+    """What a report is of. The parameters ``without`` are no filters either."""
     scope = scope_of(token, query.org_id)
     return ReportQuestion(
         scope=scope.narrowed(query.team_id) if query.team_id else scope,
-        filters=filters(query, without=_NO_FILTERS),
-        as_of=times_of(query),
+        filters=filters(query, without={*_NO_FILTERS, *without}),
+        as_of=as_of,
         edges=cut(query.from_, query.to, query.interval, time_zone(query.tz)),
-        after=getattr(query, "cursor", None),
+        after=after,
     )
 
 
 _NO_FILTERS = {
     *("from_", "to", "interval", "tz", "limit", "cursor"),
-    *("org_id", "team_id", *AsOfQuery.model_fields),
+    *("org_id", "team_id"),
 }
 
 for _report in (

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Literal
 
 from flask import Blueprint, Response, request
 
 from api.auth.authorization import scope_of
+from api.http.exports import EVENT_STREAM
 from api.http.parameters import OrganisationQuery, filters
 from api.http.problems import RETRY_LATER, Problem
 from api.http.routing import Route
@@ -22,7 +23,6 @@ from projector.infrastructure.settings import Role, Token
 from projector.query.live.changes import Interest
 from projector.query.live.streams import Feed, StreamMessage, TooManyStreams
 
-EVENT_STREAM = "text/event-stream"
 RECONNECT_MS = 1_000  # after this time a client that lost its stream asks for it again
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -59,10 +59,20 @@ def stream(query: StreamQuery, token: Token, last_event_id: int | None) -> Respo
         scope=scope_of(token, query.org_id),
         filters={name: frozenset(values) for name, values in values_by_filter.items()},
     )
-    return _open(service().feed, interest, last_event_id)
+    return open_stream(service().feed, interest, since=last_event_id)
 
 
-def _open(feed: Feed, interest: Interest, since: int | None) -> Response:
+Messages = Iterable[StreamMessage]
+
+
+def open_stream(
+    feed: Feed,
+    interest: Interest,
+    *,
+    since: int | None,
+    thinned: Callable[[Messages], Messages] = iter,
+) -> Response:
+    """A response that sends what is of interest; ``thinned`` may leave out some messages."""
     response = Response(content_type=EVENT_STREAM, headers=STREAM_HEADERS)
     if request.method == "HEAD":  # nobody reads its body, so nothing would close a stream
         return response
@@ -70,12 +80,12 @@ def _open(feed: Feed, interest: Interest, since: int | None) -> Response:
         changes = feed.open(interest, since=since)
     except TooManyStreams as error:
         raise Problem(503, str(error), headers=RETRY_LATER) from None
-    response.response = _frames(changes)
+    response.response = _frames(thinned(changes))
     response.call_on_close(changes.close)
     return response
 
 
-def _frames(changes: Iterable[StreamMessage]) -> Iterator[str]:
+def _frames(changes: Messages) -> Iterator[str]:
     return chain([f"retry: {RECONNECT_MS}\n"], map(_frame, changes))
 
 

@@ -121,11 +121,11 @@ class SubjectResource:
         return self.view_list.model_construct(**list_fields(views, last_key, query))
 
     def find_view(self, query: ViewQuery, token: Token, **path: str) -> BaseModel:
-        return self._find(query, token, self._id(path), times_of(query)).view
+        return self.find(query, token, self._id(path), times_of(query)).view
 
     def list_intervals(self, query: HistoryQuery, token: Token, **path: str) -> BaseModel:
         id_, times = self._id(path), times_of(query)
-        subject = self._find(query, token, id_, times)
+        subject = self.find(query, token, id_, times)
         intervals, last_key = service().as_of_views.history(
             self.table,
             (subject.org_id, id_),
@@ -139,12 +139,12 @@ class SubjectResource:
 
     def explain(self, query: ViewQuery, token: Token, **path: str) -> BaseModel:
         id_, times = self._id(path), times_of(query)
-        subject = self._find(query, token, id_, times)
+        subject = self.find(query, token, id_, times)
         return service().explainer.explain(self.table, (subject.org_id, id_), times)
 
     def list_events(self, query: EventsQuery, token: Token, **path: str) -> BaseModel:
         id_ = self._id(path)
-        subject = self._find(query, token, id_, service().as_of_views.resolve(None, None))
+        subject = self.find(query, token, id_, service().as_of_views.resolve(None, None))
         rows, last_key = service().log_search.of_subject(
             self.table,
             subject.org_id,
@@ -158,7 +158,7 @@ class SubjectResource:
     def _id(self, path: dict[str, str]) -> str:
         return path[f"{self.noun}_id"]
 
-    def _find(self, query: OrganisationQuery, token: Token, id_: str, times: AsOf) -> FoundSubject:
+    def find(self, query: OrganisationQuery, token: Token, id_: str, times: AsOf) -> FoundSubject:
         """The one subject of this id that the caller may see; Problem 404, 409 or 403."""
         subjects = service().as_of_views.find(self.table, scope_of(token, query.org_id), id_, times)
         if not subjects:

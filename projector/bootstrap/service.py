@@ -21,10 +21,12 @@ from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
+from projector.query.as_of.journey import Journeys
 from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
 from projector.query.current_views import Views
+from projector.query.figures.differences import Differences
 from projector.query.figures.reports import Reports
 from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
@@ -50,8 +52,10 @@ class Service:
     views: Views
     as_of_views: AsOfViews
     explainer: Explainer
+    journeys: Journeys
     summaries: Summaries
     reports: Reports
+    differences: Differences
     log_search: LogSearch
     ledgers: Ledgers
     feed: Feed
@@ -86,6 +90,7 @@ def build_service(
     thresholds = Thresholds(
         service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
     )
+    reports = Reports(pool, store, delays, thresholds=thresholds)
     return Service(
         settings=settings,
         tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
@@ -97,8 +102,10 @@ def build_service(
         views=views,
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
+        journeys=Journeys(pool, store),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
-        reports=Reports(pool, store, delays, thresholds=thresholds),
+        reports=reports,
+        differences=Differences(pool, reports),
         log_search=LogSearch(pool, store),
         ledgers=Ledgers(pool, clock=clock),
         feed=Feed(

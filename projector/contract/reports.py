@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from projector.contract.base import Shape
@@ -70,3 +72,49 @@ class AgentReportRow(Shape):
     last_logout: int | None
     doubtful_ms: int = Field(description="Left out, since what ended it was not told.")
     settled: bool = Field(description="Later arrivals will probably not change the row.")
+
+
+class FigureChange(Shape):
+    """A figure at both moments; null where the row was not there."""
+
+    before: Any
+    after: Any
+    difference: float | None = Field(description="Null where the figure is no number.")
+
+
+class ReasonEvent(Shape):
+    event_id: str
+    type: str
+    time: int
+    position: int
+
+
+class ReportCorrection(Shape):
+    """A request that changed what the row counts of an agent or a task."""
+
+    position: int = Field(description="Of the first event of the request.")
+    recorded_time: int
+    agent_id: str | None
+    task_id: str | None
+    events: list[ReasonEvent] = Field(description="The request's events of that agent or task.")
+
+
+class ReportDifference(Shape):
+    """A row of a report that two moments of knowledge tell apart."""
+
+    from_: int = Field(alias="from")
+    to: int
+    org_id: str
+    queue_id: str | None = Field(description="Null in a report of agents.")
+    channel_type: str | None = Field(description="Null in a report of agents.")
+    agent_id: str | None = Field(description="Null in a report of queues.")
+    existed: bool = Field(description="The row was there at the earlier moment.")
+    exists: bool = Field(description="The row is there at the later moment.")
+    changes: dict[str, FigureChange] = Field(
+        description="By figure; of a status or an idle code as `statusMs.connected`."
+    )
+    corrections: list[ReportCorrection] = Field(description="The first hundred of them.")
+    correction_count: int
+    by_time: bool = Field(
+        description="Nothing came that changed the row: a deadline lay between the two moments."
+    )

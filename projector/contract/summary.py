@@ -24,7 +24,7 @@ class TasksShape(Shape):
     longest_wait_ms: int | None = Field(description="Null where no task waits.")
 
 
-class CountsShape(Shape):
+class WindowCounts(Shape):
     """What was counted in the window: waits by their ends, and contacts.
 
     Waits are ``offered`` at their beginning and count in the others at their end, so the numbers of
@@ -60,7 +60,7 @@ class Summary(Shape):
 
     agents: AgentsShape
     tasks: TasksShape
-    counts: CountsShape
+    counts: WindowCounts
     service_level: FigureShape
     asa_ms: FigureShape
     aht_ms: FigureShape

@@ -8,7 +8,7 @@ algorithm.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
@@ -335,10 +335,18 @@ def fold(state: S, ordered: Sequence[Recorded], *, after: int = -1) -> Fold[S]:
     nothing later. They may be in ``ordered`` too: then later restatements of them are recognized.
     """
     result = Fold(state)
+    for time, events in ticks(ordered, after=after):
+        result.apply(time, events)
+    return result
+
+
+def ticks(
+    ordered: Sequence[Recorded], *, after: int = -1
+) -> Iterator[tuple[int, Sequence[Recorded]]]:
+    """The ticks later than ``after`` with their times (epoch ms), each fact once."""
     unique_events = (recorded for recorded in facts_once(ordered) if recorded.time > after)
     for time, same_time in groupby(unique_events, key=lambda recorded: recorded.time):
-        result.apply(time, tuple(same_time))
-    return result
+        yield time, tuple(same_time)
 
 
 def anomaly_keys(anomalies: Iterable[Anomaly]) -> dict[AnomalyKey, Anomaly]:

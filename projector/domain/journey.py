@@ -184,6 +184,7 @@ class Journey:
     wait: OpenFact | None = None
     offer: OpenFact | None = None
     contacts: list[Contact] = field(default_factory=list)  # the last one may go on
+    has_rung: bool = False  # ringing was told of some agent
     # What began in the millisecond of the last event: kind to number.
     begun_time: int | None = None
     begun: dict[str, int] = field(default_factory=dict)
@@ -279,7 +280,7 @@ class Journey:
         number = self._next_number(FactKind.CONTACT, time)
         contact = Contact(start=time, number=number, queue_id=queue_id or task.queue_id)
         for agent_id, participant in task.participants.items():
-            if participant.state in IN_CONVERSATION:
+            if participant.is_in_conversation():
                 contact.note_word(agent_id, participant.state)
                 contact.share_of(agent_id).team_id = participant.team_id
         self.contacts.append(contact)
@@ -301,6 +302,7 @@ class Journey:
     def note_agent(self, agent_id: str, word: str, *, is_new: bool) -> None:
         """An agent says something of the task; ``is_new`` says whether for the first time."""
         if word == "ringing":
+            self.has_rung = True
             for fact in (self.wait, self.offer):
                 if fact is not None:
                     fact.add_agent(agent_id)
@@ -312,9 +314,9 @@ class Journey:
         return self.wait is None or agent_id in self.wait.agent_ids
 
     def refuse(self, task: FactTask, time: int, agent_id: str) -> None:
-        """An agent did not respond."""
+        """An agent did not respond: one who rang for the offer, or any where no ringing is told."""
         offer = self.offer
-        if offer is not None and (not offer.agent_ids or agent_id in offer.agent_ids):
+        if offer is not None and (not self.has_rung or agent_id in offer.agent_ids):
             offer.add_agent(agent_id)
             self._end_offer(task, time, FactOutcome.REFUSED)
 
@@ -332,7 +334,7 @@ class Journey:
         """A participant goes from one state to the next one."""
         contact = self.open_contact
         if contact is not None:
-            if participant.state in IN_CONVERSATION:
+            if participant.is_in_conversation():
                 self._leave_conversation(contact, agent_id, participant, time)
             if word in IN_CONVERSATION:
                 contact.note_word(agent_id, word)
@@ -389,7 +391,7 @@ class Journey:
         contact = self.open_contact
         if contact is not None:
             for agent_id, participant in task.participants.items():
-                if participant.state in IN_CONVERSATION:
+                if participant.is_in_conversation():
                     self._leave_conversation(contact, agent_id, participant, time)
             contact.end = time
             contact.channel_type, contact.direction = task.channel_type, task.direction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from projector.domain.leg import CLOSING, CONSULT_DONE, CONSULTED_WORDS
+from projector.domain.leg import CLOSING, CONSULT_DONE, CONSULTED_WORDS, IN_CONVERSATION
 from projector.domain.state_names import LOGGED_OUT
 
 LEFT_STATES = CLOSING | {LOGGED_OUT}
@@ -40,6 +40,10 @@ class Participant:
     def is_open(self) -> bool:
         """Whether the agent has not left the task."""
         return self.state not in LEFT_STATES and not self.is_released
+
+    def is_in_conversation(self) -> bool:
+        """Whether the agent is with the customer, or with whoever is consulted."""
+        return self.state in IN_CONVERSATION and not self.is_released
 
     def note_consulted(self, word: str) -> None:
         """Keep in mind whether the agent is only consulted in this task."""

@@ -30,6 +30,8 @@ READS = (
     "/api/v1/tasks",
     "/api/v1/tasks/t1",
     "/api/v1/tasks/t1/history",
+    "/api/v1/tasks/t1/journey",
+    "/api/v1/reports/adherence",
     "/api/v1/status",
 )
 OPEN = ("/healthz", "/readyz", "/openapi.json")
@@ -198,6 +200,8 @@ def test_single_subjects_outside_the_teams_are_refused(floor):
     }.items():
         assert expected == status(floor, "team-1", f"/api/v1/{path}"), path
         assert expected == status(floor, "team-1", f"/api/v1/{path}/history"), path
+        if path.startswith("tasks/"):
+            assert expected == status(floor, "team-1", f"/api/v1/{path}/journey"), path
 
 
 def test_the_team_is_the_one_of_now(floor):

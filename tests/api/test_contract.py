@@ -359,6 +359,8 @@ CONCRETE = {
     "/api/v1/tasks/{taskId}": "/api/v1/tasks/t1",
     "/api/v1/agents/{agentId}/history": "/api/v1/agents/full/history",
     "/api/v1/tasks/{taskId}/history": "/api/v1/tasks/t1/history",
+    "/api/v1/tasks/{taskId}/journey": "/api/v1/tasks/t1/journey",
+    "/api/v1/reports/adherence": "/api/v1/reports/adherence",
     "/api/v1/quarantine/{id}": "/api/v1/quarantine/1",
     "/api/v1/status": "/api/v1/status",
     "/healthz": "/healthz",
@@ -367,10 +369,13 @@ CONCRETE = {
 }
 
 
+ELSE_ACCEPTED = {"text/csv", "application/x-ndjson", "text/event-stream"}  # beside JSON
+
+
 def schema_of(document, path, method, answer):
     responses = document["paths"][path][method]["responses"]
     told = responses.get(str(answer.status_code), responses["default"])["content"]
-    assert [answer.mimetype] == list(told), (path, answer.status_code)
+    assert [answer.mimetype] == [it for it in told if it not in ELSE_ACCEPTED], path
     return told[answer.mimetype]["schema"]
 
 
@@ -442,7 +447,8 @@ def test_every_parameter_is_in_the_document(document):
         assert common | {"from", "to"} <= names(f"/api/v1/{list_}/{{{part}}}/history", "query")
     for path, operations in document["paths"].items():
         if "get" in operations:
-            resumed = {"Last-Event-ID"} if path == "/api/v1/stream" else set()
+            streams = {"/api/v1/stream", "/api/v1/reports/adherence"}
+            resumed = {"Last-Event-ID"} if path in streams else set()
             assert {"X-Min-Position"} | resumed == names(path, "header"), path
 
 

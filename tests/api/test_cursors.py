@@ -29,6 +29,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # of each list that has pages: filters t
     "conflicts": {"kind": ["variation", "conflict"]},
     "quarantine": {"from": "1"},
     "parked": {"orgId": ORG},
+    "reports/adherence": {"status": ["idle", "available", "connected"], **PAST},
     "replays": {},
     "reconciliations": {},
 }
@@ -44,6 +45,7 @@ JOB = {  # the parameters of either kind
 PATHS = {name: name.format(agentId="ann", taskId="t") for name in QUERIES}
 MORE_OF_ONE_KIND = [  # lists whose cursors have the same parts
     ("agents", "tasks"),
+    ("agents", "reports/adherence"),
     ("anomalies", "corrections"),
     ("agents/ann/history", "agents/bob/history"),
     ("agents/ann/history", "tasks/t/history"),

@@ -29,9 +29,9 @@ _ids = itertools.count(1)
 class Listener:
     """Reads a stream in a thread of its own, into a list of (id, event, data)."""
 
-    def __init__(self, site, headers, query=None):
+    def __init__(self, site, headers, query=None, path=PATH):
         others = {*site.service.feed._open}
-        self.response = site.get(PATH, headers=headers, query_string=query, buffered=False)
+        self.response = site.get(path, headers=headers, query_string=query, buffered=False)
         assert 200 == self.response.status_code, self.response.text
         (self._stream,) = site.service.feed._open - others
         self.frames = []  # with data, in their order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from itertools import islice
+from itertools import islice, product
 from multiprocessing import active_children
 
 import psycopg
@@ -61,6 +61,8 @@ LATE = (
         v1(50_000, "ann", "idle", idleCodeId="lunch", idleCodeName="Lunch"),
         ended(40_000, "t"),
         capture(41_000, "t", "file"),
+        task(42_000, "w", "parked"),
+        task(43_000, "w", "connected"),
     ),
     story(
         v1(10_000, "ann", "idle"),
@@ -117,6 +119,7 @@ _OTHER = {
     "smallint": "({0} + 1) % 16",
     "jsonb": "'{{\"other\": [1]}}'::jsonb",
     "ARRAY": "{0} || 1::bigint",
+    "boolean": "NOT {0}",
 }
 
 
@@ -132,12 +135,20 @@ def columns_of(name: str) -> list[str]:
 _STATE = (
     "partition position state counters facets deadline later_facets later_anomalies"
     " anomaly_time last_event_time last_event_type first_event_time last_recorded_time"
-    " max_clock_lead_ms max_lateness_ms"
+    " max_clock_lead_ms max_lateness_ms waiting_since"
 )
-_INTERVAL = "start known_from known_to status current_state task_id queue_id idle_code_id event_id"
+_INTERVAL = (
+    "start known_from known_to status current_state task_id queue_id idle_code_id event_id"
+    " silent_since"
+)
+_FACT = (
+    "kind start number known_from known_to finish counted_time outcome queue_id channel_type"
+    " direction talk_ms hold_ms consult_ms wrap_up_ms doubtful parts"
+)
 _COLUMNS = {
     "": f"org_id id {_STATE}".split(),
     "intervals": f"org_id id {_INTERVAL}".split(),
+    "facts": f"org_id id {_FACT}".split(),
     "anomalies": ["org_id", "id", "position", "kind", "event_id", "gap_from", "gap_to"],
     "snapshots": ["org_id", "id", "time", "known_from", "known_to", "state", "counters"],
     "late_counts": ["org_id", "id", "time", "known_from", "added"],
@@ -157,16 +168,16 @@ ALL = [*DERIVED, *_COUNTS]
 # A changed value of such a column makes one row missing and another one superfluous.
 _KEYS = {
     *("org_id", "id", "start", "time", "position", "known_from", "known_to", "gap_to"),
-    *("name", "partition", "kind", "bucket", "type", "ledger"),
+    *("name", "partition", "kind", "bucket", "type", "ledger", "number"),
 }
-# Every value of these has a row already, so no row can take another one.
-_TAKEN = {("projections", "partition"), ("bucket_counts", "bucket")}
+# Every value of these has a row already, so no row can take another one; nor is there another kind.
+_TAKEN = {("projections", "partition"), ("bucket_counts", "bucket"), ("task_facts", "kind")}
 
 
 def test_the_list_has_every_column(late_template):
     """The list of columns is complete, so a new column must join it.
 
-    No release of this version of the fold reads or writes `facets_after_deadline`.
+    No release of this version of the fold reads or writes `facets_after_deadline` and `kpi_facts`.
     """
     with connect(late_template) as connection:
         rows = connection.execute(
@@ -175,7 +186,8 @@ def test_the_list_has_every_column(late_template):
             (ALL,),
         ).fetchall()
     found = {(row["table_name"], row["column_name"]) for row in rows}
-    assert found == {*columns(), *((name, "facets_after_deadline") for name in ("agents", "tasks"))}
+    unused = product(("agents", "tasks"), ("facets_after_deadline", "kpi_facts"))
+    assert found == {*columns(), *unused}
 
 
 @pytest.mark.parametrize(("name", "column"), columns())
@@ -210,6 +222,7 @@ _NONE = {
     "smallint": "0",
     "jsonb": "'{}'",
     "ARRAY": "'{}'",
+    "boolean": "FALSE",
 }
 
 

@@ -23,6 +23,7 @@ from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin, Recorde
 from projector.domain.fold import Fold, Interval, S, fold
 from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
+from projector.infrastructure.sql import Columns
 from projector.projection.read_models import (
     AGENTS,
     INTERVAL_COLUMNS,
@@ -133,6 +134,28 @@ def intervals_as_of(  # noqa: PLR0913 - a subject as of two times, and a part of
     stored = [interval_from_row(row) for row in rows]
     # The fold has those that began after the snapshot, by an event or by the passing of time.
     return stored if len(stored) == limit else [*stored, *subject.fold.intervals]
+
+
+def interval_starts(
+    cur: Cursor[TupleRow],
+    table: Table[S],
+    since: Mapping[Key, int],
+    *,
+    known_position: int = ENDLESS,
+) -> dict[Key, int]:
+    """When the last stored interval of each subject up to a time began, as known at a position."""
+    query = _INTERVAL_STARTS.format(
+        subjects=_SUBJECT_TIMES.unnest("k"),
+        intervals=sql.Identifier(table.intervals),
+        was_known=WAS_KNOWN,
+    )
+    rows = ((*key, time) for key, time in since.items())
+    parameters = {**_SUBJECT_TIMES.parameters(rows), "known_position": known_position}
+    return {
+        (org_id, id_): start
+        for org_id, id_, start in cur.execute(query, parameters)
+        if start is not None
+    }
 
 
 def teams_as_of(
@@ -305,6 +328,15 @@ _INTERVALS_AS_OF = sql.SQL("""
             WHERE org_id = %(org_id)s AND id = %(id)s AND {was_known} AND start < %(first)s
         ), 0)
     ORDER BY start LIMIT %(limit)s
+""")
+
+_SUBJECT_TIMES = Columns({"org_id": "text", "id": "text", "since": "bigint"})
+_INTERVAL_STARTS = sql.SQL("""
+    SELECT k.org_id, k.id, (
+        SELECT max(start) FROM {intervals} AS i
+        WHERE i.org_id = k.org_id AND i.id = k.id AND i.start <= k.since AND {was_known}
+    )
+    FROM {subjects}
 """)
 
 

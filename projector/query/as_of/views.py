@@ -10,16 +10,20 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
+from projector.contract.adherence import AdherenceRow, adherence_row
 from projector.contract.intervals import TaskInterval, interval_rows
-from projector.domain.fold import S
+from projector.contract.views import agent_view
+from projector.domain.fold import S, State
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import Key, Table
+from projector.projection.read_models import AGENTS, Key, Table
 from projector.query.as_of.reconstruct import (
     AsOf,
     Reconstructed,
+    interval_starts,
     intervals_as_of,
     reconstruct,
     teams_as_of,
@@ -37,6 +41,7 @@ from projector.query.scope import Scope, names
 
 CANDIDATES_TOGETHER = 500  # subjects that are reconstructed at a time, where few match
 CANDIDATES_PER_PAGE = 5_000  # about as many at most
+AGENTS_TOGETHER = 500  # that an export reads at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,13 @@ class AsOfViews:
             known_time=known_time,
         )
 
+    def pinned(self, as_of: AsOf) -> AsOf:
+        """The same question, so that several reads have one answer: as of what is folded by now."""
+        if as_of.position != ENDLESS:
+            return as_of
+        position = self._views.position()
+        return replace(as_of, position=position, recorded_time=self._store.recorded_at(position))
+
     def find(self, table: Table[S], scope: Scope, id_: str, as_of: AsOf) -> Sequence[FoundSubject]:
         """The subject of this id in each organisation that had it."""
         query = sql.SQL(
@@ -113,24 +125,47 @@ class AsOfViews:
         A page that has less than ``limit`` views may still have such a key. Where few subjects
         match, only so many are reconstructed for one page.
         """
-        views: list[BaseModel] = []
-        examined, last_key = 0, selection.after
         with read_views(self._pool) as cur:
-            for keys in _candidates(cur, table, scope, selection, as_of):
-                if keys and examined >= CANDIDATES_PER_PAGE:
-                    return views, last_key
-                subjects = reconstruct(cur, self._store, table, keys, as_of)
-                in_scope = self._in_scope(cur, table, scope, subjects, as_of)
-                for key in keys:
-                    if key in in_scope and matches_facets(
-                        table, subjects[key].state, selection.facets
-                    ):
-                        if len(views) == selection.limit:
-                            return views, last_key
-                        views.append(self._view(table, key, subjects[key].state, as_of))
-                    last_key = key
-                examined += len(keys)
-        return views, None
+            page, last_key = self._page(cur, table, scope, selection, as_of)
+        return [self._view(table, key, it.state, as_of) for key, it in page.items()], last_key
+
+    def adherence(
+        self, scope: Scope, selection: Selection, as_of: AsOf
+    ) -> tuple[Sequence[AdherenceRow], Key | None]:
+        """The adherence of the selected agents, and the key after which to go on, as ``list``."""
+        with read_views(self._pool) as cur:
+            page, last_key = self._page(cur, AGENTS, scope, selection, as_of)
+            starts = interval_starts(
+                cur,
+                AGENTS,
+                {key: it.since for key, it in page.items()},
+                known_position=as_of.position,
+            )
+        for key, agent in page.items():
+            if agent.fold.intervals:
+                starts[key] = agent.fold.intervals[-1].start
+        views = [
+            agent_view(*key, it.state, settled=self._settled(key, it.state, as_of))
+            for key, it in page.items()
+        ]
+        return [
+            adherence_row(
+                view, interval_start=starts.get((view.org_id, view.agent_id)), time=as_of.now
+            )
+            for view in views
+        ], last_key
+
+    def all_adherence(
+        self, scope: Scope, selection: Selection, as_of: AsOf
+    ) -> Iterator[AdherenceRow]:
+        """All pages of ``adherence``, one in memory at a time."""
+        selection = replace(selection, limit=AGENTS_TOGETHER)
+        while True:
+            rows, last_key = self.adherence(scope, selection, as_of)
+            yield from rows
+            if last_key is None:
+                return
+            selection = replace(selection, after=last_key)
 
     def history(  # noqa: PLR0913 - a window, and where to go on
         self,
@@ -164,10 +199,35 @@ class AsOfViews:
         page = rows[:limit]
         return page, page[-1].from_ if len(rows) > len(page) else None
 
+    def _page(
+        self,
+        cur: Cursor[TupleRow],
+        table: Table[S],
+        scope: Scope,
+        selection: Selection,
+        as_of: AsOf,
+    ) -> tuple[dict[Key, Reconstructed[S]], Key | None]:
+        page: dict[Key, Reconstructed[S]] = {}
+        examined, last_key = 0, selection.after
+        for keys in _candidates(cur, table, scope, selection, as_of):
+            if keys and examined >= CANDIDATES_PER_PAGE:
+                return page, last_key
+            subjects = reconstruct(cur, self._store, table, keys, as_of)
+            in_scope = self._in_scope(cur, table, scope, subjects, as_of)
+            for key in keys:
+                if key in in_scope and matches_facets(table, subjects[key].state, selection.facets):
+                    if len(page) == selection.limit:
+                        return page, last_key
+                    page[key] = subjects[key]
+                last_key = key
+            examined += len(keys)
+        return page, None
+
     def _view(self, table: Table[S], key: Key, state: S, as_of: AsOf) -> BaseModel:
-        return table.view(
-            *key, state, settled=self._delays.settled(key[0], state, as_of.known_time)
-        )
+        return table.view(*key, state, settled=self._settled(key, state, as_of))
+
+    def _settled(self, key: Key, state: State, as_of: AsOf) -> bool:
+        return self._delays.settled(key[0], state, as_of.known_time)
 
     def _in_scope(
         self,

@@ -80,7 +80,7 @@ class Reports:
         self._delays = delays
         self._thresholds = thresholds
 
-    def rows(self, name: ReportName, question: ReportQuestion) -> Iterator[FigureRow]:
+    def rows(self, name: ReportName, question: ReportQuestion) -> Generator[FigureRow, None, None]:
         """All rows of a report in their order, however many; a block of them in memory."""
         return self._rows(name, question, PERIODS_TOGETHER, PERIODS_TOGETHER)
 
@@ -99,13 +99,13 @@ class Reports:
         self, name: ReportName, question: ReportQuestion, together: int, most: int
     ) -> Generator[FigureRow, None, None]:
         kind = REPORTS[name]
-        after = None if question.after is None else _nulls_last(question.after)
+        after = None if question.after is None else nulls_last(question.after)
         with read_views(self._pool) as cur:
             report = kind(cur, self._store, self._delays, question, self._thresholds)
             most = min(most, report.periods_together)
             for edges in _blocks(question, together, most):
                 for row in report.read(edges):
-                    if after is None or _nulls_last(kind.key(row)) > after:
+                    if after is None or nulls_last(kind.key(row)) > after:
                         yield row
 
 
@@ -121,7 +121,8 @@ def _blocks(question: ReportQuestion, together: int, most: int) -> Iterator[Sequ
         together *= 2
 
 
-def _nulls_last(key: RowKey) -> RowKey:
+def nulls_last(key: RowKey) -> RowKey:
+    """The key of a row as rows are ordered by it."""
     return tuple((part is None, part) for part in key)
 
 

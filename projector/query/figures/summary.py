@@ -19,7 +19,7 @@ from typing import Any
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow, dict_row
 
-from projector.contract.summary import AgentsShape, CountsShape, Summary, TasksShape
+from projector.contract.summary import AgentsShape, Summary, TasksShape, WindowCounts
 from projector.domain.agent import AgentState
 from projector.domain.deadlines import SHORTEST_LONG_LIMIT_MS
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Origin
@@ -92,7 +92,9 @@ class Summaries:
             {
                 "agents": _agents(agents),
                 "tasks": _tasks(tasks, as_of.now),
-                "counts": CountsShape(**{name: totals[name] for name in (*WAIT_COUNTS, "handled")}),
+                "counts": WindowCounts(
+                    **{name: totals[name] for name in (*WAIT_COUNTS, "handled")}
+                ),
                 **metrics(totals, provisional),
             }
         )

@@ -18,7 +18,9 @@ from typing import Any, Literal, LiteralString
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
-from projector.contract.views import SubjectLeft
+from projector.contract.adherence import adherence_row
+from projector.contract.views import AgentView, SubjectLeft
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
@@ -26,6 +28,7 @@ from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import AGENTS, KEY_COLUMNS, TABLES, TASKS, Key, Table
+from projector.query.as_of.reconstruct import interval_starts
 from projector.query.audit.ledgers import correction_row
 from projector.query.current_views import current_state
 from projector.query.live.shown_before import (
@@ -66,7 +69,7 @@ class Progress:
 class Change:
     """A view, a correction or a departure as readers get it, with what filters need."""
 
-    event: Literal["agent", "task", "correction", "left"]
+    event: Literal["agent", "task", "correction", "adherence", "left"]
     table: Table[Any]  # of its subject
     key: Key
     partition: int
@@ -92,6 +95,7 @@ class Interest:
 
     scope: Scope
     filters: Mapping[str, frozenset[str]]
+    events: frozenset[str] = frozenset({"agent", "task", "correction"})
 
     def select(self, changes: Iterable[Change]) -> list[Change]:
         """The changes that match, and the departures of subjects that matched before."""
@@ -102,15 +106,22 @@ class Interest:
         own_id = f"{change.table.subject}Id"
         facets = change.shown.facets
         return (
-            change.event != "correction"
+            self._is_about(change)
             and not self._matches(change, change.shown)
             and self.scope.covers_organisation(change.key[0])
             and self.filters.keys() <= facets.keys()
             and not self.filters.get(own_id, facets[own_id]).isdisjoint(facets[own_id])
         )
 
+    def _is_about(self, change: Change) -> bool:
+        """Whether a change of a view may be sent, or the adherence that is made of it."""
+        made_of = {"adherence"} if change.event == "agent" else set()
+        return change.event != "correction" and not self.events.isdisjoint({change.event, *made_of})
+
     def _selected(self, changes: Iterable[Change]) -> Iterator[Change]:
         for change in changes:
+            if change.event not in self.events:
+                continue
             if self._matches(change, change.shown):
                 yield change
             elif any(self._matches(change, shown) for shown in change.before):
@@ -176,9 +187,12 @@ class Changes:
             changed, end = self._changed(cur, progress, folded, now)
             changed = self._with_before(cur, changed, progress, interests, now)
             moved = self._tasks_of_moved(cur, changed, now)
+            changes: Sequence[Change] = [*passed, *changed, *moved]
+            if any("adherence" in it.events for it in interests):
+                changes = _with_adherence(cur, changes, now)
         looked = progress.looked if not looks else now if last_deadline is None else last_deadline
         return ChangeBatch(
-            changes=[*passed, *changed, *moved],
+            changes=changes,
             progress=Progress(
                 positions={
                     partition: _read_up_to(progress.positions[partition], position, end)
@@ -299,6 +313,21 @@ class Changes:
             shown=as_shown(table, id_, table.facets(state), teams),
             data=model.model_dump_json(by_alias=True),
         )
+
+
+def _with_adherence(cur: Cursor[TupleRow], changes: Sequence[Change], now: int) -> Sequence[Change]:
+    """The changes, and after each one of an agent the same as a change of its adherence."""
+    agents = [it for it in changes if it.event == "agent"]
+    starts = interval_starts(cur, AGENTS, {it.key: ENDLESS for it in agents})
+    with_adherence = []
+    for change in changes:
+        with_adherence.append(change)
+        if change.event == "agent":
+            view = AgentView.model_validate_json(change.data)
+            row = adherence_row(view, interval_start=starts.get(change.key), time=now)
+            data = row.model_dump_json(by_alias=True)
+            with_adherence.append(replace(change, event="adherence", data=data))
+    return with_adherence
 
 
 def _positions(cur: Cursor[TupleRow]) -> dict[int, int]:
