@@ -18,9 +18,9 @@ from projector.projection.read_models import AGENTS, TASKS
 from tests.conftest import Site, over_http
 from tests.independent_metrics import (
     AT_WORK,
+    FigureWindow,
     Folds,
     Key,
-    Window,
     doubtful_stretches,
     told_stretches,
 )
@@ -148,7 +148,7 @@ class Counting:
             by_queue, key=lambda it: (it[0], it[1] is None, it[1] or "", it[2] is None, it[2] or "")
         ):
             facts = by_queue[org, queue, channel]
-            window = Window(start=start, end=end, clock=self.clock)
+            window = FigureWindow(start=start, end=end, clock=self.clock)
             for fact in facts:
                 window.fact(fact)
             if not any(window.counts.values()):
