@@ -61,6 +61,7 @@ COMMANDS = {
     "events": "audit:events",
     "explain": "audit:explain",
     "history": "audit:history",
+    "report": "report:report",
     "export": "export:export",
     # What an operator does.
     "connect": "connect:connect",

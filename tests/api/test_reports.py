@@ -178,6 +178,51 @@ def test_an_offer_counts_where_it_is_refused(told):
         assert offered["from"] <= at(10 * SECOND) < offered["to"]
 
 
+def test_what_nobody_told_is_doubtful(told):
+    """Of a silent agent no status counts after the last event; the logout is not told either."""
+    told(MINUTE, login(0, "A", "Available"), v1(MINUTE, "A", "idle"))
+    site = told(30 * 60 * MINUTE)
+    span = {"to": at(30 * 60 * MINUTE)}
+    assert [
+        {"agentId": "A", "loggedInMs": MINUTE, "statusMs": {"available": MINUTE},
+         "occupancy": 0.0, "firstLogin": at(0), "doubtfulMs": 24 * 60 * MINUTE}
+    ] == shown("agents", *rows(site, "agents", **span, interval=31 * 60 * MINUTE))  # fmt: skip
+    hourly = rows(site, "agents", **span, interval="1h")
+    doubtful = [row["doubtfulMs"] for row in hourly]
+    assert [59 * MINUTE, *23 * [60 * MINUTE], MINUTE, *5 * [0]] == doubtful
+    # While the silence lasted, nobody took it for one.
+    (known,) = rows(site, "agents", knownAt=at(3 * MINUTE), **span, interval=31 * 60 * MINUTE)
+    assert (0, {"available": MINUTE, "idle": 2 * MINUTE}) == (
+        known["doubtfulMs"],
+        known["statusMs"],
+    )
+
+
+def test_who_was_consulted_has_not_handled_the_contact(told):
+    """The time counts, and the customer was another agent's."""
+    site = told(
+        20 * MINUTE,
+        login(0, "A", "Available"),
+        login(0, "B", "Available"),
+        task(0, "t", "parked", queueId="Q"),
+        task(5 * SECOND, "t", "connected", queueId="Q"),
+        v1(5 * SECOND, "A", "connected", "t"),
+        v1(60 * SECOND, "A", "consulting", "t"),
+        v1(61 * SECOND, "B", "ringing", "t"),
+        v1(62 * SECOND, "B", "consulting", "t"),
+        v1(92 * SECOND, "B", "consult-done", "t"),
+        v1(92 * SECOND, "B", "available", None),
+        v1(92 * SECOND, "A", "connected", "t"),
+        ended(120 * SECOND, "t", queueId="Q"),
+        v1(120 * SECOND, "A", "wrapup", "t"),
+        v1(130 * SECOND, "A", "wrapup-done", "t"),
+    )
+    a, b = rows(site, "agents")
+    assert (1, 10_000) == (a["handled"], a["wrapUpMs"])
+    assert (0, 0, 30_000) == (b["handled"], b["talkMs"], b["consultMs"])
+    assert 1 == rows(site, "queues")[0]["handled"]
+
+
 # --- a floor ---
 
 

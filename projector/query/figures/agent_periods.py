@@ -35,9 +35,7 @@ class AgentPeriod:
         self.last_logout: int | None = None
 
     def add(self, status: str, code: str | None, ms: int) -> None:
-        """Add time in a status, of which nothing is doubtful."""
-        if status == LOGGED_OUT or ms <= 0:
-            return
+        """Add time in a status."""
         self.statuses[status] = self.statuses.get(status, 0) + ms
         if status == IDLE_STATUS:
             name = code or WITHOUT_CODE
@@ -67,11 +65,10 @@ def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Sequence[Ag
                 period = AgentPeriod(number)
                 periods.append(period)
             end = min(finish, upto)
-            if told_until >= end:
-                period.add(status, code, end - begin)
-            else:
-                period.add(status, code, told_until - begin)
-                period.doubtful_ms += end - max(told_until, begin)
+            told = end if told_until >= end else max(told_until, begin)
+            period.doubtful_ms += end - told
+            if told > begin and status != LOGGED_OUT:
+                period.add(status, code, told - begin)
             begin = end
     for login in reversed(agent["logins"] or ()):
         periods[bisect_right(edges, login) - 1 - first].first_login = login

@@ -31,8 +31,6 @@ from projector.query.scope import names
 
 RECONSTRUCTED_TOGETHER = 1_000  # agents, so that memory is bounded
 
-Row = Mapping[str, Any]
-
 
 class AgentTimes:
     """Reads the times of agents in some periods, each ``[edge, next edge)`` in epoch ms."""
@@ -73,7 +71,7 @@ class AgentTimes:
         if self._question.members is not None:
             yield sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
 
-    def totals(self) -> Sequence[Row]:
+    def totals(self) -> Sequence[Mapping[str, Any]]:
         """The sums over all periods, of the agents with one type of last event.
 
         A row has totals of ``domain.metrics``, the type, and of the agents who were counted the
@@ -89,7 +87,9 @@ class AgentTimes:
         for row in self._rows(query, {}):
             yield (row["org_id"], row["id"]), cut_stretches(row, self._edges)
 
-    def _rows(self, query: sql.Composed, parameters: Mapping[str, Any]) -> Sequence[Row]:
+    def _rows(
+        self, query: sql.Composed, parameters: Mapping[str, Any]
+    ) -> Sequence[Mapping[str, Any]]:
         # Arrays of numbers are read faster in the binary format.
         cur = self._cur.connection.cursor(binary=True, row_factory=dict_row)
         return cur.execute(query, {**self._parameters, **parameters}).fetchall()

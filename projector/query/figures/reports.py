@@ -104,9 +104,10 @@ class Reports:
             report = kind(cur, self._store, self._delays, question, self._thresholds)
             most = min(most, report.periods_together)
             for edges in _blocks(question, together, most):
-                for row in report.read(edges):
-                    if after is None or nulls_last(kind.key(row)) > after:
-                        yield row
+                rows = report.read(edges)
+                if after is not None:
+                    rows = (row for row in rows if nulls_last(kind.key(row)) > after)
+                yield from rows
 
 
 def _blocks(question: ReportQuestion, together: int, most: int) -> Iterator[Sequence[int]]:
