@@ -325,6 +325,25 @@ def test_handle_times_are_averages_of_contacts(centre):
     }.items() <= row.items()  # fmt: skip
 
 
+def test_an_agents_words_alone_tell_of_a_contact(centre):
+    """The task's own words are lost, so its talk is missing; the agent's is not."""
+    centre.tell(
+        step(0, "t", "parked"),
+        v1(10 * SECOND, "ann", "ringing", "t"),
+        v1(20 * SECOND, "ann", "connected", "t"),
+        ended(50 * SECOND, "t"),
+        v1(50 * SECOND, "ann", "wrapup", "t"),
+        v1(60 * SECOND, "ann", "wrapup-done", "t"),
+    )
+    told = whole(centre, HALF_HOUR)
+    assert {"offered": 1, "answered": 1, "answeredInTime": 1, "handled": 1} == shown(told)
+    assert ((20_000, 1), (0, 1), (10_000, 1)) == tuple(
+        value(told, figure) for figure in ("asaMs", "talkMs", "wrapUpMs")
+    )
+    (ann,) = centre.rows("agents", 0, HALF_HOUR)
+    assert (1, 30_000, 10_000) == tuple(ann[it] for it in ("handled", "talkMs", "wrapUpMs"))
+
+
 # --- the examples of the page: agents ---
 
 
@@ -789,6 +808,10 @@ def test_rows_of_half_hours_are_the_summaries(centre):
         (row["firstLogin"], row["lastLogout"]) for row in ann
     ]
     assert [HALF_HOUR, HALF_HOUR, when(10)] == [row["loggedInMs"] for row in ann]
+    # The call of 35 minutes is cut where the half hour is, and handled in the second.
+    assert [(when(20), 0), (when(15), 1), (0, 0)] == [
+        (row["statusMs"].get("connected", 0), row["handled"]) for row in ann
+    ]
 
 
 def test_the_page_names_every_field_of_a_row(centre):
