@@ -559,6 +559,36 @@ def test_a_customer_who_is_moved_waits_anew(centre):
 # --- ends that are nobody's giving up, or were not told ---
 
 
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (ended(30 * SECOND, "t"), "abandoned"),
+        (task(30 * SECOND, "t", "ended"), "abandoned"),
+        (ended(30 * SECOND, "t", "System"), "unanswered"),
+        (ended(30 * SECOND, "t", "Customer", direction="OUTBOUND"), "unanswered"),
+        (task(30 * SECOND, "t", "failed", reason="No route"), "unanswered"),
+        (step(30 * SECOND, "t", "parked", "care"), "moved"),
+        (ended(30 * SECOND, "t", "Agent"), "unknown"),
+        (v1(30 * SECOND, "ann", "wrapup", "t"), "unknown"),
+    ],
+    ids=lambda it: it if isinstance(it, str) else "",
+)
+def test_each_end_of_a_wait_has_its_outcome(centre, end, outcome):
+    """As the page's table says; no end but the customer's is an abandonment."""
+    centre.tell(step(0, "t", "parked"), end)
+    told = whole(centre, HALF_HOUR, queueId="sales")
+    assert {"offered": 1, outcome: 1} == shown(told)
+    lost = int(outcome == "abandoned")
+    assert (lost or None, lost) == value(told, "abandonment")
+    assert int(outcome == "unknown") == told["abandonment"]["doubtful"]
+
+
+def test_who_leaves_in_a_menu_has_not_waited(centre):
+    """Nobody queued or offered the task."""
+    centre.tell(step(0, "t", "new"), ended(30 * SECOND, "t"))
+    assert {} == shown(whole(centre, HALF_HOUR))
+
+
 def test_an_end_by_an_agent_hints_at_an_answer(centre):
     """Nobody gave up, and how long the customer waited is not known (case 2)."""
     centre.tell(
@@ -706,18 +736,23 @@ def test_a_colleague_who_is_asked_handles_nothing(centre):
 
 
 def test_an_offer_amid_a_conversation_is_never_accepted(centre):
-    """Who takes it joins the conversation; who lets it ring has refused it."""
+    """Bob takes it and joins the conversation; Cy has let it ring, and so refused it."""
     centre.tell(
         *consult([
             step(when(2), "t", "connect"),
-            v1(when(2), "bob", "ringing", "t"),
+            v1(when(2), "cy", "ringing", "t"),
+            v1(when(2, 5), "cy", "not-responding", "t"),
+            step(when(2, 6), "t", "connect"),
+            v1(when(2, 6), "bob", "ringing", "t"),
             v1(when(2, 10), "bob", "consulting", "t"),
             v1(when(2, 30), "bob", "consult-done", "t"),
         ])
     )  # fmt: skip
-    assert (0, 1) == value(whole(centre, HALF_HOUR), "rona")
-    ann, bob = centre.rows("agents", 0, HALF_HOUR)
-    assert [1, 0] == [it["offersAccepted"] for it in (ann, bob)]
+    assert (1 / 2, 2) == value(whole(centre, HALF_HOUR), "rona")
+    assert [("ann", 1, 0), ("bob", 0, 0), ("cy", 0, 1)] == [
+        (it["agentId"], it["offersAccepted"], it["offersRefused"])
+        for it in centre.rows("agents", 0, HALF_HOUR)
+    ]
     assert {"offered": 1, "answered": 1, "answeredInTime": 1, "handled": 1} == shown(
         centre.figures(0, HALF_HOUR)
     )
@@ -752,6 +787,23 @@ def test_the_team_of_a_part_is_the_one_that_its_events_carried(centre):
             for team in ("north", "south", "east")
         ]
         assert [north, south, 0] == handled
+
+
+def test_a_customer_for_whom_no_phone_rang_is_in_no_team(centre):
+    """Of two who give up, one has made ann's phone ring."""
+    centre.tell(
+        login(0, "ann", "Available", teamId="north"),
+        step(when(1), "rang", "connect"),
+        v1(when(1), "ann", "ringing", "rang"),
+        ended(when(1, 9), "rang"),
+        v1(when(1, 9), "ann", "available", "rang"),
+        *given_up("queued", when(2), 5 * SECOND),
+    )
+    lost = [
+        whole(centre, HALF_HOUR, **query)["counts"]["abandoned"]
+        for query in ({}, {"teamId": "north"}, {"teamId": "south"})
+    ]
+    assert [2, 1, 0] == lost
 
 
 def test_a_direction_chooses_what_is_counted(centre):
