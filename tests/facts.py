@@ -15,7 +15,7 @@ def facts_at(events: Sequence[Recorded], clock: int) -> list[TaskFact]:
     """All facts of a task from its events, in order, as a reader at a clock takes them."""
     folded = fold(TASKS.fresh(), events).advance_to(clock)
     state = folded.state
-    facts = [*folded.facts.values(), *state.journey.uncounted_facts(state)]
+    facts = [*folded.facts().values(), *state.journey.uncounted_facts(state)]
     return by_beginning([as_reference(fact, clock) for fact in facts])
 
 

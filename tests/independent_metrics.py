@@ -179,7 +179,7 @@ def summary(
         last = max(subject.state.last_event.time, view["completedTime"] or 0)
         if view["isOpen"] or last >= counted.start:
             views.append(view)
-            waits = [it for it in subject.facts.values() if it.kind == "wait"]
+            waits = [it for it in subject.facts().values() if it.kind == "wait"]
             if view["isOpen"]:
                 since += [it.start for it in waits if it.end is None or it.end > moment
                           if subject.state.journey.wait is not None]  # fmt: skip

@@ -206,7 +206,7 @@ class Fold(Generic[S]):
     state: S
     intervals: list[Interval] = field(default_factory=list)
     anomalies: list[Anomaly] = field(default_factory=list)  # that stay; the state has the others
-    facts: Facts = field(default_factory=dict)  # their last versions
+    final_facts: Facts = field(default_factory=dict)  # the state has those that may change
     _display: DisplayState | None = None  # of the state; None until it is computed
     _tick_time: int | None = None  # of the last tick
     _display_before_tick: DisplayState | None = None  # None before the first event
@@ -214,10 +214,21 @@ class Fold(Generic[S]):
     _passed_time: int = -1  # up to here time has passed
     _quiet_time: float = -1  # up to here the state as it is has no deadline
     _tick_passed_deadline: bool = False  # the deadline was in the millisecond of the last tick
+    _live_facts: Facts | None = None  # of the state; None until they are computed
 
     def all_anomalies(self) -> Sequence[Anomaly]:
         """Those that stay, and those that later events may withdraw."""
         return [*self.anomalies, *self.state.standing_anomalies()]
+
+    def facts(self) -> Facts:
+        """The final facts, and those that may still change."""
+        return self.final_facts | self.live_facts()
+
+    def live_facts(self) -> Facts:
+        """The facts that are stored and may still change."""
+        if self._live_facts is None:
+            self._live_facts = self.state.live_facts()
+        return self._live_facts
 
     def advance_to(self, time: int) -> Fold[S]:
         """Let time pass up to ``time`` (epoch ms, included), as a reader at that time sees it."""
@@ -243,6 +254,12 @@ class Fold(Generic[S]):
     def _pass_deadlines(self, time: int) -> None:
         while (deadline := self.state.deadline()) is not None and deadline <= time:
             self.anomalies += self.state.pass_deadline(time)
+        self._note_facts()
+
+    def _note_facts(self) -> None:
+        self._live_facts = None
+        if final := self.state.take_final_facts():
+            self.final_facts |= final
 
     def apply(self, time: int, events: Sequence[Recorded]) -> None:
         """Apply a tick: all events of the millisecond ``time``, in their order."""
@@ -278,8 +295,7 @@ class Fold(Generic[S]):
             if not self.state.is_same_interval(shown, self.state.display_state()):
                 begun_by = None
         self._update_display(time, before, begun_by)
-        self.facts |= self.state.take_final_facts()
-        self.facts |= self.state.live_facts()
+        self._note_facts()
 
     def _apply_event(self, recorded: Recorded) -> None:
         state, event = self.state, recorded.event

@@ -98,7 +98,7 @@ class _Stretches:
 def _facts(fold: Fold[TaskState], now: int) -> Iterator[Fact]:
     """The facts at a time; those that go on have no end."""
     state = fold.state
-    facts = fold.facts | state.take_final_facts()
+    facts = fold.facts()
     going_on = [*state.journey.uncounted_facts(state)]
     if state.journey.wait is not None:
         going_on.append(state.journey.wait.fact(FactKind.WAIT, state, None, None))

@@ -114,7 +114,7 @@ def facts_of(
     for (org, _), subject in tasks.items():
         if part.get("orgId") not in {None, org}:
             continue
-        for fact in subject.facts.values():
+        for fact in subject.facts().values():
             fits = all(
                 getattr(fact, field) == part[name] for name, field in FIELDS.items() if name in part
             )

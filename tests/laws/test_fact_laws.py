@@ -94,8 +94,8 @@ def test_a_fact_changes_no_more_once_its_hour_is_over(lives, data):
     log, _, _ = told(data, lives)
     for events in log.of(TASKS).values():
         cut = data.draw(st.integers(0, len(events)))
-        earlier = fold(TASKS.fresh(), events[:cut]).facts
-        later = fold(TASKS.fresh(), events).facts
+        earlier = fold(TASKS.fresh(), events[:cut]).facts()
+        later = fold(TASKS.fresh(), events).facts()
         if cut == len(events) or any(it.origin is Origin.RECONCILIATION for it in events):
             continue  # a reconciled event may give way to a webhook after it
         begins = events[cut].time

@@ -107,7 +107,7 @@ def test_facts_are_those_that_were_known(lives, data):
         for request in all_requests:
             position = request[0].request_position
             known = [it for it in events if it.request_position <= position]
-            assert fold(TASKS.fresh(), known).facts == subject.facts_known_at(position)
+            assert fold(TASKS.fresh(), known).facts() == subject.facts_known_at(position)
 
 
 @both

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Generic, TypeVar
 
 from projector.domain.counters import Counters
-from projector.domain.facts import Fact, FactKey
+from projector.domain.facts import Fact, FactKey, Facts
 from projector.domain.fold import Anomaly, AnomalyKey, Interval, anomaly_keys
 from projector.domain.late_events.corrections import Correction
 from projector.domain.late_events.known_ticks import Tick
@@ -108,13 +108,13 @@ class ChangeSet:
         new: Sequence[Tick],
         *,
         counters: Counters,
-        facts: Mapping[FactKey, Fact],
+        live_facts: tuple[Facts, Facts],
         is_late: bool = False,
     ) -> None:
         """Record that the request at a position replaced some ticks by new ones.
 
-        ``counters`` are the counters before the first of these ticks, ``facts`` those that may
-        change there.
+        ``counters`` are the counters before the first of these ticks. ``live_facts`` are those that
+        may change after the last one: of the replaced ticks, and of the new ones.
         """
         self.last_time = max(
             self.last_time, *(ticks[-1].time for ticks in (replaced, new) if ticks)
@@ -129,7 +129,8 @@ class ChangeSet:
         # A stored snapshot that differs in its counters alone stays: readers add the late count.
         expected = {time: it.with_more(added) if is_late else it for time, it in before.items()}
         self.snapshots.replace(position, expected, _snapshots(new, counters))
-        self.facts.replace(position, _facts(facts, replaced), _facts(facts, new))
+        live_before, live_after = live_facts
+        self.facts.replace(position, _facts(replaced, live_before), _facts(new, live_after))
         self._record_anomalies(_anomalies(replaced), _anomalies(new))
 
     def _record_anomalies(
@@ -156,11 +157,11 @@ def total(ticks: Iterable[Tick]) -> Counters:
     return counters
 
 
-def _facts(before: Mapping[FactKey, Fact], ticks: Sequence[Tick]) -> Mapping[FactKey, Fact]:
-    """The last versions of facts after some ticks."""
-    facts = dict(before)
+def _facts(ticks: Sequence[Tick], live: Facts) -> Facts:
+    """The facts that are final in some ticks, and those that may change after them."""
+    facts = dict(live)
     for tick in ticks:
-        facts.update(tick.facts)
+        facts |= tick.facts
     return facts
 
 

@@ -26,7 +26,7 @@ class Tick:
     events: Sequence[Recorded]  # in order, restatements included
     intervals: Sequence[Interval] = ()  # that begin here
     anomalies: Sequence[Anomaly] = ()
-    facts: Mapping[FactKey, Fact] = field(default_factory=dict)  # that it ends or may change
+    facts: Mapping[FactKey, Fact] = field(default_factory=dict)  # that are final from here on
     counters: Counters = field(default_factory=Counters)  # what this tick adds
     state: str | None = None  # the state after this tick as text, if it is saved
     has_snapshot: bool = False

@@ -138,7 +138,7 @@ class SubjectRepair(Generic[S]):
         """Fold a request that comes after all known events."""
         ticks, fold = self._known.ticks, self._fold
         replaced = [tick for tick in ticks[-1:] if tick.time == request[0].time]
-        new, facts = [], fold.current.state.live_facts()
+        new, live_before = [], fold.current.live_facts()
         for time, events in groupby(request, key=lambda recorded: recorded.time):
             if replaced and replaced[0].time == time:
                 new.append(fold.extend_last_tick(replaced[0], list(events), request))
@@ -148,18 +148,19 @@ class SubjectRepair(Generic[S]):
         counters = fold.counters_before(start)
         ticks[start:] = new
         fold.folded = len(ticks)
-        self._record(request, replaced, new, counters, facts)
+        self._record(request, replaced, new, counters, (live_before, fold.current.live_facts()))
 
     def _redo_last_millisecond(self, request: Sequence[Recorded]) -> None:
         """Fold the last tick again: the request's events belong between those that it has."""
         ticks, fold = self._known.ticks, self._fold
         late, last, before = self._late_events(request), ticks[-1], fold.current
-        start = len(ticks) - 1
+        start, live_before = len(ticks) - 1, fold.current.live_facts()
         fold.current = fold.fold_before(start)
-        counters, facts = fold.counters_before(start), fold.current.state.live_facts()
+        counters = fold.counters_before(start)
         tick = fold.fold_tick(fold.current, last.time, in_order([*last.events, *request]), request)
         ticks[start] = tick
-        self._record(request, [last], [tick], counters, facts, is_late=bool(late))
+        live_facts = live_before, fold.current.live_facts()
+        self._record(request, [last], [tick], counters, live_facts, is_late=bool(late))
         if late:
             self._correct(late, start, [last], [tick], before)
 
@@ -172,7 +173,6 @@ class SubjectRepair(Generic[S]):
         ticks, fold = self._known.ticks, self._fold
         late, counters = self._late_events(request), fold.counters_before(start)
         without, with_request = fold.fold_before(start), fold.fold_before(start)
-        facts = without.state.live_facts()
         request_ticks = deque(
             (time, list(events)) for time, events in groupby(request, key=lambda it: it.time)
         )
@@ -201,8 +201,9 @@ class SubjectRepair(Generic[S]):
             fold.folded, fold.current = start + len(new), with_request
         else:
             fold.folded += len(new) - len(replaced)
+        live = ({}, {}) if are_equal else (without.live_facts(), with_request.live_facts())
         self._record(
-            request, replaced, new, counters, facts, is_late=bool(late), unchanged=unchanged
+            request, replaced, new, counters, live, is_late=bool(late), unchanged=unchanged
         )
         if late:
             self._correct(late, start, replaced, new, None if are_equal else without)
@@ -222,7 +223,7 @@ class SubjectRepair(Generic[S]):
         replaced: Sequence[Tick],
         new: Sequence[Tick],
         counters: Counters,
-        facts: Facts,
+        live_facts: tuple[Facts, Facts],
         *,
         is_late: bool = False,
         unchanged: Sequence[Tick] = (),
@@ -230,7 +231,7 @@ class SubjectRepair(Generic[S]):
         """Record the changes of a request, and move the counters behind the folded ticks."""
         position = request[0].request_position
         self.changes.record(
-            position, replaced, new, counters=counters, facts=facts, is_late=is_late
+            position, replaced, new, counters=counters, live_facts=live_facts, is_late=is_late
         )
         for tick in chain(new, unchanged):
             counters.add(tick.counters)

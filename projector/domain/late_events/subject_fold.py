@@ -87,11 +87,11 @@ class SubjectFold(Generic[S]):
         tick = Tick(time, events)
         unique = self._unique_events(time, events, request)
         if unique:
-            fold.intervals, fold.anomalies, fold.facts = [], [], {}
+            fold.intervals, fold.anomalies, fold.final_facts = [], [], {}
             fold.state.counters = tick.counters
             fold.apply(time, unique)
             tick.intervals, tick.anomalies = fold.intervals, fold.anomalies
-            tick.facts = fold.facts
+            tick.facts = fold.final_facts
             tick.has_snapshot = any(map(is_snapshot_point, unique))
             if tick.has_snapshot:
                 tick.state = self.codec.dump(fold.state)
@@ -110,13 +110,13 @@ class SubjectFold(Generic[S]):
         longer.has_snapshot, longer.counters = tick.has_snapshot, Counters(tick.counters)
         if unique:
             fold = self.current
-            fold.intervals, fold.anomalies, fold.facts = [], [], {}
+            fold.intervals, fold.anomalies, fold.final_facts = [], [], {}
             fold.state.counters = Counters()
             fold.apply_more(tick.time, unique)
             earlier = [it for it in tick.intervals if it.start < tick.time]
             longer.intervals = [*earlier, *fold.intervals]
             longer.anomalies = [*tick.anomalies, *fold.anomalies]
-            longer.facts = {**tick.facts, **fold.facts}
+            longer.facts = {**tick.facts, **fold.final_facts}
             longer.counters.add(fold.state.counters)
             longer.has_snapshot = longer.has_snapshot or any(map(is_snapshot_point, unique))
         if longer.has_snapshot:

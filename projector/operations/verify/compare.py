@@ -262,7 +262,7 @@ class SubjectComparison(Generic[S]):
             },
         )
         if table.facts is not None:
-            facts = {key: _fact_fields(fact) for key, fact in folded.fold.facts.items()}
+            facts = {key: _fact_fields(fact) for key, fact in folded.fold.facts().items()}
             found = self._rows_known_at(
                 table.facts, itemgetter("kind", "start", "number"), position
             )
