@@ -84,7 +84,7 @@ def read(site: Site, name: str, query: dict[str, Any]) -> Rows:
         headers={"Accept": "application/x-ndjson"},
     )
     assert 200 == answer.status_code, answer.text
-    rows = [json.loads(line) for line in answer.text.splitlines()]
+    rows = [json.loads(line) for line in answer.data.split(b"\n")[:-1]]
     assert all(isinstance(row.pop("settled"), bool) for row in rows)
     return rows
 

@@ -32,6 +32,22 @@ from projector.query.scope import names
 RECONSTRUCTED_TOGETHER = 1_000  # agents, so that memory is bounded
 
 
+def first_interval(cur: Cursor[TupleRow], question: FigureQuestion) -> int | None:
+    """When the first interval of the question's organisations and agents began (epoch ms)."""
+    condition = sql.SQL("TRUE")
+    if "agentId" in question.filters:
+        condition = sql.SQL("v.id = ANY(%(agents)s)")
+    query = sql.SQL(_FIRST_INTERVAL).format(
+        was_known=WAS_KNOWN, organisations=question.scope.organisations(), condition=condition
+    )
+    parameters = question.scope.parameters | {
+        "known_position": question.as_of.position,
+        "agents": names(question.filters.get("agentId")),
+    }
+    row = cur.execute(query, parameters).fetchone()
+    return row[0] if row else None
+
+
 class AgentTimes:
     """Reads the times of agents in some periods, each ``[edge, next edge)`` in epoch ms."""
 
@@ -255,3 +271,10 @@ _ARRAYS = sql.SQL("""
     ) AS logouts
 """)
 _BY_AGENT = "{per_agent} ORDER BY org_id, id"
+_FIRST_INTERVAL = """
+    SELECT min(i.start) FROM agents AS v CROSS JOIN LATERAL (
+        SELECT start FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} ORDER BY start LIMIT 1
+    ) AS i
+    WHERE {organisations} AND {condition}
+"""

@@ -95,6 +95,13 @@ def count_facts(
     return dict_cursor.execute(query, parameters).fetchall()
 
 
+def next_counted(cur: Cursor[TupleRow], question: FigureQuestion, start: int) -> int | None:
+    """The first moment from a time on at which some fact counts, of whatever filters (epoch ms)."""
+    parameters = {"start": start, "clock": question.as_of.now}
+    row = cur.execute(_NEXT_COUNTED, parameters).fetchone()
+    return row[0] if row else None
+
+
 class AgentShare(NamedTuple):
     """What an agent had in the facts of a period: offers, contacts, and the own durations."""
 
@@ -216,4 +223,13 @@ _COUNT_SHARES = """
         AND counted_time >= %(first)s AND counted_time < %(last)s AND counted_time <= %(clock)s
         AND {condition} AND {agents}
     GROUP BY period, f.org_id, p.key
+"""
+
+# Both by an index; null is not the least.
+_NEXT_COUNTED = """
+    SELECT least(
+        (SELECT min(counted_time) FROM task_facts
+            WHERE counted_time >= %(start)s AND counted_time <= %(clock)s),
+        (SELECT min(start) FROM task_facts WHERE kind = 'wait' AND start >= %(start)s)
+    )
 """

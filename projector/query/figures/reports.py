@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, pairwise
 from typing import Any, Literal
 
@@ -27,6 +28,7 @@ from projector.domain.metrics import (
     Thresholds,
     metric_value,
 )
+from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.projection.arrival_delays import ArrivalDelays
@@ -34,13 +36,14 @@ from projector.projection.read_models import Key
 from projector.query.as_of.reconstruct import AsOf
 from projector.query.figures.agent_periods import AgentPeriod
 from projector.query.figures.agent_teams import AgentTeams
-from projector.query.figures.agent_times import AgentTimes
+from projector.query.figures.agent_times import AgentTimes, first_interval
 from projector.query.figures.fact_counts import (
     AgentShare,
     FigureQuestion,
     count_facts,
     count_shares,
     figures_as_of,
+    next_counted,
 )
 from projector.query.figures.summary import FloorReader
 from projector.query.own_fold import read_views
@@ -103,19 +106,28 @@ class Reports:
         with read_views(self._pool) as cur:
             report = kind(cur, self._store, self._delays, question, self._thresholds)
             most = min(most, report.periods_together)
-            for edges in _blocks(question, together, most):
+            for edges in _blocks(report, question, together, most):
                 rows = report.read(edges)
                 if after is not None:
                     rows = (row for row in rows if nulls_last(kind.key(row)) > after)
                 yield from rows
 
 
-def _blocks(question: ReportQuestion, together: int, most: int) -> Iterator[Sequence[int]]:
-    """The edges of some periods at a time: ``together`` of them, then twice as many, up to most."""
+def _blocks(
+    report: _Report, question: ReportQuestion, together: int, most: int
+) -> Iterator[Sequence[int]]:
+    """The edges of some periods at a time: ``together`` of them, then twice as many, up to most.
+
+    Periods of which nothing is known are passed over, however many they are.
+    """
     edges, begin = question.edges, 0
     if question.after is not None:
         begin = max(0, bisect_right(edges, question.after[0]) - 1)
     while begin < len(edges) - 1:
+        known = report.next_known(edges[begin])
+        if known is None or known >= edges[-1]:
+            return
+        begin = max(begin, bisect_right(edges, known) - 1)
         together = min(together, most)
         yield edges[begin : begin + together + 1]
         begin += together
@@ -158,6 +170,10 @@ class _Report(ABC):
     def periods_together(self) -> int:
         """How many periods may be read at a time, so that their rows fit in memory."""
         return PERIODS_TOGETHER
+
+    def next_known(self, start: int) -> int | None:
+        """The first moment from a time on of which a row may tell (epoch ms)."""
+        return next_counted(self._cur, self._question, start)
 
     @abstractmethod
     def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
@@ -231,6 +247,19 @@ class AgentReport(_Report):
     def periods_together(self) -> int:
         row = self._cur.execute("SELECT count(*) FROM agents").fetchone()
         return max(1, AGENT_PERIODS_TOGETHER // max(1, row[0] if row else 0))
+
+    def next_known(self, start: int) -> int | None:
+        """From the first interval on some agent is there, up to the clock."""
+        counted = super().next_known(start)
+        there = max(start, self._first_interval)
+        if there >= self._question.as_of.now:
+            return counted
+        return there if counted is None else min(there, counted)
+
+    @cached_property
+    def _first_interval(self) -> int:
+        first = first_interval(self._cur, self._question)
+        return ENDLESS if first is None else first
 
     def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
         shares: list[dict[Key, AgentShare]] = [{} for _ in edges[1:]]
