@@ -64,7 +64,7 @@ class FigureWindow:
         return time is not None and self.start <= time < self.end
 
     def fact(self, fact: Fact) -> None:
-        if fact.kind == "wait" and self.within(fact.start):
+        if fact.kind == "wait" and self.within(fact.start) and fact.start <= self.clock:
             self.counts["offered"] += 1
         if fact.counted_time is None or fact.counted_time > self.clock:
             return

@@ -165,7 +165,8 @@ _COUNT_FACTS = """
             0::bigint AS talk_ms, 0::bigint AS hold_ms, 0::bigint AS consult_ms,
             0::bigint AS wrap_up_ms, FALSE AS doubtful
         FROM task_facts AS f
-        WHERE kind = 'wait' AND start >= %(first)s AND start < %(last)s AND {condition}
+        WHERE kind = 'wait' AND start >= %(first)s AND start < %(last)s AND start <= %(clock)s
+            AND {condition}
         UNION ALL
         SELECT width_bucket(counted_time, %(edges)s::bigint[]) - 1, org_id, queue_id,
             channel_type, kind, outcome, finish - start, counted_time,
