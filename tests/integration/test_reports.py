@@ -207,6 +207,12 @@ class Counting:
             share = shares.get(key, Counter())
             logins, logouts = logins_and_logouts(intervals, start, clock)
             has_occupancy = "queueId" not in self.part and at_work + ready
+            doubtful_ms = sum(
+                max(0, until - max(since, start))
+                for since, until in doubtful_stretches(intervals, clock)
+            )
+            if not (+spent or +share or logins or logouts or doubtful_ms):
+                continue
             yield {
                 "from": start,
                 "to": end,
@@ -224,10 +230,7 @@ class Counting:
                 "occupancy": at_work / (at_work + ready) if has_occupancy else None,
                 "firstLogin": min(logins, default=None),
                 "lastLogout": max(logouts, default=None),
-                "doubtfulMs": sum(
-                    max(0, until - max(since, start))
-                    for since, until in doubtful_stretches(intervals, clock)
-                ),
+                "doubtfulMs": doubtful_ms,
             }  # fmt: skip
 
     def shares(self, start: int, end: int) -> dict[Key, Counter[str]]:

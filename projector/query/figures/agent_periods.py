@@ -10,7 +10,7 @@ and grouping them there took three times as long.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from projector.domain.metrics import IDLE_STATUS
@@ -42,28 +42,32 @@ class AgentPeriod:
             self.idle_codes[name] = self.idle_codes.get(name, 0) + ms
 
 
-def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Sequence[AgentPeriod]:
-    """The periods in which an agent had a stretch, in their order.
+def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Iterable[AgentPeriod]:
+    """The periods in which an agent was logged in, or something else is to be told, in their order.
 
     ``agent`` has arrays: ``starts``, ``finishes``, ``told_untils``, ``statuses`` and
     ``idle_codes`` of the stretches, and the times of ``logins`` and ``logouts``, or null.
     """
-    first = number = max(0, bisect_right(edges, agent["starts"][0]) - 1)
-    begin, upto = edges[number], edges[number + 1]
-    begin = max(begin, agent["starts"][0])
-    period = AgentPeriod(number)
-    periods = [period]
-    stretches = zip(
-        *(agent[name] for name in ("finishes", "told_untils", "statuses", "idle_codes")),
-        strict=True,
-    )
-    for finish, told_until, status, code in stretches:
+    periods: dict[int, AgentPeriod] = {}
+
+    def period_at(number: int) -> AgentPeriod:
+        period = periods.get(number)
+        if period is None:
+            period = periods[number] = AgentPeriod(number)
+        return period
+
+    names = ("starts", "finishes", "told_untils", "statuses", "idle_codes")
+    number, upto = -1, edges[0]
+    for start, finish, told_until, status, code in zip(
+        *(agent[name] for name in names), strict=True
+    ):
+        if status == LOGGED_OUT and told_until == finish:
+            continue
+        begin = max(start, edges[0])
         while begin < finish:
-            if begin == upto:
-                number += 1
-                upto = edges[number + 1]
-                period = AgentPeriod(number)
-                periods.append(period)
+            if begin >= upto:
+                number = bisect_right(edges, begin, lo=number + 1) - 1
+                upto, period = edges[number + 1], period_at(number)
             end = min(finish, upto)
             told = end if told_until >= end else max(told_until, begin)
             period.doubtful_ms += end - told
@@ -71,7 +75,7 @@ def cut_stretches(agent: Mapping[str, Any], edges: Sequence[int]) -> Sequence[Ag
                 period.add(status, code, told - begin)
             begin = end
     for login in reversed(agent["logins"] or ()):
-        periods[bisect_right(edges, login) - 1 - first].first_login = login
+        period_at(bisect_right(edges, login) - 1).first_login = login
     for logout in agent["logouts"] or ():
-        periods[bisect_right(edges, logout) - 1 - first].last_logout = logout
-    return periods
+        period_at(bisect_right(edges, logout) - 1).last_logout = logout
+    return [periods[number] for number in sorted(periods)]

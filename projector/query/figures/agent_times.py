@@ -10,7 +10,7 @@ are not: agents who may have some are reconstructed, and take part in the same q
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import Cursor, sql
@@ -97,7 +97,7 @@ class AgentTimes:
         parameters = {"at_work": [*AT_WORK_STATUSES], "ready": READY_STATUS}
         return self._rows(query, parameters)
 
-    def by_agent(self) -> Iterator[tuple[Key, Sequence[AgentPeriod]]]:
+    def by_agent(self) -> Iterator[tuple[Key, Iterable[AgentPeriod]]]:
         """The periods of each agent of which something is known, by organisation and agent."""
         query = sql.SQL(_BY_AGENT).format(per_agent=self._per_agent(_ARRAYS))
         for row in self._rows(query, {}):

@@ -264,7 +264,8 @@ class AgentReport(_Report):
     def read(self, edges: Sequence[int]) -> Iterator[FigureRow]:
         shares: list[dict[Key, AgentShare]] = [{} for _ in edges[1:]]
         for number, key, share in count_shares(self._cur, self._question, edges):
-            shares[number][key] = share
+            if any(share):
+                shares[number][key] = share
         times: list[dict[Key, AgentPeriod]] = [{} for _ in edges[1:]]
         for key, periods in AgentTimes(self._cur, self._store, self._question, edges).by_agent():
             for period in periods:
