@@ -336,6 +336,7 @@ def test_a_run_for_named_agents_reads_only_them(copied, delivered, tmp_path):
     assert not {"tasks", "taskDetails"} & report["sources"].keys()
 
 
+@pytest.mark.slow
 def test_a_window_in_the_middle_of_sessions_and_tasks_is_reconciled_whole(make_site, tmp_path):
     """What began before it and still ran is compared too; what comes later is not."""
     site, day = make_site(), live(hours=1.5, agents=5, seed=8, lose=0.2)
@@ -371,6 +372,7 @@ def test_passing_faults_do_not_change_the_report(copied, tmp_path, clean, fault)
     assert report["requests"] < borne["requests"] or fault == "slow"
 
 
+@pytest.mark.slow
 def test_small_pages_and_full_windows_lose_nothing(copied, delivered, tmp_path, monkeypatch):
     """Windows are halved until no answer is cut short."""
     monkeypatch.setattr("projector.webex.api_queries.ACTIVITIES_ROWS", 40)

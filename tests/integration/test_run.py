@@ -390,6 +390,7 @@ def test_a_killed_part_comes_back(service, part):
         assert [] == sender.refusals
 
 
+@pytest.mark.slow
 def test_a_killed_parent_is_followed_by_a_new_run(service):
     """After kill -9 of the command its orphans end, and a new run takes their port."""
     with WebhookSender(service, "agent-parent") as sender:
@@ -414,6 +415,7 @@ def test_orphans_end_without_a_new_run(service):
     assert postgres == service.part("postgres")
 
 
+@pytest.mark.slow
 def test_a_power_cut_and_a_pid_file_that_names_a_stranger(service, stranger):
     """All parts are killed, and the PID file names another program: it starts, with all events."""
     with WebhookSender(service, "agent-power") as sender:

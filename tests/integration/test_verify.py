@@ -190,6 +190,7 @@ def test_the_list_has_every_column(late_template):
     assert found == {*columns(), *unused}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "column"), columns())
 def test_a_changed_value_is_found(shared, name, column):
     """Whichever column of whichever table: the difference names both."""
@@ -226,6 +227,7 @@ _NONE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize(
     "change",
