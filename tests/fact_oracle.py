@@ -145,6 +145,9 @@ class Search:
     # events of the task
 
     def tell_task(self, event: Event, word: str) -> None:
+        if word != "parked" and self.wait is not None and self.is_outdial():
+            self.drafts.remove(self.wait)  # nobody has waited, as is known now
+            self.wait = None
         if word == "parked":
             self.park(event)
         elif word == "connect":
@@ -157,6 +160,9 @@ class Search:
             self.finish(self.outcome_of_end(event))
         elif word == "failed":
             self.finish("unanswered")
+
+    def is_outdial(self) -> bool:
+        return self.task.outbound and not self.was_parked
 
     def park(self, event: Event) -> None:
         """It refuses an offer and ends a contact. In another queue it ends the wait."""
@@ -174,12 +180,11 @@ class Search:
     def connect(self) -> None:
         """It is an offer, and begins a wait of who neither waits nor is in conversation.
 
-        Choice: an outdial is one by the direction at this event; a later direction or parked does
-        not change what begins here.
+        Choice: an outdial is one by the direction known by then; one that becomes known while the
+        wait goes on takes it back, one that comes later does not.
         """
         self.close_offer("refused")
-        outdial = self.task.outbound and not self.was_parked
-        if self.wait is None and self.contact is None and not outdial:
+        if self.wait is None and self.contact is None and not self.is_outdial():
             self.wait = self.begin("wait", self.task.carries["queueId"])
         self.offer = self.begin("offer", self.task.carries["queueId"])
 

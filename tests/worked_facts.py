@@ -465,10 +465,9 @@ WAIT_BEGINNINGS = (
             offered(1_000, "q1", direction=None),
             step(5_000, "connected", direction="OUTBOUND"),
         ),
-        wait(1_000, 5_000, "answered", direction="OUTBOUND"),
         offer(1_000, 5_000, "accepted", direction="OUTBOUND"),
         contact(5_000, None, None, direction="OUTBOUND"),
-        choice="The direction is as of the offer that begins the wait.",
+        choice="A direction that becomes known while the wait goes on takes it back.",
     ),
     facts(
         "the-channel-type-and-direction-are-as-of-the-end",

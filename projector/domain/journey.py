@@ -175,6 +175,14 @@ class Journey:
         if contact is not None:
             contact.add_stretch(state, time - max(since, contact.start))
 
+    def drop_wait(self) -> None:
+        """Nobody has waited: the contact centre calls the customer."""
+        wait = self.wait
+        if wait is not None:
+            self.wait = None
+            if self.begun_time == wait.start:
+                self.begun[FactKind.WAIT.value] -= 1
+
     # --- words of agents ---
 
     def note_agent(self, agent_id: str, word: str, *, is_new: bool) -> None:

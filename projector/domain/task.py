@@ -299,6 +299,8 @@ class TaskState(State):
         event, time = recorded.event, recorded.time
         self._copy_fields(event)
         word = event.word or ""
+        if word != "parked" and self.queued_time is None and self.is_outbound():
+            self.journey.drop_wait()
         if word == TASK_ENDED and _ends_an_offer(event):
             self.counters[SYSTEM_REFUSALS] += 1
             self.journey.refuse_offer(self, time)

@@ -192,3 +192,46 @@ def test_a_team_sees_its_own(database_url, tmp_path):
             headers={"Authorization": "Bearer one"},
         )
         assert {"ann"} == {row["agentId"] for row in answer.json["data"]}
+
+
+def test_reasons_are_of_what_the_row_counts_and_the_caller_sees(database_url, tmp_path):
+    """Another team's task is none; of what was the team's once, no name is told."""
+    tokens = [{"token": "all", "role": "operator"},
+              {"token": "one", "role": "viewer", "teamIds": ["team-1"]}]  # fmt: skip
+    clock = Clock()
+    agents = {"ann": "team-1", "bob": "team-2", "cy": "team-1"}
+
+    def call(name: str) -> list[dict[str, Any]]:
+        return [
+            task(MINUTE, f"of-{name}", "parked", queueId="q"),
+            v1(2 * MINUTE, name, "connected", f"of-{name}", teamId=agents[name]),
+            task(2 * MINUTE, f"of-{name}", "connected"),
+            ended(10 * MINUTE, f"of-{name}"),
+        ]
+
+    with open_site(
+        database_url, tmp_path, clock=clock, PROJECTOR_TOKENS=json.dumps(tokens)
+    ) as site:
+        clock.now = at(HOUR)
+        site.post([*story(*(login(0, name, teamId=team) for name, team in agents.items()),
+                          *(step for name in agents for step in call(name)))])  # fmt: skip
+        site.project()
+        clock.now = at(3 * HOUR)
+        for name in agents:
+            site.post(task(5 * MINUTE, f"of-{name}", "on-hold") | {"id": f"late {name}"})
+        site.post(login(2 * HOUR, "cy", teamId="team-2") | {"id": "moved"})
+        site.project()
+
+        def tasks(token: str, **query: Any) -> tuple[int, list[str | None]]:
+            answer = site.get(
+                "/api/v1/reports/differences",
+                query_string=SPAN | {"knownAt": at(2 * HOUR)} | query,
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            (row,) = answer.json["data"]
+            assert all(bool(it["taskId"]) == bool(it["events"]) for it in row["corrections"])
+            return row["correctionCount"], [it["taskId"] for it in row["corrections"]]
+
+        assert (3, ["of-ann", "of-bob", "of-cy"]) == tasks("all")
+        assert (1, ["of-bob"]) == tasks("all", agentId="bob")
+        assert (2, ["of-ann", None]) == tasks("one")

@@ -30,6 +30,7 @@ from projector.query.figures.fact_counts import FigureQuestion
 from projector.query.scope import names
 
 RECONSTRUCTED_TOGETHER = 1_000  # agents, so that memory is bounded
+AGENTS_TOGETHER = 200  # whose stretches are fetched at a time
 
 
 def first_interval(cur: Cursor[TupleRow], question: FigureQuestion) -> int | None:
@@ -98,10 +99,16 @@ class AgentTimes:
         return self._rows(query, parameters)
 
     def by_agent(self) -> Iterator[tuple[Key, Iterable[AgentPeriod]]]:
-        """The periods of each agent of which something is known, by organisation and agent."""
+        """The periods of each agent of which something is known, by organisation and agent.
+
+        The stretches of few agents are in memory at a time, however long the periods are.
+        """
         query = sql.SQL(_BY_AGENT).format(per_agent=self._per_agent(_ARRAYS))
-        for row in self._rows(query, {}):
-            yield (row["org_id"], row["id"]), cut_stretches(row, self._edges)
+        with self._cur.connection.cursor("agent_times", binary=True, row_factory=dict_row) as cur:
+            cur.itersize = AGENTS_TOGETHER
+            cur.execute(query, self._parameters)
+            for row in cur:
+                yield (row["org_id"], row["id"]), cut_stretches(row, self._edges)
 
     def _rows(
         self, query: sql.Composed, parameters: Mapping[str, Any]
@@ -112,7 +119,9 @@ class AgentTimes:
 
     def _per_agent(self, aggregates: sql.SQL) -> sql.Composable:
         """The query for one row an agent, with aggregates of the agent's stretches."""
-        stored = sql.SQL(_STORED).format(followed=_FOLLOWED, was_known=WAS_KNOWN)
+        ends_with_clock = self._edges[-1] >= self._question.as_of.now
+        upto = sql.SQL("TRUE" if ends_with_clock else _UP_TO_NEXT).format(was_known=WAS_KNOWN)
+        stored = sql.SQL(_STORED).format(followed=_FOLLOWED, was_known=WAS_KNOWN, upto=upto)
         reconstructed = sql.SQL(_RECONSTRUCTED_STRETCHES).format(
             followed=_FOLLOWED, reconstructed=_RECONSTRUCTED.unnest("r")
         )
@@ -199,12 +208,14 @@ _STORED = """
             SELECT max(start) FROM agent_intervals AS i
             WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start < %(first)s
         ), 0)
-        AND start <= coalesce((
-            SELECT min(start) FROM agent_intervals AS i
-            WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start >= %(last)s
-        ), %(last)s)
+        AND {upto}
     WINDOW following AS (ORDER BY start)
 """
+# Not needed where the periods end with the clock: next to nothing begins later.
+_UP_TO_NEXT = """start <= coalesce((
+    SELECT min(start) FROM agent_intervals AS i
+    WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start >= %(last)s
+), %(last)s)"""
 _FOLLOWED = sql.SQL("""start, status, idle_code_id, event_id, lead(start) OVER following AS next,
     lead(silent_since) OVER following AS next_silent_since,
     lag(status) OVER following AS status_before""")
@@ -231,12 +242,14 @@ _RECONSTRUCTED_STRETCHES = """
     SELECT org_id, id, {followed} FROM {reconstructed}
     WINDOW following AS (PARTITION BY org_id, id ORDER BY start)
 """
+# A window of the summary is a few days at most, so its milliseconds are integers, which PostgreSQL
+# adds faster.
 _SPENT = sql.SQL("""
-    sum(greatest(0, told_until - greatest(start, %(first)s)))
+    sum(greatest(0, told_until - greatest(start, %(first)s))::integer)
         FILTER (WHERE status = ANY(%(at_work)s)) AS at_work,
-    sum(greatest(0, told_until - greatest(start, %(first)s)))
+    sum(greatest(0, told_until - greatest(start, %(first)s))::integer)
         FILTER (WHERE status = %(ready)s) AS ready,
-    sum(greatest(0, finish - greatest(told_until, %(first)s))) AS doubtful
+    sum(greatest(0, finish - greatest(told_until, %(first)s))::integer) AS doubtful
 """)
 _TOTALS = """
     SELECT last.type AS last_event_type, coalesce(sum(at_work), 0)::bigint AS at_work_ms,

@@ -14,11 +14,13 @@ from itertools import islice
 from typing import Any
 
 from psycopg import Cursor, sql
-from psycopg.rows import TupleRow, dict_row
+from psycopg.rows import TupleRow, dict_row, tuple_row
 
 from projector.infrastructure.database import Pool
 from projector.infrastructure.sql import Columns
+from projector.projection.read_models import AGENTS, TASKS
 from projector.query.as_of.reconstruct import AsOf
+from projector.query.figures.fact_counts import FigureQuestion
 from projector.query.figures.reports import (
     REPORTS,
     FigureRow,
@@ -32,7 +34,7 @@ from projector.query.own_fold import read_views
 
 REASONS_TOGETHER = 200  # rows whose reasons are read at a time
 MOST_REASONS = 100  # requests that are listed of a row
-_NOT_COMPARED = {"settled"}  # whether a row is final is no figure
+_NOT_COMPARED = {"settled", "teamId"}  # whether a row is final, and whose it is, is no figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +55,10 @@ class Differences:
 
     def rows(self, question: DifferenceQuestion) -> Generator[FigureRow, None, None]:
         """The rows that differ, in the order of the report."""
-        differing = _differing(self._reports, question)
-        with closing(differing), read_views(self._pool) as cur:
-            reasons = _Reasons(cur, question)
+        with read_views(self._pool) as cur:
+            differing = _differing(self._reports, cur, question)
+            later = replace(question.earlier, as_of=question.later)
+            reasons = _Reasons(cur, question, self._reports.figure_question(cur, later))
             while rows := [*islice(differing, REASONS_TOGETHER)]:
                 for row, corrections in zip(rows, reasons.of(rows), strict=True):
                     yield _shown(row, corrections)
@@ -87,16 +90,21 @@ class _Pair:
         return row
 
 
-def _differing(reports: Reports, question: DifferenceQuestion) -> Generator[_Pair, None, None]:
-    """The rows that differ: both reports are in one order, so they are read side by side."""
+def _differing(
+    reports: Reports, cur: Cursor[TupleRow], question: DifferenceQuestion
+) -> Iterator[_Pair]:
+    """The rows that differ: both reports are in one order, so they are read side by side.
+
+    Both are read by one connection: whoever holds one and waits for another may wait for ever.
+    """
     later = replace(question.earlier, as_of=question.later)
-    with (
-        closing(reports.rows(question.name, question.earlier)) as before,
-        closing(reports.rows(question.name, later)) as after,
-    ):
-        for pair in _paired(REPORTS[question.name].key, before, after):
-            if _figures(pair.before) != _figures(pair.after):
-                yield pair
+    before, after = (
+        reports.rows_within(cur.connection.cursor(row_factory=tuple_row), question.name, it)
+        for it in (question.earlier, later)
+    )
+    for pair in _paired(REPORTS[question.name].key, before, after):
+        if _figures(pair.before) != _figures(pair.after):
+            yield pair
 
 
 def _paired(key: Any, before: Iterator[FigureRow], after: Iterator[FigureRow]) -> Iterator[_Pair]:
@@ -163,12 +171,32 @@ def _key_names(name: ReportName) -> Sequence[str]:
 
 
 class _Reasons:
-    """Reads which requests changed what some rows count."""
+    """Reads which requests changed what some rows count.
 
-    def __init__(self, cur: Cursor[TupleRow], question: DifferenceQuestion) -> None:
+    ``figures`` is what the later report is of: its filters hold for reasons too. What the caller
+    may not see of an agent or a task is a reason without its name and its events.
+    """
+
+    def __init__(
+        self, cur: Cursor[TupleRow], question: DifferenceQuestion, figures: FigureQuestion
+    ) -> None:
         self._cur = cur.connection.cursor(row_factory=dict_row)
-        self._query = _OF_AGENTS if question.name == "agents" else _OF_QUEUES
-        self._parameters = {
+        is_of_agents = question.name == "agents"
+        # An agent's row has the agent's parts, whatever team they were of.
+        condition, parameters = (replace(figures, members=None) if is_of_agents else figures).facts(
+            known=_BETWEEN
+        )
+        scope = question.earlier.scope
+        self._query = (_OF_AGENTS if is_of_agents else _OF_QUEUES).format(
+            rows=_ROWS.unnest("r"),
+            between=_BETWEEN,
+            changed_at=_CHANGED_AT,
+            condition=condition,
+            events=_EVENTS.format(
+                agent_is_seen=scope.teams(AGENTS), task_is_seen=scope.teams(TASKS)
+            ),
+        )
+        self._parameters = parameters | {
             "earlier": question.earlier.as_of.position,
             "later": question.later.position,
         }
@@ -191,9 +219,9 @@ class _Reasons:
                 {
                     "position": row["position"],
                     "recordedTime": row["recorded_time"],
-                    "agentId": row["agent_id"],
-                    "taskId": row["task_id"],
-                    "events": row["events"],
+                    "agentId": row["agent_id"] if row["is_seen"] else None,
+                    "taskId": row["task_id"] if row["is_seen"] else None,
+                    "events": row["events"] if row["is_seen"] else [],
                 }
             )
         return reasons
@@ -217,34 +245,43 @@ _BETWEEN = sql.SQL("""(
 _CHANGED_AT = sql.SQL("""CROSS JOIN LATERAL (VALUES (known_from), (known_to)) AS p(position)
         WHERE p.position > %(earlier)s AND p.position <= %(later)s""")
 _EVENTS = sql.SQL("""
-    SELECT c.number, c.position, c.agent_id, c.task_id, min(e.recorded_time) AS recorded_time,
-        json_agg(json_build_object(
+    , seen AS (
+        SELECT c.*, CASE WHEN c.task_id IS NULL
+            THEN EXISTS (SELECT FROM agents AS v
+                WHERE v.org_id = c.org_id AND v.id = c.agent_id AND {agent_is_seen})
+            ELSE EXISTS (SELECT FROM tasks AS v
+                WHERE v.org_id = c.org_id AND v.id = c.task_id AND {task_is_seen})
+            END AS is_seen
+        FROM changed AS c
+    )
+    SELECT c.number, c.position, c.is_seen, c.agent_id, c.task_id,
+        min(e.recorded_time) AS recorded_time, json_agg(json_build_object(
             'eventId', e.event_id, 'type', e.type, 'time', e.time, 'position', e.position
         ) ORDER BY e.position) AS events
-    FROM changed AS c CROSS JOIN LATERAL (
+    FROM seen AS c CROSS JOIN LATERAL (
         SELECT l.* FROM log AS l WHERE l.org_id = c.org_id AND l.task_id = c.task_id
             AND l.task_bucket IS NOT NULL AND l.request_position = c.position
         UNION ALL
         SELECT l.* FROM log AS l WHERE l.org_id = c.org_id AND l.agent_id = c.agent_id
             AND l.agent_bucket IS NOT NULL AND l.request_position = c.position
     ) AS e
-    GROUP BY c.number, c.position, c.agent_id, c.task_id
+    GROUP BY c.number, c.position, c.is_seen, c.agent_id, c.task_id
     ORDER BY c.number, c.position, c.task_id, c.agent_id
 """)
 _OF_QUEUES = sql.SQL("""
     WITH changed AS (
         SELECT DISTINCT r.number, r.org_id, NULL AS agent_id, f.id AS task_id, p.position
-        FROM {rows} JOIN task_facts AS f ON f.org_id = r.org_id
-            AND f.queue_id IS NOT DISTINCT FROM r.name
-            AND f.channel_type IS NOT DISTINCT FROM r.channel_type
-            AND {between} AND (
-                (f.counted_time >= r.since AND f.counted_time < r.upto)
-                OR (f.kind = 'wait' AND f.start >= r.since AND f.start < r.upto)
-            )
-        {changed_at}
+        FROM {rows} CROSS JOIN LATERAL (
+            SELECT f.id, f.known_from, f.known_to FROM task_facts AS f
+            WHERE f.org_id = r.org_id AND f.queue_id IS NOT DISTINCT FROM r.name
+                AND f.channel_type IS NOT DISTINCT FROM r.channel_type AND {condition} AND (
+                    (f.counted_time >= r.since AND f.counted_time < r.upto)
+                    OR (f.kind = 'wait' AND f.start >= r.since AND f.start < r.upto)
+                )
+        ) AS f {changed_at}
     )
     {events}
-""").format(rows=_ROWS.unnest("r"), between=_BETWEEN, changed_at=_CHANGED_AT, events=_EVENTS)
+""")
 # Of intervals also the one in force when the row's period begins, as it was known before.
 _OF_AGENTS = sql.SQL("""
     WITH changed AS (
@@ -259,9 +296,11 @@ _OF_AGENTS = sql.SQL("""
         {changed_at}
         UNION
         SELECT r.number, r.org_id, NULL, f.id, p.position
-        FROM {rows} JOIN task_facts AS f ON f.org_id = r.org_id AND f.parts ? r.name
-            AND {between} AND f.counted_time >= r.since AND f.counted_time < r.upto
-        {changed_at}
+        FROM {rows} CROSS JOIN LATERAL (
+            SELECT f.id, f.known_from, f.known_to FROM task_facts AS f
+            WHERE f.org_id = r.org_id AND f.kind <> 'wait' AND f.parts ? r.name
+                AND f.counted_time >= r.since AND f.counted_time < r.upto AND {condition}
+        ) AS f {changed_at}
     )
     {events}
-""").format(rows=_ROWS.unnest("r"), between=_BETWEEN, changed_at=_CHANGED_AT, events=_EVENTS)
+""")

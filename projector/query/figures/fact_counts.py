@@ -38,9 +38,9 @@ class FigureQuestion:
     filters: Mapping[str, Sequence[str]]
     as_of: AsOf
 
-    def facts(self) -> tuple[sql.Composable, dict[str, Any]]:
-        """The condition of facts ``f``, and its parameters."""
-        conditions: list[sql.Composable] = [WAS_KNOWN, self.scope.organisations()]
+    def facts(self, known: sql.Composable = WAS_KNOWN) -> tuple[sql.Composable, dict[str, Any]]:
+        """The condition of facts ``f`` that were known, and its parameters."""
+        conditions: list[sql.Composable] = [known, self.scope.organisations()]
         parameters: dict[str, Any] = {
             **self.scope.parameters,
             "known_position": self.as_of.position,
@@ -170,7 +170,7 @@ _COUNT_FACTS = """
         UNION ALL
         SELECT width_bucket(counted_time, %(edges)s::bigint[]) - 1, org_id, queue_id,
             channel_type, kind, outcome, finish - start, counted_time,
-            finish - start <= coalesce(
+            outcome = 'answered' AND finish - start <= coalesce(
                 (%(service_levels)s->>lower(channel_type))::bigint, %(service_level)s
             ),
             finish - start < %(short_abandon)s,

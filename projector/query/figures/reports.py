@@ -87,6 +87,16 @@ class Reports:
         """All rows of a report in their order, however many; a block of them in memory."""
         return self._rows(name, question, PERIODS_TOGETHER, PERIODS_TOGETHER)
 
+    def rows_within(
+        self, cur: Cursor[TupleRow], name: ReportName, question: ReportQuestion
+    ) -> Iterator[FigureRow]:
+        """All rows, read in the caller's database snapshot."""
+        return self._read(cur, name, question, PERIODS_TOGETHER, PERIODS_TOGETHER)
+
+    def figure_question(self, cur: Cursor[TupleRow], question: ReportQuestion) -> FigureQuestion:
+        """What the figures of a report are of."""
+        return _figure_question(cur, self._store, question)
+
     def page(
         self, name: ReportName, question: ReportQuestion, limit: int
     ) -> tuple[Sequence[FigureRow], RowKey | None]:
@@ -101,16 +111,26 @@ class Reports:
     def _rows(
         self, name: ReportName, question: ReportQuestion, together: int, most: int
     ) -> Generator[FigureRow, None, None]:
+        with read_views(self._pool) as cur:
+            yield from self._read(cur, name, question, together, most)
+
+    def _read(
+        self,
+        cur: Cursor[TupleRow],
+        name: ReportName,
+        question: ReportQuestion,
+        together: int,
+        most: int,
+    ) -> Iterator[FigureRow]:
         kind = REPORTS[name]
         after = None if question.after is None else nulls_last(question.after)
-        with read_views(self._pool) as cur:
-            report = kind(cur, self._store, self._delays, question, self._thresholds)
-            most = min(most, report.periods_together)
-            for edges in _blocks(report, question, together, most):
-                rows = report.read(edges)
-                if after is not None:
-                    rows = (row for row in rows if nulls_last(kind.key(row)) > after)
-                yield from rows
+        report = kind(cur, self._store, self._delays, question, self._thresholds)
+        most = min(most, report.periods_together)
+        for edges in _blocks(report, question, together, most):
+            rows = report.read(edges)
+            if after is not None:
+                rows = (row for row in rows if nulls_last(kind.key(row)) > after)
+            yield from rows
 
 
 def _blocks(
@@ -139,6 +159,18 @@ def nulls_last(key: RowKey) -> RowKey:
     return tuple((part is None, part) for part in key)
 
 
+def _figure_question(
+    cur: Cursor[TupleRow], store: EventStore, question: ReportQuestion
+) -> FigureQuestion:
+    as_of = question.as_of
+    return FigureQuestion(
+        scope=question.scope,
+        members=FloorReader(cur, store, question.scope, as_of, question.edges[0]).members(),
+        filters=question.filters,
+        as_of=figures_as_of(as_of),
+    )
+
+
 class _Report(ABC):
     """Makes the rows of one report, some periods at a time."""
 
@@ -153,18 +185,11 @@ class _Report(ABC):
         self._cur = cur
         self._store = store
         self._thresholds = thresholds
-        as_of = question.as_of
-        members = FloorReader(cur, store, question.scope, as_of, question.edges[0]).members()
-        self._question = FigureQuestion(
-            scope=question.scope,
-            members=members,
-            filters=question.filters,
-            as_of=figures_as_of(as_of),
-        )
-        self._teams = AgentTeams(cur, store, as_of)
+        self._question = _figure_question(cur, store, question)
+        self._teams = AgentTeams(cur, store, question.as_of)
         self._delays = delays
         self._is_of_queue = "queueId" in question.filters
-        self._longest_delay = delays.longest_as_of(cur, as_of.position)
+        self._longest_delay = delays.longest_as_of(cur, question.as_of.position)
 
     @property
     def periods_together(self) -> int:

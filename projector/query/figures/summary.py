@@ -158,6 +158,7 @@ class FloorReader:
         reconstructed = self._reconstructed_agents(members)
         query = sql.SQL(_COUNT_AGENTS).format(
             was_known=WAS_KNOWN,
+            unchanged=_UNCHANGED,
             chosen=self._chosen(),
             of_members=_TRUE if members is None else _IS_MEMBER,
             reconstructed=_IS_RECONSTRUCTED if reconstructed else _FALSE,
@@ -329,9 +330,13 @@ _HAS_MEMBER = sql.SQL(
 
 _COUNT_AGENTS = """
     SELECT status, count(*) AS total FROM agents AS v CROSS JOIN LATERAL (
-        SELECT status FROM agent_intervals AS i
-        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
-        ORDER BY start DESC LIMIT 1
+        SELECT v.facets->'status'->>0 AS status WHERE {unchanged}
+        UNION ALL (
+            SELECT status FROM agent_intervals AS i
+            WHERE NOT {unchanged} AND i.org_id = v.org_id AND i.id = v.id AND {was_known}
+                AND start <= %(upto)s
+            ORDER BY start DESC LIMIT 1
+        )
     ) AS i
     WHERE {chosen} AND {of_members} AND NOT {reconstructed}
     GROUP BY status
