@@ -124,7 +124,7 @@ def digest(export: Export, content_type: str) -> tuple[int, str]:
 
 def _ndjson_lines(export: Export) -> Iterator[bytes]:
     for row in export.rows:
-        yield to_json(row).encode() + b"\n"
+        yield to_json(row) + b"\n"
 
 
 def _csv_lines(export: Export) -> Iterator[bytes]:

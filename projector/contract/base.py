@@ -32,17 +32,18 @@ Base64 = Annotated[
 ]
 
 
-def to_json(model: BaseModel | Mapping[str, Any]) -> str:
+def to_json(model: BaseModel | Mapping[str, Any]) -> bytes:
     """A model as JSON, in the contract's spelling; bodies in it may nest as deep as is accepted.
 
     A mapping has that spelling already: rows of which there are very many are no models.
     """
     if not isinstance(model, BaseModel):
-        return orjson.dumps(model).decode()
+        return orjson.dumps(model)
     try:
-        return model.model_dump_json(by_alias=True)
+        return model.model_dump_json(by_alias=True).encode()
     except PydanticSerializationError:  # pydantic stops at 255 levels
-        return json.dumps(model, default=_plain, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(model, default=_plain, ensure_ascii=False, separators=(",", ":"))
+        return text.encode()
 
 
 def _plain(value: object) -> object:
