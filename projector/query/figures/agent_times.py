@@ -30,7 +30,7 @@ from projector.query.figures.fact_counts import FigureQuestion
 from projector.query.scope import names
 
 RECONSTRUCTED_TOGETHER = 1_000  # agents, so that memory is bounded
-AGENTS_TOGETHER = 200  # whose stretches are fetched at a time
+AGENTS_FETCHED_TOGETHER = 200  # whose stretches are fetched at a time
 
 
 def first_interval(cur: Cursor[TupleRow], question: FigureQuestion) -> int | None:
@@ -105,7 +105,7 @@ class AgentTimes:
         """
         query = sql.SQL(_BY_AGENT).format(per_agent=self._per_agent(_ARRAYS))
         with self._cur.connection.cursor("agent_times", binary=True, row_factory=dict_row) as cur:
-            cur.itersize = AGENTS_TOGETHER
+            cur.itersize = AGENTS_FETCHED_TOGETHER
             cur.execute(query, self._parameters)
             for row in cur:
                 yield (row["org_id"], row["id"]), cut_stretches(row, self._edges)
