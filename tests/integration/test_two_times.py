@@ -47,7 +47,9 @@ FILTERS = {
 def filter_value(view: dict[str, Any], name: str) -> str:
     """The value by which a filter finds a view; empty where it has none."""
     if name == "open":
-        return str(not view["complete"] and view["status"] != "failed").lower()
+        is_over = view["complete"] or view["status"] == "failed" or view["stale"]
+        is_recording_alone = view["eventCount"] == len(view["captures"])
+        return str(not is_over and not is_recording_alone).lower()
     value = view[name]
     return str(value).lower() if isinstance(value, bool) else value or ""
 
