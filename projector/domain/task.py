@@ -380,19 +380,19 @@ class TaskState(State):
         event, time = recorded.event, recorded.time
         agent_id, word = event.agent_id or "", event.word
         participant = self.participants.get(agent_id)
+        is_new = participant is None
         if word is not None:
             if word in TRACE_WORDS:
                 self._note_trace(recorded, is_anomaly=False)
-            is_new = participant is None
             if participant is None:
                 joined = Participant(state="", since=time, joined_time=time)
                 participant = insert_sorted(self.participants, agent_id, joined)
-            participant.team_id = event.team_id or participant.team_id
-            self.journey.note_agent(agent_id, word, is_new=is_new)
-            self._go_on_with_agent(agent_id, word, time)
-            self._move_participant(participant, agent_id, word, time)
         if participant is not None:
             participant.team_id = event.team_id or participant.team_id
+            if word is not None:
+                self.journey.note_agent(agent_id, word, is_new=is_new)
+                self._go_on_with_agent(agent_id, word, time)
+                self._move_participant(participant, agent_id, word, time)
             participant.wrap_up_aux_code_id = (
                 event.wrap_up_aux_code_id or participant.wrap_up_aux_code_id
             )

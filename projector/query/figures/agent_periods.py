@@ -3,8 +3,7 @@
 Rule: stretches lie side by side, and each is cut where a period ends. So what is counted in periods
 side by side adds up.
 
-It is done here rather than in the database, since a day of many agents has more pieces than rows,
-and grouping them there took three times as long.
+It is done here rather than in the database, since a day of many agents has more pieces than rows.
 """
 
 from __future__ import annotations
