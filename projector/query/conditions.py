@@ -9,7 +9,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from projector.domain.fold import S
+from projector.domain.state_names import LOGGED_OUT
 from projector.projection.read_models import Key, Table
+from projector.projection.snapshots import WAS_KNOWN
 from projector.query.scope import names
 
 # The subject had its first event as of both times: no event that was known then has a later time.
@@ -21,6 +23,21 @@ MAY_BE_OPEN = sql.SQL(
     """ OR facets @> '{"open": ["true"]}')"""
 )
 
+
+# Where an agent is shown ringing or wrapping up, or was logged in when the shortest of the long
+# limits began: only then a deadline may have passed.
+MAY_BE_OVERDUE = sql.SQL("""(
+    coalesce((
+        SELECT status IN ('ringing', 'wrapup') FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
+        ORDER BY start DESC LIMIT 1
+    ), FALSE)
+    OR coalesce((
+        SELECT status <> {logged_out} FROM agent_intervals AS i
+        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(long_ago)s
+        ORDER BY start DESC LIMIT 1
+    ), FALSE)
+)""").format(was_known=WAS_KNOWN, logged_out=LOGGED_OUT)
 
 # The facets at the time ``%(now)s``, of a row ``v``.
 SHOWN_FACETS = sql.SQL("""CASE WHEN v.deadline <= %(now)s THEN (

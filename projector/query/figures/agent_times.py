@@ -25,8 +25,9 @@ from projector.infrastructure.sql import Columns
 from projector.projection.read_models import AGENTS, Key
 from projector.projection.snapshots import WAS_KNOWN
 from projector.query.as_of.reconstruct import intervals_as_of, reconstruct
+from projector.query.conditions import MAY_BE_OVERDUE
 from projector.query.figures.agent_periods import AgentPeriod, cut_stretches
-from projector.query.figures.fact_counts import FigureQuestion
+from projector.query.figures.fact_counts import MEMBERS, FigureQuestion
 from projector.query.scope import names
 
 RECONSTRUCTED_TOGETHER = 1_000  # agents, so that memory is bounded
@@ -67,6 +68,7 @@ class AgentTimes:
         self._parameters: dict[str, Any] = {
             **question.scope.parameters,
             "known_position": as_of.position,
+            "upto": as_of.upto,
             "recorded": as_of.recorded_time,
             "clock": as_of.now,
             "long_ago": as_of.now - SHORTEST_LONG_LIMIT_MS,
@@ -78,7 +80,7 @@ class AgentTimes:
         }
         self._chosen = sql.SQL(" AND ").join(self._conditions())
         if question.members is not None:
-            self._parameters |= _MEMBERS.parameters(question.members)
+            self._parameters |= MEMBERS.parameters(question.members)
         self._with_reconstructed()
 
     def _conditions(self) -> Iterator[sql.Composable]:
@@ -86,7 +88,7 @@ class AgentTimes:
         if "agentId" in self._question.filters:
             yield sql.SQL("v.id = ANY(%(agents)s)")
         if self._question.members is not None:
-            yield sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
+            yield sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(MEMBERS.unnest("m"))
 
     def totals(self) -> Sequence[Mapping[str, Any]]:
         """The sums over all periods, of the agents with one type of last event.
@@ -148,7 +150,9 @@ class AgentTimes:
         """
         conditions: list[sql.Composable] = [_IS_OVERDUE]
         if self._question.as_of.position != ENDLESS:
-            conditions.append(sql.SQL(_MAY_BE_OVERDUE).format(was_known=WAS_KNOWN))
+            conditions.append(
+                sql.SQL("(v.position > %(known_position)s AND {})").format(MAY_BE_OVERDUE)
+            )
         query = sql.SQL(
             "SELECT org_id, id FROM agents AS v WHERE {} AND ({}) ORDER BY 1, 2"
         ).format(self._chosen, sql.SQL(" OR ").join(conditions))
@@ -167,7 +171,6 @@ class AgentTimes:
                     )
 
 
-_MEMBERS = Columns({"member_org": "text", "member_id": "text"})
 _RECONSTRUCTED_KEYS = Columns({"overdue_org": "text", "overdue_id": "text"})
 _RECONSTRUCTED = Columns(
     {
@@ -184,21 +187,6 @@ _IS_OVERDUE = sql.SQL("""(
     v.position <= %(known_position)s AND v.deadline <= %(clock)s
     AND v.last_event_time < %(last)s
 )""")
-# Where an agent is shown ringing or wrapping up, or was logged in when the shortest of the long
-# limits began: only then a deadline may have passed.
-_MAY_BE_OVERDUE = """(v.position > %(known_position)s AND (
-    coalesce((
-        SELECT status IN ('ringing', 'wrapup') FROM agent_intervals AS i
-        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known}
-        ORDER BY start DESC LIMIT 1
-    ), FALSE)
-    OR coalesce((
-        SELECT status <> %(logged_out)s FROM agent_intervals AS i
-        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(long_ago)s
-        ORDER BY start DESC LIMIT 1
-    ), FALSE)
-))"""
-
 # Of each agent the intervals from the one in force when the first period begins to the first one
 # after the last period. They are read by the index, in their order.
 _STORED = """

@@ -57,7 +57,7 @@ class FigureQuestion:
             parameters["agents"] = names(self.filters["agentId"])
         if self.members is not None:
             conditions.append(_HAS_PART_OF_TEAMS)
-            parameters |= _MEMBERS.parameters(self.members)
+            parameters |= MEMBERS.parameters(self.members)
         return sql.SQL(" AND ").join(conditions), parameters
 
 
@@ -128,8 +128,8 @@ def count_shares(
         agents.append(sql.SQL("p.key = ANY(%(agents)s)"))
     if question.members is not None:
         is_member = sql.SQL("(f.org_id, p.key) IN (SELECT * FROM {})")
-        agents.append(is_member.format(_MEMBERS.unnest("m")))
-        parameters |= _MEMBERS.parameters(question.members)
+        agents.append(is_member.format(MEMBERS.unnest("m")))
+        parameters |= MEMBERS.parameters(question.members)
     query = sql.SQL(_COUNT_SHARES).format(condition=condition, agents=sql.SQL(" AND ").join(agents))
     parameters |= {"edges": [*edges], "first": edges[0], "last": edges[-1]}
     for period, org_id, id_, *totals in cur.execute(query, parameters):
@@ -146,13 +146,13 @@ def threshold_parameters(thresholds: Thresholds) -> dict[str, Any]:
     }
 
 
-_MEMBERS = Columns({"member_org": "text", "member_id": "text"})
+MEMBERS = Columns({"member_org": "text", "member_id": "text"})
 # The team of a part is that of then. Where no event of the agent and the task carried one, it is
 # the agent's team as of the question.
 _HAS_PART_OF_TEAMS = sql.SQL("""EXISTS (
     SELECT FROM jsonb_each(parts) AS p WHERE p.value->>'team_id' = ANY(%(teams)s)
         OR (p.value->>'team_id' IS NULL AND (f.org_id, p.key) IN (SELECT * FROM {members}))
-)""").format(members=_MEMBERS.unnest("m"))
+)""").format(members=MEMBERS.unnest("m"))
 _BY_PERIOD = sql.SQL("period")
 _BY_QUEUE = sql.SQL("period, org_id, queue_id, channel_type")
 

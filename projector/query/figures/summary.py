@@ -38,13 +38,19 @@ from projector.query.as_of.reconstruct import AsOf, Reconstructed, reconstruct, 
 from projector.query.conditions import (
     EXISTED,
     MAY_BE_OPEN,
+    MAY_BE_OVERDUE,
     SHOWN_FACETS,
     matches_facets,
     period_parameters,
     with_facets,
 )
 from projector.query.figures.agent_times import RECONSTRUCTED_TOGETHER, AgentTimes
-from projector.query.figures.fact_counts import FigureQuestion, count_facts, figures_as_of
+from projector.query.figures.fact_counts import (
+    MEMBERS,
+    FigureQuestion,
+    count_facts,
+    figures_as_of,
+)
 from projector.query.own_fold import read_views
 from projector.query.scope import Scope
 
@@ -129,7 +135,6 @@ class FloorReader:
         self._store = store
         self._scope = scope
         self._as_of = as_of
-        self._start = start
         self._parameters = {
             **scope.parameters,
             **period_parameters(upto=as_of.upto, recorded_time=as_of.recorded_time),
@@ -163,7 +168,7 @@ class FloorReader:
             of_members=_TRUE if members is None else _IS_MEMBER,
             reconstructed=_IS_RECONSTRUCTED if reconstructed else _FALSE,
         )
-        parameters = _MEMBERS.parameters(members or ()) | _RECONSTRUCTED.parameters(reconstructed)
+        parameters = MEMBERS.parameters(members or ()) | _RECONSTRUCTED.parameters(reconstructed)
         statuses = Counter(agent.display_state().status for agent in reconstructed.values())
         return [
             *self._counted(query, parameters),
@@ -178,7 +183,7 @@ class FloorReader:
         """
         conditions = [sql.SQL("({} AND v.deadline <= %(now)s)").format(_UNCHANGED)]
         if self._as_of.position != ENDLESS:
-            conditions.append(sql.SQL("(NOT {} AND {})").format(_UNCHANGED, _MAY_BE_OVERDUE))
+            conditions.append(sql.SQL("(NOT {} AND {})").format(_UNCHANGED, MAY_BE_OVERDUE))
         if self._as_of.at is not None:
             conditions.append(sql.SQL("(NOT {} AND {})").format(_UNCHANGED, _HAS_RECONCILED_EVENT))
         condition = sql.SQL("({})").format(sql.SQL(" OR ").join(conditions))
@@ -206,7 +211,7 @@ class FloorReader:
         changed = self._changed_tasks(members, facets)
         return self._counted(
             query,
-            parameters | _MEMBERS.parameters(members or ()) | _CHANGED_TASKS.parameters(changed),
+            parameters | MEMBERS.parameters(members or ()) | _CHANGED_TASKS.parameters(changed),
         )
 
     def _changed_tasks(
@@ -293,21 +298,6 @@ _HAS_RECONCILED_EVENT = sql.SQL("""(v.org_id, v.id) IN (
     WHERE time > %(upto)s - {tolerance} AND time <= %(upto)s AND position <= %(known_position)s
         AND origin = {reconciliation} AND agent_bucket IS NOT NULL
 )""").format(tolerance=RECONCILIATION_TOLERANCE_MS, reconciliation=Origin.RECONCILIATION.value)
-# Where an agent is shown ringing or wrapping up, or was logged in when the shortest of the long
-# limits began: only then a deadline may have passed.
-_MAY_BE_OVERDUE = sql.SQL("""(
-    coalesce((
-        SELECT status IN ('ringing', 'wrapup') FROM agent_intervals AS i
-        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(upto)s
-        ORDER BY start DESC LIMIT 1
-    ), FALSE)
-    OR coalesce((
-        SELECT status <> {logged_out} FROM agent_intervals AS i
-        WHERE i.org_id = v.org_id AND i.id = v.id AND {was_known} AND start <= %(long_ago)s
-        ORDER BY start DESC LIMIT 1
-    ), FALSE)
-)""").format(was_known=WAS_KNOWN, logged_out=LOGGED_OUT)
-_MEMBERS = Columns({"member_org": "text", "member_id": "text"})
 _RECONSTRUCTED = Columns({"reconstructed_org": "text", "reconstructed_id": "text"})
 _CHANGED_TASKS = Columns(
     {
@@ -318,7 +308,7 @@ _CHANGED_TASKS = Columns(
         "waiting_since": "bigint",
     }
 )
-_IS_MEMBER = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(_MEMBERS.unnest("m"))
+_IS_MEMBER = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(MEMBERS.unnest("m"))
 _IS_RECONSTRUCTED = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(
     _RECONSTRUCTED.unnest("r")
 )
@@ -326,7 +316,7 @@ _IS_RECONSTRUCTED = sql.SQL("(v.org_id, v.id) IN (SELECT * FROM {})").format(
 _HAS_MEMBER = sql.SQL(
     "(SELECT bool_or((v.org_id, a.id) IN (SELECT * FROM {}))"
     " FROM jsonb_array_elements_text(v.facets->'agentId') AS a(id))"
-).format(_MEMBERS.unnest("m"))
+).format(MEMBERS.unnest("m"))
 
 _COUNT_AGENTS = """
     SELECT status, count(*) AS total FROM agents AS v CROSS JOIN LATERAL (
