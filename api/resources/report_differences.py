@@ -92,8 +92,6 @@ def _export(query: DifferencesQuery, token: Token) -> Export:
 )
 def list_differences(query: DifferencesQuery, token: Token) -> DifferenceList:
     rows, last_key = service().differences.page(_question(query, token), query.limit)
-    if last_key is not None and len(last_key) < 4:
-        last_key = (*last_key, None)
     fields = list_fields([ReportDifference.model_validate(row) for row in rows], last_key, query)
     meta = DifferenceMeta(**fields["meta"].model_dump(), known_at=_moments(query))
     return DifferenceList.model_construct(meta=meta, data=fields["data"])

@@ -162,12 +162,8 @@ _KEY_NAMES = ("from", "to", "orgId", "queueId", "channelType", "agentId")
 
 
 def _key_names(name: ReportName) -> Sequence[str]:
-    is_of_agents = name == "agents"
-    return (
-        ("from", "orgId", "agentId")
-        if is_of_agents
-        else ("from", "orgId", "queueId", "channelType")
-    )
+    """A row of agents has no channel type: the last part of its key is null."""
+    return ("from", "orgId", "agentId" if name == "agents" else "queueId", "channelType")
 
 
 class _Reasons:
