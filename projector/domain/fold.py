@@ -124,18 +124,20 @@ class State(ABC):
         """The number of anomalies that were not withdrawn."""
         return self.counters[ANOMALY_COUNT]
 
-    def can_append(self, ordered: Sequence[Recorded]) -> bool:
-        """Whether the fold may go on with these events: all of them come after the folded ones.
+    def can_append(self, ordered: Sequence[Recorded], last_known_time: int) -> bool:
+        """Whether the fold may go on with these events: all of them come after the known ones.
 
-        ``ordered`` are events of the subject in their order, at least one. A reconciled event and
-        a webhook within the tolerance may state one fact, so they must be folded together.
+        ``ordered`` are events of the subject in their order, at least one. ``last_known_time`` is
+        that of the last known event (epoch ms), which may be a restatement that no state remembers.
+        A reconciled event and a webhook within the tolerance may state one fact, so they must be
+        folded together.
         """
         start, last = ordered[0].time, self.last_event
         if last is None:
             return True
         by_webhook = all(recorded.origin is not Origin.RECONCILIATION for recorded in ordered)
         comparable = self.reconciled_time if by_webhook else last.time
-        return last.time < start and (
+        return last_known_time < start and (
             comparable is None or comparable + RECONCILIATION_TOLERANCE_MS < start
         )
 

@@ -17,7 +17,7 @@ from psycopg.rows import TupleRow
 
 from projector.domain.counters import NO_COUNTS, Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS, Recorded, in_order
-from projector.domain.fold import Interval, S, State
+from projector.domain.fold import Interval, S
 from projector.domain.late_events.changeset import LateCount
 from projector.domain.late_events.repair import SubjectRepair, by_request
 from projector.event_log.store import EventStore
@@ -70,11 +70,11 @@ class _BatchFold(Generic[S]):
         late: dict[Key, Sequence[Recorded]] = {}
         live: dict[Key, Sequence[Recorded]] = {}
         for key, events in new.items():
-            state = stored.get(key) or _StoredState(None, self._table.fresh(), NO_COUNTS)
-            if state.text is None or state.state.can_append(in_order(events)):
+            state = stored.get(key) or _StoredState(None, self._table.fresh(), NO_COUNTS, 0)
+            if state.text is None or state.can_append(in_order(events)):
                 changes[key] = _changes(state, [self._continue(key, state, events)], events)
             else:
-                late[key], live[key] = _late_and_live(state.state, events)
+                late[key], live[key] = _late_and_live(state, events)
         for key, repair in self._repairs(late):
             repairs = self._with_live(key, stored[key], repair, new[key], live[key])
             changes[key] = _changes(stored[key], repairs, new[key])
@@ -157,8 +157,8 @@ class _BatchFold(Generic[S]):
             _states_query(self._table.name), KEY_COLUMNS.parameters(keys), prepare=True
         )
         return {
-            (org_id, id_): _StoredState(text, self._table.load(text), counters)
-            for org_id, id_, text, counters in rows
+            (org_id, id_): _StoredState(text, self._table.load(text), counters, last_known_time)
+            for org_id, id_, text, counters, last_known_time in rows
         }
 
     def _bases(self, late: NewEvents) -> dict[Key, Base]:
@@ -197,10 +197,15 @@ class _StoredState(Generic[S]):
     text: str | None
     state: S
     counters: Mapping[str, int]
+    last_known_time: int  # epoch ms
+
+    def can_append(self, ordered: Sequence[Recorded]) -> bool:
+        """Whether all of some events come after all that is known."""
+        return self.state.can_append(ordered, self.last_known_time)
 
 
 def _late_and_live(
-    state: State, events: Sequence[Recorded]
+    state: _StoredState[S], events: Sequence[Recorded]
 ) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
     """The requests that have a late event, and those that have newer events only."""
     late: list[Recorded] = []
@@ -308,7 +313,7 @@ _FIRST_AFTER = sql.SQL("> %(time)s ORDER BY start")
 def _states_query(table: str) -> bytes:
     return (
         sql.SQL(
-            "SELECT v.org_id, v.id, v.state, v.counters FROM {views} AS v"
+            "SELECT v.org_id, v.id, v.state, v.counters, v.last_known_time FROM {views} AS v"
             " JOIN {keys} USING (org_id, id)"
         )
         .format(views=sql.Identifier(table), keys=KEY_COLUMNS.unnest("k"))

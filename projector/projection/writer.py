@@ -79,6 +79,7 @@ _STATES = Columns(
         "max_clock_lead_ms": "bigint",
         "max_lateness_ms": "bigint",
         "waiting_since": "bigint",
+        "last_known_time": "bigint",
     }
 )
 _UPSERT_STATES = """
@@ -89,6 +90,7 @@ _UPSERT_STATES = """
         later_anomalies = excluded.later_anomalies, anomaly_time = excluded.anomaly_time,
         waiting_since = excluded.waiting_since,
         last_event_time = excluded.last_event_time, last_event_type = excluded.last_event_type,
+        last_known_time = greatest(v.last_known_time, excluded.last_known_time),
         first_event_time = least(v.first_event_time, excluded.first_event_time),
         last_recorded_time = excluded.last_recorded_time,
         max_clock_lead_ms = greatest(v.max_clock_lead_ms, excluded.max_clock_lead_ms),
@@ -122,6 +124,7 @@ def _state_row(table: Table[S], key: Key, changes: SubjectChanges[S]) -> tuple[o
         max(recorded.time - recorded.recorded_time for recorded in events),
         max(recorded.recorded_time - recorded.time for recorded in events),
         state.waiting_since(),
+        max(recorded.time for recorded in events),
     )
 
 

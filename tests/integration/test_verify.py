@@ -135,7 +135,7 @@ def columns_of(name: str) -> list[str]:
 _STATE = (
     "partition position state counters facets deadline later_facets later_anomalies"
     " anomaly_time last_event_time last_event_type first_event_time last_recorded_time"
-    " max_clock_lead_ms max_lateness_ms waiting_since"
+    " max_clock_lead_ms max_lateness_ms waiting_since last_known_time"
 )
 _INTERVAL = (
     "start known_from known_to status current_state task_id queue_id idle_code_id event_id"

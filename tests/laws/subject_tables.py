@@ -39,7 +39,9 @@ class SubjectTables:
         """Project the subject's events of a batch, in the order of positions."""
         in_order = sorted(batch, key=lambda it: it.order)
         base: Snapshot | None = None
-        if self.state is None or self.table.load(self.state).can_append(in_order):
+        if self.state is None or self.table.load(self.state).can_append(
+            in_order, max(it.time for it in self.events)
+        ):
             repair = SubjectRepair(
                 self.table, self.state, counters=self.counters, stored=StoredInTables(self, None)
             )

@@ -14,8 +14,8 @@ from projector.domain.events import Origin, Recorded, facts_once
 from projector.domain.fold import Interval, anomaly_keys, fold
 from projector.domain.late_events.changeset import Snapshot
 from projector.domain.late_events.corrections import ShownInterval
-from projector.projection.read_models import TABLES, TASKS, Table
-from tests.examples import RECORDED
+from projector.projection.read_models import AGENTS, TABLES, TASKS, Table
+from tests.examples import RECORDED, v1
 from tests.laws.memory import MemoryLog, line
 from tests.laws.subject_tables import SubjectTables
 from tests.strategies import believable_deliveries, noisy_deliveries, reconciled, tuned
@@ -124,6 +124,26 @@ def test_batches_leave_no_trace(lives, data):
             assert sorted(map(str, one.facts)) == sorted(map(str, other.facts))
             assert snapshots_of(one) == snapshots_of(other)
             assert one.corrections == other.corrections
+
+
+def test_batches_know_what_only_restates():
+    """An event that sorts before the last known one is late, also where that one is not folded."""
+    log = MemoryLog()
+    for recorded, (body, origin) in enumerate(
+        (
+            (v1(0, "ann", "available", id="a"), Origin.WEBHOOK),
+            (v1(1_000, "ann", "available", id="b"), Origin.RECONCILIATION),
+            (v1(1_000, "ann", "idle", id="c"), Origin.WEBHOOK),
+        ),
+        RECORDED,
+    ):
+        log.begin_request()
+        log.deliver(body, recorded, origin)
+    (events,) = log.of(AGENTS).values()
+    (events,) = log.of(AGENTS).values()
+    for batches in ([requests(events)], [[request] for request in requests(events)]):
+        (late,) = projected(AGENTS, batches, 1).late_counts
+        assert late.known_from == 3
 
 
 def snapshots_of(subject: SubjectTables) -> list[Any]:

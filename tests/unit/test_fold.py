@@ -23,7 +23,8 @@ def goes_on(folded_times, folded_fetched_times, new_times, new_fetched_times):
         AGENTS, *idle_events(folded_times), fetched=idle_events(folded_fetched_times)
     ).state
     return state.can_append(
-        ordered(AGENTS, *idle_events(new_times), fetched=idle_events(new_fetched_times))
+        ordered(AGENTS, *idle_events(new_times), fetched=idle_events(new_fetched_times)),
+        at(max([*folded_times, *folded_fetched_times])),
     )
 
 
@@ -33,7 +34,16 @@ def idle_events(times):
 
 def test_a_fresh_state_takes_anything():
     """Nothing is folded, so every event comes after it."""
-    assert AGENTS.fresh().can_append(ordered(AGENTS, login(0, "ann")))
+    assert AGENTS.fresh().can_append(ordered(AGENTS, login(0, "ann")), 0)
+
+
+def test_what_only_restates_is_known_too():
+    """No state remembers it, yet what comes before it is late."""
+    state = folded(AGENTS, v1(0, "ann", "idle"), fetched=[v1(1_000, "ann", "idle")]).state
+    assert at(0) == state.last_event.time
+    new = ordered(AGENTS, v1(1_000, "ann", "available"))
+    assert not state.can_append(new, at(1_000))
+    assert state.can_append(ordered(AGENTS, v1(1_001, "ann", "available")), at(1_000))
 
 
 @pytest.mark.parametrize(("time", "expected"), [(4_999, False), (5_000, False), (5_001, True)])

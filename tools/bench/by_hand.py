@@ -38,7 +38,7 @@ _CREATE_TABLES = """
     ALTER TABLE {schema}.{states} DROP COLUMN partition, DROP COLUMN position,
         DROP COLUMN first_event_time, DROP COLUMN last_recorded_time, DROP COLUMN last_event_type,
         DROP COLUMN max_clock_lead_ms, DROP COLUMN max_lateness_ms, DROP COLUMN kpi_facts,
-        DROP COLUMN waiting_since;
+        DROP COLUMN waiting_since, DROP COLUMN last_known_time;
     CREATE TABLE {schema}.{intervals} (LIKE projector.{intervals} INCLUDING DEFAULTS);
     ALTER TABLE {schema}.{intervals} DROP COLUMN known_from, DROP COLUMN known_to,
         ADD PRIMARY KEY (org_id, id, start);

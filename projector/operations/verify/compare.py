@@ -185,6 +185,7 @@ class SubjectComparison(Generic[S]):
             "max_clock_lead_ms": max(it.time - it.recorded_time for it in events),
             "max_lateness_ms": max(it.recorded_time - it.time for it in events),
             "waiting_since": state.waiting_since(),
+            "last_known_time": max(it.time for it in events),
         }
         rows = self._rows[table.name]
         self._compare(table.name, {"": expected}, dict.fromkeys([""], rows[0]) if rows else {})
