@@ -10,8 +10,11 @@ _EXTENSION = "service"
 
 
 def attach(app: Flask, service: Service) -> None:
-    """Let an application answer for a service."""
+    """Let an application answer for a service, and for no other one."""
     app.extensions[_EXTENSION] = service
+    # One byte above the limit: a body without Content-Length is cut here without an error, and the
+    # webhooks must see that it was too long.
+    app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit + 1
 
 
 def service() -> Service:

@@ -25,6 +25,7 @@ from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from api import create_app
+from api.service import attach
 from projector.bootstrap.service import Service, build_service
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.embedded_postgres import EmbeddedPostgres
@@ -37,7 +38,7 @@ TEMPLATE = "template_projector"
 
 # No deadline: a shared machine is slow at times.
 hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
-hypothesis.settings.register_profile("default", max_examples=50, deadline=None)
+hypothesis.settings.register_profile("default", max_examples=30, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 # Each mutant runs the same few examples, and a failure is not reported in detail.
 hypothesis.settings.register_profile(
@@ -50,7 +51,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # For laws over HTTP and a database: their examples take longer, and each sends many requests.
-over_http = hypothesis.settings(max_examples=max(8, hypothesis.settings.default.max_examples // 8))
+over_http = hypothesis.settings(max_examples=max(5, hypothesis.settings.default.max_examples // 8))
+
 
 MEMORY_DISK = Path("/dev/shm")
 MIN_FREE_BYTES = 4 << 30  # more than the servers of two workers need
@@ -59,6 +61,11 @@ PORTS = 1_000  # of each worker
 FIRST_PORT = 20_000 + WORKER * PORTS  # the kernel assigns ports from 32768 on
 _numbers = itertools.count(1)
 _ports = (FIRST_PORT + number % PORTS for number in itertools.count(os.getpid()))
+
+
+def slow(*values: Any) -> list[Any]:
+    """Values of a parameter whose tests are slow ones."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def on_database(url: str, name: str) -> str:
@@ -162,6 +169,9 @@ class Site:
         Runner(self.service.store, self.url, batch_events=batch_events).catch_up()
 
 
+_idle_apps: list[Flask] = []  # of closed sites: to compile the routes takes longer than most tests
+
+
 @contextmanager
 def open_site(
     url: str, data_dir: Path, *, clock: Callable[[], int] = now_ms, **environment: str
@@ -171,15 +181,18 @@ def open_site(
     service = build_service(settings, url, clock=clock)
     configured = [token.token for token in settings.tokens]
     token = configured[0] if configured else (data_dir / "operator-token").read_text()
+    app = _idle_apps.pop() if _idle_apps else create_app(service)
+    attach(app, service)
     try:
         yield Site(
             url=url,
             service=service,
-            client=create_app(service).test_client(),
+            client=app.test_client(),
             headers={"Authorization": f"Bearer {token}"},
         )
     finally:
         service.close()
+        _idle_apps.append(app)
 
 
 @pytest.fixture

@@ -60,9 +60,6 @@ def create_app(service: Service) -> Flask:
         static_folder="pages/static",
         static_url_path="/static",
     )
-    # One byte above the limit: a body without Content-Length is cut here without an error, and the
-    # webhooks must see that it was too long.
-    app.config["MAX_CONTENT_LENGTH"] = service.settings.body_limit + 1
     app.url_map.merge_slashes = False  # an id may end in a slash: 404, not a redirect
     attach(app, service)
     problems.register(app)

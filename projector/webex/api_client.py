@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from projector.infrastructure.certificates import trusted_certificates
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.credentials import Credentials
 from projector.webex.failed_calls import TRIES, pause_seconds, reason
@@ -102,6 +103,7 @@ class ApiClient:
             auth=credentials,
             headers={"Accept": "application/json"},
             timeout=timeout,
+            verify=trusted_certificates(),
             event_hooks={"request": [self._before_request], "response": [self._compare_clocks]},
         )
         self._pauses: dict[str, _Pause] = {}  # that were too long to wait for, by path

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from projector.infrastructure.certificates import trusted_certificates
 from projector.infrastructure.errors import ProjectorError
 from projector.webex.credential_store import Access, OAuthClient
 from projector.webex.failed_calls import TRIES, pause_seconds, reason
@@ -63,7 +64,12 @@ class TokenService:
         for tried in range(1, self._tries + 1):
             try:
                 url = f"{self._root}/v1/access_token"
-                answer = httpx.post(url, data=form, timeout=TOKEN_TIMEOUT_SECONDS)
+                answer = httpx.post(
+                    url,
+                    data=form,
+                    timeout=TOKEN_TIMEOUT_SECONDS,
+                    verify=trusted_certificates(),
+                )
             except httpx.HTTPError as error:
                 why = type(error).__name__
             else:

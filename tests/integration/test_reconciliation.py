@@ -16,7 +16,7 @@ from projector.operations.reconciliation import log_comparison
 from projector.webex.api_client import VendorRefuses
 from projector.webex.api_queries import ApiQueries
 from projector.webex.simulator.api_server import ApiServer, Faults, serving
-from tests.conftest import Site, clone, cloned, database_of, open_site
+from tests.conftest import Site, clone, cloned, database_of, open_site, slow
 from tests.integration.driving import tables
 from tests.integration.reconciling import (
     HOUR_MS,
@@ -291,7 +291,7 @@ def fetched(site) -> list[dict[str, Any]]:
     return [*listed(site, "/api/v1/events", origin="reconciliation")]
 
 
-@pytest.mark.parametrize("versions", ["1", "both"])
+@pytest.mark.parametrize("versions", [*slow("1"), "both"])
 def test_webhooks_of_either_version_match(make_site, tmp_path, versions):
     """Webhooks of the first version name no channel, and still match the vendor's rows."""
     site, day = make_site(), live(hours=0.5, agents=5, seed=4, versions=versions)
@@ -361,7 +361,7 @@ def clean(template, delivered, folders):
         return day, database, reconcile(site, root, folders(), **window(day))
 
 
-@pytest.mark.parametrize("fault", ["429", "500", "slow", "truncated", "expired"])
+@pytest.mark.parametrize("fault", ["429", *slow("500", "slow", "truncated", "expired")])
 def test_passing_faults_do_not_change_the_report(copied, tmp_path, clean, fault):
     """Such as temporary refusals, broken answers and expired tokens."""
     day, database, report = clean

@@ -193,6 +193,7 @@ def test_a_run_over_a_day_without_losses_appends_nothing_and_changes_no_view(ser
     services.unchanged_by_run(day)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
 def test_a_run_over_a_world_without_losses_appends_nothing(services, name):
     """Each world by itself."""
@@ -254,6 +255,7 @@ def test_rows_of_the_call_to_an_entry_point_are_not_the_parents(services, marks,
     assert (marks == ALL_MARKED) == (doubtful == set())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("marks", MARKS)
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_what_the_parent_lost_during_such_a_consult_is_restored(services, marks, outcome):

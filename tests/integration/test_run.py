@@ -17,7 +17,7 @@ import httpx
 import psycopg
 import pytest
 
-from tests.conftest import free_port, on_database
+from tests.conftest import free_port, on_database, slow
 from tests.examples import ORG, login, v1
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -374,7 +374,7 @@ def test_ctrl_c_while_it_starts(service):
 # --- kill -9 of each part while webhooks arrive ---
 
 
-@pytest.mark.parametrize("part", ["serve", "worker", "follow", "postgres"])
+@pytest.mark.parametrize("part", ["worker", *slow("serve", "follow", "postgres")])
 def test_a_killed_part_comes_back(service, part):
     """After kill -9 the part starts again, and no acknowledged event is lost or counted twice."""
     agent = f"agent-{part}"
@@ -629,7 +629,7 @@ class over:  # noqa: N801 - read as a word: with over(server, folder)
             assert 0 == self._command.interrupt()
 
 
-@pytest.mark.parametrize("host", ["localhost", "::1", "0.0.0.0"])
+@pytest.mark.parametrize("host", ["localhost", *slow("::1", "0.0.0.0")])
 def test_a_database_of_the_user(tmp_path, server, host):
     """DATABASE_URL is migrated and used, and no server starts; HOST may be a name or a number."""
     tokens = json.dumps([{"token": "mine", "role": "viewer"}])

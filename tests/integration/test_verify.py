@@ -264,6 +264,7 @@ def busy(site: Site, events: int = 1_500) -> None:
     site.project()
 
 
+@pytest.mark.slow
 def test_one_and_two_processes_have_the_same_result(site):
     """Whatever the seed."""
     busy(site)

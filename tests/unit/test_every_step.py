@@ -8,6 +8,7 @@ from projector.domain.fold import fold
 from projector.domain.state_names import AGENT_WORDS
 from projector.projection.read_models import TASKS
 from projector.webex.simulator.captured_webhooks import GUIDE
+from tests.conftest import slow
 from tests.examples import (
     NOW,
     RECORDED,
@@ -116,6 +117,7 @@ ON_TWO = {
     for word, bodies in ON_A_TASK.items()
 }
 AGENT_STATES = SESSIONS | WITHOUT_A_TASK | ON_A_TASK | ON_TWO
+NAMES = [*(SESSIONS | WITHOUT_A_TASK | ON_A_TASK), *slow(*ON_TWO)]
 AGENT_STEPS = [
     login(9, "ann", "Available"),
     logout(9, "ann", "SYSTEM"),
@@ -135,7 +137,7 @@ AGENT_STEPS = [
 ]
 
 
-@pytest.mark.parametrize("before", AGENT_STATES)
+@pytest.mark.parametrize("before", NAMES)
 def test_every_event_of_an_agent_in_every_state(before):
     """View, intervals and anomalies of the agent and of its tasks."""
     for event in AGENT_STEPS:
