@@ -29,6 +29,7 @@ from api.service import attach
 from projector.bootstrap.service import Service, build_service
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.embedded_postgres import EmbeddedPostgres
+from projector.infrastructure.gc_tuning import collect_rarely
 from projector.infrastructure.migrations import migrate
 from projector.infrastructure.settings import read_settings
 from projector.projection.read_models import TABLES
@@ -38,7 +39,7 @@ TEMPLATE = "template_projector"
 
 # No deadline: a shared machine is slow at times.
 hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
-hypothesis.settings.register_profile("default", max_examples=30, deadline=None)
+hypothesis.settings.register_profile("default", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 # Each mutant runs the same few examples, and a failure is not reported in detail.
 hypothesis.settings.register_profile(
@@ -61,6 +62,11 @@ PORTS = 1_000  # of each worker
 FIRST_PORT = 20_000 + WORKER * PORTS  # the kernel assigns ports from 32768 on
 _numbers = itertools.count(1)
 _ports = (FIRST_PORT + number % PORTS for number in itertools.count(os.getpid()))
+
+
+def pytest_collection_finish() -> None:
+    """The tests themselves are many objects, and no garbage."""
+    collect_rarely()
 
 
 def slow(*values: Any) -> list[Any]:

@@ -168,6 +168,7 @@ def our_hold_ms(site: Site) -> dict[str, int]:
     return dict(rows(site.url, query))
 
 
+@pytest.mark.slow
 def test_the_page_s_program_survives_a_kill(site: Site, reports: str, tmp_path: Path) -> None:
     """Nothing is left out or applied twice, with duplicates, late events and a kill in between."""
     day = live(hours=0.5, agents=25, lose=0.02, duplicate=0.1, late=0.2)

@@ -86,6 +86,7 @@ def test_the_wheel_carries_what_is_no_module(wheel):
     assert sources == {name for name in packed if not name.endswith(".py")}
 
 
+@pytest.mark.slow
 def test_the_installed_package_is_not_the_checkout(installed, environment, tmp_path):
     """Its modules and migrations lie in its own environment."""
     ask = "import api, projector, projector.migrations as m; print(api, projector, m)"
@@ -95,6 +96,7 @@ def test_the_installed_package_is_not_the_checkout(installed, environment, tmp_p
     assert (3, 0) == (answer.count(f"'{installed.parent}"), answer.count(str(CHECKOUT)))
 
 
+@pytest.mark.slow
 def test_the_installed_package_runs_in_an_empty_folder(installed, environment, tmp_path):
     """It makes its database, answers, shows its pages, and takes the webhooks of the demo."""
     folder = tmp_path / "empty"

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 
 def is_running(pid: int) -> bool:
     try:
@@ -17,6 +19,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_part_started_by_hand_outlives_its_shell(database_url):
     """Only what `projector run` started ends with it."""
     shell = f'"{sys.executable}" -m projector follow >/dev/null 2>&1 & echo $!; sleep 1.5'

@@ -266,6 +266,7 @@ def test_a_long_way_between_a_snapshot_and_the_end_is_read_to_its_end(site):
     assert tables(site.url) == folded
 
 
+@pytest.mark.slow
 def test_slow_and_aborted_appenders_leave_no_skip(site):
     """Two runners follow while many append slowly, and some roll back."""
     stop = threading.Event()

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.payloads import WebhookBody
 from projector.webex.simulator.vendor_rows import VendorRows
-from tests.conftest import Site, erasable, erase, over_http
+from tests.conftest import Site, erasable, erase, over_http, slow
 from tests.integration.reconciling import deliver, listed, reconcile
 from tests.row_worlds.calls import CALLS, answered, callback, outdial, outdial_unanswered, plain
 from tests.row_worlds.consults import (
@@ -55,6 +55,7 @@ WORLDS = {
     },
     **SHIFTS,
 }
+SMALL_WORLDS = [name for name in WORLDS if not name.startswith("entry-point")]
 Lost = Callable[[WebhookBody], bool]
 
 
@@ -220,7 +221,9 @@ def test_after_a_run_views_and_intervals_are_as_the_rows_tell(services, data):
     services.agree(day, [it.in_rows if fate is Fate.LOST else it.body for it, fate in told])
 
 
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize(
+    "name", [*SMALL_WORLDS, *slow(*(name for name in WORLDS if name not in SMALL_WORLDS))]
+)
 def test_a_run_restores_a_world_of_which_no_webhook_came(services, name):
     """All that the rows tell; nothing that they do not."""
     day = VendorDay()

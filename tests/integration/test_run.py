@@ -352,6 +352,7 @@ def test_a_second_run_on_the_same_folder_is_refused(service):
     assert 200 == service.get("/api/v1/status").status_code
 
 
+@pytest.mark.slow
 def test_sigterm_works_like_ctrl_c(tmp_path, server):
     """SIGTERM, which service managers send: exit code 0, and no process is left."""
     with over(server, tmp_path) as one:
@@ -483,6 +484,7 @@ def test_an_unknown_database(tmp_path, server):
     assert_refused(tmp_path / "data", "DATABASE_URL", "no_such_database", DATABASE_URL=url)
 
 
+@pytest.mark.slow
 def test_a_taken_port(tmp_path, server):
     """The sentence names the port and the setting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -649,6 +651,7 @@ def test_a_database_of_the_user(tmp_path, server, host):
     assert "" == command.stderr.read_text()
 
 
+@pytest.mark.slow
 def test_without_json_the_address_is_for_people(tmp_path, server):
     """The text has the address to open, the address for webhooks, and how to stop."""
     command = Command(tmp_path / "data", DATABASE_URL=empty_database(server))

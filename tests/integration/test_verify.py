@@ -282,6 +282,7 @@ def test_one_and_two_processes_have_the_same_result(site):
     assert 8 == len(one)
 
 
+@pytest.mark.slow
 def test_it_runs_beside_a_runner(site):
     """From one database snapshot: what is folded meanwhile is not in it."""
     busy(site, 600)

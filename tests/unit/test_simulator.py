@@ -19,6 +19,7 @@ from projector.webex.simulator.payloads import SUBSCRIPTIONS
 from projector.webex.simulator.sender import batches, encode
 from projector.webex.simulator.task_patterns import DURATIONS, PATTERNS, VOICE_PATTERNS
 from projector.webex.simulator.task_steps import STEPS
+from tests.conftest import slow
 
 START = 1_767_225_600_000
 STATE = "agent:channel_state_change"
@@ -91,7 +92,7 @@ def test_every_resource_has_a_subscription_of_its_own(day):
     }
 
 
-@pytest.mark.parametrize("size", [1, 2, 7])
+@pytest.mark.parametrize("size", [*slow(1, 7), 2])
 def test_a_small_centre_never_falls_silent(size):
     """Nor does work pile up: waiting customers leave."""
     bodies = world(20_000, agents=size)
