@@ -38,8 +38,7 @@ from projector.projection.runner import Runner
 TEMPLATE = "template_projector"
 
 # No deadline: a shared machine is slow at times.
-hypothesis.settings.register_profile("quick", max_examples=20, deadline=None)
-hypothesis.settings.register_profile("default", max_examples=25, deadline=None)
+hypothesis.settings.register_profile("default", max_examples=20, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 # Each mutant runs the same few examples, and a failure is not reported in detail.
 hypothesis.settings.register_profile(

@@ -291,7 +291,7 @@ def fetched(site) -> list[dict[str, Any]]:
     return [*listed(site, "/api/v1/events", origin="reconciliation")]
 
 
-@pytest.mark.parametrize("versions", [*slow("1"), "both"])
+@pytest.mark.parametrize("versions", slow("1", "both"))
 def test_webhooks_of_either_version_match(make_site, tmp_path, versions):
     """Webhooks of the first version name no channel, and still match the vendor's rows."""
     site, day = make_site(), live(hours=0.5, agents=5, seed=4, versions=versions)

@@ -219,6 +219,7 @@ def test_an_interrupted_replay_goes_on(site, monkeypatch, ends):
     assert job.id == claimed.job.id
 
 
+@pytest.mark.slow
 def test_several_processes_leave_the_tables_of_one(site, monkeypatch):
     """Each folds partitions of its own; stopped in the middle, they go on."""
     monkeypatch.setattr(replay, "EVENTS_FOR_PROCESSES", 1)

@@ -404,6 +404,7 @@ def test_a_killed_parent_is_followed_by_a_new_run(service):
     assert_complete(service, "agent-parent", sender)
 
 
+@pytest.mark.slow
 def test_orphans_end_without_a_new_run(service):
     """After kill -9 of the command only PostgreSQL runs on, and the next run uses it."""
     orphans = [service.part(name) for name in ("serve", "worker", "follow")]
@@ -631,7 +632,7 @@ class over:  # noqa: N801 - read as a word: with over(server, folder)
             assert 0 == self._command.interrupt()
 
 
-@pytest.mark.parametrize("host", ["localhost", *slow("::1", "0.0.0.0")])
+@pytest.mark.parametrize("host", slow("localhost", "::1", "0.0.0.0"))
 def test_a_database_of_the_user(tmp_path, server, host):
     """DATABASE_URL is migrated and used, and no server starts; HOST may be a name or a number."""
     tokens = json.dumps([{"token": "mine", "role": "viewer"}])

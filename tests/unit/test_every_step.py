@@ -117,7 +117,7 @@ ON_TWO = {
     for word, bodies in ON_A_TASK.items()
 }
 AGENT_STATES = SESSIONS | WITHOUT_A_TASK | ON_A_TASK | ON_TWO
-NAMES = [*(SESSIONS | WITHOUT_A_TASK | ON_A_TASK), *slow(*ON_TWO)]
+NAMES = [*(SESSIONS | WITHOUT_A_TASK), *slow(*(ON_A_TASK | ON_TWO))]
 AGENT_STEPS = [
     login(9, "ann", "Available"),
     logout(9, "ann", "SYSTEM"),
