@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow
 
 from projector.domain.counters import Counters
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS
+from projector.event_log.reader import ENDLESS
 from projector.infrastructure.sql import Columns
 from projector.projection.read_models import Key, Table
 
@@ -25,6 +26,12 @@ BEFORE_ALL = -1  # no event has such a time
 WAS_KNOWN = sql.SQL(
     "known_from <= %(known_position)s AND (known_to IS NULL OR known_to > %(known_position)s)"
 )
+_IS_KNOWN = sql.SQL("known_to IS NULL")
+
+
+def was_known(position: int) -> sql.SQL:
+    """The condition of rows that were known at a position; of what is known now it has an index."""
+    return _IS_KNOWN if position == ENDLESS else WAS_KNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.sql import Columns
 from projector.projection.read_models import AGENTS, Key
-from projector.projection.snapshots import WAS_KNOWN
+from projector.projection.snapshots import was_known
 from projector.query.as_of.reconstruct import intervals_as_of, reconstruct
 from projector.query.conditions import MAY_BE_OVERDUE
 from projector.query.figures.agent_periods import AgentPeriod, cut_stretches
@@ -40,7 +40,9 @@ def first_interval(cur: Cursor[TupleRow], question: FigureQuestion) -> int | Non
     if "agentId" in question.filters:
         condition = sql.SQL("v.id = ANY(%(agents)s)")
     query = sql.SQL(_FIRST_INTERVAL).format(
-        was_known=WAS_KNOWN, organisations=question.scope.organisations(), condition=condition
+        was_known=was_known(question.as_of.position),
+        organisations=question.scope.organisations(),
+        condition=condition,
     )
     parameters = question.scope.parameters | {
         "known_position": question.as_of.position,
@@ -122,8 +124,9 @@ class AgentTimes:
     def _per_agent(self, aggregates: sql.SQL) -> sql.Composable:
         """The query for one row an agent, with aggregates of the agent's stretches."""
         ends_with_clock = self._edges[-1] >= self._question.as_of.now
-        upto = sql.SQL("TRUE" if ends_with_clock else _UP_TO_NEXT).format(was_known=WAS_KNOWN)
-        stored = sql.SQL(_STORED).format(followed=_FOLLOWED, was_known=WAS_KNOWN, upto=upto)
+        known = was_known(self._question.as_of.position)
+        upto = sql.SQL("TRUE" if ends_with_clock else _UP_TO_NEXT).format(was_known=known)
+        stored = sql.SQL(_STORED).format(followed=_FOLLOWED, was_known=known, upto=upto)
         reconstructed = sql.SQL(_RECONSTRUCTED_STRETCHES).format(
             followed=_FOLLOWED, reconstructed=_RECONSTRUCTED.unnest("r")
         )
