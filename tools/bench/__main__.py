@@ -21,6 +21,7 @@ from tools.bench import (
     past,
     replay,
     replaying,
+    reports,
     seal,
     storm,
     tail,
@@ -66,6 +67,9 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
     "floor": lambda url, options: floor.measure(
         url, rounds=options["rounds"], events=options["floor_events"]
     ),
+    "reports": lambda url, options: reports.measure(
+        url, rounds=options["rounds"], events=options["report_events"]
+    ),
     "past": lambda url, options: past.measure(
         url, rounds=options["rounds"], events=options["past_events"]
     ),
@@ -92,6 +96,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_001), default=100_000, show_default=True)
+@click.option("--report-events", type=click.IntRange(20_000), default=60_000, show_default=True)
 @click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)
 @click.option("--save", is_flag=True, help="Keep the result in docs/bench/.")
 def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from random import Random
@@ -38,7 +38,9 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
     with ExitStack() as stack:
         stack.enter_context(collecting_rarely())  # as the web server's process does
         sites = {
-            name: stack.enter_context(_site(url, f"bench_floor_{count}", count))
+            name: stack.enter_context(
+                open_floor(url, f"bench_floor_{count}", Bodies(AGENTS).iterate(count))
+            )
             for name, count in ((short, SHORT), (long, events))
         }
         cases = [CostCase(part=PART, name=name, unit="ms", pairs=[(long, short)]) for name in READS]
@@ -53,19 +55,19 @@ def measure(url: str, *, rounds: int, events: int) -> Iterator[CostComparison]:
 
 
 @contextmanager
-def _site(url: str, name: str, events: int) -> Iterator[Site]:
-    """A service over a log of so many events, all of them folded."""
+def open_floor(url: str, name: str, bodies: Iterable[bytes]) -> Iterator[Site]:
+    """A service over a log of some events, all of them folded; its clock is at the last one."""
     own_url, clock = new_database(url, name), Clock()
     clock.now = now_ms()
     with (
         tempfile.TemporaryDirectory() as folder,
         open_site(own_url, Path(folder), clock=clock) as site,
     ):
-        fill(site.service.store, Bodies(AGENTS).iterate(events), request=FILL_EVENTS)
+        fill(site.service.store, bodies, request=FILL_EVENTS)
         Runner(site.service.store, own_url).catch_up()
         with psycopg.connect(own_url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
-        _, clock.now = _span(site)
+        _, clock.now = span(site)
         yield site
     drop_database(url, name)
 
@@ -81,11 +83,11 @@ def _list_agents_at(site: Site, chance: Random) -> Sequence[float]:
 
 
 def _times(site: Site, chance: Random) -> Sequence[int]:
-    first, last = _span(site)
+    first, last = span(site)
     return [chance.randrange((first + last) // 2, last) for _ in range(LISTS)]
 
 
-def _span(site: Site) -> tuple[int, int]:
+def span(site: Site) -> tuple[int, int]:
     """The times of the first and the last event (epoch ms)."""
     with psycopg.connect(site.url) as connection:
         row = connection.execute("SELECT min(time), max(time) FROM projector.log").fetchone()
