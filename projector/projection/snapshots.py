@@ -30,7 +30,7 @@ _IS_KNOWN = sql.SQL("known_to IS NULL")
 
 
 def was_known(position: int) -> sql.SQL:
-    """The condition of rows that were known at a position; of what is known now it has an index."""
+    """The condition of rows that were known at a position; what is known now is found faster."""
     return _IS_KNOWN if position == ENDLESS else WAS_KNOWN
 
 

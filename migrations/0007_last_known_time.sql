@@ -13,7 +13,3 @@ END $$;
 -- Null in the rows of an earlier fold, which no runner of this release goes on from.
 ALTER TABLE agents ADD COLUMN last_known_time bigint;
 ALTER TABLE tasks ADD COLUMN last_known_time bigint;
-
--- The times of agents as they are known now.
-CREATE INDEX ON agent_intervals (org_id, id, start) INCLUDE (status, silent_since)
-    WHERE known_to IS NULL;
