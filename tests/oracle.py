@@ -552,7 +552,6 @@ class Leg:
     channel: str | None = None
     channel_type: str | None = None
     queue: str | None = None
-    channels_had: set[str] = field(default_factory=set)
     words_had: set[str] = field(default_factory=set)
 
     @property
@@ -570,7 +569,6 @@ class Leg:
         self.channel = event.get("channelId") or self.channel
         self.channel_type = event.get("channelType") or self.channel_type
         self.queue = event.get("queueId") or self.queue
-        self.channels_had |= {self.channel} if self.channel else set()
 
     def on_channel_of(self, event: Event) -> bool:
         """Equal channelIds or, if one has none, equal channelTypes."""
@@ -802,7 +800,8 @@ class Agent:
         if own is not None and (word.plain in LEG_ENDS or self.is_release(own, word)):
             closing += [leg for leg in self.legs.values() if leg.task == own]
         elif own is not None:
-            fresh_on_channel = own not in self.legs or channel not in self.legs[own].channels_had
+            # Choice: a task that comes back to a channel is new on it, too.
+            fresh_on_channel = own not in self.legs or channel != self.legs[own].channel
             leg = self.legs.setdefault(own, Leg(own, word, [event]))
             if leg.state.plain != word.plain:
                 leg.state, leg.began = word, [event]

@@ -338,6 +338,17 @@ def test_a_slot_goes_on_with_a_task_that_it_has():
     assert ["new", "old"] == legs(*talks)
 
 
+def test_a_slot_to_which_a_task_comes_back_is_done_with_what_rang_on_it():
+    """The slot begins to serve the task again."""
+    moves = [
+        v2(1, "ann", "connected", "old", on=PHONE),
+        v2(5, "ann", "ringing", "new", on=PHONE),
+        v2(9, "ann", "connected", "old", on=("c-2", "telephony")),
+    ]
+    assert ["new", "old"] == legs(*moves)
+    assert ["old"] == legs(*moves, v2(12, "ann", "connected", "old", on=PHONE))
+
+
 def test_an_odd_word_in_another_spelling_is_the_same_word():
     """A second login with it goes on in one interval and one run of status, shown as it came."""
     result = folded(AGENTS, login(0, "ann", "pondering"), login(5, "ann", "Pon-Dering"))
