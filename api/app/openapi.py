@@ -90,7 +90,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
         operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
         operation["security"] = [{"token": []}]
-    if route.method == "post":
+    if route.method in {"post", "put"}:
         schema = {} if route.body is None else {"schema": _schema(route.body)}
         content = dict.fromkeys(route.takes, schema)
         operation["requestBody"] = {"required": True, "content": content}

@@ -44,6 +44,13 @@ class Export:
     recorded_to: int  # epoch ms
     position: int
     time_zone: str = "UTC"
+    more_columns: Sequence[str] = ()  # of rows that have more than their model
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of CSV."""
+        own = [field.alias or name for name, field in self.model.model_fields.items()]
+        return [*own, *self.more_columns]
 
     def chunks(self, content_type: str) -> Iterator[bytes]:
         """The bytes of the file."""
@@ -130,17 +137,17 @@ def _ndjson_lines(export: Export) -> Iterator[bytes]:
 
 
 def _csv_lines(export: Export) -> Iterator[bytes]:
-    names = [field.alias or name for name, field in export.model.model_fields.items()]
+    columns = export.columns
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
-    writer.writerow(names)
+    writer.writerow(columns)
     for number, row in enumerate(export.rows, 1):
         cells = row if isinstance(row, Mapping) else json.loads(to_json(row))
         # Most cells are numbers, and a report has very many.
         writer.writerow(
             [
                 value if (value := cells[name]) is None or type(value) is int else _cell(value)
-                for name in names
+                for name in columns
             ]
         )
         if number % _ROWS_WRITTEN_TOGETHER == 0:

@@ -104,6 +104,7 @@ _CURSOR = (
 )
 
 SubjectCursor = Annotated[tuple[Storable, Storable], *_CURSOR]  # organisation, id
+NameCursor = Annotated[tuple[Storable, Storable, Storable], *_CURSOR]  # organisation, kind, id
 ParkedSubjectCursor = Annotated[tuple[Storable, Storable, Storable], *_CURSOR]
 TimeCursor = Annotated[tuple[StorableTime], *_CURSOR]
 PositionCursor = Annotated[tuple[Position], *_CURSOR]

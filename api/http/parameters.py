@@ -233,3 +233,9 @@ class AsOfQuery(Parameters):
 
     at: Time | None = None
     known_at: Time | None = None
+
+
+class NamedQuery(Parameters):
+    """Whether the answer has the names of its ids too."""
+
+    names: Flag = "false"

@@ -7,7 +7,7 @@ that the OpenAPI document is made from what the requests really meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
@@ -15,13 +15,14 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 
 from api.auth.authorization import admit
-from api.http import exports, freshness
+from api.http import exports, freshness, naming
 from api.http.pagination import require_own_cursor
 from api.http.parameters import Parameters, read_body, read_path, read_query
 from projector.contract.base import to_json
 from projector.infrastructure.settings import Role
 
 Handler = Callable[..., BaseModel | Response]
+Answer = BaseModel | Mapping[str, Any] | Response
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Route:
     """
 
     blueprint: Blueprint
-    method: Literal["get", "post", "delete"]
+    method: Literal["get", "post", "put", "delete"]
     path: str
     _: KW_ONLY
     role: Role | None  # the lowest that may ask; null: everyone may, without a token
@@ -97,10 +98,16 @@ class Route:
         if self.stream is None:
             named |= resumed
         if self.export is not None and accepted != exports.JSON:
-            return exports.respond(self.export(*arguments, **named), accepted)
-        return self._response(handler(*arguments, **named))
+            export = self.export(*arguments, **named)
+            if token is not None and naming.asks_names(query):
+                export = naming.named_export(export, query, token, accepted)
+            return exports.respond(export, accepted)
+        answer = handler(*arguments, **named)
+        if token is not None and naming.asks_names(query):
+            return self._response(naming.named_answer(answer, query, token))
+        return self._response(answer)
 
-    def _response(self, answer: BaseModel | Response) -> Response:
+    def _response(self, answer: Answer) -> Response:
         if isinstance(answer, Response):
             return answer
         response = json_response(answer, self.status)
@@ -114,6 +121,6 @@ class Route:
 ROUTES: list[Route] = []
 
 
-def json_response(model: BaseModel, status: int = 200) -> Response:
+def json_response(answer: BaseModel | Mapping[str, Any], status: int = 200) -> Response:
     """A model as JSON, in the contract's spelling."""
-    return Response(to_json(model), status=status, content_type=exports.JSON)
+    return Response(to_json(answer), status=status, content_type=exports.JSON)

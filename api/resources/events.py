@@ -14,6 +14,7 @@ from api.http.parameters import (
     Allowed,
     Flag,
     Limit,
+    NamedQuery,
     Names,
     Order,
     OrganisationQuery,
@@ -52,7 +53,7 @@ class FilterQuery(OrganisationQuery):
     body: Flag = "false"
 
 
-class LogQuery(FilterQuery):
+class LogQuery(FilterQuery, NamedQuery):
     """A page of them."""
 
     limit: Limit = 100

@@ -18,7 +18,7 @@ from api.http.pagination import (
     QuarantineCursor,
     list_fields,
 )
-from api.http.parameters import Allowed, Limit, Names, OrganisationQuery, Time
+from api.http.parameters import Allowed, Limit, NamedQuery, Names, OrganisationQuery, Time
 from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
@@ -44,11 +44,11 @@ class LedgerQuery(OrganisationQuery):
     limit: Limit = 100
 
 
-class SubjectLedgerQuery(LedgerQuery):
+class SubjectLedgerQuery(LedgerQuery, NamedQuery):
     cursor: LedgerCursor | None = None
 
 
-class ConflictQuery(LedgerQuery):
+class ConflictQuery(LedgerQuery, NamedQuery):
     kind: Annotated[tuple[ConflictKind, ...], Allowed("conflict or variation")] = ()
     cursor: ConflictCursor | None = None
 

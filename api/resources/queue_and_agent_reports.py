@@ -32,6 +32,7 @@ from api.http.parameters import (
     Allowed,
     AsOfQuery,
     Limit,
+    NamedQuery,
     Names,
     OrganisationQuery,
     Time,
@@ -109,7 +110,7 @@ End = Annotated[
 ]
 
 
-class ReportSpanQuery(OrganisationQuery):
+class ReportSpanQuery(OrganisationQuery, NamedQuery):
     """The span ``[from, to)``, how it is cut into periods, and of what the figures are."""
 
     from_: Begin = Field(alias="from")
@@ -231,7 +232,7 @@ def report_question(
 
 _NO_FILTERS = {
     *("from_", "to", "interval", "tz", "limit", "cursor"),
-    *("org_id", "team_id"),
+    *("org_id", "team_id", "names"),
 }
 
 for _report in (

@@ -15,7 +15,16 @@ from pydantic import BaseModel, Field
 from api.auth.authorization import scope_of
 from api.http.freshness import times_of
 from api.http.pagination import ListMeta, PositionCursor, SubjectCursor, TimeCursor, list_fields
-from api.http.parameters import AsOfQuery, Limit, Names, Order, OrganisationQuery, Time, filters
+from api.http.parameters import (
+    AsOfQuery,
+    Limit,
+    NamedQuery,
+    Names,
+    Order,
+    OrganisationQuery,
+    Time,
+    filters,
+)
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
@@ -29,7 +38,7 @@ from projector.query.as_of.views import FoundSubject
 from projector.query.current_views import Selection
 
 
-class ListQuery(AsOfQuery):
+class ListQuery(AsOfQuery, NamedQuery):
     """What every list of views takes, beside its filters."""
 
     org_id: Names = ()
@@ -37,7 +46,7 @@ class ListQuery(AsOfQuery):
     cursor: SubjectCursor | None = None
 
 
-class ViewQuery(OrganisationQuery, AsOfQuery):
+class ViewQuery(OrganisationQuery, AsOfQuery, NamedQuery):
     """One view, now or as of two times."""
 
 
@@ -50,7 +59,7 @@ class HistoryQuery(ViewQuery):
     cursor: TimeCursor | None = None
 
 
-class EventsQuery(OrganisationQuery):
+class EventsQuery(OrganisationQuery, NamedQuery):
     """A page of a subject's events."""
 
     order: Order = "created"

@@ -16,6 +16,7 @@ from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings, Token
 from projector.infrastructure.tokens import local_tokens
 from projector.operations.job_queue import JobQueue
+from projector.operations.names import NameStore
 from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
@@ -31,6 +32,7 @@ from projector.query.figures.reports import Reports
 from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
+from projector.query.names import Directory
 from projector.query.status import Status
 from projector.webex.webhook_secrets import WebhookSecrets
 
@@ -61,6 +63,8 @@ class Service:
     feed: Feed
     parked_subjects: ParkedSubjects
     quarantine: Quarantine
+    directory: Directory
+    name_store: NameStore
     jobs: JobQueue
     status: Status
 
@@ -113,6 +117,8 @@ def build_service(
         ),
         parked_subjects=ParkedSubjects(pool, store),
         quarantine=Quarantine(pool, store, default_org=settings.default_org_id, clock=clock),
+        directory=Directory(pool),
+        name_store=NameStore(pool, clock=clock),
         jobs=JobQueue(pool, clock=clock),
         status=Status(pool, intake, monitor, clock=clock),
     )

@@ -65,6 +65,7 @@ COMMANDS = {
     "export": "export:export",
     # What an operator does.
     "connect": "connect:connect",
+    "names": "names:names",
     "parked": "parked:parked",
     "quarantine": "quarantine:quarantine",
     "replay": "runs:replay",

@@ -63,6 +63,10 @@ class Client:
         """What a POST answers, by a field that it must have."""
         return self._ask("POST", path, field, json=body, headers=self._headers, timeout=SECONDS)
 
+    def put(self, path: str, field: str, body: Any) -> dict[str, Any]:
+        """What a PUT answers, by a field that it must have."""
+        return self._ask("PUT", path, field, json=body, headers=self._headers, timeout=SECONDS)
+
     def delete(self, path: str, field: str) -> dict[str, Any]:
         """What a DELETE answers, by a field that it must have."""
         return self._ask("DELETE", path, field, headers=self._headers, timeout=SECONDS)

@@ -12,6 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from api.http.routing import ROUTES, Route
+from projector.operations.names import NameEntry
 from tests.conftest import Site, clone, open_site
 from tests.examples import ORG, at, story, task, v1
 
@@ -30,6 +31,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # of each list that has pages: filters t
     "conflicts": {"kind": ["variation", "conflict"]},
     "quarantine": {"from": "1"},
     "parked": {"orgId": ORG},
+    "names": {"kind": ["agent", "team"]},
     "reports/adherence": {"status": ["idle", "available", "connected"], **PAST},
     "reports/queues": {**SPAN, "channelType": ["telephony", "chat"]},
     "reports/agents": {**SPAN, **PAST},
@@ -84,6 +86,13 @@ def floor(template, tmp_path_factory) -> Iterator[Site]:
         for body in (b"no json", b"1", b"2"):
             site.post(body)
         site.project()
+        site.service.name_store.keep(
+            "import",
+            [
+                NameEntry(org_id=ORG, kind="agent", id=id_, name=id_)
+                for id_ in ("ann", "bob", "cid")
+            ],
+        )
         with psycopg.connect(site.url) as connection:
             connection.execute(
                 "INSERT INTO projector.parked SELECT 'agents', org_id, agent_id, agent_bucket,"

@@ -111,7 +111,7 @@ def silent_url():
 
 def test_the_commands():
     """These and no others; the help of each begins with what it does."""
-    expected = "connect demo events explain export follow history migrate parked quarantine"
+    expected = "connect demo events explain export follow history migrate names parked quarantine"
     expected += " rebuild reconcile replay report run seal serve simulate status subscriptions"
     expected += " verify version work"
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
