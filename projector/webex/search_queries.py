@@ -335,7 +335,7 @@ def _messages(errors: Any) -> str:
 
 
 _AGENT_ACTIVITY_FIELDS = """id startTime endTime state isCurrentActivity isLoginActivity
-    isLogoutActivity taskId idleCode { id name } queue { id } wrapupCode { id }"""
+    isLogoutActivity taskId idleCode { id name } queue { id name } wrapupCode { id name }"""
 _TASK_ACTIVITY_FIELDS = """id eventName createdTime queueId terminationReason consultEpId
     childContactId"""
 _PAGE_INFO = "pageInfo { hasNextPage endCursor }"
@@ -345,7 +345,7 @@ _OF_CREATED = f"{_ARGUMENTS} timeComparator: createdTime,"  # agentSession has n
 _PAGE = "pagination: {cursor: $cursor}"
 _SESSIONS = _Query(
     text=f"""{_QUERY_HEAD} {{ agentSession({_ARGUMENTS} {_PAGE}) {{
-  agentSessions {{ agentId agentSessionId teamId
+  agentSessions {{ agentId agentSessionId teamId agentName teamName siteId siteName
     channelInfo {{ channelId channelType agentPhoneNumber activities(first: 100) {{
       totalCount nodes {{ {_AGENT_ACTIVITY_FIELDS} }} {_PAGE_INFO} }} }} }}
   {_PAGE_INFO} }} }}""",

@@ -319,9 +319,18 @@ def test_a_dry_run_says_what_is_missing_and_appends_nothing(copied, delivered, t
     with serving(ApiServer(day.records)) as root:
         dry = reconcile(site, root, tmp_path, **window(day), dryRun=True)
         assert before == (tables(site.url), site.service.store.head())
+        assert [] == [*listed(site, "/api/v1/names")]
         real = reconcile(site, root, tmp_path, **window(day))
     assert [it["eventId"] for it in real["missing"]] == [it["eventId"] for it in dry["missing"]]
     assert without(real["sources"], "requests") == without(dry["sources"], "requests")
+    # What the rows call agents, teams, sites, queues and idle codes is in the directory.
+    rows = [*listed(site, "/api/v1/names")]
+    agents = {it["agentId"] for it in listed(site, "/api/v1/agents")}
+    assert {id_: f"Agent {id_[:8]}" for id_ in agents} == {
+        it["id"]: it["name"] for it in rows if it["kind"] == "agent"
+    }
+    assert {"agent", "team", "site", "queue", "idleCode"} <= {it["kind"] for it in rows}
+    assert {"rows"} == {it["source"] for it in rows}
 
 
 def test_a_run_for_named_agents_reads_only_them(copied, delivered, tmp_path):

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from projector.contract.names import NameKind
 from projector.operations.reconciliation.report import ReconciliationReport
 from projector.webex import api_rows
 from projector.webex.agent_events import agent_events
 from projector.webex.api_events import ApiEvent, RowWithoutWebhook
 from projector.webex.api_queries import ApiQueries
 from projector.webex.api_rows import AgentActivity, ApiSource, TaskActivity, UnusableRow
+from projector.webex.row_names import names_in
 from projector.webex.search_queries import SearchQueries
 from projector.webex.task_events import task_events
 
@@ -47,6 +49,7 @@ class ApiReader:
         self._report = report
         self._org = org_id
         self._now = now
+        self.names: dict[tuple[NameKind, str], str] = {}  # that rows had beside ids
 
     def events(self, step: ReadStep) -> Iterator[list[ApiEvent]]:
         """The events of a step, page by page; raises what the queries raise.
@@ -62,15 +65,15 @@ class ApiReader:
         return readers[step.source](step)
 
     def _agent_activities(self, step: ReadStep) -> Iterator[list[ApiEvent]]:
-        rows = [
-            row
-            for page in self._queries.agent_activities(step.start, step.end, step.ids)
-            for row in api_rows.read_activities(page)
-        ]
+        rows: list[AgentActivity | UnusableRow] = []
+        for page in self._queries.agent_activities(step.start, step.end, step.ids):
+            self._note_names(page)
+            rows += api_rows.read_activities(page)
         yield self._agent_events(step, rows)
 
     def _agent_sessions(self, step: ReadStep) -> Iterator[list[ApiEvent]]:
         for page in self._search.agent_sessions(step.start, step.end, step.ids):
+            self._note_names(page)
             rows = [row for session in page for row in api_rows.read_session(session)]
             yield self._agent_events(step, rows)
 
@@ -83,6 +86,9 @@ class ApiReader:
             yield self._task_events(
                 step, [row for task in page for row in api_rows.read_task_details(task)]
             )
+
+    def _note_names(self, page: Any) -> None:
+        self.names |= {(kind, id_): name for kind, id_, name in names_in(page)}
 
     def _agent_events(
         self, step: ReadStep, rows: Sequence[AgentActivity | UnusableRow]

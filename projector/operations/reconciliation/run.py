@@ -17,6 +17,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.clock import DAY_MS, HOUR_MS, now_ms
 from projector.infrastructure.database import Pool
 from projector.operations.job_queue import ClaimedJob, JobFailed, JobIncomplete
+from projector.operations.names import NameEntry, NameStore
 from projector.operations.reconciliation.api_reader import ApiReader, ReadStep
 from projector.operations.reconciliation.coverage import HISTORY_LAG_MS, cover
 from projector.operations.reconciliation.gaps import (
@@ -227,6 +228,19 @@ class _ReconciliationRun:
             self._report.failure(step.source, str(error))
             self._silences[step.source] += isinstance(error, VendorSilent)
         self._report.requested(step.source, self._client.requests - requests)
+        self._keep_names()
+
+    def _keep_names(self) -> None:
+        """Keep the names that the rows of a step had, also where the step failed halfway."""
+        names, self._reader.names = self._reader.names, {}
+        if names and not self._parameters.dry_run:
+            NameStore(self._parts.pool, clock=self._parts.clock).keep(
+                "rows",
+                [
+                    NameEntry(org_id=self._org, kind=kind, id=id_, name=name)
+                    for (kind, id_), name in names.items()
+                ],
+            )
 
     def _report_missing(self, sentence: str) -> None:
         """Report a part of an answer that did not come."""

@@ -1,0 +1,55 @@
+"""The names that rows of the vendor's APIs have beside ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from projector.contract.names import NameKind
+
+LONGEST_NAME_READ = 500  # characters; a longer one is no name
+# Fields of a row with the id and with the name.
+_FLAT: Mapping[str, tuple[NameKind, str]] = {
+    "agentId": ("agent", "agentName"),
+    "teamId": ("team", "teamName"),
+    "siteId": ("site", "siteName"),
+    "queueId": ("queue", "queueName"),
+    "idleCode": ("idleCode", "idleCodeName"),
+}
+# Fields with an object that has id and name.
+_NESTED: Mapping[str, NameKind] = {
+    "queue": "queue",
+    "idleCode": "idleCode",
+    "wrapupCode": "wrapUpCode",
+}
+
+NamedRowId = tuple[NameKind, str, str]  # kind, id and name
+
+
+def names_in(row: Any) -> Iterator[NamedRowId]:
+    """The names in a row, however deep; what is no text names nothing."""
+    if isinstance(row, list):
+        for part in row:
+            yield from names_in(part)
+    if not isinstance(row, Mapping):
+        return
+    for field, (kind, name_field) in _FLAT.items():
+        yield from _name(kind, row.get(field), row.get(name_field))
+    for field, value in row.items():
+        if isinstance(value, Mapping) and field in _NESTED:
+            yield from _name(_NESTED[field], value.get("id"), value.get("name"))
+        elif isinstance(value, list | Mapping):
+            yield from names_in(value)
+
+
+def _name(kind: NameKind, id_: object, name: object) -> Iterator[NamedRowId]:
+    if not (isinstance(id_, str) and isinstance(name, str)):
+        return
+    name = name.strip()
+    if id_ and 0 < len(name) <= LONGEST_NAME_READ and _is_storable(id_) and _is_storable(name):
+        yield kind, id_, name
+
+
+def _is_storable(text: str) -> bool:
+    """Whether the database takes it: no NUL, no lone surrogate."""
+    return "\0" not in text and text.encode(errors="replace").decode() == text
