@@ -8,6 +8,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
 from projector.operations.job_queue import JobQueue
+from projector.operations.names import NameStore
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.operations.reconciliation.daily_schedule import DailySchedule
 from projector.operations.reconciliation.run import Reconciler
@@ -47,6 +48,7 @@ def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) ->
         store=store,
         connect=partial(_api_client, settings),
         views_position=views.position,
+        name_store=NameStore(pool),
     )
     return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
 

@@ -109,6 +109,7 @@ def reconciler(
         store=site.service.store,
         connect=lambda: ApiClient(root, credentials(root, folder, **changed), sleep=lambda _: None),
         views_position=lambda: _caught_up(site),
+        name_store=site.service.name_store,
         clock=clock,
     )
 

@@ -77,6 +77,7 @@ class Reconciler:
     store: EventStore
     connect: Callable[[], ApiClient]
     views_position: Callable[[], int]
+    name_store: NameStore
     clock: Callable[[], int] = now_ms
 
     def run(self, claimed: ClaimedJob) -> None:
@@ -234,7 +235,7 @@ class _ReconciliationRun:
         """Keep the names that the rows of a step had, also where the step failed halfway."""
         names, self._reader.names = self._reader.names, {}
         if names and not self._parameters.dry_run:
-            NameStore(self._parts.pool, clock=self._parts.clock).keep(
+            self._parts.name_store.keep(
                 "rows",
                 [
                     NameEntry(org_id=self._org, kind=kind, id=id_, name=name)
