@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -16,10 +16,16 @@ from projector.infrastructure.tokens import valid_tokens
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 SECONDS = 60.0  # within which an answer begins
 MOST_ROWS = 1_000  # of one page
+NAMES_PATH = "/api/v1/names"
+NAMES_OF_A_REQUEST = 5_000
 
 
 class ServiceSilent(ProjectorError):  # noqa: N818 - named for what is noticed
     """Nothing that is this service answers there, or it refuses."""
+
+
+class NotThisService(ServiceSilent):
+    """Something else answers there."""
 
 
 class Client:
@@ -63,9 +69,15 @@ class Client:
         """What a POST answers, by a field that it must have."""
         return self._ask("POST", path, field, json=body, headers=self._headers, timeout=SECONDS)
 
-    def put(self, path: str, field: str, body: Any) -> dict[str, Any]:
-        """What a PUT answers, by a field that it must have."""
-        return self._ask("PUT", path, field, json=body, headers=self._headers, timeout=SECONDS)
+    def import_names(self, names: Sequence[Any]) -> dict[str, int]:
+        """Import names into the directory, some at a time; how many were stored and removed."""
+        done = {"stored": 0, "removed": 0}
+        for begin in range(0, len(names), NAMES_OF_A_REQUEST):
+            body = {"names": names[begin : begin + NAMES_OF_A_REQUEST]}
+            options = {"json": body, "headers": self._headers, "timeout": SECONDS}
+            answer = self._ask("PUT", NAMES_PATH, "stored", **options)
+            done = {name: count + answer[name] for name, count in done.items()}
+        return done
 
     def delete(self, path: str, field: str) -> dict[str, Any]:
         """What a DELETE answers, by a field that it must have."""
@@ -117,8 +129,8 @@ class Client:
         refusal = " ".join([refusal, *(f"{it}." for it in wrong)])
         raise ServiceSilent(f"The service at {self._url} refuses ({answer.status_code}): {refusal}")
 
-    def _stranger(self, answer: httpx.Response) -> ServiceSilent:
-        return ServiceSilent(
+    def _stranger(self, answer: httpx.Response) -> NotThisService:
+        return NotThisService(
             f"What answers at {self._url} is not this service ({answer.status_code}): set HOST and"
             " PORT, or give --url."
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from projector.cli.commands import names as names_module
+from projector.cli import service_client
 from projector.cli.main import main
 from tests.conftest import served
 
@@ -59,7 +59,7 @@ def test_a_json_file_is_imported(command):
 
 
 def test_a_long_file_is_sent_in_parts(command, monkeypatch):
-    monkeypatch.setattr(names_module, "NAMES_OF_A_REQUEST", 3)
+    monkeypatch.setattr(service_client, "NAMES_OF_A_REQUEST", 3)
     text = "kind,id,name,orgId\n" + "".join(f"agent,{n},Agent {n},acme\n" for n in range(8))
     assert "8 names imported, 0 taken back.\n" == command("import", text=text).output
     assert 8 == len(listed(command))
@@ -86,3 +86,25 @@ def test_a_file_that_is_no_list_of_names_is_refused(command, text, says):
     assert 1 == done.exit_code
     assert says in done.output
     assert {} == listed(command)
+
+
+def test_a_simulated_center_tells_its_names(site, command):
+    """Before its webhooks, so that nobody is shown by an id."""
+    with served(site.client.application) as address:
+        environment = {"PROJECTOR_DATA_DIR": str(site.service.settings.data_dir)}
+        words = ["simulate", "--agents", "3", "--events", "5", "--rate", "500", "--url", address]
+        done = CliRunner().invoke(main, words, env=environment)
+    assert (0, "") == (done.exit_code, done.stderr)
+    kinds = [it["kind"] for it in json.loads(command("list", "--json").output)]
+    assert (3, 1, 3) == tuple(kinds.count(kind) for kind in ("agent", "team", "queue"))
+
+
+def test_a_simulation_goes_on_without_names(site, tmp_path):
+    """A token that may not import them is no reason to stop."""
+    with served(site.client.application) as address:
+        environment = {"PROJECTOR_DATA_DIR": str(tmp_path / "none")}
+        words = ["simulate", "--agents", "3", "--events", "5", "--rate", "500", "--url", address]
+        done = CliRunner().invoke(main, words, env=environment)
+    assert 0 == done.exit_code
+    assert "names of agents, teams and queues were not imported" in done.stderr
+    assert [] == site.get("/api/v1/names").json["data"]

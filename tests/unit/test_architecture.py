@@ -34,6 +34,7 @@ CENTER = {
     f"projector.webex.simulator.{name}"
     for name in [
         "staff",
+        "directory",
         "timeline",
         "task_patterns",
         "payloads",

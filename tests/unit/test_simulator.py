@@ -585,3 +585,30 @@ def test_no_run_of_equal_ids():
     """Ids come from the seed, yet never repeat within a world."""
     ids = sorted(body["id"] for body in world(20_000))
     assert all(len([*same]) == 1 for _, same in groupby(ids))
+
+
+# --- names ---
+
+
+def test_everybody_and_everything_has_a_name_of_its_own():
+    """Each id that the webhooks carry is in the directory; people of one floor are told apart."""
+    center = Simulation(900, seed=1, start_ms=0)
+    names = {(kind, id_): name for kind, id_, name in center.names()}
+    assert names == {(kind, id_): name for kind, id_, name in Simulation(900, start_ms=5).names()}
+    for kind in ("agent", "team", "queue"):
+        own = [name for (of, _), name in names.items() if of == kind]
+        assert len(own) == len({*own}) > 0, kind
+    fields = {
+        "agentId": "agent",
+        "teamId": "team",
+        "queueId": "queue",
+        "idleCodeId": "idleCode",
+        "wrapUpAuxCodeId": "wrapUpCode",
+    }
+    met = set()
+    for body in islice(center, 30_000):
+        for field, kind in fields.items():
+            if id_ := body["data"].get(field):
+                assert (kind, id_) in names, body
+                met.add(kind)
+    assert {*fields.values()} == met

@@ -12,11 +12,9 @@ from typing import Any
 import click
 
 from projector.cli.options import as_json, in_columns, shown_time, the_service
-from projector.cli.service_client import service_client
+from projector.cli.service_client import NAMES_PATH, service_client
 from projector.infrastructure.errors import ProjectorError
 
-NAMES_OF_A_REQUEST = 5_000
-_PATH = "/api/v1/names"
 _COLUMNS = ("orgId", "kind", "id", "name")
 
 
@@ -35,7 +33,7 @@ def names() -> None:
 @as_json
 def list_names(*, kind: Sequence[str], url: str | None, as_json: bool) -> None:
     """List the directory by organisation, kind and id."""
-    rows = service_client(url).rows(_PATH, {"kind": kind})
+    rows = service_client(url).rows(NAMES_PATH, {"kind": kind})
     table = in_columns([_shown(row) for row in rows]) or "There are no names."
     click.echo(json.dumps(rows) if as_json else table)
 
@@ -50,11 +48,7 @@ def import_names(*, file: Path, url: str | None, as_json: bool) -> None:
     A name that is empty takes back what was imported for its id.
     """
     entries = read_names(file)
-    client, done = service_client(url), {"stored": 0, "removed": 0}
-    for begin in range(0, len(entries), NAMES_OF_A_REQUEST):
-        some = entries[begin : begin + NAMES_OF_A_REQUEST]
-        answer = client.put(_PATH, "stored", {"names": some})
-        done = {name: count + answer[name] for name, count in done.items()}
+    done = service_client(url).import_names(entries)
     told = f"{done['stored']} names imported, {done['removed']} taken back."
     click.echo(json.dumps(done) if as_json else told)
 

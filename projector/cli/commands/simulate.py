@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from projector.cli.service_client import NotThisService, service_client
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
@@ -19,10 +20,13 @@ from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb, paced
 from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
-from projector.webex.simulator.payloads import VERSIONS, Versions, WebhookBody
+from projector.webex.simulator.payloads import SIMULATED_ORG_ID, VERSIONS, Versions, WebhookBody
 from projector.webex.simulator.sender import SendTotals, send
 
 PROBABILITY = click.FloatRange(0, 1)
+
+
+NO_NAMES = "The names of agents, teams and queues were not imported: {}"
 
 
 def default_url() -> str:
@@ -97,8 +101,13 @@ def simulate(**values: Any) -> None:
     )
     records = ApiRecords(world.slots())
     with standing_in(options.vendor_port, records):
+        refusal = import_names(options.url, world)
         totals = run(options, world, records)
         click.echo(json.dumps(totals) if values["as_json"] else summary(totals))
+        if refusal is not None:
+            click.echo(
+                f"The names of agents, teams and queues were not imported: {refusal}", err=True
+            )
         if options.vendor_port is not None:
             wait_for_ctrl_c()
 
@@ -141,6 +150,24 @@ VENDOR = f"""The vendor's APIs are at {{root}}: the service reaches them if star
   PROJECTOR_WEBEX_CLIENT_ID={CLIENT_ID} PROJECTOR_WEBEX_CLIENT_SECRET={CLIENT_SECRET} \\
   PROJECTOR_WEBEX_REFRESH_TOKEN={REFRESH_TOKEN} make run
 or connected with `projector connect`."""
+
+
+def import_names(url: str, world: Simulation) -> str | None:
+    """Tell the service the names of the simulated people; why not, where it refuses them.
+
+    What else takes webhooks, such as a program under test, needs no names.
+    """
+    names = [
+        {"orgId": SIMULATED_ORG_ID, "kind": kind, "id": id_, "name": name}
+        for kind, id_, name in world.names()
+    ]
+    try:
+        service_client(url).import_names(names)
+    except NotThisService:
+        return None
+    except ProjectorError as error:
+        return str(error)
+    return None
 
 
 def wait_for_ctrl_c() -> None:

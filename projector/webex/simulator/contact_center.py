@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from math import pi, sin
 
+from projector.webex.simulator.directory import directory
 from projector.webex.simulator.floor import SimulatedFloor
 from projector.webex.simulator.payloads import Versions, WebhookBody
 from projector.webex.simulator.staff import make_id
@@ -40,6 +41,10 @@ class Simulation:
             agent.id: [(slot.channel_id, slot.channel_type) for slot in agent.slots]
             for agent in chain.from_iterable(self._floor.teams)
         }
+
+    def names(self) -> Iterator[tuple[str, str, str]]:
+        """What people call the agents, teams, queues and codes: kind, id and name."""
+        return directory(self._floor)
 
     def __iter__(self) -> Iterator[WebhookBody]:
         while True:
