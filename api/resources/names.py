@@ -24,10 +24,16 @@ from api.http.problems import ParameterError, Problem
 from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
-from projector.contract.names import NAME_KINDS, ImportedNames, NameKind, NameRow
+from projector.contract.names import (
+    NAME_KINDS,
+    ImportedNames,
+    NameKind,
+    NameRow,
+)
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.settings import Role, Token
 from projector.operations.names import NameEntry
+from projector.webex.webhook import NAME_BYTES, name_defect
 
 blueprint = Blueprint("names", __name__)
 MOST_NAMES = 10_000  # of one import
@@ -38,6 +44,16 @@ _KINDS_ALLOWED = Allowed(f"one of {', '.join(NAME_KINDS)}")
 def _visible(name: str | None) -> str | None:
     """A name without blanks around it, null where nothing is left."""
     return (name or "").strip() or None
+
+
+def _sound(text: str) -> str:
+    """What can be an id in our tables."""
+    if name_defect(text) is not None:
+        raise ValueError(text)
+    return text
+
+
+_Id = Annotated[StorableName, AfterValidator(_sound)]
 
 
 class NamesQuery(OrganisationQuery):
@@ -57,9 +73,9 @@ class NameList(Shape):
 class NamedId(Parameters):
     """What the operator calls an id; null or empty: as the vendor does."""
 
-    org_id: StorableName | None = None
+    org_id: _Id | None = None
     kind: NameKind
-    id: StorableName
+    id: _Id
     name: Annotated[
         Annotated[Storable, StringConstraints(max_length=LONGEST_GIVEN_NAME)] | None,
         AfterValidator(_visible),
@@ -73,8 +89,9 @@ class NamesBody(Parameters):
         tuple[NamedId, ...],
         Field(max_length=MOST_NAMES),
         Allowed(
-            f"a list of at most {MOST_NAMES} objects with kind ({', '.join(NAME_KINDS)}), id, name"
-            f" of at most {LONGEST_GIVEN_NAME} characters, and orgId where there is no default one"
+            f"a list of at most {MOST_NAMES} objects with kind ({', '.join(NAME_KINDS)}), id of at"
+            f" most {NAME_BYTES} bytes, name of at most {LONGEST_GIVEN_NAME} characters, and orgId"
+            " where there is no default one"
         ),
     ]
 

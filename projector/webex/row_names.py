@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from projector.contract.names import NameKind
+from projector.webex.webhook import name_defect
 
-LONGEST_NAME_READ = 500  # characters; a longer one is no name
 # Fields of a row with the id and with the name.
 _FLAT: Mapping[str, tuple[NameKind, str]] = {
     "agentId": ("agent", "agentName"),
@@ -46,10 +46,5 @@ def _name(kind: NameKind, id_: object, name: object) -> Iterator[NamedRowId]:
     if not (isinstance(id_, str) and isinstance(name, str)):
         return
     name = name.strip()
-    if id_ and 0 < len(name) <= LONGEST_NAME_READ and _is_storable(id_) and _is_storable(name):
+    if id_ and name and name_defect(id_) is None and name_defect(name) is None:
         yield kind, id_, name
-
-
-def _is_storable(text: str) -> bool:
-    """Whether the database takes it: no NUL, no lone surrogate."""
-    return "\0" not in text and text.encode(errors="replace").decode() == text

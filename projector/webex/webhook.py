@@ -83,7 +83,7 @@ def subscription_ids(elements: Iterable[Any]) -> frozenset[str]:
     """The ids of the subscriptions that the elements name, at the end of their ``source``."""
     sources = (element.get("source") for element in elements if isinstance(element, dict))
     tails = (source.rsplit("/", 1)[-1] for source in sources if isinstance(source, str))
-    return frozenset(tail for tail in tails if tail and _defect(tail) is None)
+    return frozenset(tail for tail in tails if tail and name_defect(tail) is None)
 
 
 def judge(
@@ -176,14 +176,14 @@ def _name(fields: Mapping[str, Any], field: str) -> str:
     value = _text_or_none(fields.get(field))
     if value is None:
         raise _NotAnEvent(f"no-{_reason_name(field)}")
-    defect = _defect(value)
+    defect = name_defect(value)
     if defect is not None:
         raise _NotAnEvent(f"{defect}-{_reason_name(field)}")
     return value
 
 
-def _defect(name: str) -> str | None:
-    """Why a text cannot be a name."""
+def name_defect(name: str) -> str | None:
+    """Why a text cannot name anything in our tables; null where it can."""
     if len(name) <= NAME_BYTES and name.isascii() and "\0" not in name:
         return None
     if _NOT_TEXT.search(name):

@@ -87,6 +87,15 @@ def test_names_are_imported_changed_and_taken_back(site: Site) -> None:
     assert {"ann": "Ann Ash", "bob": "Bob Baker"} == known(site, kind="agent")
 
 
+def test_the_longest_id_has_a_name(site: Site) -> None:
+    """As long as ids of the log may be."""
+    put(
+        site,
+        [{"orgId": "\U0001f600" * 128, "kind": "queue", "id": "\U0001f600" * 128, "name": "Q"}],
+    )
+    assert {"\U0001f600" * 128: "Q"} == known(site)
+
+
 def test_a_row_tells_its_source_and_when(site: Site) -> None:
     put(site, NAMES[:1])
     (row,) = get(site, "names").json["data"]
@@ -127,6 +136,8 @@ def test_of_an_id_that_comes_twice_the_last_counts(site: Site) -> None:
         [{"kind": "agent", "id": "a", "name": "A", "title": "B"}],
         [{"kind": "agent", "id": "a", "name": "A" * 501}],
         [{"kind": "agent", "id": "a\0", "name": "A"}],
+        [{"orgId": ORG, "kind": "agent", "id": "ä" * 257, "name": "A"}],
+        [{"orgId": "o" * 513, "kind": "agent", "id": "a", "name": "A"}],
         [{"kind": "agent", "id": "a", "name": "A\0"}],
         [{"kind": "agent", "id": "a", "name": "A\ud800"}],
         [{"kind": "agent", "id": "a", "name": "A"}],  # no organisation, and no default

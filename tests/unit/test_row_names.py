@@ -66,8 +66,9 @@ def test_a_session_names_what_its_activities_name():
         {"agentId": "a", "agentName": ["Ann"]},
         {"agentId": "a", "agentName": "A\0nn"},
         {"agentId": "a", "agentName": "A\ud800nn"},
-        {"agentId": "a", "agentName": "A" * 501},
+        {"agentId": "a", "agentName": "A" * 513},
         {"queue": {"id": None, "name": "Support"}},
+        {"queue": {"id": "q" * 513, "name": "Support"}},
     ],
     ids=str,
 )
