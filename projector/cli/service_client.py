@@ -54,16 +54,32 @@ class Client:
         self, path: str, query: Mapping[str, Any] = NOTHING, *, after: int | None = None
     ) -> list[dict[str, Any]]:
         """The rows of all pages; ``after``: once the projection has passed this position."""
-        headers = self._headers | ({} if after is None else {"X-Min-Position": str(after)})
+        return [row for page in self._pages(path, query, after) for row in page["data"]]
+
+    def named_rows(
+        self, path: str, query: Mapping[str, Any]
+    ) -> tuple[list[dict[str, Any]], dict[str, dict[str, str]]]:
+        """The rows of all pages, and the names of the ids in them, by kind and id."""
         rows: list[dict[str, Any]] = []
+        names: dict[str, dict[str, str]] = {}
+        for page in self._pages(path, {**query, "names": "true"}, None):
+            rows += page["data"]
+            for kind, named in page["names"].items():
+                names.setdefault(kind, {}).update(named)
+        return rows, names
+
+    def _pages(
+        self, path: str, query: Mapping[str, Any], after: int | None
+    ) -> Iterator[dict[str, Any]]:
+        headers = self._headers | ({} if after is None else {"X-Min-Position": str(after)})
         cursor = None
         while True:
             params = _given({"limit": MOST_ROWS, **query, "cursor": cursor})
             page = self._ask("GET", path, "data", params=params, headers=headers, timeout=SECONDS)
-            rows += page["data"]
+            yield page
             cursor = page["meta"]["nextCursor"]
             if cursor is None:
-                return rows
+                return
 
     def post(self, path: str, field: str, body: Any) -> dict[str, Any]:
         """What a POST answers, by a field that it must have."""

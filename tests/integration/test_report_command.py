@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from projector.cli.main import main
+from projector.operations.names import NameEntry
 from tests.conftest import served
-from tests.examples import at, ended, login, story, task, v1
+from tests.examples import ORG, at, ended, login, story, task, v1
 
 SPAN = ("--from", str(at(0)), "--to", str(at(3_600_000)))
 
@@ -85,3 +86,34 @@ def test_what_cannot_be_asked_is_said(report, arguments, said, kind):
     result = report("agents", *SPAN, *arguments, *kind)
     assert 1 == result.exit_code
     assert said in result.stderr
+
+
+def test_a_table_has_names_for_ids(site, report):
+    """CSV keeps the ids, for programs."""
+    names = {("agent", "ann"): "Ann Archer", ("queue", "sales"): "Sales"}
+    site.service.name_store.keep(
+        "import",
+        [NameEntry(org_id=ORG, kind=kind, id=id_, name=it) for (kind, id_), it in names.items()],
+    )
+    assert "Ann Archer" in report("agents", *SPAN).output.splitlines()[1]
+    assert "Sales" in report("queues", *SPAN).output.splitlines()[1]
+    assert "Sales" not in report("queues", *SPAN, "--csv").output
+
+
+def test_idle_codes_of_one_name_are_one_in_the_table(site, report):
+    site.post(
+        [
+            it | {"id": f"idle {number}"}
+            for number, it in enumerate(
+                [
+                    v1(100_000, "bob", "idle", idleCodeId="a"),
+                    v1(160_000, "bob", "idle", idleCodeId="b"),
+                    v1(280_000, "bob", "available"),
+                ]
+            )
+        ]
+    )
+    site.project()
+    codes = [NameEntry(org_id=ORG, kind="idleCode", id=id_, name="Break") for id_ in "ab"]
+    site.service.name_store.keep("import", codes)
+    assert "Break 0:03:00" in report("agents", *SPAN, "--agent", "bob").output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import click
 
 from projector.cli.options import AS_OF, LAST_SHOWN, in_columns, the_service, times
 from projector.cli.service_client import service_client
+from projector.contract.names import IDLE_TIMES, KIND_OF_FIELD, NamesByKind
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.time_zones import time_zone
 
@@ -78,8 +80,23 @@ def _print(name: str, url: str | None, query: dict[str, Any], *, as_csv: bool) -
                 sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
         return
-    rows = client.rows(path, query)
-    click.echo(in_columns([_shown(row, query["tz"]) for row in rows]) or "Nothing was counted.")
+    rows, names = client.named_rows(path, query)
+    table = in_columns([_shown(_named(row, names), query["tz"]) for row in rows])
+    click.echo(table or "Nothing was counted.")
+
+
+def _named(row: Mapping[str, Any], names: NamesByKind) -> dict[str, Any]:
+    """A row whose ids are names, as far as they have one."""
+    named = dict(row)
+    for field, kind in KIND_OF_FIELD.items():
+        if field in row:
+            named[field] = names.get(kind, {}).get(row[field], row[field])
+    if IDLE_TIMES in row:
+        codes, times = names.get("idleCode", {}), Counter[str]()
+        for code, ms in row[IDLE_TIMES].items():
+            times[codes.get(code, code)] += ms  # two codes may have one name
+        named[IDLE_TIMES] = dict(times)
+    return named
 
 
 def _shown(row: Mapping[str, Any], zone: str) -> dict[str, str]:
