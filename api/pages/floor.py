@@ -22,6 +22,7 @@ from api.http.problems import RETRY_LATER
 from api.pages import presentation
 from api.pages.presentation import Freshness, TableRows
 from api.service import service
+from projector.contract.names import NamesByKind, ids_in
 from projector.contract.views import AgentView, TaskView
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
@@ -57,6 +58,7 @@ class FloorPage:
     stale_tasks: TableRows[TaskView]
     done_tasks: TableRows[TaskView]
     several_organisations: bool
+    names: NamesByKind  # of the ids in the rows
 
 
 @blueprint.get("/")
@@ -130,6 +132,7 @@ def _read_floor(scope: Scope) -> FloorPage:
     done = presentation.last_done_first(
         _newest(TASKS, scope, DONE_ROWS_AT_MOST, open=["false"], stale=["false"])
     )
+    ids = ids_in([view.model_dump(by_alias=True) for view in (*agents, *unfinished, *stale, *done)])
     return FloorPage(
         now=now_ms(),
         freshness=freshness,
@@ -141,6 +144,7 @@ def _read_floor(scope: Scope) -> FloorPage:
             shown=done, counted=tasks.get("false", 0) - stale_tasks.get("true", 0)
         ),
         several_organisations=len(presentation.organisations(agents, unfinished, stale, done)) > 1,
+        names=service().directory.of_ids(scope, ids),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from projector.infrastructure.certificates import trusted_certificates
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import Role, Settings, settings_from_environment
 from projector.infrastructure.tokens import valid_tokens
@@ -116,7 +117,9 @@ class Client:
 
     def _ask(self, method: str, path: str, field: str, **options: Any) -> dict[str, Any]:
         with self._telling():
-            answer = httpx.request(method, f"{self._url}{path}", **options)
+            answer = httpx.request(
+                method, f"{self._url}{path}", verify=trusted_certificates(), **options
+            )
         if not answer.is_success:
             self._refuse(answer)
         try:

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 from api.auth.session import SESSION_COOKIE
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
+from projector.operations.names import NameEntry
 from tests import examples
 from tests.conftest import MakeSite, Site
 
@@ -252,6 +253,31 @@ def test_names_are_shown_and_never_run(site: Site) -> None:
     assert EVIL in words(answer)
     tags = re.findall(r"<[^>]*>", answer.text)
     assert not [tag for tag in tags if "alert" in re.sub(r'"[^"]*"', "", tag)]
+
+
+def test_people_teams_and_queues_are_shown_by_name(site: Site) -> None:
+    """The id stays at hand; what has no name is shown by its id. A name is never run."""
+    fill(
+        site,
+        examples.login(0, "ann", teamId="red"),
+        examples.v1(1, "ann", "connected", "t", queueId="sales", teamId="red"),
+        examples.task(0, "t", "connected", queueId="sales"),
+        examples.login(0, "bob", teamId="red"),
+    )
+    names = {("agent", "ann"): EVIL, ("team", "red"): "Red Team", ("queue", "sales"): "Sales"}
+    site.service.name_store.keep(
+        "import",
+        [
+            NameEntry(org_id=examples.ORG, kind=kind, id=id_, name=name)
+            for (kind, id_), name in names.items()
+        ],
+    )
+    answer = site.get("/floor")
+    text = words(answer)
+    assert "<script>" not in answer.text
+    assert (2, 2, 2) == tuple(text.count(it) for it in (EVIL, "Red Team", "Sales"))
+    assert '<bdi class="name" title="red">Red Team</bdi>' in answer.text
+    assert '<bdi title="bob">bob</bdi>' in answer.text
 
 
 def test_an_unknown_status_has_a_plain_pill(site: Site) -> None:
