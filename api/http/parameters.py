@@ -7,7 +7,7 @@ each wrong parameter, what was given and what is allowed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -145,20 +145,33 @@ def read_path(parts: Mapping[str, str]) -> dict[str, Any]:
 
 def read_body(model: type[P]) -> P:
     """The request's JSON object; Problem 400 names each field that is wrong."""
-    content = request.get_json(force=True, silent=True)
+    try:
+        content = request.get_json(force=True, silent=True)
+    except RecursionError:
+        raise Problem(400, "The body nests too deep.") from None
     if not isinstance(content, dict):
         raise Problem(400, "The body is no JSON object.")
     try:
         return model.model_validate(content)
     except PydanticError as error:
-        wrong = dict.fromkeys(str((*item["loc"], "body")[0]) for item in error.errors())
+        wrong: dict[str, Any] = {}
+        for item in error.errors():
+            name = str((*item["loc"], "body")[0])
+            wrong.setdefault(name, _wrong_part(content.get(name), item["loc"]))
         raise Problem(
             400,
             f"Bad body: {', '.join(wrong)}.",
             errors=[
-                _parameter_error(model, name, [json.dumps(content.get(name))]) for name in wrong
+                _parameter_error(model, name, [json.dumps(given)]) for name, given in wrong.items()
             ],
         ) from None
+
+
+def _wrong_part(given: Any, place: Sequence[int | str]) -> Any:
+    """What was given, or of a list of objects the one that is wrong."""
+    if len(place) > 2 and isinstance(place[1], int):
+        return given[place[1]]
+    return given
 
 
 def is_position(text: str) -> bool:

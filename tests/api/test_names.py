@@ -155,6 +155,22 @@ def test_what_cannot_be_a_name_is_refused_whole(site: Site, names: Any) -> None:
     assert {} == known(site)
 
 
+def test_a_refusal_shows_the_name_that_is_wrong(site: Site) -> None:
+    """And not the thousands beside it."""
+    wrong = NAMES[2] | {"kind": "squad"}
+    (error,) = put(site, [*NAMES[:2], wrong, *NAMES[3:]]).json["errors"]
+    assert wrong == json.loads(error["given"])
+
+
+@pytest.mark.parametrize("depth", [900, 5_000, 100_000])
+def test_a_body_that_nests_deep_is_refused(site: Site, depth: int) -> None:
+    data = b'{"names":' + b"[" * depth + b"]" * depth + b"}"
+    headers = {"Authorization": "Bearer operator"}
+    for method, path in ((site.client.put, "names"), (site.client.post, "replays")):
+        answer = method(f"/api/v1/{path}", data=data, headers=headers)
+        assert 400 == answer.status_code, answer.text
+
+
 def test_without_an_organisation_it_is_the_default_one(make_site: Any) -> None:
     site = make_site(PROJECTOR_TOKENS=json.dumps(TOKENS), PROJECTOR_DEFAULT_ORG_ID="home")
     put(site, [{"kind": "site", "id": "1", "name": "Berlin"}])
