@@ -1507,6 +1507,7 @@ def task_view(org: str, name: str, events: Sequence[Event], clock: int) -> dict[
             "currentState": task.state or "unknown",
             "stateSince": task.since,
             "complete": task.complete,
+            "open": task.is_open(clock),
             "stale": task.stale_from(clock) is not None,
             **task.carries,
             **task.first,

@@ -149,9 +149,11 @@ class TaskView(Provenance):
     completed_time: int | None
     terminating_party: str | None
     reason: str | None
+    open: bool = Field(description="Something may still happen: it is not over, nor stale.")
     stale: bool = Field(
         description="Nothing came for so long that the task is probably over: it is not open."
     )
+    waiting_since: int | None = Field(description="When the customer began to wait; null if not.")
     participants: list[ParticipantShape]
     captures: list[CaptureShape]
     counts: CountsShape
@@ -213,7 +215,9 @@ def task_view(org_id: str, task_id: str, state: TaskState, *, settled: bool) -> 
             "task_id": task_id,
             "org_id": org_id,
             "status": state.status(),
+            "open": state.is_open(),
             "stale": state.is_stale(),
+            "waiting_since": state.waiting_since() if state.is_open() else None,
             "participants": [
                 {"agent_id": agent_id, "open": participant.is_open(), **fields_of(participant)}
                 for agent_id, participant in joined

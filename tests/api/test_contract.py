@@ -21,7 +21,7 @@ TASK = (
     "taskId orgId status currentState stateSince complete channelType direction outboundType origin"
     " destination queueId createdTime queuedTime offeredTime connectedTime endedTime completedTime"
     " terminatingParty reason participants captures counts durations lastEvent eventCount"
-    " anomalyCount settled stale"
+    " anomalyCount settled open stale waitingSince"
 )
 PARTICIPANT = "agentId state since joinedTime wrapUpAuxCodeId open"
 COUNTS = "offers rona holds consults conferences transfers"

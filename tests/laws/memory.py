@@ -14,7 +14,8 @@ from projector.webex.json_body import read_delivery
 from projector.webex.webhook import judge, read_event
 
 # These may differ between two logs with the same set of events, or the oracle does not know them.
-OWN_FIELDS = {"settled", "anomalyCount"}
+# The reference of facts knows since when a customer waits.
+OWN_FIELDS = {"settled", "anomalyCount", "waitingSince"}
 OWN_LAST_EVENT_FIELDS = {"position", "recordedTime"}
 
 Answers = dict[str, Any]  # of views and intervals by (organisation, id), and the anomalies

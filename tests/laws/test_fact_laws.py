@@ -70,6 +70,20 @@ def test_facts_are_those_of_the_reference(lives, data):
 
 @both
 @any_data
+def test_a_view_says_since_when_the_customer_waits(lives, data):
+    """As the open wait of the reference, while the task is open."""
+    log, oracle, clock = told(data, lives)
+    for (org, task), events in log.of(TASKS).items():
+        accepted = [it for it in oracle.accepted if (it.org, it.task) == (org, task)]
+        waits = [it for it in facts_of_task(accepted, clock) if (it.kind, it.end) == ("wait", None)]
+        state = fold(TASKS.fresh(), events).advance_to(clock).state
+        view = TASKS.view(org, task, state, settled=False)
+        expected = waits[-1].start if waits and view.open else None
+        assert expected == view.waiting_since
+
+
+@both
+@any_data
 def test_each_wait_has_one_end(lives, data):
     """Waits of a task lie side by side, so do conversations; and those offered add up."""
     log, _, clock = told(data, lives)

@@ -1,0 +1,107 @@
+// The live floor: all agents and open tasks that the token may see, kept by one stream.
+//
+// Views are plain objects in maps; `version` changes at most a few times a second, however many
+// events come, and what draws the floor depends on it.
+
+import { mergeNames, who } from "./api.js";
+import { signal } from "./dom.js";
+import { now } from "./clock.js";
+import { openStream } from "./stream.js";
+
+const SHOW_EVERY_MS = 200;
+
+export const agents = new Map();
+export const tasks = new Map();
+export const names = {};
+export const version = signal(0);
+export const corrections = signal([]); // that came while the page was open, newest first
+export const connection = signal({ state: "connecting", since: now(), status: 0 });
+
+const CORRECTIONS_KEPT = 100;
+let stream = null;
+let users = 0;
+let arriving = null; // the snapshot that is coming in: what it lacks at its end has gone
+let showing = 0;
+
+export const keyOf = (view) => `${view.orgId}\n${view.agentId ?? view.taskId}`;
+
+// Keeps the floor live until the function that is returned is called.
+export function follow() {
+  users += 1;
+  if (users === 1) start();
+  return () => {
+    users -= 1;
+    if (users === 0) stop();
+  };
+}
+
+function start() {
+  arriving = null;
+  connection.value = { state: "connecting", since: now(), status: 0 };
+  stream = openStream("/api/v1/stream?snapshot=true&names=true", {
+    onOpen() {
+      arriving = { agents: new Map(), tasks: new Map() };
+    },
+    onMessage: take,
+    onPing() {},
+    onLost(status) {
+      if (status === 401) who.value = null;
+      if (connection.value.state !== "lost" || connection.value.status !== status) {
+        const since = connection.value.state === "lost" ? connection.value.since : now();
+        connection.value = { state: "lost", since, status };
+      }
+    },
+  });
+}
+
+function stop() {
+  stream?.close();
+  stream = null;
+  for (const map of [agents, tasks]) map.clear();
+  show();
+}
+
+function take(event, data) {
+  mergeNames(names, data.names);
+  const into = arriving ?? { agents, tasks };
+  if (event === "agent") into.agents.set(keyOf(data), data);
+  else if (event === "task") putTask(into.tasks, data);
+  else if (event === "left") (data.kind === "agent" ? into.agents : into.tasks).delete(keyOf(data));
+  else if (event === "snapshot") arrive();
+  else if (event === "correction") {
+    corrections.value = [data, ...corrections.value].slice(0, CORRECTIONS_KEPT);
+  }
+  if (arriving === null) showSoon();
+}
+
+// Of tasks only open ones are kept: those that are over would fill the memory within a day.
+function putTask(into, task) {
+  if (isOpen(task)) into.set(keyOf(task), task);
+  else into.delete(keyOf(task));
+}
+
+export const isOpen = (task) =>
+  !task.complete && !task.stale && task.status !== "failed" && task.currentState !== "unknown";
+
+function arrive() {
+  for (const [map, fresh] of [
+    [agents, arriving.agents],
+    [tasks, arriving.tasks],
+  ]) {
+    map.clear();
+    for (const [key, view] of fresh) map.set(key, view);
+  }
+  arriving = null;
+  connection.value = { state: "live", since: now(), status: 200 };
+  show();
+}
+
+function showSoon() {
+  showing ||= setTimeout(show, SHOW_EVERY_MS);
+}
+
+function show() {
+  clearTimeout(showing);
+  showing = 0;
+  version.value += 1;
+}

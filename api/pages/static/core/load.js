@@ -1,0 +1,25 @@
+// Reads for a page: what is loading, what came, and what went wrong, as one signal.
+
+import { useEffect, useRef, useSignal } from "./dom.js";
+
+// Calls `read(abortSignal)` whenever one of `inputs` changes; the last call's answer counts. What was
+// shown stays while the next answer is on its way. Returns {value, error, loading, reload}.
+export function useLoad(read, inputs) {
+  const state = useSignal({ value: null, error: null, loading: true });
+  const current = useRef(null);
+  const reload = () => {
+    current.current?.abort();
+    const abort = (current.current = new AbortController());
+    state.value = { ...state.peek(), loading: true };
+    read(abort.signal).then(
+      (value) => abort.signal.aborted || (state.value = { value, error: null, loading: false }),
+      (error) =>
+        abort.signal.aborted || (state.value = { ...state.peek(), error, loading: false }),
+    );
+  };
+  useEffect(() => {
+    reload();
+    return () => current.current?.abort();
+  }, inputs);
+  return { ...state.value, reload };
+}
