@@ -1,0 +1,51 @@
+// The floor as of two times, read by the public lists: what had happened by `at`, as known at `knownAt`.
+
+import { get, rows } from "./api.js";
+
+const AGENTS_AT_MOST = 5_000;
+const TASKS_AT_MOST = 5_000;
+
+export async function floorAt({ at, knownAt }, signal) {
+  const times = { at, knownAt, names: true };
+  const [agents, tasks] = await Promise.all([
+    rows("/api/v1/agents", times, { signal, atMost: AGENTS_AT_MOST }),
+    rows("/api/v1/tasks", { ...times, open: true }, { signal, atMost: TASKS_AT_MOST }),
+  ]);
+  return { at, knownAt, agents: agents.data, tasks: tasks.data, names: mergeAll(agents.names, tasks.names) };
+}
+
+function mergeAll(...maps) {
+  const all = {};
+  for (const map of maps) {
+    for (const [kind, byId] of Object.entries(map)) all[kind] = { ...all[kind], ...byId };
+  }
+  return all;
+}
+
+// What a supervisor reads of an agent: if two knowledges differ in it, the row is marked.
+const READ = ["status", "currentState", "taskId", "queueId", "idleCodeId", "loggedIn", "teamId"];
+
+// The agents that two knowledges of one time show differently: key to {fields, other}; a null `other`
+// was not known.
+export function differences(shown, other) {
+  const found = new Map();
+  const others = new Map(other.map((it) => [keyOf(it), it]));
+  for (const agent of shown) {
+    const before = others.get(keyOf(agent)) ?? null;
+    others.delete(keyOf(agent));
+    const fields = before === null ? ["status"] : READ.filter((name) => before[name] !== agent[name]);
+    if (fields.length) found.set(keyOf(agent), { fields, other: before });
+  }
+  for (const [key, agent] of others) found.set(key, { fields: ["status"], other: agent, isMissing: true });
+  return found;
+}
+
+const keyOf = (agent) => `${agent.orgId}\n${agent.agentId}`;
+
+// The corrections of an agent that cover a moment, as known now.
+export async function correctionsAt(agent, at) {
+  const answer = await get("/api/v1/corrections", {
+    orgId: agent.orgId, agentId: agent.agentId, from: at, to: at + 1, limit: 100,
+  });
+  return answer.data;
+}
