@@ -14,8 +14,7 @@ from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
-from api.auth import session
-from api.auth.authentication import find_token
+from api.auth import session, sign_in
 from api.auth.authorization import admit, scope_of
 from api.auth.errors import AccessDenied
 from api.http.problems import RETRY_LATER
@@ -26,7 +25,7 @@ from projector.contract.names import NamesByKind, ids_in
 from projector.contract.views import AgentView, TaskView
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import StoreUnavailable
-from projector.infrastructure.settings import Role
+from projector.infrastructure.settings import Role, Token
 from projector.projection.read_models import AGENTS, TASKS, Table
 from projector.query.current_views import Selection
 from projector.query.scope import Scope
@@ -64,7 +63,9 @@ class FloorPage:
 @blueprint.get("/")
 def first_page() -> Response:
     token = request.args.get("token")
-    return _page("page.html") if token is None else _sign_in(token)
+    if token is None:
+        return _page("page.html")
+    return _signed_in(sign_in.by_address(token))
 
 
 @blueprint.get("/floor")
@@ -74,10 +75,8 @@ def floor() -> Response:
 
 
 @blueprint.post("/session")
-def sign_in() -> Response:
-    if not session.is_from_this_site():
-        raise AccessDenied(403, "Only this service's own page may sign in here.")
-    return _sign_in(request.form.get("token", ""))
+def take_form() -> Response:
+    return _signed_in(sign_in.by_form(request.form.get("token", "")))
 
 
 @blueprint.after_request
@@ -111,12 +110,9 @@ def _page(template: str) -> Response:
     )
 
 
-def _sign_in(text: str) -> Response:
-    token = find_token(text)
-    if token is None:
-        raise AccessDenied(401, "This token is not known here.")
+def _signed_in(token: Token) -> Response:
     response = make_response(redirect(url_for("pages.first_page"), 303))
-    session.start(response, token)
+    session.start(response, token, "person")
     return response
 
 
