@@ -14,8 +14,7 @@ from pathlib import Path
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
 from flask import send_from_directory
 
-from api.auth import session
-from api.auth.authentication import find_token
+from api.auth import session, sign_in
 from api.auth.errors import AccessDenied
 
 STATIC = Path(__file__).parent / "static"
@@ -86,11 +85,9 @@ def _refuse(error: AccessDenied) -> Response:
 
 
 def _sign_in(text: str) -> Response:
-    token = find_token(text)
-    if token is None:
-        raise AccessDenied(401, "This token is not known here.")
+    token = sign_in.by_address(text)
     response = make_response(redirect(request.path, 303))
-    session.start(response, token)
+    session.start(response, token, "person")
     return response
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +13,13 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings, Token
-from projector.infrastructure.tokens import local_tokens
+from projector.infrastructure.tokens import local_tokens, token_digest
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
 from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
+from projector.operations.sessions import CallerSessions
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
 from projector.query.as_of.journey import Journeys
@@ -65,11 +65,12 @@ class Service:
     quarantine: Quarantine
     directory: Directory
     name_store: NameStore
+    sessions: CallerSessions
     jobs: JobQueue
     status: Status
 
     def token(self, text: str) -> Token | None:
-        return self.tokens.get(hashlib.sha256(text.encode()).digest())
+        return self.tokens.get(token_digest(text))
 
     def close(self) -> None:
         """End the streams, commit what waits, and close the connections."""
@@ -97,7 +98,7 @@ def build_service(
     reports = Reports(pool, store, delays, thresholds=thresholds)
     return Service(
         settings=settings,
-        tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
+        tokens={token_digest(token.token): token for token in tokens},
         pool=pool,
         store=store,
         intake=intake,
@@ -119,6 +120,7 @@ def build_service(
         quarantine=Quarantine(pool, store, default_org=settings.default_org_id, clock=clock),
         directory=Directory(pool),
         name_store=NameStore(pool, clock=clock),
+        sessions=CallerSessions(pool, clock=clock),
         jobs=JobQueue(pool, clock=clock),
         status=Status(pool, intake, monitor, clock=clock),
     )

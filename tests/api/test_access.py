@@ -100,10 +100,11 @@ def test_no_or_a_wrong_token_reads_nothing(floor):
         {"Authorization": "Basic YWxsOmFsbA=="},
         {"Authorization": "all"},
         {"X-Token": "all"},
-        {"Cookie": "projector-session=wrong"},
-        {"Cookie": "projector-session="},
+        {"Cookie": "projector-session-80=wrong"},
+        {"Cookie": "projector-session-80=all"},
+        {"Cookie": "projector-session-80="},
         {"Cookie": "other=all"},
-        {"Cookie": 'projector-session="\\377"'},
+        {"Cookie": 'projector-session-80="\\377"'},
     )
     for path in READS:
         for headers in wrong:

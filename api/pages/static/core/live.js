@@ -36,12 +36,9 @@ export function follow() {
 }
 
 function start() {
-  arriving = null;
   connection.value = { state: "connecting", since: now(), status: 0 };
   stream = openStream("/api/v1/stream?snapshot=true&names=true", {
-    onOpen() {
-      arriving = { agents: new Map(), tasks: new Map() };
-    },
+    onOpen() {},
     onMessage: take,
     onPing() {},
     onLost(status) {
@@ -56,12 +53,16 @@ function start() {
 
 function stop() {
   stream?.close();
-  stream = null;
+  stream = arriving = null;
   for (const map of [agents, tasks]) map.clear();
   show();
 }
 
 function take(event, data) {
+  if (event === "reset") {
+    arriving = { agents: new Map(), tasks: new Map() };
+    return;
+  }
   mergeNames(names, data.names);
   const into = arriving ?? { agents, tasks };
   if (event === "agent") into.agents.set(keyOf(data), data);
@@ -76,14 +77,12 @@ function take(event, data) {
 
 // Of tasks only open ones are kept: those that are over would fill the memory within a day.
 function putTask(into, task) {
-  if (isOpen(task)) into.set(keyOf(task), task);
+  if (task.open) into.set(keyOf(task), task);
   else into.delete(keyOf(task));
 }
 
-export const isOpen = (task) =>
-  !task.complete && !task.stale && task.status !== "failed" && task.currentState !== "unknown";
-
 function arrive() {
+  if (arriving === null) return;
   for (const [map, fresh] of [
     [agents, arriving.agents],
     [tasks, arriving.tasks],
