@@ -12,8 +12,9 @@ from psycopg.rows import tuple_row
 from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import VIEWS_CHANNEL, Pool, consistent_read, translated
+from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.infrastructure.errors import ProjectorError
+from projector.operations.refolded import read_shown, tell_of_subjects
 from projector.projection.parking import fold_waiting
 from projector.projection.partitions import PROJECTION, lock_partition
 from projector.projection.read_models import TABLES, Key, Table
@@ -137,11 +138,9 @@ class ParkedSubjects:
                         "now": now_ms(),
                     },
                 )
+            shown = read_shown(cur, table, [key])
             folded = fold_waiting(cur, self._store, table, key, after=position - 1, head=head)
-            cur.execute(
-                "SELECT pg_notify(%(channel)s, %(head)s)",
-                {"channel": VIEWS_CHANNEL, "head": str(head)},
-            )
+            tell_of_subjects(cur, table, shown, {key: head} if folded else {})
             return folded
 
 

@@ -13,7 +13,8 @@ from projector.infrastructure.database import VIEWS_CHANNEL, connect
 from projector.projection.partitions import begin_batch
 from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
-from projector.query.live.changes import Changes, Interest
+from projector.query.live.changes import Changes
+from projector.query.live.interest import Interest
 from projector.query.scope import Scope
 from projector.webex.simulator import Simulation
 from tests.api.test_access import TOKENS
