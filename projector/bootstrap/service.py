@@ -23,6 +23,7 @@ from projector.operations.sessions import CallerSessions
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.as_of.explain import Explainer
 from projector.query.as_of.journey import Journeys
+from projector.query.as_of.lanes import Lanes
 from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
@@ -55,6 +56,7 @@ class Service:
     as_of_views: AsOfViews
     explainer: Explainer
     journeys: Journeys
+    lanes: Lanes
     summaries: Summaries
     reports: Reports
     differences: Differences
@@ -108,6 +110,7 @@ def build_service(
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
         journeys=Journeys(pool, store),
+        lanes=Lanes(pool, store),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
         reports=reports,
         differences=Differences(pool, reports),
