@@ -44,7 +44,12 @@ const SHAPES = {
   other: html`<rect x="2" y="2" width="8" height="8" class="hollow" />`,
 };
 
-export const tone = (status) => TONES[status] ?? "other";
+// States of one channel type, as the vendor spells them.
+const CHANNEL_TONES = {
+  available: "free", idle: "away", engaged: "busy", engagedother: "after", rona: "lost", notresponding: "lost", loggedout: "gone",
+};
+
+export const tone = (status) => TONES[status] ?? CHANNEL_TONES[status?.toLowerCase()] ?? "other";
 export const statusRank = (status) => {
   const rank = AGENT_STATUSES.indexOf(status);
   return rank < 0 ? AGENT_STATUSES.length : rank;

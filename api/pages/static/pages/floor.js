@@ -164,18 +164,19 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
       <${SavedViews} />
       <${Alarm} levels=${levels} isLive=${floor.isLive} />
     </div>
-    <section aria-labelledby="queues">
+    <div class="floor">
+    <section class="queues" aria-labelledby="queues">
       <h2 id="queues">${t("floor.queues")}</h2>
       <${QueuesTable} queues=${queues} names=${floor.names} now=${floor.now} levelOf=${levelOfQueue} params=${floor.params} />
     </section>
-    <section aria-labelledby="agents">
+    <section class="agents" aria-labelledby="agents">
       <h2 id="agents">${t("floor.agents")} <span class="total">${total(shown.length, agents.length)}</span></h2>
       ${marked.size > 0 && html`<p class="differing">${t("floor.differing", { count: marked.size })}</p>`}
       ${shown.length === 0 ? html`<${Empty} title=${t("floor.no-fit")} />` : html`
       <${AgentsTable} floor=${{ ...floor, marks }} agents=${shown} columns=${columns} sort=${sort} onSort=${onSort}
         levelOf=${levelOf} severalOrganisations=${organisations > 1}
         onWhy=${(agent) => (panel.value = { kind: "why", agent })} />`}
-    </section>`}
+    </section></div>`}
     <${Side} panel=${panel} floor=${floor} summary=${summary} span=${span} filters=${filters} queues=${queues} levelOfQueue=${levelOfQueue} />`;
 }
 
