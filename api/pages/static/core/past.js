@@ -42,10 +42,17 @@ export function differences(shown, other) {
 
 const keyOf = (agent) => `${agent.orgId}\n${agent.agentId}`;
 
-// The corrections of an agent that cover a moment, as known now.
-export async function correctionsAt(agent, at) {
-  const answer = await get("/api/v1/corrections", {
-    orgId: agent.orgId, agentId: agent.agentId, from: at, to: at + 1, limit: 100,
-  });
-  return answer.data;
+// What tells two knowledges of an agent at a moment apart: the events of the time up to it that were
+// recorded in between, and the corrections that they made.
+export async function learnedBetween(agent, at, known, signal) {
+  const [from, to] = [Math.min(...known), Math.max(...known)];
+  const of = { orgId: agent.orgId, agentId: agent.agentId };
+  const [events, corrections] = await Promise.all([
+    get("/api/v1/events", { ...of, to: at + 1, recordedFrom: from + 1, recordedTo: to, limit: 100 }, { signal }),
+    get("/api/v1/corrections", { ...of, from: at, to: at + 1, limit: 100 }, { signal }),
+  ]);
+  return {
+    events: events.data,
+    corrections: corrections.data.filter((it) => it.recordedTime > from && it.recordedTime <= to),
+  };
 }

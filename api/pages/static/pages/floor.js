@@ -11,7 +11,7 @@ import {
 import * as live from "../core/live.js";
 import { useLoad } from "../core/load.js";
 import { nameOf } from "../core/names.js";
-import { correctionsAt, differences, floorAt } from "../core/past.js";
+import { differences, floorAt, learnedBetween } from "../core/past.js";
 import { statusRank } from "../core/status.js";
 import { t, word } from "../core/texts.js";
 import { agentLevel, queueLevel, readRules } from "../core/thresholds.js";
@@ -19,7 +19,7 @@ import { AgentsTable, COLUMNS } from "../parts/agents-table.js";
 import { Alarm } from "../parts/alarm.js";
 import { Choice, optionsOf } from "../parts/filters.js";
 import { FigurePanel } from "../parts/figure-panel.js";
-import { Corrections, Explanation, Panel } from "../parts/panel.js";
+import { Corrections, EventList, Explanation, Panel } from "../parts/panel.js";
 import { QueuesTable } from "../parts/queues-table.js";
 import { SavedViews } from "../parts/saved-views.js";
 import { Scrubber, timesOf } from "../parts/scrubber.js";
@@ -99,7 +99,7 @@ function PastFloor({ times }) {
   if (load.error && !load.value) return html`<${Scrubber} isBusy=${() => busy} /><${Failure} error=${load.error} retry=${load.reload} />`;
   if (!load.value) return html`<${Scrubber} isBusy=${() => busy} /><${Loading} what=${t("floor.loading")} />`;
   return html`<${Scene}
-    floor=${{ names: load.value.names, now: load.value.at, isLive: false, times, params: "" }}
+    floor=${{ names: load.value.names, now: load.value.at, isLive: false, times, known: [times.knownAt, otherKnown], params: momentOf(times) }}
     agents=${load.value.agents} tasks=${load.value.tasks} marked=${marked}
     summary=${{ value: figures.value, to: times.at }} isBusy=${() => busy} />`;
 }
@@ -188,9 +188,10 @@ function Side({ panel, floor, summary, span, filters, queues, levelOfQueue }) {
     const { agent } = open;
     const title = nameOf(floor.names, "agent", agent.agentId);
     return html`<${Panel} title=${title} onClose=${onClose}>
-      ${open.kind === "difference" && html`<h3>${t("floor.correction")}</h3><${CorrectionsAt} agent=${agent} at=${floor.now} />`}
+      ${open.kind === "difference" && html`<h3>${t("floor.correction")}</h3>
+        <${Learned} agent=${agent} at=${floor.now} known=${floor.known} />`}
       <h3>${t("explain.title")}</h3>
-      <${Explanation} kind="agents" id=${agent.agentId} orgId=${agent.orgId} times=${floor.times ?? {}} />
+      <${Explanation} kind="agents" id=${agent.agentId} orgId=${agent.orgId} times=${{ at: floor.times?.at, knownAt: floor.times?.knownAt }} />
     <//>`;
   }
   if (open.id === "waiting" || open.id === "longestWait") {
@@ -203,9 +204,11 @@ function Side({ panel, floor, summary, span, filters, queues, levelOfQueue }) {
   return html`<${FigurePanel} id=${open.id} summary=${summary.value} span=${span} filters=${filters} onClose=${onClose} />`;
 }
 
-function CorrectionsAt({ agent, at }) {
-  const load = useLoad(() => correctionsAt(agent, at), [agent.agentId, at]);
-  return html`<${Loaded} load=${load}>${(rows) => html`<${Corrections} rows=${rows} />`}<//>`;
+function Learned({ agent, at, known }) {
+  const load = useLoad((signal) => learnedBetween(agent, at, known, signal), [agent.agentId, at, ...known]);
+  return html`<${Loaded} load=${load}>${({ events, corrections }) => html`
+    ${corrections.length > 0 && html`<${Corrections} rows=${corrections} />`}
+    ${corrections.length === 0 && html`<p>${t("floor.only-later")}</p><${EventList} rows=${events} />`}`}<//>`;
 }
 
 const Filter = ({ name, label, options, chosen }) =>
@@ -219,6 +222,8 @@ const NobodyYet = ({ isPast }) =>
         ${who.value.teamIds === null && html`<p><code>make demo</code></p>`}
       <//>`;
 
+// Links from a floor of the past lead to the same moment; agentHref has a query already.
+const momentOf = ({ at, knownAt }) => `&at=${at}&knownAt=${knownAt}`;
 const keyOf = (agent) => `${agent.orgId}\n${agent.agentId}`;
 const toggled = (values, value) => (values.includes(value) ? values.filter((it) => it !== value) : [...values, value]);
 const total = (shown, all) => (shown === all ? number(all) : t("floor.of", { shown: number(shown), all: number(all) }));

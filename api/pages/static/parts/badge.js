@@ -25,7 +25,7 @@ async function ask() {
 }
 
 // Asks for the service's status now and then, until the function that is returned is called.
-function watch() {
+export function watchStatus() {
   users += 1;
   if (users === 1) ask();
   return () => {
@@ -62,7 +62,7 @@ export function freshness() {
 }
 
 export function Badge() {
-  useEffect(watch, []);
+  useEffect(watchStatus, []);
   if (query.value.has("at")) return html`<p class="badge past">${t("fresh.past")}</p>`;
   const { kind, text } = freshness();
   const value = status.value.value;

@@ -10,7 +10,7 @@ const PLACES = [
   { module: "floor", href: "/" },
   { module: "tasks", href: "/tasks" },
   { module: "reports", href: "/reports" },
-  { module: "audit", href: "/audit", role: "auditor" },
+  { module: "audit", href: "/audit" },
   { module: "thresholds", href: "/thresholds" },
   { module: "operations", href: "/operations", role: "operator" },
   { module: "docs", href: "/docs" },

@@ -88,12 +88,20 @@ function Value({ value }) {
   return text === "[]" || text === "{}" ? html`<span class="none">–</span>` : html`<code class="value">${text}</code>`;
 }
 
+// Events as a list, each with its body one click away.
+export function EventList({ rows }) {
+  const open = useSignal(null);
+  return html`<ul class="around">${rows.map((it) => html`<li key=${it.position}>
+      <button type="button" class="link" onClick=${() => (open.value = it.position)}>${it.type}</button>
+      <${Moment} time=${it.time} ms /> <small>${t("event.later", { duration: duration(it.recordedTime - it.time) })}</small></li>`)}</ul>
+    ${open.value !== null && html`<h3>${t("explain.event")}</h3><${EventBody} position=${open.value} />`}`;
+}
+
 export const Corrections = ({ rows }) => {
   const open = useSignal(null);
   if (!rows.length) return html`<${Empty} title=${t("corrections.none")} />`;
   return html`<ul class="corrections">${rows.map((row) => html`<li key=${`${row.subject} ${row.position} ${row.from}`}>
-      <p><${Moment} time=${row.from} ms /> – ${row.to === null ? t("now") : html`<${Moment} time=${row.to} ms />`}:
-        ${shown(row.before)} → <strong>${shown(row.after)}</strong></p>
+      <p><${Moment} time=${row.from} ms /> – ${row.to === null ? t("now") : html`<${Moment} time=${row.to} ms />`}${": "}${shown(row.before)} → <strong>${shown(row.after)}</strong></p>
       <p><small>${t("corrections.known")} <${Moment} time=${row.recordedTime} /></small></p>
       ${row.events.map((it) => html`<p><button type="button" class="link" onClick=${() => (open.value = it.position)}>
         ${t("corrections.event", { lateness: duration(it.latenessMs) })}</button></p>`)}

@@ -153,6 +153,7 @@ export default {
   "floor.anomalies": { one: "{count} step that was not expected", other: "{count} steps that were not expected" },
   "floor.why": "Why?",
   "floor.correction": "What a late event made of it",
+  "floor.only-later": "Nothing was corrected: these events came after that moment.",
   "floor.differing": { one: "{count} agent was shown differently", other: "{count} agents were shown differently" },
   "floor.shown-then": "shown then: {shown}",
   "floor.known-now": "known now: {shown}",
@@ -210,6 +211,10 @@ export default {
   "scrub.now": "as we know it now",
   "scrub.then": "as it was shown then",
 
+  "wall.attention": "Needs attention",
+  "wall.calm": "Nobody is beyond a threshold",
+  "wall.more": { one: "{count} more queue", other: "{count} more queues" },
+
   "event.type": "Type",
   "event.happened": "Happened",
   "event.recorded": "Recorded",
@@ -243,6 +248,6 @@ export default {
   "effect.correction": "changed what was shown",
   "corrections.none": "No correction covers this moment",
   "corrections.known": "Known since",
-  "corrections.event": "The event that came {lateness} late",
+  "corrections.event": "The event, {lateness} after it happened",
   "corrections.nothing": "nothing",
 };
