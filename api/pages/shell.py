@@ -11,11 +11,21 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
-from flask import send_from_directory
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+)
 
 from api.auth import session, sign_in
 from api.auth.errors import AccessDenied
+from api.http.problems import RETRY_LATER
+from projector.infrastructure.database import StoreUnavailable
 
 STATIC = Path(__file__).parent / "static"
 # The last parts of the paths are read by the script.
@@ -81,6 +91,14 @@ def _refuse(error: AccessDenied) -> Response:
     response = _document(refusal=str(error))
     response.status_code = error.status
     response.headers.update(error.headers)
+    return response
+
+
+@blueprint.errorhandler(StoreUnavailable)
+def _unavailable(error: StoreUnavailable) -> Response:
+    response = _document(refusal=str(error))
+    response.status_code = 503
+    response.headers.update(RETRY_LATER)
     return response
 
 

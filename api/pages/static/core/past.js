@@ -1,6 +1,7 @@
 // The floor as of two times, read by the public lists: what had happened by `at`, as known at `knownAt`.
 
 import { get, rows } from "./api.js";
+import { now } from "./clock.js";
 
 const AGENTS_AT_MOST = 5_000;
 const TASKS_AT_MOST = 5_000;
@@ -44,8 +45,10 @@ const keyOf = (agent) => `${agent.orgId}\n${agent.agentId}`;
 
 // What tells two knowledges of an agent at a moment apart: the events of the time up to it that were
 // recorded in between, and the corrections that they made.
+// A knowledge that is null is that of today.
 export async function learnedBetween(agent, at, known, signal) {
-  const [from, to] = [Math.min(...known), Math.max(...known)];
+  const times = known.map((it) => it ?? now());
+  const [from, to] = [Math.min(...times), Math.max(...times)];
   const of = { orgId: agent.orgId, agentId: agent.agentId };
   const [events, corrections] = await Promise.all([
     get("/api/v1/events", { ...of, to: at + 1, recordedFrom: from + 1, recordedTo: to, limit: 100 }, { signal }),

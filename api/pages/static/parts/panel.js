@@ -54,6 +54,9 @@ function decode(base64) {
   return new TextDecoder().decode(bytes);
 }
 
+// Fields that say nothing of what the agent or the customer does come last.
+const LAST_FIELDS = ["agentId", "taskId", "orgId", "lastEvent", "eventCount", "anomalyCount", "settled"];
+
 // Why a view shows what it shows: each field, the event that set it, and what was unusual around.
 export function Explanation({ kind, id, orgId, times = {}, field: only = null }) {
   const load = useLoad(
@@ -62,7 +65,9 @@ export function Explanation({ kind, id, orgId, times = {}, field: only = null })
   );
   const open = useSignal(null);
   return html`<${Loaded} load=${load}>${(answer) => {
-    const fields = Object.entries(answer.fields).filter(([name]) => !only || name === only);
+    const fields = Object.entries(answer.fields)
+      .filter(([name]) => !only || name === only)
+      .sort(([one], [other]) => LAST_FIELDS.indexOf(one) - LAST_FIELDS.indexOf(other));
     return html`
       <table class="fields"><thead><tr><th>${t("explain.field")}</th><th>${t("explain.value")}</th><th>${t("explain.set")}</th></tr></thead>
       <tbody>${fields.map(([name, it]) => html`<tr key=${name} data-field=${name}>
