@@ -65,6 +65,7 @@ async function load(name) {
 function usePage(name) {
   const state = useSignal({ name: null, page: null, error: null });
   useEffect(() => {
+    if (name === null) return;
     if (loaded.has(name)) return void (state.value = { name, page: loaded.get(name), error: null });
     load(name).then(
       (page) => {
@@ -87,7 +88,7 @@ function App() {
   }, []);
   const route = match(path.value);
   const signedIn = who.value;
-  const name = signedIn ? (route?.module ?? "missing") : "signin";
+  const name = signedIn === undefined ? null : signedIn ? (route?.module ?? "missing") : "signin";
   const { page: Page, error } = usePage(name);
   useEffect(() => {
     document.title = `${t(signedIn ? (route?.title ?? "page.missing") : "page.signin")} · ${t("product")}`;
