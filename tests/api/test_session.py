@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from api.http.routing import ROUTES
 from projector.infrastructure.clock import DAY_MS, HOUR_MS
-from projector.infrastructure.database import connect
+from projector.infrastructure.database import StoreUnavailable, connect
 from projector.infrastructure.settings import Role
 from projector.operations.sessions import CallerSessions
 from tests.conftest import Site, open_site, served
@@ -568,6 +568,20 @@ def test_a_stream_ends_with_its_session(site: Site, path: str) -> None:
     assert [] == list(messages)
     by_session.close()
     by_token.close()
+
+
+def test_without_a_database_a_session_is_neither_good_nor_bad(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, so that nobody is sent to sign in again; a token is still known."""
+    client = signed_in(site)
+
+    def unavailable(*_: Any) -> None:
+        raise StoreUnavailable("The database does not answer.")
+
+    monkeypatch.setattr(CallerSessions, "_read", unavailable)
+    assert [503, 503] == [status(client), status(client, "/")]
+    assert 200 == site.client.get(PATH, headers=bearer("the-operator")).status_code
 
 
 # --- walls ---
