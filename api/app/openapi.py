@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.auth.session import PLAIN_COOKIE, SECURE_COOKIE
 from api.http.exports import EVENT_STREAM, EXPORT_TYPES
 from api.http.parameters import PATH_NUMBERS, repeatable
 from api.http.problems import ProblemDocument
@@ -19,6 +20,16 @@ from projector import __version__
 
 blueprint = Blueprint("openapi", __name__)
 _REFERENCE = "#/components/schemas/{model}"
+
+_SECURITY_SCHEMES: dict[str, dict[str, str]] = {
+    "token": {"type": "http", "scheme": "bearer"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SECURE_COOKIE,
+        "description": f"Without TLS its name is {PLAIN_COOKIE}.",
+    },
+}
 
 
 class Document(BaseModel):
@@ -50,7 +61,7 @@ def _document() -> str:
             "paths": paths,
             "components": {
                 "schemas": _answer_schemas() | _parameter_schemas(),
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": _SECURITY_SCHEMES,
             },
         }
     )
@@ -89,7 +100,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
             files[EVENT_STREAM] = {"schema": {"type": "string"}}
         operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
-        operation["security"] = [{"token": []}]
+        operation["security"] = [{name: []} for name in _SECURITY_SCHEMES]
     if route.method in {"post", "put"}:
         schema = {} if route.body is None else {"schema": _schema(route.body)}
         content = dict.fromkeys(route.takes, schema)
