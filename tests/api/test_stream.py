@@ -491,6 +491,19 @@ def test_what_left_while_nobody_listened_is_told_on_return(site, monkeypatch, li
         assert {("left", "ann"), ("agent", "bob")} == {*settled(heard, site)}
 
 
+def test_who_left_and_then_changed_once_more_is_told(site, monkeypatch):
+    """Where not all is read at once, what was there is told by what the reader has of it."""
+    changes = Changes(site.service.pool, site.service.store, site.service.delays, limit=1)
+    monkeypatch.setattr(site.service.feed, "_changes", changes)
+    tell(site, login(0, "ann"), login(0, "bob"))
+    last = site.service.store.head()
+    tell(site, v1(1, "ann", "Available"))
+    tell(site, v1(2, "bob", "Idle", idleCodeId="tea"))
+    tell(site, v1(3, "ann", "Connected", "t1"))
+    with listening(site, since=last, status="idle") as heard:
+        assert [("agent", "bob"), ("left", "ann")] == settled(heard, site)
+
+
 def test_an_id_within_a_request_loses_nothing(site):
     """A reader has of its subjects what they showed before the request, or after it."""
     tell(site, login(0, "ann"), login(0, "bob", "Available"))

@@ -43,16 +43,40 @@ from projector.query.scope import teams_of
 CHANGES_TOGETHER = 500  # about as many are read at a time
 
 PartitionPositions = Mapping[int, int]  # the last position that was read, by partition
+Subject = tuple[str, Key]  # its table and key
+KnownAt = tuple[int, int]  # the position up to which a view was folded, and when it was read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a reader has read; times are epoch ms."""
+    """How far a reader has read; times are epoch ms.
+
+    A reader who has read a part of what there was has some views as they were at ``time``, and
+    those that were ``told`` since then as they were when they were read.
+    """
 
     positions: PartitionPositions
     refolded: PartitionPositions  # the last number of ``refolded``, by partition
-    time: int  # at this time it had the views of all these positions
+    time: int  # at this time it had all there was,
+    whole: PartitionPositions  # which was up to these positions
+    told: Mapping[Subject, KnownAt]  # what was read since then, until it has all again
     looked: int  # up to here it has looked for deadlines
+
+    @classmethod
+    def at(cls, positions: PartitionPositions, refolded: PartitionPositions, time: int) -> Progress:
+        """Of a reader who has all up to these positions."""
+        return cls(
+            positions=positions,
+            refolded=refolded,
+            time=time,
+            whole=positions,
+            told={},
+            looked=time,
+        )
+
+    def known_at(self, subject: Subject, partition: int) -> KnownAt:
+        """As of when the reader has a view."""
+        return self.told.get(subject) or (self.whole[partition], self.time)
 
     @property
     def complete_up_to(self) -> int:
@@ -111,7 +135,7 @@ class Changes:
                 numbers |= numbers_before(cur, since)
                 row = cur.execute(_RECORDED_TIME, {"position": since}).fetchone()
                 time = row[0] if row else 0
-        return Progress(positions=positions, refolded=numbers, time=time, looked=time)
+        return Progress.at(positions, numbers, time)
 
     def after(
         self, progress: Progress, interests: Sequence[Interest], *, look_every_ms: int = 0
@@ -160,33 +184,39 @@ class Changes:
         refolded = read_refolded(cur, progress.refolded, numbers, limit=self._limit)
         if refolded.other_tables:
             # They may have come less far than those of before.
-            new = Progress(positions=folded, refolded=numbers, time=now, looked=now)
+            new = Progress.at(folded, numbers, now)
             return ChangeBatch(changes=(), progress=new, more=False, other_tables=True)
         looks = now - progress.looked >= max(look_every_ms, 1)
         passed, last_deadline = self._passed(cur, progress, now) if looks else ([], None)
         again = self._folded_again(cur, refolded, progress, now)
-        if refolded.end is not None:  # a position says of what was folded again up to it, too
-            folded = progress.positions
-        changed, end = self._changed(cur, progress, folded, now)
+        # A position says of what was folded again up to it, too: that is read first.
+        upto = folded if refolded.end is None else progress.positions
+        changed, end = self._changed(cur, progress, upto, now)
         changed = self._with_before(cur, changed, progress, interests, now)
         moved = [it for some in (again, changed) for it in self._tasks_of_moved(cur, some, now)]
         changes: Sequence[Change] = [*passed, *again, *changed, *moved]
+        told: dict[Subject, KnownAt] = {
+            (it.table.name, it.key): (folded[it.table.partition_of(it.key)], now) for it in changes
+        }
         if any("adherence" in it.events for it in interests):
             changes = _with_adherence(cur, changes, now)
+        positions = {
+            partition: _read_up_to(progress.positions[partition], position, end)
+            for partition, position in upto.items()
+        }
         looked = progress.looked if not looks else now if last_deadline is None else last_deadline
         is_whole = end is None and refolded.end is None
         return ChangeBatch(
             changes=changes,
             progress=Progress(
-                positions={
-                    partition: _read_up_to(progress.positions[partition], position, end)
-                    for partition, position in folded.items()
-                },
+                positions=positions,
                 refolded={
                     partition: _read_up_to(progress.refolded[partition], number, refolded.end)
                     for partition, number in numbers.items()
                 },
                 time=looked if is_whole else progress.time,
+                whole=positions if is_whole else progress.whole,
+                told={} if is_whole else {**progress.told, **told},
                 looked=looked,
             ),
             more=not is_whole or last_deadline is not None,
@@ -263,13 +293,14 @@ class Changes:
     ) -> Sequence[Change]:
         """The changes, with what their subjects showed before where a reader may have lost them."""
         with_teams = any(it.scope.team_ids is not None for it in interests)
-        lost = defaultdict[int, set[tuple[str, Key]]](set)  # by the position that readers have
+        lost = defaultdict[KnownAt, set[Subject]](set)  # by as of when readers have them
         for change in changes:
             if any(it.may_have_lost(change) for it in interests):
-                lost[progress.positions[change.partition]].add((change.table.name, change.key))
+                subject = (change.table.name, change.key)
+                lost[progress.known_at(subject, change.partition)].add(subject)
         before = {
             (table.name, key): shown
-            for position, subjects in lost.items()
+            for (position, since), subjects in lost.items()
             for table in TABLES
             for key, shown in shown_before(
                 cur,
@@ -277,7 +308,7 @@ class Changes:
                 table,
                 [key for name, key in subjects if name == table.name],
                 position=position,
-                since=progress.time,
+                since=since,
                 now=now,
                 with_teams=with_teams,
             ).items()

@@ -97,7 +97,7 @@ class Feed:
         self._open: set[Stream] = set()
         self._joined: set[Stream] = set()
         # Set when the thread starts.
-        self._progress = Progress(positions={}, refolded={}, time=0, looked=0)
+        self._progress = Progress.at({}, {}, 0)
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
