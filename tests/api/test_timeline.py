@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from projector.operations.names import NameEntry
 from tests.conftest import Site, open_site
 from tests.examples import (
     LIVES,
@@ -252,11 +253,9 @@ def state_in(rows: list[dict[str, Any]], moment: int) -> set[tuple[Any, ...]]:
     return state
 
 
-@pytest.mark.parametrize(
-    "life", [it for it in LIVES if not it.arrival_decides], ids=lambda life: life.name
-)
-def test_a_life_has_the_timeline_of_its_views_whatever_the_order(site, clock, life: Life):
-    """At each change and just before; arrived as told, and again, shuffled and repeated."""
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
+def test_a_life_has_the_timeline_of_its_views(site, clock, life: Life):
+    """At each change and just before, in its own order of arrival."""
     clock.now = NOW
     for body in life.bodies():
         site.post(body)
@@ -424,6 +423,22 @@ def test_bad_parameters_are_refused(site, query, wrong):
     )
     assert 400 == answer.status_code
     assert [wrong] == [error["parameter"] for error in answer.json["errors"]]
+
+
+def test_names_are_told_on_request(site):
+    """Of the agent and of each queue."""
+    deliver(site, *MORNING)
+    names = {"agent": {"ann": "Ann Archer"}, "queue": {"q": "Sales"}}
+    site.service.name_store.keep(
+        "import",
+        [
+            NameEntry(org_id="acme", kind=kind, id=id_, name=name)
+            for kind, name_by_id in names.items()
+            for id_, name in name_by_id.items()
+        ],
+    )
+    assert names == timeline(site, names="true")["names"]
+    assert "names" not in timeline(site)
 
 
 def test_seven_days_are_allowed(site):
