@@ -203,7 +203,7 @@ def _status_spans(
     intervals: Sequence[Interval], idle_code_names: dict[int | None, str | None]
 ) -> Iterator[Span]:
     """Each interval up to the next one; the first may have begun before the fold."""
-    following = [*intervals[1:], None]
+    following = [*intervals, None][1:]
     for interval, after in zip(intervals, following, strict=True):
         name = idle_code_names.get(interval.start, idle_code_names[None])
         yield Span(
