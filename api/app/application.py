@@ -10,6 +10,7 @@ from api.pages import floor
 from api.resources import (
     adherence,
     agents,
+    alerts,
     events,
     health,
     ledgers,
@@ -25,6 +26,7 @@ from api.resources import (
     stream,
     summary,
     tasks,
+    thresholds,
     webhooks,
 )
 from api.service import attach
@@ -43,6 +45,8 @@ TOPICS = (
     status,
     stream,
     names,
+    alerts,
+    thresholds,
     parked_subjects,
     quarantine,
     replays,

@@ -20,7 +20,11 @@ from projector.operations.names import NameStore
 from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
+from projector.operations.thresholds import ThresholdStore
 from projector.projection.arrival_delays import ArrivalDelays
+from projector.query.alerts.current_alerts import Alerts
+from projector.query.alerts.threshold_file import file_thresholds
+from projector.query.alerts.thresholds import ThresholdReader
 from projector.query.as_of.explain import Explainer
 from projector.query.as_of.journey import Journeys
 from projector.query.as_of.views import AsOfViews
@@ -65,6 +69,9 @@ class Service:
     quarantine: Quarantine
     directory: Directory
     name_store: NameStore
+    threshold_reader: ThresholdReader
+    threshold_store: ThresholdStore
+    alerts: Alerts
     jobs: JobQueue
     status: Status
 
@@ -83,6 +90,7 @@ def build_service(
     settings: Settings, database_url: str, *, clock: Callable[[], int] = now_ms
 ) -> Service:
     """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
+    from_file = file_thresholds(settings)
     pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     webhook_secrets = WebhookSecrets(settings)
@@ -95,6 +103,7 @@ def build_service(
         service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
     )
     reports = Reports(pool, store, delays, thresholds=thresholds)
+    threshold_reader = ThresholdReader(pool, from_file)
     return Service(
         settings=settings,
         tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
@@ -119,6 +128,9 @@ def build_service(
         quarantine=Quarantine(pool, store, default_org=settings.default_org_id, clock=clock),
         directory=Directory(pool),
         name_store=NameStore(pool, clock=clock),
+        threshold_reader=threshold_reader,
+        threshold_store=ThresholdStore(pool, clock=clock),
+        alerts=Alerts(pool, threshold_reader, clock=clock),
         jobs=JobQueue(pool, clock=clock),
         status=Status(pool, intake, monitor, clock=clock),
     )
