@@ -10,6 +10,7 @@ from api.pages import shell
 from api.resources import (
     adherence,
     agents,
+    alerts,
     events,
     health,
     ledgers,
@@ -26,6 +27,7 @@ from api.resources import (
     stream,
     summary,
     tasks,
+    thresholds,
     webhooks,
 )
 from api.service import attach
@@ -45,6 +47,8 @@ TOPICS = (
     stream,
     session,
     names,
+    alerts,
+    thresholds,
     parked_subjects,
     quarantine,
     replays,

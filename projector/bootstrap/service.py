@@ -20,7 +20,11 @@ from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.quarantine import Quarantine
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.operations.sessions import CallerSessions
+from projector.operations.thresholds import ThresholdStore
 from projector.projection.arrival_delays import ArrivalDelays
+from projector.query.alerts.current_alerts import Alerts
+from projector.query.alerts.threshold_file import file_thresholds
+from projector.query.alerts.thresholds import ThresholdReader
 from projector.query.as_of.explain import Explainer
 from projector.query.as_of.journey import Journeys
 from projector.query.as_of.lanes import Lanes
@@ -68,6 +72,9 @@ class Service:
     directory: Directory
     name_store: NameStore
     sessions: CallerSessions
+    threshold_reader: ThresholdReader
+    threshold_store: ThresholdStore
+    alerts: Alerts
     jobs: JobQueue
     status: Status
 
@@ -86,6 +93,7 @@ def build_service(
     settings: Settings, database_url: str, *, clock: Callable[[], int] = now_ms
 ) -> Service:
     """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
+    from_file = file_thresholds(settings)
     pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     webhook_secrets = WebhookSecrets(settings)
@@ -98,6 +106,7 @@ def build_service(
         service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
     )
     reports = Reports(pool, store, delays, thresholds=thresholds)
+    threshold_reader = ThresholdReader(pool, from_file)
     return Service(
         settings=settings,
         tokens={token_digest(token.token): token for token in tokens},
@@ -124,6 +133,9 @@ def build_service(
         directory=Directory(pool),
         name_store=NameStore(pool, clock=clock),
         sessions=CallerSessions(pool, clock=clock),
+        threshold_reader=threshold_reader,
+        threshold_store=ThresholdStore(pool, clock=clock),
+        alerts=Alerts(pool, threshold_reader, clock=clock),
         jobs=JobQueue(pool, clock=clock),
         status=Status(pool, intake, monitor, clock=clock),
     )

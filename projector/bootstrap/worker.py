@@ -7,6 +7,10 @@ from functools import partial
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
+from projector.operations.alerts.loop import AlertLoop
+from projector.operations.alerts.posting import AlertPosting
+from projector.operations.alerts.receiver import AlertReceiver
+from projector.operations.alerts.watch import AlertWatch
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
 from projector.operations.reconciliation.coverage import covered_windows
@@ -16,6 +20,9 @@ from projector.operations.reconciliation.subscription_watch import SubscriptionW
 from projector.operations.replay.run import Replayer
 from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
+from projector.query.alerts.current_alerts import Alerts
+from projector.query.alerts.threshold_file import file_thresholds
+from projector.query.alerts.thresholds import ThresholdReader
 from projector.query.current_views import Views
 from projector.webex.api_client import SHORT_TIMEOUT, SHORT_WAIT_SECONDS, ApiClient
 from projector.webex.credential_store import has_credentials
@@ -36,6 +43,23 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
         watch.check_if_due()
 
     return Worker(pool, database_url, handlers, between=between)
+
+
+def build_alert_loop(settings: Settings, pool: Pool) -> AlertLoop | None:
+    """What posts alerts; None where no address for them is set."""
+    from_file = file_thresholds(settings)
+    receiver = alert_receiver(settings)
+    if receiver is None:
+        return None
+    alerts = Alerts(pool, ThresholdReader(pool, from_file))
+    return AlertLoop(AlertWatch(pool, alerts), AlertPosting(pool, receiver))
+
+
+def alert_receiver(settings: Settings) -> AlertReceiver | None:
+    """The operator's address for alerts; None where none is set."""
+    if settings.alert_url is None or settings.alert_secret is None:
+        return None
+    return AlertReceiver(settings.alert_url, settings.alert_secret)
 
 
 def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) -> JobHandlers:

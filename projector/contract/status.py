@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from projector.contract.alerts import AlertPosts
 from projector.contract.base import Shape
 
 HeardState = Literal[
@@ -61,6 +62,7 @@ class StatusShape(Shape):
     projections: list[ProjectionShape]
     subscriptions: list[SubscriptionShape]
     ledgers: LedgersShape
+    alert_posts: AlertPosts
     refused: dict[str, int]
     log_protected_by: list[str]
     versions: dict[str, str]

@@ -11,6 +11,7 @@ from psycopg.abc import QueryNoTemplate as Query
 from psycopg.rows import DictRow
 
 from projector import __version__
+from projector.contract.alerts import AlertPosts
 from projector.contract.status import (
     HeadShape,
     LedgersShape,
@@ -52,10 +53,15 @@ class Status:
             projections=projections,
             subscriptions=self._subscriptions(),
             ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES, {"now": self._clock()})),
+            alert_posts=self.alert_posts(),
             refused=dict(self._intake.refused),
             log_protected_by=self._protections(),
             versions=self._versions(),
         )
+
+    def alert_posts(self) -> AlertPosts:
+        """How many posts of alerts wait, and how many were given up."""
+        return AlertPosts.model_validate(self._one(_ALERT_POSTS))
 
     def unready(self) -> list[str]:
         """Why the service should get no traffic, a sentence each; empty when it is ready."""
@@ -195,6 +201,11 @@ _LEDGER_SIZES = sql.SQL("""
             coalesce(sum(corrections), 0)::bigint AS corrections
         FROM bucket_counts
     ) AS c
+""")
+_ALERT_POSTS = sql.SQL("""
+    SELECT count(*) FILTER (WHERE failed_time IS NULL) AS pending,
+        count(*) FILTER (WHERE failed_time IS NOT NULL) AS failed
+    FROM alert_posts
 """)
 _PROTECTIONS = sql.SQL("""
     SELECT current_user AS name, EXISTS (
