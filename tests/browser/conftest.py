@@ -63,7 +63,7 @@ def complaints(page: Page) -> Iterator[list[str]]:
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", watch)
     yield said
-    assert [it for it in said if "404" not in it] == []
+    assert said == []
 
 
 @pytest.fixture

@@ -34,6 +34,12 @@ export function duration(ms) {
   return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
+// The length in ms of what `duration` writes, NaN where it is none: seconds, m:ss or h:mm:ss.
+export function parseDuration(text) {
+  if (!/^\d+(:\d\d){0,2}$/.test(text)) return NaN;
+  return text.split(":").reduce((sum, part) => sum * 60 + Number(part), 0) * SECOND;
+}
+
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 // A moment: today's without a date.

@@ -10,16 +10,21 @@ export async function readRules() {
   rules.value = (await get("/api/v1/thresholds")).data;
 }
 
-const named = (rule, name, value) => rule[name] === null || rule[name] === undefined || rule[name] === value;
-const weight = (rule) => ["orgId", "teamId", "queueId", "channelType"].filter((name) => rule[name] != null).length;
-
-function ruleFor(fits) {
+// The most specific rule counts, in the service's order: one for the queue, then one for the team or
+// the channel type, then one for the organization.
+function ruleFor(what, whom) {
   let best = null;
+  let bestWeight = -1;
   for (const rule of rules.value) {
-    if (fits(rule) && (best === null || weight(rule) > weight(best))) best = rule;
+    if (!what(rule)) continue;
+    const parts = whom.map(([name, value]) => (rule[name] == null ? 0 : same(rule[name], value) ? 1 : NaN));
+    const weight = parts[0] * 4 + parts[1] * 2 + parts[2];
+    if (weight > bestWeight) [best, bestWeight] = [rule, weight];
   }
   return best;
 }
+
+const same = (one, other) => other != null && one.toLowerCase() === other.toLowerCase();
 
 const level = (value, amber, red) =>
   red != null && value >= red ? "red" : amber != null && value >= amber ? "amber" : null;
@@ -27,8 +32,8 @@ const level = (value, amber, red) =>
 export function agentLevel(agent, now) {
   if (agent.statusSince === null) return null;
   const rule = ruleFor(
-    (it) => it.subject === "agent" && it.status === agent.status && named(it, "orgId", agent.orgId) &&
-      named(it, "teamId", agent.teamId) && named(it, "queueId", agent.queueId),
+    (it) => it.subject === "agent" && it.status === agent.status,
+    [["queueId", agent.queueId], ["teamId", agent.teamId], ["orgId", agent.orgId]],
   );
   return rule && level(now - agent.statusSince, rule.amberMs, rule.redMs);
 }
@@ -37,8 +42,8 @@ export function queueLevel(queue, now) {
   const values = { longestWaitMs: now - queue.since, waiting: queue.waiting };
   const levels = Object.entries(values).map(([measure, value]) => {
     const rule = ruleFor(
-      (it) => it.subject === "queue" && it.measure === measure && named(it, "orgId", queue.orgId) &&
-        named(it, "queueId", queue.queueId) && named(it, "channelType", queue.channelType),
+      (it) => it.subject === "queue" && it.measure === measure,
+      [["queueId", queue.queueId], ["channelType", queue.channelType], ["orgId", queue.orgId]],
     );
     return rule && level(value, rule.amber, rule.red);
   });
