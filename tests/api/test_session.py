@@ -451,11 +451,9 @@ def test_an_unused_session_ends(site: Site, clock: Clock) -> None:
     client = signed_in(site)
     clock.now += 4 * HOUR_MS - 1
     assert 200 == status(client)
-    clock.now += 4 * HOUR_MS - 1
-    assert 200 == status(client)
     clock.now += 4 * HOUR_MS
     assert 401 == status(client)
-    clock.now += MINUTE_MS
+    clock.now += MINUTE_MS  # to ask once more was no use
     assert 401 == status(client)
 
 
@@ -565,7 +563,7 @@ def test_a_stream_ends_with_its_session(site: Site, path: str) -> None:
     site.post(login(0, "ann") | {"id": "e1"})
     site.project()
     assert any(b"ann" in message for message in others)
-    assert [] == list(messages)
+    assert None is next(messages, None)
     by_session.close()
     by_token.close()
 
