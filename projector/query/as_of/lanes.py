@@ -126,8 +126,8 @@ def _tries(as_of: AsOf, end: int) -> Iterator[AsOf]:
 def _is_certain(span: Span, agent: AgentState, upto: int) -> bool:
     """Whether a span has ended for certain, or goes on at the time of the question.
 
-    A channel type that is used no more goes on in the same state for ever. With the name of an idle
-    code that is not certain, since it may have had another one in between.
+    A channel type that is used no more goes on in the same state for ever. In a state with the name
+    of an idle code that is not certain, since it may have had another one in between.
     """
     if span.end is not None:
         return span.end <= upto - RECONCILIATION_TOLERANCE_MS
