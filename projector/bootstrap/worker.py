@@ -7,6 +7,7 @@ from functools import partial
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
+from projector.operations.configured_names import ConfiguredNames
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
 from projector.operations.reconciliation.coverage import covered_windows
@@ -30,10 +31,12 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
     handlers = job_handlers(settings, pool, EventStore(pool), database_url)
     schedule = DailySchedule(JobQueue(pool), pool, settings)
     watch = SubscriptionWatch(pool, partial(_watch_client, settings), WebhookSecrets(settings))
+    names = configured_names(settings, pool)
 
     def between() -> None:
         schedule.request_if_due()
         watch.check_if_due()
+        names.refresh_if_due()
 
     return Worker(pool, database_url, handlers, between=between)
 
@@ -51,6 +54,11 @@ def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) ->
         name_store=NameStore(pool),
     )
     return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
+
+
+def configured_names(settings: Settings, pool: Pool) -> ConfiguredNames:
+    """What keeps the names of the vendor's configuration."""
+    return ConfiguredNames(NameStore(pool), partial(_watch_client, settings))
 
 
 def _api_client(settings: Settings) -> ApiClient:

@@ -99,7 +99,7 @@ def simulate(**values: Any) -> None:
     world = Simulation(
         options.agents, options.seed, start_ms=options.start_ms, versions=options.versions
     )
-    records = ApiRecords(world.slots())
+    records = ApiRecords(world.slots(), world.names())
     with standing_in(options.vendor_port, records):
         refusal = import_names(options.url, world)
         totals = run(options, world, records)
