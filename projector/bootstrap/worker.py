@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import Event
 
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
@@ -10,6 +11,7 @@ from projector.infrastructure.settings import Settings
 from projector.operations.configured_names import ConfiguredNames
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
+from projector.operations.own_jobs import OwnJobs
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.operations.reconciliation.daily_schedule import DailySchedule
 from projector.operations.reconciliation.run import Reconciler
@@ -39,6 +41,14 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
         names.refresh_if_due()
 
     return Worker(pool, database_url, handlers, between=between)
+
+
+def build_own_jobs(
+    settings: Settings, pool: Pool, database_url: str, name: str, stop: Event
+) -> OwnJobs:
+    """What does jobs in the process that asks for them, beside the service's worker."""
+    handlers = job_handlers(settings, pool, EventStore(pool), database_url)
+    return OwnJobs(JobQueue(pool), handlers, name=name, stop=stop)
 
 
 def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) -> JobHandlers:
