@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import Event
 
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
@@ -11,8 +12,10 @@ from projector.operations.alerts.loop import AlertLoop
 from projector.operations.alerts.posting import AlertPosting
 from projector.operations.alerts.receiver import AlertReceiver
 from projector.operations.alerts.watch import AlertWatch
+from projector.operations.configured_names import ConfiguredNames
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
+from projector.operations.own_jobs import OwnJobs
 from projector.operations.reconciliation.coverage import covered_windows
 from projector.operations.reconciliation.daily_schedule import DailySchedule
 from projector.operations.reconciliation.run import Reconciler
@@ -37,10 +40,12 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
     handlers = job_handlers(settings, pool, EventStore(pool), database_url)
     schedule = DailySchedule(JobQueue(pool), pool, settings)
     watch = SubscriptionWatch(pool, partial(_watch_client, settings), WebhookSecrets(settings))
+    names = configured_names(settings, pool)
 
     def between() -> None:
         schedule.request_if_due()
         watch.check_if_due()
+        names.refresh_if_due()
 
     return Worker(pool, database_url, handlers, between=between)
 
@@ -62,6 +67,14 @@ def alert_receiver(settings: Settings) -> AlertReceiver | None:
     return AlertReceiver(settings.alert_url, settings.alert_secret)
 
 
+def build_own_jobs(
+    settings: Settings, pool: Pool, database_url: str, name: str, stop: Event
+) -> OwnJobs:
+    """What does jobs in the process that asks for them, beside the service's worker."""
+    handlers = job_handlers(settings, pool, EventStore(pool), database_url)
+    return OwnJobs(JobQueue(pool), handlers, name=name, stop=stop)
+
+
 def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) -> JobHandlers:
     """What works on a job, by its kind."""
     views = Views(
@@ -75,6 +88,11 @@ def job_handlers(settings: Settings, pool: Pool, store: EventStore, url: str) ->
         name_store=NameStore(pool),
     )
     return {"replay": Replayer(pool, store, url=url).run, "reconciliation": reconciler.run}
+
+
+def configured_names(settings: Settings, pool: Pool) -> ConfiguredNames:
+    """What keeps the names of the vendor's configuration."""
+    return ConfiguredNames(NameStore(pool), partial(_watch_client, settings))
 
 
 def _api_client(settings: Settings) -> ApiClient:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from projector.operations.job_queue import ClaimedJob, JobFailed, JobQueue, NotCancellable
+from projector.operations.own_jobs import OwnJobs
 from projector.operations.worker import Worker
 from tests.integration.driving import eventually
 
@@ -176,3 +177,44 @@ def test_jobs_are_listed_from_the_newest_on(jobs):
         if after is None:
             break
     assert ids[::-1] == listed
+
+
+def test_a_job_that_somebody_does_is_taken_by_no_worker(site, jobs):
+    """It is a row like any other: it is found, and says what became of it."""
+    done, stop = [], threading.Event()
+
+    def run(claimed: ClaimedJob) -> None:
+        done.append(claimed.job.who)
+        claimed.report["found"] = 1
+
+    own = OwnJobs(jobs, {"reconciliation": run}, name="mine", stop=stop)
+    begun = own.begin("reconciliation", PARAMETERS, why="to see")
+    assert ("running", "mine") == (begun.job.status, begun.job.who)
+    worker(site, lambda _: done.append("the worker")).work_off()
+    assert [] == done
+    finished = own.do(begun)
+    assert (["mine"], "completed", {"found": 1}) == (done, finished.status, finished.report)
+    assert finished == jobs.find("reconciliation", begun.job.id)
+
+
+def test_a_job_of_ones_own_is_cancelled_or_given_up(jobs):
+    """Like one of the worker; a stop of the process gives it up."""
+    stop = threading.Event()
+    own = OwnJobs(jobs, {"replay": lambda it: it.save()}, name="mine", stop=stop)
+    begun = [own.begin("replay", PARAMETERS, why="to see") for _ in range(2)]
+    jobs.cancel("replay", begun[0].job.id)
+    assert "cancelled" == own.do(begun[0]).status
+    stop.set()
+    assert "cancelled" == own.do(begun[1]).status
+
+
+def test_what_a_killed_process_left_is_ended_by_the_next(jobs):
+    """But not what another one does."""
+    mine, theirs = (
+        OwnJobs(jobs, {}, name=name, stop=threading.Event()).begin("replay", PARAMETERS, why="?")
+        for name in ("mine", "theirs")
+    )
+    OwnJobs(jobs, {}, name="mine", stop=threading.Event())
+    ended = jobs.find("replay", mine.job.id)
+    assert ("failed", "The process that did it has ended.") == (ended.status, ended.error)
+    assert "running" == jobs.find("replay", theirs.job.id).status

@@ -37,6 +37,7 @@ CENTER = {
     for name in [
         "staff",
         "directory",
+        "known_names",
         "timeline",
         "task_patterns",
         "payloads",

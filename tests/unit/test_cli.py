@@ -340,6 +340,24 @@ def test_status_of_another_service(fake_service, body, code):
 def test_the_demo_without_a_service(silent_url):
     """One line that has the address."""
     assert_refused(run("demo", "--url", silent_url), silent_url)
+    assert_refused(run("demo", "--recorded", "--url", silent_url), silent_url)
+
+
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [
+        ({"HOST": "192.0.2.1"}, "for a service on this machine"),
+        ({"PROJECTOR_WEBEX_ACCESS_TOKEN": "t_C_acme"}, "Credentials of the vendor"),
+        ({"PROJECTOR_WEBHOOK_SECRETS": '{"s": ["secret"]}'}, "signed webhooks only"),
+    ],
+    ids=["elsewhere", "credentials", "secrets"],
+)
+def test_the_demo_leaves_a_real_service_alone(monkeypatch, fake_service, variables, part):
+    """Made-up people do not mix with a real contact centre; nothing is sent."""
+    monkeypatch.setenv("PORT", fake_service.url.rpartition(":")[2])
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert_refused(run("demo"), part)
 
 
 # --- simulate ---
