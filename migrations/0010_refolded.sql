@@ -11,7 +11,7 @@ CREATE TABLE refolded (
     kind text COLLATE "C",       -- null: other tables serve since then, so anything may be changed
     org_id text COLLATE "C",
     id text COLLATE "C",
-    before jsonb,                -- what was shown: facets, later_facets, teams; null: there was none
+    before jsonb,                -- facets, later_facets, teams and position; null: there was no view
     refolded_time bigint NOT NULL,
     CHECK ((kind IS NULL) = (id IS NULL) AND (kind IS NULL) = (org_id IS NULL))
 );

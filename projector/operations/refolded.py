@@ -32,15 +32,20 @@ def read_shown(cur: Cursor[TupleRow], table: Table[Any], keys: Sequence[Key]) ->
         views=sql.Identifier(table.name), keys=KEY_COLUMNS.unnest("k"), teams=teams_of(table)
     )
     return {
-        (org_id, id_): {"facets": facets, "later_facets": later_facets or [], "teams": teams}
-        for org_id, id_, facets, later_facets, teams in cur.execute(
+        (org_id, id_): {
+            "facets": facets,
+            "later_facets": later_facets or [],
+            "teams": teams,
+            "position": position,
+        }
+        for org_id, id_, facets, later_facets, teams, position in cur.execute(
             query, KEY_COLUMNS.parameters(keys)
         )
     }
 
 
 _SHOWN = sql.SQL("""
-    SELECT v.org_id, v.id, v.facets, v.later_facets, {teams}
+    SELECT v.org_id, v.id, v.facets, v.later_facets, {teams}, v.position
     FROM {keys} JOIN {views} AS v USING (org_id, id)
 """)
 

@@ -25,7 +25,7 @@ from projector.contract.views import AgentView
 from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import Pool
+from projector.infrastructure.database import Pool, StoreUnavailable
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
@@ -277,7 +277,9 @@ class Changes:
                 replace(
                     views.get(it.key) or it.gone(),
                     refolded=it.number,
-                    before=it.shown_between(progress.time, now),
+                    before=it.shown_before(
+                        *progress.known_at((table.name, it.key), it.partition), now
+                    ),
                 )
                 for it in subjects
             ]
@@ -369,16 +371,23 @@ def _with_adherence(cur: Cursor[TupleRow], changes: Sequence[Change], now: int) 
     for change in changes:
         with_adherence.append(change)
         if change.event == "agent":
-            view = AgentView.model_validate_json(change.data)
-            row = adherence_row(view, interval_start=starts.get(change.key), time=now)
-            data = row.model_dump_json(by_alias=True)
+            start, data = starts.get(change.key), change.data
+            if not change.is_gone:
+                view = AgentView.model_validate_json(data)
+                row = adherence_row(view, interval_start=start, time=now)
+                data = row.model_dump_json(by_alias=True)
             with_adherence.append(replace(change, event="adherence", data=data))
     return with_adherence
 
 
 def _positions(cur: Cursor[TupleRow]) -> tuple[dict[int, int], dict[int, int]]:
-    """Up to where each partition is folded, and its last number of ``refolded``."""
+    """Up to where each partition is folded, and its last number of ``refolded``.
+
+    StoreUnavailable where other tables came between the snapshot of the database and this query.
+    """
     rows = cur.execute(_POSITIONS_AND_NUMBERS, {"name": PROJECTION}).fetchall()
+    if not rows:
+        raise StoreUnavailable("The tables are being exchanged.")
     return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
 
 

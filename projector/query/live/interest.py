@@ -85,6 +85,4 @@ class Interest:
                 yield change.left()
 
     def _matches(self, change: Change, shown: Shown) -> bool:
-        return self.scope.covers(change.key[0], shown.teams) and all(
-            values & shown.facets.get(name, frozenset()) for name, values in self.filters.items()
-        )
+        return self.scope.covers(change.key[0], shown.teams) and shown.fits(self.filters)

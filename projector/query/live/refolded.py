@@ -6,7 +6,7 @@ Of one partition the numbers become visible in their order, since their writers 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Cursor, sql
@@ -29,10 +29,17 @@ class RefoldedSubject:
     partition: int
     before: Sequence[Mapping[str, Any]]
 
-    def shown_between(self, since: int, now: int) -> list[Shown]:
-        """What it may have shown from ``since`` to ``now`` (epoch ms)."""
+    def shown_before(self, position: int, since: int, now: int) -> list[Shown]:
+        """What a reader may have of it who read it at a position and at ``since`` (epoch ms).
+
+        Events after that position were folded, too, and of what was shown before them nothing is
+        left. So all that is certain then is who it was, and its teams.
+        """
         return [
-            as_shown(self.table, self.key[1], facets, stored["teams"])
+            replace(
+                as_shown(self.table, self.key[1], facets, stored["teams"]),
+                doubtful=frozenset(facets if stored["position"] > position else ()),
+            )
             for stored in self.before
             for facets in stored_facets_between(
                 stored["facets"], stored["later_facets"], since, now
