@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time
 
 import httpx
 from standardwebhooks.webhooks import Webhook
@@ -48,16 +48,20 @@ class AlertReceiver:
         """Where the messages go; the rest of the address may be a secret."""
         return httpx.URL(self._url).host
 
+    def signature(self, message_id: str, seconds: int, body: str) -> str:
+        """The signature of a message that is posted at a time, in seconds since the epoch."""
+        return self._webhook.sign(message_id, datetime.fromtimestamp(seconds, UTC), body)
+
     def post(self, message_id: str, body: str) -> PostAnswer:
         """Post a message once. The time of the attempt is signed with it, the answer's body is
         not read.
         """
-        now, begun = datetime.now(UTC), monotonic()
+        seconds, begun = int(time()), monotonic()
         headers = {
             "content-type": "application/json",
             "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message_id, now, body),
+            "webhook-timestamp": str(seconds),
+            "webhook-signature": self.signature(message_id, seconds, body),
         }
         status: int | None = None
         try:
@@ -76,9 +80,9 @@ class AlertReceiver:
         return PostAnswer(status=status, text=text.strip(), seconds=monotonic() - begun)
 
 
-def message_text(type_: AlertMessageType, alert: Alert, time: int) -> str:
+def message_text(type_: AlertMessageType, alert: Alert, noticed: int) -> str:
     """The body of a message that was noticed at a time (epoch ms)."""
-    moment = datetime.fromtimestamp(time / 1_000, UTC).isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(noticed / 1_000, UTC).isoformat(timespec="milliseconds")
     timestamp = moment.replace("+00:00", "Z")
     return to_json(AlertMessage(type=type_, timestamp=timestamp, data=alert)).decode()
 
