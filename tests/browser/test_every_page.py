@@ -46,7 +46,7 @@ def busy(happen: Happen) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_page(
+def test_axe_finds_nothing_serious_on_any_page(  # noqa: PLR0917 - fixtures
     page: Page, site: Site, address: str, busy: None, complaints: list[str], theme: str
 ) -> None:
     """By the rules of WCAG that axe-core checks, in both themes."""

@@ -14,6 +14,8 @@ export const agents = new Map();
 export const tasks = new Map();
 export const names = {};
 export const version = signal(0);
+// Positions of the log: all up to it has come, and is in what is drawn next.
+export const progress = { received: 0, shown: 0 };
 export const corrections = signal([]); // that came while the page was open, newest first
 export const connection = signal({ state: "connecting", since: now(), status: 0 });
 
@@ -38,9 +40,8 @@ export function follow() {
 function start() {
   connection.value = { state: "connecting", since: now(), status: 0 };
   stream = openStream("/api/v1/stream?snapshot=true&names=true", {
-    onOpen() {},
     onMessage: take,
-    onPing() {},
+    onPosition: (position) => (progress.received = position),
     onLost(status) {
       if (status === 401) who.value = null;
       if (connection.value.state !== "lost" || connection.value.status !== status) {
@@ -102,5 +103,6 @@ function showSoon() {
 function show() {
   clearTimeout(showing);
   showing = 0;
+  progress.shown = progress.received;
   version.value += 1;
 }
