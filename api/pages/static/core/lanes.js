@@ -11,6 +11,7 @@ const TICKS_MS = [
   HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY,
 ];
 const CLOCK_CHANGE_MS = 2 * HOUR; // no change is longer
+const LEDGER_LINES = 3; // of corrections, and of gaps
 const THIN = 0.006; // of the width; what is thinner lies on top, so that its neighbours leave it in sight
 
 const span = (kind, row, status, { from = row.from, to = row.to, key = `${kind} ${row.from} ${row.to}` } = {}) => ({
@@ -85,15 +86,18 @@ export function taskLanes(rows, captures) {
 
 // What was found out about the log: late events, what they corrected, and where something was lost.
 export function ledgerLanes({ late, corrections, anomalies }) {
+  // What was not over when the late event came was shown otherwise until then.
   const changed = corrections.map((it) =>
-    span("correction", it, "correction", { key: `correction ${it.subject} ${it.position} ${it.from}` }));
+    span("correction", it, "correction", {
+      to: it.to ?? Math.max(it.from, it.recordedTime), key: `correction ${it.subject} ${it.position} ${it.from}`,
+    }));
   const gaps = anomalies.map((it) =>
     span("anomaly", it, "anomaly", { key: `anomaly ${it.subject} ${it.kind} ${it.from} ${it.to}` }));
   const moments = late.map((it) => span("late", it, "late", { from: it.time, to: it.time, key: `late ${it.position}` }));
   return [
     lane("late", moments),
-    ...packed(changed).map((line, index) => lane("correction", line, null, index ? index + 1 : null)),
-    ...packed(gaps).map((line, index) => lane("anomaly", line, null, index ? index + 1 : null)),
+    ...packed(changed, LEDGER_LINES).map((line, index) => lane("correction", line, null, index ? index + 1 : null)),
+    ...packed(gaps, LEDGER_LINES).map((line, index) => lane("anomaly", line, null, index ? index + 1 : null)),
   ].filter((it) => it.spans.length > 0);
 }
 
@@ -111,8 +115,9 @@ function groupBy(rows, keyOf) {
   return groups;
 }
 
-// What overlaps, in as few lines as possible: each goes to the first line that is free.
-export function packed(spans) {
+// What overlaps, in as few lines as possible: each goes to the first line that is free. Beyond `most`
+// lines the last one takes it all, and the shorter lies on top.
+export function packed(spans, most = Infinity) {
   const lines = [];
   for (const it of [...spans].sort((a, b) => (a.from ?? 0) - (b.from ?? 0))) {
     const free = lines.find((line) => {
@@ -120,7 +125,8 @@ export function packed(spans) {
       return to !== null && to <= (it.from ?? 0) && from !== it.from;
     });
     if (free) free.push(it);
-    else lines.push([it]);
+    else if (lines.length < most) lines.push([it]);
+    else lines.at(-1).push(it);
   }
   return lines;
 }

@@ -80,9 +80,9 @@ function View({ view, names, now, subject, times }) {
     field("session", html`<${Moment} time=${view.session.loginTime} /> – ${view.session.logoutTime === null ? "" : html`<${Moment} time=${view.session.logoutTime} />`}`),
     field("teamId", html`<${Named} names=${names} kind="team" id=${view.teamId} />`, t("column.team")),
     field("queueId", html`<${Named} names=${names} kind="queue" id=${view.queueId} />`, t("column.queue")),
-    field("taskId", view.taskId === null ? "–" : html`<a class="id" title=${view.taskId} href=${taskHref(view.taskId, subject.orgId)}>${view.taskId}</a>`, t("column.task")),
+    field("taskId", view.taskId === null ? "–" : html`<a class="id" title=${view.taskId} href=${taskHref(view.taskId, subject.orgId, times)}>${view.taskId}</a>`, t("column.task")),
     field("interactions", view.interactions.length === 0 ? "–" : view.interactions.map((it) => html`<div key=${it.taskId}>
-      <${Status} status=${it.state} /> <a href=${taskHref(it.taskId, subject.orgId)} title=${it.taskId}>${word("channel", it.channelType ?? t("channel.none"))}</a>
+      <${Status} status=${it.state} /> <a href=${taskHref(it.taskId, subject.orgId, times)} title=${it.taskId}>${word("channel", it.channelType ?? t("channel.none"))}</a>
       <small><${Since} time=${it.since} now=${now} /></small></div>`)),
     field("channels", channels.length === 0 ? "–" : channels.map(([type, it]) => html`<div key=${type}>
       ${word("channel", type)} <${Status} status=${it.currentState} /> <small><${Since} time=${it.since} now=${now} /></small></div>`)),

@@ -49,7 +49,7 @@ function Journey({ subject, view, names, times, version }) {
         lookedFrom=${journey.value.meta.lookedFrom}>
       <${View} view=${view} names=${names} subject=${subject} times=${times} />
       <${Sums} view=${view} />
-      <${Participants} view=${view} names=${all} orgId=${subject.orgId} now=${now} />
+      <${Participants} view=${view} names=${all} orgId=${subject.orgId} times=${times} now=${now} />
     <//>`}`;
 }
 
@@ -96,10 +96,10 @@ const Sums = ({ view }) => html`<section aria-labelledby="sums">
   ]} />
 </section>`;
 
-const Participants = ({ view, names, orgId, now }) => view.participants.length > 0 && html`<section aria-labelledby="participants">
+const Participants = ({ view, names, orgId, times, now }) => view.participants.length > 0 && html`<section aria-labelledby="participants">
   <h2 id="participants">${t("task.participants")}</h2>
   <ul class="participants">${view.participants.map((it) => html`<li key=${it.agentId}>
-    <${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, orgId)} />
+    <${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, orgId, times)} />
     <${Status} status=${it.state} />
     ${it.open ? html`<small><${Since} time=${it.since} now=${now} /></small>` : html`<small>${t("task.left")} <${Moment} time=${it.since} /></small>`}
     <small>${t("task.joined")} <${Moment} time=${it.joinedTime} /></small>

@@ -66,7 +66,7 @@ function Line({ at, title, kind, spans, wordOf, textOf, onOpen, openKey, tabbabl
           class="span ${tone(span.status)} span-${span.kind} ${isMoment ? "moment" : isThin ? "thin" : ""} ${isCut && `cut-${isCut}`}
             ${span.to === null ? "open" : ""} ${span.isFirst ? "first" : ""} ${span.key === openKey ? "chosen" : ""}"
           style=${{ left: share(left), width: isMoment ? undefined : share(width) }} title=${text} aria-label=${text}
-          onClick=${() => onOpen(span)}>${!isMoment && html`<${Shape} status=${span.status} /><bdi>${wordOf(span)}</bdi>`}</button>`;
+          onClick=${() => onOpen(span)}>${!isMoment && !isThin && html`<${Shape} status=${span.status} /><bdi>${wordOf(span)}</bdi>`}</button>`;
       })}
     </div>
   </div>`;

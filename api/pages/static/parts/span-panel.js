@@ -40,7 +40,7 @@ function Drill({ title, children }) {
     <summary>${title}</summary>${isOpen.value && children}</details>`;
 }
 
-function Facts({ span, subject, names, now }) {
+function Facts({ span, subject, names, times, now }) {
   const { row } = span;
   const { orgId } = subject;
   const task = subject.kind === "agent" && row.taskId;
@@ -53,12 +53,12 @@ function Facts({ span, subject, names, now }) {
     ${span.to !== span.from && html`<dt>${t("span.to")}</dt><dd>${span.to === null
       ? t("span.goes-on") : html`<${Moment} time=${span.to} withDate ms />`}${row.byTime && html` <small>${t("span.by-time")}</small>`}</dd>
       <dt>${t("span.duration")}</dt><dd>${duration((span.to ?? now) - span.from)}</dd>`}
-    ${row.agentId && html`<dt>${t("column.name")}</dt><dd><${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, orgId)} /></dd>`}
+    ${row.agentId && html`<dt>${t("column.name")}</dt><dd><${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, orgId, times)} /></dd>`}
     ${row.agents?.length > 0 && html`<dt>${t("span.agents")}</dt><dd>${row.agents.map((it) => html`<div key=${it.agentId}>
-      <${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, orgId)} />
+      <${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, orgId, times)} />
       ${it.handled === false && html` <small>${t("span.consulted")}</small>`}</div>`)}</dd>`}
     ${row.teamId && html`<dt>${t("column.team")}</dt><dd><${Named} names=${names} kind="team" id=${row.teamId} /></dd>`}
-    ${task && html`<dt>${t("column.task")}</dt><dd><a class="task-link" href=${taskHref(task, orgId)}>${task}</a></dd>`}
+    ${task && html`<dt>${t("column.task")}</dt><dd><a class="task-link" href=${taskHref(task, orgId, times)}>${task}</a></dd>`}
     ${row.channelType && html`<dt>${t("column.channel")}</dt><dd>${word("channel", row.channelType)}</dd>`}
     ${row.direction && html`<dt>${t("task.direction")}</dt><dd>${word("direction", row.direction)}</dd>`}
     ${row.queueId && html`<dt>${t("column.queue")}</dt><dd><${Named} names=${names} kind="queue" id=${row.queueId} /></dd>`}

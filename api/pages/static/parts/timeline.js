@@ -16,7 +16,9 @@ import { Table } from "./table.js";
 // Which words are of statuses, and which are of kinds.
 const OF_STATUS = new Set(["status", "leg", "channel", "stretch"]);
 
-export const zoomTo = ({ from, to }) => setQuery({ from, to }, { replace: false });
+const ALWAYS_SHOWN = new Set(["session", "status"]);
+
+const zoomTo = ({ from, to }) => setQuery({ from, to }, { replace: false });
 const zoomOut = () => setQuery({ from: null, to: null }, { replace: false });
 
 // `subject`: {kind, id, orgId}; `lanes`: of core/lanes.js; `log`: the load of core/timeline.js;
@@ -27,18 +29,20 @@ export function Timeline({ subject, lanes, log, scene, whole, lookedFrom, looked
   const found = log.value;
   const names = useMemo(() => merged(scene.names, found?.names), [scene.names, found]);
   const all = useMemo(() => [...lanes, ...(found ? ledgerLanes(found) : [])], [lanes, found]);
-  const spans = useMemo(
-    () => all.flatMap((lane) => lane.spans.filter((it) => place(it, shown, now)).map((span) => ({ lane, span }))),
+  const inSight = useMemo(
+    () => all.map((lane) => ({ ...lane, spans: lane.spans.filter((it) => place(it, shown, now)) }))
+      .filter((lane) => lane.spans.length > 0 || ALWAYS_SHOWN.has(lane.kind)),
     [all, shown.from, shown.to],
   );
+  const spans = useMemo(() => inSight.flatMap((lane) => lane.spans.map((span) => ({ lane, span }))), [inSight]);
   const words = wordsOf(names);
   const open = (span) => (panel.value = { span });
   const onClose = () => (panel.value = null);
   return html`
     <${ZoomBar} shown=${shown} isZoomed=${isZoomed} onZoom=${zoomTo} onWhole=${zoomOut} whole=${whole} />
-    <${Lanes} label=${t("lanes.title")} lanes=${all} shown=${shown} now=${now} bands=${found?.anomalies ?? []}
+    <${Lanes} label=${t("lanes.title")} lanes=${inSight} shown=${shown} now=${now} bands=${found?.anomalies ?? []}
       titleOf=${words.title} wordOf=${words.word} textOf=${words.text} onOpen=${open} onZoom=${zoomTo} openKey=${panel.value?.span?.key} />
-    ${all.every((it) => it.spans.length === 0) && html`<${Empty} title=${t("lanes.nothing")} />`}
+    ${spans.length === 0 && html`<${Empty} title=${t("lanes.nothing")} />`}
     ${lookedFrom != null && lookedFrom > shown.from && html`<p class="note-line">${t("lanes.looked-from")} <${Moment} time=${lookedFrom} /></p>`}
     ${lookedTo != null && html`<p class="note-line">${t("lanes.looked-to")} <${Moment} time=${lookedTo} /></p>`}
     ${times?.knownAt && found?.anomalies.length > 0 && html`<p class="note-line">${t("lanes.anomalies-now")}</p>`}
@@ -47,9 +51,9 @@ export function Timeline({ subject, lanes, log, scene, whole, lookedFrom, looked
       <div class="lists">
         <section aria-labelledby="spans">
           <h2 id="spans">${t("lanes.table")} <span class="total">${number(spans.length)}</span></h2>
-          <${SpansTable} spans=${spans} names=${names} words=${words} subject=${subject} now=${now} onOpen=${open} openKey=${panel.value?.span?.key} />
+          <${SpansTable} spans=${spans} names=${names} words=${words} subject=${subject} times=${times} now=${now} onOpen=${open} openKey=${panel.value?.span?.key} />
         </section>
-        <${Events} log=${log} shown=${shown} isZoomed=${isZoomed} names=${names} subject=${subject}
+        <${Events} log=${log} shown=${shown} isZoomed=${isZoomed} names=${names} subject=${subject} times=${times}
           onOpen=${(event) => (panel.value = { event })} openKey=${panel.value?.event?.position} />
       </div>
     </div>
@@ -98,7 +102,7 @@ function wordsOf(names) {
 
 const statuses = (intervals) => intervals.map((it) => word("status", it.status)).join(", ") || t("corrections.nothing");
 
-function SpansTable({ spans, names, words, subject, now, onOpen, openKey }) {
+function SpansTable({ spans, names, words, subject, times, now, onOpen, openKey }) {
   const byTime = useMemo(() => [...spans].sort((a, b) => (a.span.from ?? 0) - (b.span.from ?? 0)), [spans]);
   if (byTime.length === 0) return html`<${Empty} title=${t("lanes.nothing")} />`;
   const columns = [
@@ -111,13 +115,13 @@ function SpansTable({ spans, names, words, subject, now, onOpen, openKey }) {
       ? html`<${Status} status=${span.status} /> ${span.status === "idle" ? reason(span.row, names) : ""}` : words.word(span)) },
     { id: "queue", title: t("column.queue"), cell: ({ span }) => span.row.queueId && html`<${Named} names=${names} kind="queue" id=${span.row.queueId} />` },
     subject.kind === "agent" && { id: "task", title: t("column.task"), cell: ({ span }) => span.row.taskId
-      && html`<a class="id" title=${span.row.taskId} href=${taskHref(span.row.taskId, subject.orgId)}>${span.row.taskId}</a>` },
+      && html`<a class="id" title=${span.row.taskId} href=${taskHref(span.row.taskId, subject.orgId, times)}>${span.row.taskId}</a>` },
   ].filter(Boolean);
   return html`<${Table} label=${t("lanes.table")} columns=${columns} rows=${byTime} keyOf=${({ span }) => span.key} openKey=${openKey}
     onRow=${({ span }) => onOpen(span)} />`;
 }
 
-function Events({ log, shown, isZoomed, names, subject, onOpen, openKey }) {
+function Events({ log, shown, isZoomed, names, subject, times, onOpen, openKey }) {
   const order = query.value.get("order") === "recorded" ? "recorded" : "created";
   const found = log.value;
   const events = useMemo(() => {
@@ -130,8 +134,8 @@ function Events({ log, shown, isZoomed, names, subject, onOpen, openKey }) {
       <${Moment} time=${it.time} ms /></button>` },
     { id: "type", title: t("event.type"), cell: (it) => html`<code>${it.type}</code>` },
     { id: "other", title: t(other === "task" ? "column.task" : "column.name"), cell: (it) => (other === "task"
-      ? it.taskId && html`<a class="id" title=${it.taskId} href=${taskHref(it.taskId, it.orgId)}>${it.taskId}</a>`
-      : it.agentId && html`<${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, it.orgId)} />`) },
+      ? it.taskId && html`<a class="id" title=${it.taskId} href=${taskHref(it.taskId, it.orgId, times)}>${it.taskId}</a>`
+      : it.agentId && html`<${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, it.orgId, times)} />`) },
     { id: "recorded", title: t("event.recorded"), cell: (it) => html`<small>${t("event.later", { duration: duration(it.recordedTime - it.time) })}</small>
       ${found.latePositions.has(it.position) && html` <span class="tag late">${t("effect.late")}</span>`}
       ${it.origin !== "webhook" && html` <span class="tag">${t(`origin.${it.origin}`)}</span>`}
