@@ -54,6 +54,12 @@ export function moment(time, { withDate = null, ms = false } = {}) {
   return format(Intl.DateTimeFormat, options).format(date);
 }
 
+// The time of a day, as an axis has it.
+export const clock = (time, { seconds = false } = {}) =>
+  format(Intl.DateTimeFormat, {
+    hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }), hourCycle: "h23",
+  }).format(new Date(time));
+
 export function utc(time) {
   const date = new Date(time);
   return Number.isNaN(date.getTime()) ? `${time} ms` : `${date.toISOString().replace("T", " ").slice(0, 23)} UTC`;

@@ -44,12 +44,20 @@ function start() {
     onPosition: (position) => (progress.received = position),
     onLost(status) {
       if (status === 401) who.value = null;
-      if (connection.value.state !== "lost" || connection.value.status !== status) {
-        const since = connection.value.state === "lost" ? connection.value.since : now();
-        connection.value = { state: "lost", since, status };
-      }
+      connectionLost(status);
     },
   });
+}
+
+// What the badge says of the stream; pages with a stream of their own tell it, too.
+export function connected() {
+  connection.value = { state: "live", since: now(), status: 200 };
+}
+
+export function connectionLost(status) {
+  const { state, status: before, since } = connection.value;
+  if (state === "lost" && before === status) return;
+  connection.value = { state: "lost", since: state === "lost" ? since : now(), status };
 }
 
 function stop() {
@@ -92,7 +100,7 @@ function arrive() {
     for (const [key, view] of fresh) map.set(key, view);
   }
   arriving = null;
-  connection.value = { state: "live", since: now(), status: 200 };
+  connected();
   show();
 }
 

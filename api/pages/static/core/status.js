@@ -31,6 +31,9 @@ const TONES = {
   unanswered: "lost",
   failed: "lost",
   "not-responding": "lost",
+  "hold-done": "busy",
+  "consult-done": "busy",
+  "conference-done": "busy",
 };
 const SHAPES = {
   free: html`<circle cx="6" cy="6" r="5" />`,
@@ -46,7 +49,7 @@ const SHAPES = {
 
 // States of one channel type, as the vendor spells them.
 const CHANNEL_TONES = {
-  available: "free", idle: "away", engaged: "busy", engagedother: "after", rona: "lost", notresponding: "lost", loggedout: "gone",
+  available: "free", idle: "away", engaged: "busy", engagedother: "after", reserved: "calling", wrapup: "after", rona: "lost", notresponding: "lost", loggedout: "gone",
 };
 
 export const tone = (status) => TONES[status] ?? CHANNEL_TONES[status?.toLowerCase()] ?? "other";

@@ -99,7 +99,7 @@ function PastFloor({ times }) {
   if (load.error && !load.value) return html`<${Scrubber} isBusy=${() => busy} /><${Failure} error=${load.error} retry=${load.reload} />`;
   if (!load.value) return html`<${Scrubber} isBusy=${() => busy} /><${Loading} what=${t("floor.loading")} />`;
   return html`<${Scene}
-    floor=${{ names: load.value.names, now: load.value.at, isLive: false, times, known: [times.knownAt, otherKnown], params: momentOf(times) }}
+    floor=${{ names: load.value.names, now: load.value.at, isLive: false, times, known: [times.knownAt, otherKnown], params: timesOfLinks(times) }}
     agents=${load.value.agents} tasks=${load.value.tasks} marked=${marked}
     summary=${{ value: figures.value, to: times.at }} isBusy=${() => busy} />`;
 }
@@ -222,9 +222,9 @@ const NobodyYet = ({ isPast }) =>
         ${who.value.teamIds === null && html`<p><code>make demo</code></p>`}
       <//>`;
 
-// Links from a floor of the past lead to the same moment; agentHref has a query already.
-const momentOf = ({ at, knownAt }) => `&at=${at}&knownAt=${knownAt}`;
 const keyOf = (agent) => `${agent.orgId}\n${agent.agentId}`;
+// What links to agents and tasks end with, so that they lead to the same moment.
+const timesOfLinks = ({ at, knownAt }) => `&at=${at}${knownAt === null ? "" : `&knownAt=${knownAt}`}`;
 const toggled = (values, value) => (values.includes(value) ? values.filter((it) => it !== value) : [...values, value]);
 const total = (shown, all) => (shown === all ? number(all) : t("floor.of", { shown: number(shown), all: number(all) }));
 const queueIds = (row) => [row.queueId, ...(row.interactions ?? []).map((it) => it.queueId)];

@@ -63,7 +63,7 @@ export function freshness() {
 
 export function Badge() {
   useEffect(watchStatus, []);
-  if (query.value.has("at")) return html`<p class="badge past">${t("fresh.past")}</p>`;
+  if (query.value.has("at") || query.value.has("knownAt")) return html`<p class="badge past">${t("fresh.past")}</p>`;
   const { kind, text } = freshness();
   const value = status.value.value;
   return html`<details class="badge ${kind}">
