@@ -27,7 +27,7 @@ export const columnsOf = (part, names, onRow) =>
 const moment = (time) => html`<${Moment} time=${time} withDate ms />`;
 const agent = (names, row) => row.agentId !== null && html`<${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, row.orgId)} />`;
 const task = (row) => row.taskId !== null && html`<a href=${taskHref(row.taskId, row.orgId)} title=${row.taskId}><bdi>${shortId(row.taskId)}</bdi></a>`;
-const subject = (names, row) => html`${agent(names, row)} ${task(row)}`;
+export const subject = (names, row) => html`${agent(names, row)} ${task(row)}`;
 const known = (kind, word) => (has(`${kind}.${word}`) ? t(`${kind}.${word}`) : word);
 const statuses = (intervals) => (intervals.length === 0 ? t("corrections.nothing") : intervals.map((it, index) => html`<${Status} key=${index} status=${it.status} /> `));
 

@@ -3,14 +3,18 @@
 import { html } from "../../core/dom.js";
 import { Moment, number } from "../../core/format.js";
 import { has, t } from "../../core/texts.js";
+import { subject } from "./rows.js";
 import { Body, Corrections, EventBody, Panel } from "../../parts/panel.js";
 
-export function Side({ part, position, row, onClose }) {
+export function Side({ part, position, row, names, onClose }) {
   if (position !== null) {
     return html`<${Panel} title=${t("audit.event", { position: number(Number(position)) })} onClose=${onClose}><${EventBody} position=${position} /><//>`;
   }
   const Details = { anomalies: Anomaly, corrections: Correction, conflicts: Conflict, quarantine: Quarantined }[part];
-  return html`<${Panel} title=${t(`audit.one-${part}`)} onClose=${onClose}><${Details} row=${row} /><//>`;
+  return html`<${Panel} title=${t(`audit.one-${part}`)} onClose=${onClose}>
+    ${part !== "quarantine" && html`<p>${t("audit.column-subject")}: ${subject(names, row)}</p>`}
+    <${Details} row=${row} />
+  <//>`;
 }
 
 const Anomaly = ({ row }) => html`
