@@ -21,7 +21,7 @@ export const connection = signal({ state: "connecting", since: now(), status: 0 
 
 const CORRECTIONS_KEPT = 100;
 let stream = null;
-let users = 0;
+export const followers = signal(0); // parts of the page that need the floor
 let arriving = null; // the snapshot that is coming in: what it lacks at its end has gone
 let showing = 0;
 
@@ -29,11 +29,11 @@ export const keyOf = (view) => `${view.orgId}\n${view.agentId ?? view.taskId}`;
 
 // Keeps the floor live until the function that is returned is called.
 export function follow() {
-  users += 1;
-  if (users === 1) start();
+  followers.value += 1;
+  if (followers.value === 1) start();
   return () => {
-    users -= 1;
-    if (users === 0) stop();
+    followers.value -= 1;
+    if (followers.value === 0) stop();
   };
 }
 
@@ -63,6 +63,7 @@ export function connectionLost(status) {
 function stop() {
   stream?.close();
   stream = arriving = null;
+  connection.value = { state: "connecting", since: now(), status: 0 };
   for (const map of [agents, tasks]) map.clear();
   show();
 }

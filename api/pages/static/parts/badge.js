@@ -5,7 +5,7 @@ import { query } from "../core/address.js";
 import { now, second } from "../core/clock.js";
 import { html, signal, useEffect } from "../core/dom.js";
 import { duration, Moment, moment, number } from "../core/format.js";
-import { connection } from "../core/live.js";
+import { connection, followers } from "../core/live.js";
 import { t } from "../core/texts.js";
 
 const ASK_EVERY_MS = 10_000;
@@ -43,7 +43,8 @@ export function freshness() {
     return { kind: "lost", text: t("fresh.lost", { since: moment(link.since) }) };
   }
   if (error) return { kind: "lost", text: t("fresh.no-answer") };
-  if (!value || link.state === "connecting") return { kind: "waiting", text: t("fresh.connecting") };
+  const isAwaited = link.state === "connecting" && followers.value > 0;
+  if (!value || isAwaited) return { kind: "waiting", text: t("fresh.connecting") };
   const [projection] = value.projections;
   if (projection.lagEvents > 0 && projection.lagSeconds * 1000 > LAG_SHOWN_MS) {
     const values = { count: projection.lagEvents, events: number(projection.lagEvents) };
@@ -58,7 +59,8 @@ export function freshness() {
       text: since ? t("fresh.silent", { since: moment(since) }) : t("fresh.never"),
     };
   }
-  return { kind: "live", text: t("fresh.live") };
+  // A page that follows nothing shows what it has read.
+  return { kind: "live", text: t(link.state === "live" ? "fresh.live" : "fresh.current") };
 }
 
 export function Badge() {

@@ -10,7 +10,8 @@ const ALL_AT_MOST = 120; // so few rows are all in the document
 
 // `columns`: [{id, title, cell(row), align?, isHead?}], `rows`, `keyOf(row)`, `rowClass(row)`,
 // `sort`: {id, descending}, `onSort(id)`. Columns without `sortable: false` can be sorted by.
-export function Table({ label, columns, rows, keyOf, rowClass, sort, onSort, onRow, openKey }) {
+// `foot`: what stands below the columns, by id, where there is a last row of sums.
+export function Table({ label, columns, rows, keyOf, rowClass, sort, onSort, onRow, openKey, foot }) {
   const body = useRef(null);
   const view = useSignal({ from: 0, to: ALL_AT_MOST });
   const height = useRef(ROW_HEIGHT);
@@ -49,7 +50,7 @@ export function Table({ label, columns, rows, keyOf, rowClass, sort, onSort, onR
     count > 0 && html`<tr class="gap" aria-hidden="true"><td colspan=${columns.length} style=${{ height: `${count * height.current}px` }}></td></tr>`;
 
   return html`<div class="scroller" role="region" aria-label=${label} tabindex="0">
-    <table aria-rowcount=${rows.length + 1} aria-label=${label}>
+    <table aria-rowcount=${rows.length + (foot ? 2 : 1)} aria-label=${label}>
       <thead><tr aria-rowindex="1">
         ${columns.map((column) => html`<${Head} key=${column.id} column=${column} sort=${sort} onSort=${onSort} />`)}
       </tr></thead>
@@ -66,6 +67,11 @@ export function Table({ label, columns, rows, keyOf, rowClass, sort, onSort, onR
         })}
         ${gap(rows.length - to)}
       </tbody>
+      ${foot && html`<tfoot><tr aria-rowindex=${rows.length + 2}>
+        ${columns.map((column) => column.isHead
+          ? html`<th key=${column.id} scope="row">${foot[column.id]}</th>`
+          : html`<td key=${column.id} class=${column.align}>${foot[column.id]}</td>`)}
+      </tr></tfoot>`}
     </table>
   </div>`;
 }
