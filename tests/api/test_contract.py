@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
+from projector.domain.events import PARTITIONS
 from tests.conftest import clone, open_site
 from tests.examples import body, capture, channel, ended, login, logout, task, v1, v2
 
@@ -260,10 +261,13 @@ def test_lag_is_what_the_projection_has_not_folded(template, tmp_path):
         site.post([login(n, "a1") | {"id": f"e{n}"} for n in range(3)])
         before = site.get("/api/v1/status").json["projections"][0]
         assert (0, 3) == (before["position"], before["lagEvents"])
+        behind = [{"partition": n, "position": 0, "lagEvents": 3} for n in range(PARTITIONS)]
+        assert behind == before["partitions"]
         assert before["lagSeconds"] >= 0
         site.project()
         after = site.get("/api/v1/status").json["projections"][0]
         assert (3, 0, 0) == (after["position"], after["lagEvents"], after["lagSeconds"])
+        assert {(3, 0)} == {(it["position"], it["lagEvents"]) for it in after["partitions"]}
 
 
 # --- the document ---
