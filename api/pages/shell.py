@@ -11,8 +11,16 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, make_response, redirect, render_template, request
-from flask import send_from_directory
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    send_from_directory,
+)
 
 from api.auth import session, sign_in
 from api.auth.errors import AccessDenied

@@ -355,6 +355,31 @@ def test_every_route_is_in_the_document(site, document):
     assert "3.1" == document["openapi"][:3]
 
 
+def test_the_document_can_be_read_by_topic(document):
+    """Each operation has one topic, each topic a sentence, and each parameter says what it takes."""
+    topics = {it["name"]: it["description"] for it in document["tags"]}
+    assert all(it.endswith(".") for it in topics.values())
+    used = set()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            (topic,) = operation["tags"]
+            used.add(topic)
+            for parameter in operation["parameters"]:
+                if parameter["in"] != "header":
+                    assert parameter["description"], (path, parameter["name"])
+    assert used == set(topics)
+    assert "/" == document["servers"][0]["url"]
+
+
+def test_the_document_says_what_must_be_given(document):
+    """A report needs its window; its zone has a default; null is no value of a query."""
+    parameters = document["paths"]["/api/v1/reports/queues"]["get"]["parameters"]
+    by_name = {it["name"]: it for it in parameters}
+    assert (True, False) == (by_name["from"]["required"], by_name["tz"]["required"])
+    assert "UTC" == by_name["tz"]["schema"]["default"]
+    assert {"type": "string"} == by_name["cursor"]["schema"]
+
+
 CONCRETE = {
     "/webhooks/webex": None,
     "/api/v1/agents": "/api/v1/agents",
