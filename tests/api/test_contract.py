@@ -356,7 +356,7 @@ def test_every_route_is_in_the_document(site, document):
 
 
 def test_the_document_can_be_read_by_topic(document):
-    """Each operation has one topic, each topic a sentence, and each parameter says what it takes."""
+    """Each operation has a topic, each topic a sentence, and each parameter says what it takes."""
     topics = {it["name"]: it["description"] for it in document["tags"]}
     assert all(it.endswith(".") for it in topics.values())
     used = set()

@@ -23,6 +23,9 @@ let users = 0;
 let arriving = null; // the snapshot that is coming in: what it lacks at its end has gone
 let showing = 0;
 
+// Whether the page that is shown needs the stream.
+export const isFollowed = () => users > 0;
+
 export const keyOf = (view) => `${view.orgId}\n${view.agentId ?? view.taskId}`;
 
 // Keeps the floor live until the function that is returned is called.

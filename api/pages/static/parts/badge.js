@@ -5,7 +5,7 @@ import { query } from "../core/address.js";
 import { now, second } from "../core/clock.js";
 import { html, signal, useEffect } from "../core/dom.js";
 import { duration, Moment, moment, number } from "../core/format.js";
-import { connection } from "../core/live.js";
+import { connection, isFollowed } from "../core/live.js";
 import { t } from "../core/texts.js";
 
 const ASK_EVERY_MS = 10_000;
@@ -38,7 +38,7 @@ function watch() {
 export function freshness() {
   second.value;
   const { value, error } = status.value;
-  const link = connection.value;
+  const link = isFollowed() ? connection.value : { state: "unneeded" };
   if (link.state === "lost") {
     return { kind: "lost", text: t("fresh.lost", { since: moment(link.since) }) };
   }
