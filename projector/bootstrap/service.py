@@ -18,7 +18,7 @@ from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
 from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.quarantine import Quarantine
-from projector.operations.reconciliation.coverage import covered_windows
+from projector.operations.reconciliation.coverage import covered_until, covered_windows
 from projector.operations.sessions import CallerSessions
 from projector.operations.thresholds import ThresholdStore
 from projector.projection.arrival_delays import ArrivalDelays
@@ -137,5 +137,11 @@ def build_service(
         threshold_store=ThresholdStore(pool, clock=clock),
         alerts=Alerts(pool, threshold_reader, clock=clock),
         jobs=JobQueue(pool, clock=clock),
-        status=Status(pool, intake, monitor, clock=clock),
+        status=Status(
+            pool,
+            intake,
+            monitor,
+            reconciled_up_to=partial(covered_until, pool, settings.webex_org_id, 0),
+            clock=clock,
+        ),
     )

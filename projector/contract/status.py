@@ -19,8 +19,16 @@ class HeadShape(Shape):
     recorded_time: int | None
 
 
+class PartitionShape(Shape):
+    """How far one partition of a projection is behind the log."""
+
+    partition: int
+    position: int
+    lag_events: int
+
+
 class ProjectionShape(Shape):
-    """How far a projection is behind the log."""
+    """How far a projection is behind the log; the partition furthest behind counts."""
 
     name: str
     position: int
@@ -32,6 +40,7 @@ class ProjectionShape(Shape):
     skipped: int = Field(description="Neither folded nor waiting: always 0, else a defect.")
     skipped_buckets: list[str] = Field(description="Where they are missing.")
     parked: int = Field(description="Subjects whose next event cannot be folded.")
+    partitions: list[PartitionShape]
 
 
 class SubscriptionShape(Shape):
@@ -63,6 +72,12 @@ class StatusShape(Shape):
     subscriptions: list[SubscriptionShape]
     ledgers: LedgersShape
     alert_posts: AlertPosts
-    refused: dict[str, int]
+    reconciled_up_to: int | None = Field(
+        description="Whole reconciliations cover all time since the first of them up to this,"
+        " epoch ms; null: there was none."
+    )
+    refused: dict[str, int] = Field(
+        description="Deliveries refused since this process started, by reason."
+    )
     log_protected_by: list[str]
     versions: dict[str, str]

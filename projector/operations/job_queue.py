@@ -60,6 +60,11 @@ class Job:
     report: dict[str, Any]
     error: str | None
 
+    @property
+    def cancellation(self) -> Mapping[str, Any] | None:
+        """Who cancelled it, why and when; null where nobody did."""
+        return self.parameters.get("cancellation")
+
 
 class JobQueue:
     """Takes jobs, lists them, and gives them to the worker."""
@@ -148,18 +153,26 @@ class JobQueue:
             {"kind": kind, "who": who},
         )
 
-    def cancel(self, kind: JobKind, id_: int) -> Job | None:
+    def cancel(self, kind: JobKind, id_: int, *, who: str, why: str | None) -> Job | None:
         """Cancel a job: at once where it is queued, else when its worker saves or checks next.
 
-        Null where there is none. Raises NotCancellable where it has ended.
+        The first who asks, and why, is kept. Null where there is none. Raises NotCancellable where
+        it has ended.
         """
+        now = self._clock()
         cancelled = self._job(
             "UPDATE jobs SET is_cancelled = true,"
             " finished_time = CASE status WHEN 'queued' THEN %(now)s ELSE finished_time END,"
-            " status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END"
+            " status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END,"
+            " parameters = %(cancellation)s::jsonb || parameters"
             " WHERE kind = %(kind)s AND id = %(id)s AND status IN ('queued', 'running')"
             " RETURNING {columns}",
-            {"now": self._clock(), "kind": kind, "id": id_},
+            {
+                "now": now,
+                "kind": kind,
+                "id": id_,
+                "cancellation": Jsonb({"cancellation": {"who": who, "why": why, "time": now}}),
+            },
         )
         if cancelled is not None:
             return cancelled

@@ -15,6 +15,7 @@ from projector.contract.alerts import AlertPosts
 from projector.contract.status import (
     HeadShape,
     LedgersShape,
+    PartitionShape,
     ProjectionShape,
     StatusShape,
     SubscriptionShape,
@@ -30,7 +31,10 @@ READY_WITHIN_SECONDS = 30.0
 
 
 class Status:
-    """Reads the status from the database and from this process."""
+    """Reads the status from the database and from this process.
+
+    ``reconciled_up_to`` returns up to when whole reconciliations cover (epoch ms), or null.
+    """
 
     def __init__(
         self,
@@ -38,11 +42,13 @@ class Status:
         intake: Intake,
         monitor: DeliveryMonitor,
         *,
+        reconciled_up_to: Callable[[], int | None],
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
         self._intake = intake
         self._monitor = monitor
+        self._reconciled_up_to = reconciled_up_to
         self._clock = clock
 
     def read(self) -> StatusShape:
@@ -54,6 +60,7 @@ class Status:
             subscriptions=self._subscriptions(),
             ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES, {"now": self._clock()})),
             alert_posts=self.alert_posts(),
+            reconciled_up_to=self._reconciled_up_to(),
             refused=dict(self._intake.refused),
             log_protected_by=self._protections(),
             versions=self._versions(),
@@ -92,6 +99,12 @@ class Status:
                 skipped=row["stored"] - row["projected"] - row["waiting"],
                 skipped_buckets=row["skipped_buckets"],
                 parked=row["parked"],
+                partitions=[
+                    PartitionShape(
+                        partition=partition, position=position, lag_events=row["head"] - position
+                    )
+                    for partition, position in enumerate(row["positions"])
+                ],
             )
             for row in rows
         ]
@@ -151,7 +164,9 @@ _PROJECTION_PROGRESS = sql.SQL("""
         SELECT position, recorded_time FROM log
         ORDER BY position DESC LIMIT 1
     ), furthest_behind AS (
-        SELECT name, min(position) AS position FROM projections GROUP BY name
+        SELECT name, min(position) AS position,
+            array_agg(position ORDER BY partition) AS positions
+        FROM projections GROUP BY name
     ), waiting AS (
         SELECT p.kind, p.bucket, sum(e.events)::bigint AS events
         FROM parked p JOIN projections l ON l.partition = p.bucket / {width}
@@ -174,7 +189,8 @@ _PROJECTION_PROGRESS = sql.SQL("""
         FROM bucket_counts c LEFT JOIN waiting w ON w.kind = c.kind AND w.bucket = c.bucket
         GROUP BY c.name
     )
-    SELECT p.name, p.position, coalesce(h.position, 0) AS head, h.recorded_time AS head_time,
+    SELECT p.name, p.position, p.positions, coalesce(h.position, 0) AS head,
+        h.recorded_time AS head_time,
         (SELECT e.recorded_time FROM log e WHERE e.position = p.position + 1)
             AS waits_since,
         c.stored, c.projected, c.waiting, c.skipped_buckets,

@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 import pytest
 
+from projector.domain.events import PARTITIONS
 from tests.conftest import clone, open_site
 from tests.examples import at, body, capture, channel, ended, login, logout, task, v1, v2
 
@@ -260,10 +261,13 @@ def test_lag_is_what_the_projection_has_not_folded(template, tmp_path):
         site.post([login(n, "a1") | {"id": f"e{n}"} for n in range(3)])
         before = site.get("/api/v1/status").json["projections"][0]
         assert (0, 3) == (before["position"], before["lagEvents"])
+        behind = [{"partition": n, "position": 0, "lagEvents": 3} for n in range(PARTITIONS)]
+        assert behind == before["partitions"]
         assert before["lagSeconds"] >= 0
         site.project()
         after = site.get("/api/v1/status").json["projections"][0]
         assert (3, 0, 0) == (after["position"], after["lagEvents"], after["lagSeconds"])
+        assert {(3, 0)} == {(it["position"], it["lagEvents"]) for it in after["partitions"]}
 
 
 # --- the document ---
@@ -349,6 +353,31 @@ def test_every_route_is_in_the_document(site, document):
     }
     assert routes == listed
     assert "3.1" == document["openapi"][:3]
+
+
+def test_the_document_can_be_read_by_topic(document):
+    """Each operation has a topic, each topic a sentence, and each parameter says what it takes."""
+    topics = {it["name"]: it["description"] for it in document["tags"]}
+    assert all(it.endswith(".") for it in topics.values())
+    used = set()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            (topic,) = operation["tags"]
+            used.add(topic)
+            for parameter in operation["parameters"]:
+                if parameter["in"] != "header":
+                    assert parameter["description"], (path, parameter["name"])
+    assert used == set(topics)
+    assert "/" == document["servers"][0]["url"]
+
+
+def test_the_document_says_what_must_be_given(document):
+    """A report needs its window; its zone has a default; null is no value of a query."""
+    parameters = document["paths"]["/api/v1/reports/queues"]["get"]["parameters"]
+    by_name = {it["name"]: it for it in parameters}
+    assert (True, False) == (by_name["from"]["required"], by_name["tz"]["required"])
+    assert "UTC" == by_name["tz"]["schema"]["default"]
+    assert {"type": "string"} == by_name["cursor"]["schema"]
 
 
 WINDOW = f"from={at(0)}&to={at(60_000)}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
+from projector.infrastructure.clock import now_ms
 from projector.operations.job_queue import ClaimedJob, JobFailed, JobQueue, NotCancellable
 from projector.operations.own_jobs import OwnJobs
 from projector.operations.worker import Worker
@@ -100,22 +102,26 @@ def test_a_worker_that_is_told_to_stop_leaves_its_job_for_the_next_start(site, j
 
 
 def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(site, jobs):
-    """At once, or at its next save; what has ended is not cancelled."""
+    """At once, or at its next save; what has ended is not cancelled. The first reason stays."""
     waiting, running = enqueue(jobs), enqueue(jobs)
-    jobs.cancel("replay", waiting.id)
+    by_ann: Any = {"who": "ann", "why": "too slow"}
+    jobs.cancel("replay", waiting.id, **by_ann)
 
     def run(claimed: ClaimedJob) -> None:
-        jobs.cancel("replay", claimed.job.id)
+        jobs.cancel("replay", claimed.job.id, **by_ann)
+        jobs.cancel("replay", claimed.job.id, who="bob", why=None)
         claimed.save()
         raise AssertionError
 
     worker(site, run).work_off()
-    found = [jobs.find("replay", job.id).status for job in (waiting, running)]
-    assert ["cancelled", "cancelled"] == found
+    for found in (jobs.find("replay", job.id) for job in (waiting, running)):
+        assert "cancelled" == found.status
+        assert by_ann == {name: found.cancellation[name] for name in by_ann}
+        assert found.created_time <= found.cancellation["time"] <= now_ms()
     with pytest.raises(NotCancellable):
-        jobs.cancel("replay", running.id)
-    assert jobs.cancel("replay", 10**9) is None
-    assert jobs.cancel("reconciliation", running.id) is None
+        jobs.cancel("replay", running.id, **by_ann)
+    assert jobs.cancel("replay", 10**9, **by_ann) is None
+    assert jobs.cancel("reconciliation", running.id, **by_ann) is None
 
 
 def test_two_workers_never_work_at_the_same_time(site, jobs):

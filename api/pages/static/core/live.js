@@ -38,7 +38,7 @@ export function follow() {
 }
 
 function start() {
-  connection.value = { state: "connecting", since: now(), status: 0 };
+  disconnected();
   stream = openStream("/api/v1/stream?snapshot=true&names=true", {
     onMessage: take,
     onPosition: (position) => (progress.received = position),
@@ -54,6 +54,11 @@ export function connected() {
   connection.value = { state: "live", since: now(), status: 200 };
 }
 
+// No part of the page needs a stream now.
+export function disconnected() {
+  connection.value = { state: "connecting", since: now(), status: 0 };
+}
+
 export function connectionLost(status) {
   const { state, status: before, since } = connection.value;
   if (state === "lost" && before === status) return;
@@ -63,6 +68,7 @@ export function connectionLost(status) {
 function stop() {
   stream?.close();
   stream = arriving = null;
+  disconnected();
   connection.value = { state: "connecting", since: now(), status: 0 };
   for (const map of [agents, tasks]) map.clear();
   show();

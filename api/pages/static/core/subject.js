@@ -3,7 +3,7 @@
 import { mergeNames, who } from "./api.js";
 import { href } from "./address.js";
 import { useEffect, useSignal } from "./dom.js";
-import { connected, connectionLost } from "./live.js";
+import { connected, connectionLost, disconnected } from "./live.js";
 import { openStream } from "./stream.js";
 
 const CHANGE_EVERY_MS = 2_000; // what is read again with each change takes the service some time
@@ -26,7 +26,6 @@ export function useSubject(kind, id, first, isLive) {
       }, CHANGE_EVERY_MS);
     };
     const stream = openStream(streamOf(kind, id, orgId), {
-      onOpen() {},
       onMessage(event, data) {
         if (event === kind && data[`${kind}Id`] === id) {
           state.value = { view: data, names: mergeNames({ ...state.peek().names }, data.names) };
@@ -38,7 +37,6 @@ export function useSubject(kind, id, first, isLive) {
           isFirst = false;
         } else if (event !== "reset" && !isFirst) change();
       },
-      onPing() {},
       onLost(status) {
         if (status === 401) who.value = null;
         connectionLost(status);
@@ -47,6 +45,7 @@ export function useSubject(kind, id, first, isLive) {
     return () => {
       clearTimeout(timer);
       stream.close();
+      disconnected();
     };
   }, [kind, id, orgId, isLive]);
   return { ...state.value, version: version.value };

@@ -42,7 +42,8 @@ export function Confirm({ title, children, action, danger = false, needsReason =
       ${needsReason && html`<label>${t("action.why")}
         <input name="why" maxlength="500" required autocomplete="off" value=${reason.value}
           onInput=${(event) => (reason.value = event.target.value)} /></label>`}
-      ${state.value.error && html`<p class="refused" role="alert">${state.value.error.message}</p>`}
+      ${state.value.error && html`<div class="refused" role="alert"><p>${state.value.error.message || t("state.failed")}</p>
+        ${(state.value.error.problem?.errors ?? []).map((it) => html`<p key=${it.parameter}><code>${it.parameter}</code>: ${it.allowed}</p>`)}</div>`}
       <footer>
         <button type="button" class="secondary" onClick=${onClose}>${t("action.cancel")}</button>
         <button class=${danger ? "danger" : ""} aria-busy=${state.value.busy} disabled=${state.value.busy}>${action}</button>

@@ -49,7 +49,8 @@ export const Body = ({ parsed, body }) =>
   html`<pre class="body" tabindex="0" aria-label=${t("event.body")}>${
     parsed === null || parsed === undefined ? decode(body) : JSON.stringify(parsed, null, 2)}</pre>`;
 
-function decode(base64) {
+// The bytes of base64 as text.
+export function decode(base64) {
   const bytes = Uint8Array.from(atob(base64 ?? ""), (it) => it.charCodeAt(0));
   return new TextDecoder().decode(bytes);
 }
