@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from threading import Event
 
+from projector.contract.thresholds import AgentThreshold, QueueThreshold
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.infrastructure.settings import Settings
@@ -24,7 +26,6 @@ from projector.operations.replay.run import Replayer
 from projector.operations.worker import JobHandlers, Worker
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.query.alerts.current_alerts import Alerts
-from projector.query.alerts.threshold_file import file_thresholds
 from projector.query.alerts.thresholds import ThresholdReader
 from projector.query.current_views import Views
 from projector.webex.api_client import SHORT_TIMEOUT, SHORT_WAIT_SECONDS, ApiClient
@@ -50,9 +51,10 @@ def build_worker(settings: Settings, pool: Pool, database_url: str) -> Worker:
     return Worker(pool, database_url, handlers, between=between)
 
 
-def build_alert_loop(settings: Settings, pool: Pool) -> AlertLoop | None:
-    """What posts alerts; None where no address for them is set."""
-    from_file = file_thresholds(settings)
+def build_alert_loop(
+    settings: Settings, pool: Pool, from_file: Sequence[AgentThreshold | QueueThreshold]
+) -> AlertLoop | None:
+    """What posts alerts; None where no address is set. ``from_file``: the file's thresholds."""
     receiver = alert_receiver(settings)
     if receiver is None:
         return None

@@ -52,11 +52,3 @@ class AlertPosts(Shape):
 
     pending: int
     failed: int
-
-
-class AlertMessage(Shape):
-    """The body that is posted to the operator's address."""
-
-    type: AlertMessageType
-    timestamp: str = Field(description="When it was noticed, ISO 8601 in UTC.")
-    data: Alert

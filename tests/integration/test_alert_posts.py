@@ -44,7 +44,7 @@ CUT, HANG, FLOOD = 0, 1, 2  # in place of a status
 
 
 @dataclass(kw_only=True)
-class Posted:
+class SignedPost:
     """A request that the receiver got, checked by the specification."""
 
     id: str
@@ -63,7 +63,7 @@ class Book:
 
     url: str = ""
     answers: list[int] = field(default_factory=lambda: [204])
-    posts: list[Posted] = field(default_factory=list)
+    posts: list[SignedPost] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     pause: float = 0.0  # seconds before an answer
     most_at_a_time: int = 0
@@ -73,7 +73,7 @@ class Book:
         return [it.told for it in self.posts]
 
 
-def checked(headers: Any, raw: bytes) -> Posted:
+def checked(headers: Any, raw: bytes) -> SignedPost:
     """A signed request, read by the text of the specification and by none of our code."""
     message_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
     version, signature = headers["webhook-signature"].split(",")
@@ -86,7 +86,7 @@ def checked(headers: Any, raw: bytes) -> Posted:
     assert "application/json" == headers["content-type"]
     body = json.loads(raw)
     assert {"type", "timestamp", "data"} == body.keys()
-    return Posted(id=message_id, timestamp=int(timestamp), body=body)
+    return SignedPost(id=message_id, timestamp=int(timestamp), body=body)
 
 
 @contextmanager
@@ -512,7 +512,7 @@ def test_the_command_posts_a_test_and_tells_the_answer(book: Book) -> None:
     assert "did not take the test alert (503" in refused.stderr
     cut = command("test", "--json", **settings)
     assert 1 == cut.exit_code
-    told = json.loads(cut.stderr)
+    told = json.loads(cut.stdout)
     assert (False, None) == (told["taken"], told["status"])
     assert [("alert.test", "test", "amber")] * 3 == book.told
     assert not [it for it in (taken, refused, cut) if "key=k" in it.output]

@@ -109,9 +109,21 @@ def silent_url():
 # --- all commands ---
 
 
+@pytest.mark.parametrize("command", ["run", "serve", "work"])
+def test_a_bad_file_of_thresholds_is_told_at_the_start(command, monkeypatch, tmp_path):
+    """Before anything else starts."""
+    path = tmp_path / "thresholds.json"
+    path.write_text('[{"subject": "agent", "status": "idle", "amberMs": 2, "redMs": 1}]')
+    monkeypatch.setenv("PROJECTOR_THRESHOLDS", str(path))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:9/none")
+    assert_refused(run(command), "PROJECTOR_THRESHOLDS", "amber is more than red")
+
+
 def test_the_commands():
     """These and no others; the help of each begins with what it does."""
-    expected = "connect demo events explain export follow history migrate names parked quarantine"
+    expected = (
+        "alerts connect demo events explain export follow history migrate names parked quarantine"
+    )
     expected += " rebuild reconcile replay report run seal serve simulate status subscriptions"
     expected += " verify version work"
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)

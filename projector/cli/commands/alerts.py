@@ -14,6 +14,7 @@ from projector.cli.exit_codes import FAILED
 from projector.cli.options import as_json, in_columns, printable, shown_time, the_service
 from projector.cli.service_client import service_client
 from projector.contract.alerts import Alert
+from projector.contract.base import to_json
 from projector.contract.thresholds import CountingAgentThreshold
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.settings import settings_from_environment
@@ -48,7 +49,9 @@ def test(*, as_json: bool) -> None:
     if receiver is None:
         raise NoAlertReceiver("PROJECTOR_ALERT_URL is not set: alerts are posted nowhere.")
     message_id = f"msg_{uuid4().hex}"
-    answer = receiver.post(message_id, message_text("alert.test", _test_alert(), now_ms()))
+    answer = receiver.post(
+        message_id, message_text("alert.test", to_json(_test_alert()).decode(), now_ms())
+    )
     told = {
         "messageId": message_id,
         "taken": answer.is_taken,
@@ -58,7 +61,10 @@ def test(*, as_json: bool) -> None:
     }
     took = "took the test alert" if answer.is_taken else "did not take the test alert"
     text = f"{receiver.host} {took} ({answer.text}, {told['ms']} ms, webhook-id {message_id})."
-    click.echo(json.dumps(told) if as_json else printable(text), err=not answer.is_taken)
+    if as_json:
+        click.echo(json.dumps(told))
+    else:
+        click.echo(printable(text), err=not answer.is_taken)
     if not answer.is_taken:
         sys.exit(FAILED)
 

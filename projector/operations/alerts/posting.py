@@ -22,6 +22,8 @@ from projector.operations.alerts.receiver import AlertReceiver, PostAnswer
 PAUSES_SECONDS = (5, 15, 60, 300, 900, 3_600)
 POSTING_SECONDS = 3.0  # after which the watch looks again
 LONGEST_POST_ERROR = 300
+# The database ends the transaction of a process that does nothing with it, and with it its locks.
+END_FROZEN = "SET LOCAL idle_in_transaction_session_timeout = '60s'"
 log = logging.getLogger(__name__)
 
 
@@ -53,6 +55,7 @@ class AlertPosting:
             connection.transaction(),
             connection.cursor(row_factory=tuple_row) as cur,
         ):
+            cur.execute(END_FROZEN)
             row = cur.execute(_NEXT, {"now": self._clock()}).fetchone()
             if row is None:
                 return False

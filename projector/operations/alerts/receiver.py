@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, time
@@ -9,7 +10,7 @@ from time import monotonic, time
 import httpx
 from standardwebhooks.webhooks import Webhook
 
-from projector.contract.alerts import Alert, AlertMessage, AlertMessageType
+from projector.contract.alerts import AlertMessageType
 from projector.contract.base import to_json
 from projector.infrastructure.certificates import trusted_certificates
 from projector.infrastructure.errors import ProjectorError
@@ -80,11 +81,11 @@ class AlertReceiver:
         return PostAnswer(status=status, text=text.strip(), seconds=monotonic() - begun)
 
 
-def message_text(type_: AlertMessageType, alert: Alert, noticed: int) -> str:
-    """The body of a message that was noticed at a time (epoch ms)."""
+def message_text(type_: AlertMessageType, alert: str, noticed: int) -> str:
+    """The body of a message about an alert (JSON) that was noticed at a time (epoch ms)."""
     moment = datetime.fromtimestamp(noticed / 1_000, UTC).isoformat(timespec="milliseconds")
     timestamp = moment.replace("+00:00", "Z")
-    return to_json(AlertMessage(type=type_, timestamp=timestamp, data=alert)).decode()
+    return to_json({"type": type_, "timestamp": timestamp, "data": json.loads(alert)}).decode()
 
 
 class NoAlertReceiver(ProjectorError):  # noqa: N818 - named for what callers say

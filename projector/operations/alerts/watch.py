@@ -19,6 +19,7 @@ from projector.contract.base import to_json
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, translated
 from projector.infrastructure.sql import Columns
+from projector.operations.alerts.posting import END_FROZEN
 from projector.operations.alerts.receiver import message_text
 from projector.query.alerts.current_alerts import Alerts
 from projector.query.scope import Scope
@@ -49,6 +50,7 @@ class AlertWatch:
             connection.transaction(),
             connection.cursor(row_factory=tuple_row) as cur,
         ):
+            cur.execute(END_FROZEN)
             if not _one(cur, _LOCK) or self._lag_ms(cur) > MOST_LAG_MS:
                 return 0
             now = self._clock()
@@ -73,16 +75,16 @@ def _posts(
     """Keys and bodies: first of what has ended, then of what has begun or risen."""
     posts: list[tuple[bytes, str]] = []
 
-    def tell(type_: AlertMessageType, key: bytes, alert: Alert) -> None:
+    def tell(type_: AlertMessageType, key: bytes, alert: str) -> None:
         posts.append((key, message_text(type_, alert, now)))
 
     for key, (_, text) in was_open.items():
         if key not in current:
-            tell("alert.ended", key, Alert.model_validate_json(text))
+            tell("alert.ended", key, text)
     for key, alert in current.items():
         known_level, _ = was_open.get(key, ("", ""))
         if _RANK[alert.level] > _RANK.get(known_level, 0):
-            tell("alert.raised", key, alert)
+            tell("alert.raised", key, to_json(alert).decode())
     return posts
 
 

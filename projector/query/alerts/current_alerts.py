@@ -158,7 +158,8 @@ def _of_some(parameters: dict[str, Any]) -> sql.SQL:
 _AGENTS = sql.SQL("""
     SELECT org_id, id, shown->'status'->>0, shown->'teamId'->>0, shown->'queueId'->>0,
         CASE WHEN v.deadline <= %(now)s THEN NULL ELSE (v.state::json->>'status_since')::bigint END,
-        CASE WHEN v.deadline <= %(now)s THEN v.state END, v.counters
+        CASE WHEN v.deadline <= %(now)s THEN v.state END,
+        CASE WHEN v.deadline <= %(now)s THEN v.counters END
     FROM agents AS v CROSS JOIN LATERAL (SELECT {shown} AS shown) AS s
     WHERE {organisations} AND {teams} AND {of_queues}
         AND shown->'status'->>0 = ANY(%(statuses)s)
