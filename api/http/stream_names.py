@@ -20,7 +20,7 @@ REMEMBERED_SECONDS = 60.0
 REMEMBERED_IDS = 20_000
 REMEMBERED_LENGTH = 200  # of an id; longer ones are looked up each time
 
-NamedId = tuple[NameKind, str]
+KindAndId = tuple[NameKind, str]
 
 
 class StreamNames:
@@ -36,7 +36,7 @@ class StreamNames:
         self._directory = directory
         self._scope = scope
         self._clock = clock
-        self._remembered: dict[NamedId, float] = {}  # since when an id needs no look
+        self._remembered: dict[KindAndId, float] = {}  # since when an id needs no look
 
     def add(self, changes: Sequence[Change]) -> Sequence[Change]:
         """The changes with their names, which are looked up together. What has left has none."""
@@ -50,7 +50,7 @@ class StreamNames:
         self._remember((it for ids in ids_of for it in ids), now)
         return named
 
-    def _new_ids(self, change: Change, now: float) -> Sequence[NamedId]:
+    def _new_ids(self, change: Change, now: float) -> Sequence[KindAndId]:
         if change.event == "left":
             return ()
         return [
@@ -60,10 +60,10 @@ class StreamNames:
         ]
 
     def _unsent(
-        self, ids_of: Iterable[Sequence[NamedId]], names: NamesByKind
+        self, ids_of: Iterable[Sequence[KindAndId]], names: NamesByKind
     ) -> Iterable[NamesByKind]:
         """The names of each message that none before it has."""
-        sent = set[NamedId]()
+        sent = set[KindAndId]()
         for ids in ids_of:
             own: dict[str, dict[str, str]] = {}
             for kind, id_ in ids:
@@ -72,7 +72,7 @@ class StreamNames:
             sent.update(ids)
             yield own
 
-    def _remember(self, ids: Iterable[NamedId], now: float) -> None:
+    def _remember(self, ids: Iterable[KindAndId], now: float) -> None:
         for kind, id_ in ids:
             if len(id_) <= REMEMBERED_LENGTH:
                 if len(self._remembered) >= REMEMBERED_IDS:

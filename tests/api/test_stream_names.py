@@ -68,7 +68,7 @@ def test_changes_have_the_names_that_are_new(site):
 # --- what is remembered -----------------------------------------------------------------------
 
 
-class Directory:
+class CapitalNames:
     """Knows every id by its name in capitals, and what it was asked."""
 
     def __init__(self):
@@ -103,7 +103,7 @@ def told(changes):
 
 @pytest.fixture
 def directory():
-    return Directory()
+    return CapitalNames()
 
 
 def test_names_of_many_are_looked_up_together_and_sent_again_after_a_while(directory):
