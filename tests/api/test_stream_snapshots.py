@@ -28,7 +28,7 @@ from tests.integration.driving import Clock, follow
 LISTS = {"agent": "agents", "task": "tasks"}
 
 
-class Floor:
+class StreamedFloor:
     """What a client has that does as the docs say: by kind, organisation and id."""
 
     def __init__(self):
@@ -54,7 +54,7 @@ def key_of(kind, data):
 
 
 def floor_of(listener):
-    return Floor().take(json.loads(json.dumps(listener.frames)))
+    return StreamedFloor().take(json.loads(json.dumps(listener.frames)))
 
 
 def snapshot_of(site, **asked):
