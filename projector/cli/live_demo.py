@@ -49,7 +49,7 @@ HISTORY_RATE = 10_000.0  # webhooks a second; what is due at once goes in large 
 DEMO_CONNECTIONS = 4
 WORKER = "demo"
 UNDER_WAY_SECONDS = 30.0  # webhooks that are younger may still come
-WINDOW_OVERLAP_MS = 120_000  # of two windows that are reconciled
+RECONCILED_TWICE_MS = 120_000  # of two windows that are reconciled
 LINE_EVERY_MS = 20_000
 JOIN_SECONDS = 30.0
 # Two clients may ask the stand-in within a minute, each as much as the vendor allows to one.
@@ -277,7 +277,7 @@ class LiveDemo:
                 if self._stop.wait(every):
                     return
                 until = now_ms() - under_way_ms
-                job = self._begin_job(jobs, since - WINDOW_OVERLAP_MS, until)
+                job = self._begin_job(jobs, since - RECONCILED_TWICE_MS, until)
                 since = until
             except ProjectorError as error:
                 self._say(f"the reconciliation has to wait: {error}")

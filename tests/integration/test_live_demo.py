@@ -124,6 +124,20 @@ def test_a_floor_lives_and_what_is_lost_comes_back(service: Command, demo: Demo)
     assert {"completed", "cancelled"} >= {it["status"] for it in runs}
 
 
+def test_what_a_demo_made_is_verified(service: Command) -> None:
+    """The log folded independently gives every table: late events, storms and reconciled ones."""
+    verified = subprocess.run(
+        [sys.executable, "-m", "projector", "verify"],
+        cwd=CHECKOUT,
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert 0 == verified.returncode, verified.stdout + verified.stderr
+
+
 def test_a_second_demo_goes_on_after_the_first(service: Command, tmp_path: Path) -> None:
     """The same people have no two pasts; and it ends by itself where that is asked for."""
     with psycopg.connect(service.url) as connection:
