@@ -42,7 +42,7 @@ function Day({ subject, view, names, times, version }) {
       ${!view.settled && html`<span class="provisional" title=${t("floor.unsettled")}>~ <span class="hidden">${t("floor.unsettled")}</span></span>`}
     </div>
     <${Past} times=${times} />
-    <${DayBar} day=${day} now=${times ? clockNow() : now} />
+    <${DayBar} day=${day} now=${times ? clockNow() : now} isLive=${times === null} />
     ${lanes.error && html`<${Failure} error=${lanes.error} retry=${lanes.reload} />`}
     ${!lanes.value && !lanes.error && html`<${Loading} />`}
     ${lanes.value && html`<${Timeline} subject=${subject} lanes=${drawn} log=${log} scene=${{ shown, isZoomed, now, names: all, times }}
@@ -52,9 +52,13 @@ function Day({ subject, view, names, times, version }) {
     <//>`}`;
 }
 
-function DayBar({ day, now }) {
+// Without a day in the address, a live page goes on to the next day at midnight.
+function DayBar({ day, now, isLive }) {
   const today = dayOf(now);
-  const choose = (time) => setQuery({ day: time >= today.from && time < today.to ? null : dayName(time), from: null, to: null }, { replace: false });
+  const choose = (time) => {
+    const isUsual = isLive && time >= today.from && time < today.to;
+    setQuery({ day: isUsual ? null : dayName(time), from: null, to: null }, { replace: false });
+  };
   const onDate = (event) => {
     const found = dayNamed(event.target.value);
     if (found) choose(found.from);

@@ -20,7 +20,7 @@ export function Lanes({ label, lanes, shown, now, bands = [], titleOf, wordOf, t
   const focused = useSignal({ lane: -1, index: 0 });
   const drag = useDrag(element, shown, onZoom);
   const step = Math.max(1, Math.floor((shown.to - shown.from) / STEPS_OF_NOW));
-  const until = Math.floor(now / step) * step;
+  const until = Math.min(shown.to, Math.floor(now / step) * step);
   const placed = useMemo(
     () => lanes.map((lane) => ({ lane, spans: within(lane.spans, shown, until) })),
     [lanes, shown.from, shown.to, until],

@@ -1,6 +1,7 @@
 // The timeline of an agent or a task: its lanes, the same spans as a table, and its events.
 
 import { query, setQuery } from "../core/address.js";
+import { dayName } from "../core/days.js";
 import { html, useMemo, useSignal } from "../core/dom.js";
 import { duration, Moment, moment, number } from "../core/format.js";
 import { ledgerLanes, place } from "../core/lanes.js";
@@ -35,6 +36,8 @@ export function Timeline({ subject, lanes, log, scene, whole, lookedFrom, looked
     [all, shown.from, shown.to],
   );
   const spans = useMemo(() => inSight.flatMap((lane) => lane.spans.map((span) => ({ lane, span }))), [inSight]);
+  // Times of the day at which the shown span begins need no date.
+  const when = (time) => html`<${Moment} time=${time} withDate=${dayName(time) !== dayName(shown.from)} />`;
   const words = wordsOf(names);
   const open = (span) => (panel.value = { span });
   const onClose = () => (panel.value = null);
@@ -51,7 +54,7 @@ export function Timeline({ subject, lanes, log, scene, whole, lookedFrom, looked
       <div class="lists">
         <section aria-labelledby="spans">
           <h2 id="spans">${t("lanes.table")} <span class="total">${number(spans.length)}</span></h2>
-          <${SpansTable} spans=${spans} names=${names} words=${words} subject=${subject} times=${times} now=${now} onOpen=${open} openKey=${panel.value?.span?.key} />
+          <${SpansTable} spans=${spans} names=${names} words=${words} subject=${subject} times=${times} now=${now} when=${when} onOpen=${open} openKey=${panel.value?.span?.key} />
         </section>
         <${Events} log=${log} shown=${shown} isZoomed=${isZoomed} names=${names} subject=${subject} times=${times}
           onOpen=${(event) => (panel.value = { event })} openKey=${panel.value?.event?.position} />
@@ -102,13 +105,13 @@ function wordsOf(names) {
 
 const statuses = (intervals) => intervals.map((it) => word("status", it.status)).join(", ") || t("corrections.nothing");
 
-function SpansTable({ spans, names, words, subject, times, now, onOpen, openKey }) {
+function SpansTable({ spans, names, words, subject, times, now, when, onOpen, openKey }) {
   const byTime = useMemo(() => [...spans].sort((a, b) => (a.span.from ?? 0) - (b.span.from ?? 0)), [spans]);
   if (byTime.length === 0) return html`<${Empty} title=${t("lanes.nothing")} />`;
   const columns = [
     { id: "from", title: t("span.from"), align: "number", isHead: true, cell: ({ span }) => html`<button type="button" class="link" onClick=${() => onOpen(span)}>
-      ${span.from === null ? t("span.begin-unknown") : html`<${Moment} time=${span.from} />`}</button>` },
-    { id: "to", title: t("span.to"), align: "number", cell: ({ span }) => (span.to === null ? t("span.goes-on") : html`<${Moment} time=${span.to} />`) },
+      ${span.from === null ? t("span.begin-unknown") : when(span.from)}</button>` },
+    { id: "to", title: t("span.to"), align: "number", cell: ({ span }) => (span.to === null ? t("span.goes-on") : when(span.to)) },
     { id: "duration", title: t("span.duration"), align: "number", cell: ({ span }) => (span.from === null || span.to === span.from ? "" : duration((span.to ?? now) - span.from)) },
     { id: "lane", title: t("lanes.lane"), cell: ({ lane }) => words.title(lane) },
     { id: "what", title: t("lanes.what"), cell: ({ span }) => (OF_STATUS.has(span.kind)
@@ -131,7 +134,7 @@ function Events({ log, shown, isZoomed, names, subject, times, onOpen, openKey }
   const other = subject.kind === "agent" ? "task" : "agent";
   const columns = [
     { id: "time", title: t("event.happened"), align: "number", isHead: true, cell: (it) => html`<button type="button" class="link" onClick=${() => onOpen(it)}>
-      <${Moment} time=${it.time} ms /></button>` },
+      <${Moment} time=${it.time} ms withDate=${dayName(it.time) !== dayName(shown.from)} /></button>` },
     { id: "type", title: t("event.type"), cell: (it) => html`<code>${it.type}</code>` },
     { id: "other", title: t(other === "task" ? "column.task" : "column.name"), cell: (it) => (other === "task"
       ? it.taskId && html`<a class="id" title=${it.taskId} href=${taskHref(it.taskId, it.orgId, times)}>${it.taskId}</a>`
