@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from projector.infrastructure.clock import now_ms
 from tests import examples
@@ -239,3 +239,49 @@ def test_an_id_of_several_organisations_asks_which_one(
     assert page.url == f"{address}/agents/ann?orgId=zenith"
     page.goto(f"{address}/agents/nobody")
     expect(page.locator(".state.missing")).to_be_visible()
+
+
+PURE = """async () => {
+    const root = document.querySelector("script[type=module]").src.replace(/app[.]js.*/, "");
+    const { dayOf, dayNamed, zoomIn } = await import(`${root}core/days.js`);
+    const { lateEvents, packed, place, ticks } = await import(`${root}core/lanes.js`);
+    const hour = 3_600_000;
+    const day = dayOf(Date.UTC(2026, 2, 29, 12));  // clocks go from 2 to 3
+    const spans = [[0, 5], [2, 4], [4, 8], [5, null], [9, 10]].map(([from, to]) => ({ from, to }));
+    const event = (position, time) => ({ position, time });
+    return {
+        hours: (day.to - day.from) / hour,
+        named: dayNamed("2026-03-29").from === day.from && dayNamed("2026-02-31") === null,
+        ticks: ticks(day, 12).times.map((it) => new Date(it).getHours()),
+        lines: packed(spans).map((line) => line.map((it) => it.from)),
+        few: packed(spans, 1).map((line) => line.length),
+        late: lateEvents([event(1, 10), event(2, 30), event(3, 20), event(4, 30)])
+            .map((it) => it.position),
+        before: place({ from: 0, to: 10 }, { from: 10, to: 20 }, 20),
+        moment: place({ from: 10, to: 10 }, { from: 10, to: 20 }, 20).left,
+        open: place({ from: 15, to: null }, { from: 10, to: 20 }, 18).width,
+        wrong: zoomIn(new URLSearchParams("from=5&to=3")),
+    };
+}"""
+
+
+def test_lanes_are_laid_out_by_the_days_of_the_viewer(
+    chromium: Browser, site: Site, address: str
+) -> None:
+    """A day may have 23 hours; what overlaps stands in lines; an axis has round hours."""
+    with chromium.new_context(timezone_id="Europe/Berlin") as context:
+        page = context.new_page()
+        page.goto(address)
+        found = page.evaluate(PURE)
+    assert found == {
+        "hours": 23,
+        "named": True,
+        "ticks": [0, 3, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22],
+        "lines": [[0, 5], [2, 4, 9]],
+        "few": [5],
+        "late": [3],
+        "before": None,
+        "moment": 0,
+        "open": pytest.approx(0.3),
+        "wrong": None,
+    }
