@@ -14,9 +14,11 @@ const CLOCK_CHANGE_MS = 2 * HOUR; // no change is longer
 const LEDGER_LINES = 3; // of corrections, and of gaps
 const THIN = 0.006; // of the width; what is thinner lies on top, so that its neighbours leave it in sight
 
-const span = (kind, row, status, { from = row.from, to = row.to, key = `${kind} ${row.from} ${row.to}` } = {}) => ({
+const span = (kind, row, status, { from = row.from, to = row.to, key = keyOf(kind, row) } = {}) => ({
   key, kind, from, to, status, row,
 });
+const keyOf = (kind, row) =>
+  [kind, row.from, row.to, (kind === "channel" ? row.channelType : (row.taskId ?? row.agentId)) ?? ""].join(" ");
 
 // --- which lanes there are ---
 

@@ -5,7 +5,7 @@ import { query, setQuery } from "../core/address.js";
 import { now as clockNow, second } from "../core/clock.js";
 import { dayName, dayNamed, dayOf, spansOf } from "../core/days.js";
 import { html, useMemo } from "../core/dom.js";
-import { duration, Moment, number, percent, Since, zone } from "../core/format.js";
+import { duration, Moment, NOTHING, number, percent, Since, zone } from "../core/format.js";
 import { agentLanes } from "../core/lanes.js";
 import { useLoad } from "../core/load.js";
 import { Named, taskHref } from "../core/names.js";
@@ -13,7 +13,7 @@ import { Status, statusRank } from "../core/status.js";
 import { t, word } from "../core/texts.js";
 import { readTimeline } from "../core/timeline.js";
 import { Fields, Figures, Past, SubjectPage } from "../parts/subject-page.js";
-import { reason } from "../parts/span-panel.js";
+import { reasonOf } from "../parts/span-words.js";
 import { Empty, Failure, Loaded, Loading } from "../parts/states.js";
 import { Timeline } from "../parts/timeline.js";
 
@@ -42,7 +42,7 @@ function Day({ subject, view, names, times, version }) {
       ${!view.settled && html`<span class="provisional" title=${t("floor.unsettled")}>~ <span class="hidden">${t("floor.unsettled")}</span></span>`}
     </div>
     <${Past} times=${times} />
-    <${DayBar} day=${day} now=${times ? clockNow() : now} />
+    <${DayBar} day=${day} now=${times ? clockNow() : now} isLive=${times === null} />
     ${lanes.error && html`<${Failure} error=${lanes.error} retry=${lanes.reload} />`}
     ${!lanes.value && !lanes.error && html`<${Loading} />`}
     ${lanes.value && html`<${Timeline} subject=${subject} lanes=${drawn} log=${log} scene=${{ shown, isZoomed, now, names: all, times }}
@@ -52,9 +52,13 @@ function Day({ subject, view, names, times, version }) {
     <//>`}`;
 }
 
-function DayBar({ day, now }) {
+// Without a day in the address, a live page goes on to the next day at midnight.
+function DayBar({ day, now, isLive }) {
   const today = dayOf(now);
-  const choose = (time) => setQuery({ day: time >= today.from && time < today.to ? null : dayName(time), from: null, to: null }, { replace: false });
+  const choose = (time) => {
+    const isUsual = isLive && time >= today.from && time < today.to;
+    setQuery({ day: isUsual ? null : dayName(time), from: null, to: null }, { replace: false });
+  };
   const onDate = (event) => {
     const found = dayNamed(event.target.value);
     if (found) choose(found.from);
@@ -71,22 +75,25 @@ function DayBar({ day, now }) {
 function View({ view, names, now, subject, times }) {
   const channels = Object.entries(view.channels);
   const field = (name, value, label = t(`field.${name}`)) => ({ name, label, value });
+  const task = (id, text) => html`<a class="id" title=${id} href=${taskHref(id, subject.orgId, times)}>${text}</a>`;
+  const since = (time) => html`<small><${Since} time=${time} now=${now} /></small>`;
+  const { session, lastEvent } = view;
   const fields = [
     field("status", html`<${Status} status=${view.status} />`),
     field("statusSince", html`<${Moment} time=${view.statusSince} />`),
-    view.status === "idle" && field(view.idleCodeId === null ? "idleCodeName" : "idleCodeId", html`<bdi>${reason(view, names) ?? "–"}</bdi>`, t("column.reason")),
+    view.status === "idle" && field(view.idleCodeId === null ? "idleCodeName" : "idleCodeId",
+      html`<bdi>${reasonOf(view, names) ?? NOTHING}</bdi>`, t("column.reason")),
     field("currentState", html`<${Status} status=${view.currentState} />`),
     field("loggedIn", view.loggedIn ? t("agent.signed-in") : t("agent.signed-out")),
-    field("session", html`<${Moment} time=${view.session.loginTime} /> – ${view.session.logoutTime === null ? "" : html`<${Moment} time=${view.session.logoutTime} />`}`),
+    field("session", html`<${Moment} time=${session.loginTime} /> – ${session.logoutTime !== null && html`<${Moment} time=${session.logoutTime} />`}`),
     field("teamId", html`<${Named} names=${names} kind="team" id=${view.teamId} />`, t("column.team")),
     field("queueId", html`<${Named} names=${names} kind="queue" id=${view.queueId} />`, t("column.queue")),
-    field("taskId", view.taskId === null ? "–" : html`<a class="id" title=${view.taskId} href=${taskHref(view.taskId, subject.orgId, times)}>${view.taskId}</a>`, t("column.task")),
-    field("interactions", view.interactions.length === 0 ? "–" : view.interactions.map((it) => html`<div key=${it.taskId}>
-      <${Status} status=${it.state} /> <a href=${taskHref(it.taskId, subject.orgId, times)} title=${it.taskId}>${word("channel", it.channelType ?? t("channel.none"))}</a>
-      <small><${Since} time=${it.since} now=${now} /></small></div>`)),
-    field("channels", channels.length === 0 ? "–" : channels.map(([type, it]) => html`<div key=${type}>
-      ${word("channel", type)} <${Status} status=${it.currentState} /> <small><${Since} time=${it.since} now=${now} /></small></div>`)),
-    field("lastEvent", view.lastEvent && html`<code>${view.lastEvent.type}</code> <${Moment} time=${view.lastEvent.createdTime ?? view.lastEvent.recordedTime} />`),
+    field("taskId", view.taskId === null ? NOTHING : task(view.taskId, view.taskId), t("column.task")),
+    field("interactions", view.interactions.length === 0 ? NOTHING : view.interactions.map((it) => html`<div key=${it.taskId}>
+      <${Status} status=${it.state} /> ${task(it.taskId, word("channel", it.channelType ?? t("channel.none")))} ${since(it.since)}</div>`)),
+    field("channels", channels.length === 0 ? NOTHING : channels.map(([type, it]) => html`<div key=${type}>
+      ${word("channel", type)} <${Status} status=${it.currentState} /> ${since(it.since)}</div>`)),
+    field("lastEvent", lastEvent && html`<code>${lastEvent.type}</code> <${Moment} time=${lastEvent.createdTime ?? lastEvent.recordedTime} />`),
     field("anomalyCount", number(view.anomalyCount)),
   ].filter(Boolean);
   return html`<${Fields} title=${t(times ? "subject.then" : "subject.now")} fields=${fields} subject=${subject} times=${times} />`;
@@ -133,5 +140,6 @@ function ReportRow({ row, names }) {
         <dt><${Status} status=${status} /></dt><dd>${duration(ms)} <small>${percent(row.loggedInMs ? ms / row.loggedInMs : null)}</small></dd></div>`)}</dl>`}
     ${codes.length > 0 && html`<h3>${t("agent.by-code")}</h3>
       <dl class="shares">${codes.map(([code, ms]) => html`<div key=${code}>
-        <dt>${code === "none" ? t("agent.no-code") : html`<${Named} names=${names} kind="idleCode" id=${code} />`}</dt><dd>${duration(ms)}</dd></div>`)}</dl>`}`;
+        <dt>${code === "none" ? t("agent.no-code") : html`<${Named} names=${names} kind="idleCode" id=${code} />`}</dt>
+        <dd>${duration(ms)}</dd></div>`)}</dl>`}`;
 }

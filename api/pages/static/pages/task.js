@@ -71,6 +71,7 @@ function wholeOf(rows, view, now) {
 function View({ view, names, subject, times }) {
   const field = (name, value, label = t(`field.${name}`)) => ({ name, label, value });
   const time = (name) => view[name] !== null && field(name, html`<${Moment} time=${view[name]} />`);
+  const last = view.lastEvent;
   const text = (name) => view[name] !== null && field(name, html`<bdi>${view[name]}</bdi>`);
   const fields = [
     field("status", html`<${Status} status=${view.status} />`),
@@ -82,7 +83,7 @@ function View({ view, names, subject, times }) {
     text("outboundType"), text("origin"), text("destination"),
     ...["createdTime", "queuedTime", "offeredTime", "connectedTime", "endedTime", "completedTime"].map(time),
     text("terminatingParty"), text("reason"),
-    field("lastEvent", view.lastEvent && html`<code>${view.lastEvent.type}</code> <${Moment} time=${view.lastEvent.createdTime ?? view.lastEvent.recordedTime} />`),
+    field("lastEvent", last && html`<code>${last.type}</code> <${Moment} time=${last.createdTime ?? last.recordedTime} />`),
     field("anomalyCount", number(view.anomalyCount)),
   ].filter(Boolean);
   return html`<${Fields} title=${t(times ? "subject.then" : "subject.now")} fields=${fields} subject=${subject} times=${times} />`;

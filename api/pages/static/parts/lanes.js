@@ -20,7 +20,7 @@ export function Lanes({ label, lanes, shown, now, bands = [], titleOf, wordOf, t
   const focused = useSignal({ lane: -1, index: 0 });
   const drag = useDrag(element, shown, onZoom);
   const step = Math.max(1, Math.floor((shown.to - shown.from) / STEPS_OF_NOW));
-  const until = Math.floor(now / step) * step;
+  const until = Math.min(shown.to, Math.floor(now / step) * step);
   const placed = useMemo(
     () => lanes.map((lane) => ({ lane, spans: within(lane.spans, shown, until) })),
     [lanes, shown.from, shown.to, until],
@@ -179,14 +179,16 @@ export function ZoomBar({ shown, isZoomed, onZoom, onWhole, whole }) {
     if (next.from < next.to) onZoom(next);
     else event.target.value = localField(shown[name]);
   };
+  const step = (name, sign, next) => html`<button type="button" class="secondary" title=${t(`lanes.${name}`)}
+    aria-label=${t(`lanes.${name}`)} onClick=${() => onZoom(next)}>${sign}</button>`;
   return html`<div class="bar zoom">
     ${["from", "to"].map((name) => html`<label key=${name}>${t(`lanes.${name}`)}
       <input type="datetime-local" step="1" value=${localField(shown[name])} onChange=${change(name)} /></label>`)}
     <span class="steps">
-      <button type="button" class="secondary" title=${t("lanes.earlier")} aria-label=${t("lanes.earlier")} onClick=${() => onZoom(moved(shown, -0.5))}>←</button>
-      <button type="button" class="secondary" title=${t("lanes.later")} aria-label=${t("lanes.later")} onClick=${() => onZoom(moved(shown, 0.5))}>→</button>
-      <button type="button" class="secondary" title=${t("lanes.in")} aria-label=${t("lanes.in")} onClick=${() => onZoom(zoomed(shown, 0.5))}>+</button>
-      <button type="button" class="secondary" title=${t("lanes.out")} aria-label=${t("lanes.out")} onClick=${() => onZoom(zoomed(shown, 2))}>−</button>
+      ${step("earlier", "←", moved(shown, -0.5))}
+      ${step("later", "→", moved(shown, 0.5))}
+      ${step("in", "+", zoomed(shown, 0.5))}
+      ${step("out", "−", zoomed(shown, 2))}
       ${isZoomed && html`<button type="button" class="secondary" onClick=${onWhole}>${whole}</button>`}
     </span>
     <small>${t("lanes.hint")}</small>

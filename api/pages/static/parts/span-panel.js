@@ -9,6 +9,7 @@ import { Status } from "../core/status.js";
 import { t, word } from "../core/texts.js";
 import { eventsAt } from "../core/timeline.js";
 import { Corrections, EventBody, Explanation, Panel } from "./panel.js";
+import { reasonOf } from "./span-words.js";
 import { Empty, Loaded } from "./states.js";
 
 const PLURAL = { agent: "agents", task: "tasks" };
@@ -53,7 +54,8 @@ function Facts({ span, subject, names, times, now }) {
     ${span.to !== span.from && html`<dt>${t("span.to")}</dt><dd>${span.to === null
       ? t("span.goes-on") : html`<${Moment} time=${span.to} withDate ms />`}${row.byTime && html` <small>${t("span.by-time")}</small>`}</dd>
       <dt>${t("span.duration")}</dt><dd>${duration((span.to ?? now) - span.from)}</dd>`}
-    ${row.agentId && html`<dt>${t("column.name")}</dt><dd><${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, orgId, times)} /></dd>`}
+    ${row.agentId && html`<dt>${t("column.name")}</dt>
+      <dd><${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, orgId, times)} /></dd>`}
     ${row.agents?.length > 0 && html`<dt>${t("span.agents")}</dt><dd>${row.agents.map((it) => html`<div key=${it.agentId}>
       <${Named} names=${names} kind="agent" id=${it.agentId} href=${agentHref(it.agentId, orgId, times)} />
       ${it.handled === false && html` <small>${t("span.consulted")}</small>`}</div>`)}</dd>`}
@@ -62,15 +64,13 @@ function Facts({ span, subject, names, times, now }) {
     ${row.channelType && html`<dt>${t("column.channel")}</dt><dd>${word("channel", row.channelType)}</dd>`}
     ${row.direction && html`<dt>${t("task.direction")}</dt><dd>${word("direction", row.direction)}</dd>`}
     ${row.queueId && html`<dt>${t("column.queue")}</dt><dd><${Named} names=${names} kind="queue" id=${row.queueId} /></dd>`}
-    ${(row.idleCodeId || row.idleCodeName) && html`<dt>${t("column.reason")}</dt><dd><bdi>${reason(row, names)}</bdi></dd>`}
+    ${(row.idleCodeId || row.idleCodeName) && html`<dt>${t("column.reason")}</dt><dd><bdi>${reasonOf(row, names)}</bdi></dd>`}
     ${row.loggedOutBy && html`<dt>${t("span.logged-out-by")}</dt><dd><bdi>${row.loggedOutBy}</bdi></dd>`}
     ${row.profileType && html`<dt>${t("span.profile")}</dt><dd><bdi>${row.profileType}</bdi></dd>`}
     ${row.filePath && html`<dt>${t("span.file")}</dt><dd><code>${row.filePath}</code></dd>`}
     ${sums.map((it) => html`<dt key=${it}>${t(`duration.${it}`)}</dt><dd>${duration(row[it])}</dd>`)}
   </dl>`;
 }
-
-export const reason = (row, names) => row.idleCodeName ?? names.idleCode?.[row.idleCodeId] ?? row.idleCodeId;
 
 function Anomaly({ span, now }) {
   const { row } = span;

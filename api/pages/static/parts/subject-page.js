@@ -63,8 +63,10 @@ export function Fields({ title, fields, subject, times, extra }) {
     </div>`)}</dl>
     ${extra}
     <p><button type="button" class="link" onClick=${() => (asked.value = "")}>${t("subject.why-all")}</button></p>
-    ${asked.value !== null && html`<${Panel} key=${asked.value} title=${of ? t("subject.why-field", { field: of.label }) : t("explain.title")} onClose=${() => (asked.value = null)}>
-      <${Explanation} kind=${`${subject.kind}s`} id=${subject.id} orgId=${subject.orgId} times=${times ?? {}} field=${asked.value || null} />
+    ${asked.value !== null && html`<${Panel} key=${asked.value} onClose=${() => (asked.value = null)}
+        title=${of ? t("subject.why-field", { field: of.label }) : t("explain.title")}>
+      <${Explanation} kind=${`${subject.kind}s`} id=${subject.id} orgId=${subject.orgId} times=${times ?? {}}
+        field=${asked.value || null} />
     <//>`}
   </section>`;
 }
