@@ -3,8 +3,7 @@
 import { mayAct, seesEverything } from "../core/api.js";
 import { query, setQuery } from "../core/address.js";
 import { FILTERS, openOf, partOf, PARTS, questionOf, ROUTES } from "../core/audit.js";
-import { now, second } from "../core/clock.js";
-import { choicesOf, useDirectory } from "../core/directory.js";
+import { useDirectory } from "../core/directory.js";
 import { html, useSignal } from "../core/dom.js";
 import { zone as ownZone } from "../core/format.js";
 import { ANY, isSound, spanOf } from "../core/spans.js";
@@ -12,7 +11,7 @@ import { t } from "../core/texts.js";
 import { fieldIn } from "../core/zones.js";
 import { Download } from "../parts/download.js";
 import { Paged, usePaged } from "../parts/paged.js";
-import { SpanPicker } from "../parts/span.js";
+import { SpanPicker, useToday } from "../parts/span.js";
 import { Empty } from "../parts/states.js";
 import { Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
@@ -39,8 +38,7 @@ export default function Audit() {
 function Part({ part }) {
   const params = query.value;
   const zone = ownZone();
-  second.value; // a day begins with the clock
-  const span = spanOf(params, zone, now(), ANY);
+  const span = spanOf(params, zone, useToday(ownZone), ANY);
   const directory = useDirectory(["agent", "team", "queue"]);
   const question = questionOf(part, params, span);
   const list = usePaged(isSound(span) ? ROUTES[part] : null, { ...question, names: part === "quarantine" ? null : true });
@@ -58,7 +56,7 @@ function Part({ part }) {
   return html`
     <div class="bar">
       <${SpanPicker} span=${span} zone=${zone} mayBeAny usual=${ANY} />
-      <${Filters} part=${part} names=${FILTERS[part]} found=${found} known=${list.names} directory=${directory} choices=${choicesOf} />
+      <${Filters} names=${FILTERS[part]} found=${found} known=${list.names} directory=${directory} />
     </div>
     ${part === "log" && html`<${LogFilters} zone=${zone} />`}
     <div class="files">
@@ -73,9 +71,12 @@ function Part({ part }) {
         <${Table} label=${t(`audit.${part}`)} columns=${columnsOf(part, list.names, onRow)} rows=${rows}
           keyOf=${(row) => keyOf(part, row)} rowClass=${() => "linked"} onRow=${onRow}
           openKey=${position ?? (open.value && keyOf(part, open.value))} />`}<//>`}
-    ${(position !== null || open.value) && html`<${Side} key=${position ?? keyOf(part, open.value)} part=${part} position=${position}
-      row=${open.value} names=${list.names} onClose=${onClose} />`}`;
+    ${(position !== null || open.value) && html`<${Side} key=${position ?? keyOf(part, open.value)}
+      part=${part} position=${position} row=${open.value} names=${list.names} onClose=${onClose} />`}`;
 }
 
 const fileName = (part, { from, to }, zone) =>
-  [part === "log" ? "events" : part, ...[from, to].filter((it) => it !== null).map((it) => fieldIn(it, zone).replace(":", ""))].join("_");
+  [
+    part === "log" ? "events" : part,
+    ...[from, to].filter((it) => it !== null).map((it) => fieldIn(it, zone).replace(":", "")),
+  ].join("_");

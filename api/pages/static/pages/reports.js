@@ -2,7 +2,6 @@
 // since somebody read them.
 
 import { query, setQuery } from "../core/address.js";
-import { now, second } from "../core/clock.js";
 import { choicesOf, useDirectory } from "../core/directory.js";
 import { html } from "../core/dom.js";
 import { zone as ownZone } from "../core/format.js";
@@ -11,7 +10,7 @@ import { isSound, spanOf } from "../core/spans.js";
 import { t, word } from "../core/texts.js";
 import { isZone } from "../core/zones.js";
 import { Choice } from "../parts/filters.js";
-import { SpanPicker, ZonePicker } from "../parts/span.js";
+import { SpanPicker, useToday, ZonePicker } from "../parts/span.js";
 import { Empty } from "../parts/states.js";
 import { Tabs } from "../parts/tabs.js";
 import { Differences } from "./reports/differences.js";
@@ -25,10 +24,8 @@ export default function Reports() {
   const params = query.value;
   const report = REPORTS.includes(params.get("report")) ? params.get("report") : "queues";
   const isComparison = params.get("view") === "differences";
-  const zone = isZone(params.get("tz") ?? "") ? params.get("tz") : ownZone();
-  // A day begins with the clock, so the clock is looked at; the span changes once a day.
-  second.value;
-  const span = spanOf(params, zone, now(), USUAL_SPAN);
+  const zone = zoneOf(params);
+  const span = spanOf(params, zone, useToday(zoneOf), USUAL_SPAN);
   const interval = INTERVALS.includes(params.get("interval")) ? params.get("interval") : usualInterval(span);
   const isWhole = span.from !== null && span.to !== null && isSound(span);
   const directory = useDirectory(["queue", "agent", "team", "idleCode"]);
@@ -47,12 +44,15 @@ export default function Reports() {
       <${ZonePicker} zone=${zone} own=${ownZone()} />
       <${Filters} filters=${filters} directory=${directory} />
       <${Tabs} label=${t("reports.view")} name="view" chosen=${isComparison ? "differences" : "figures"} usual="figures"
-        tabs=${["figures", "differences"].map((id) => ({ id, text: t(`reports.${id}`) }))} changes=${{ sort: null, knownAt: null }} />
+        tabs=${["figures", "differences"].map((id) => ({ id, text: t(`reports.${id}`) }))}
+        changes=${{ sort: null, knownAt: null }} />
     </div>
     ${!isWhole ? html`<${Empty} title=${t("reports.no-span")} />`
       : isComparison ? html`<${Differences} scene=${scene} />`
       : html`<${Report} key=${report} scene=${scene} />`}`;
 }
+
+const zoneOf = (params) => (isZone(params.get("tz") ?? "") ? params.get("tz") : ownZone());
 
 function Filters({ filters, directory }) {
   const words = (values, kind) => values.map((value) => ({ value, text: word(kind, value) }));

@@ -70,10 +70,13 @@ function Rows({ choice, tasks, scene, all }) {
       ? number(all) : t("floor.of", { shown: number(shown.length), all: number(all) })}</span></h2>
     ${shown.length === 0
       ? html`<${Empty} title=${t(all === 0 && choice.which === "open" ? "tasks.none-open" : "tasks.no-fit")}>
-          ${choice.text !== "" && html`<p><a href=${taskHref(params.get("q").trim())}>${t("tasks.exact", { id: params.get("q").trim() })}</a></p>`}<//>`
+          ${choice.text !== "" && html`<${ExactTask} id=${params.get("q").trim()} />`}<//>`
       : html`<${TasksTable} scene=${scene} tasks=${shown} columns=${columnsOf(params)} sort=${sort} onSort=${onSort}
           severalOrganisations=${severalOrganisations} />`}`;
 }
+
+// A task that no row shows may still be there.
+const ExactTask = ({ id }) => html`<p><a href=${taskHref(id)}>${t("tasks.exact", { id })}</a></p>`;
 
 function Bar({ choice, found, names }) {
   const directory = useDirectory(["queue", "agent"]);
@@ -81,22 +84,26 @@ function Bar({ choice, found, names }) {
   const columns = columnsOf(query.value);
   const statuses = [...new Set([...TASK_STATUSES, ...found.map((it) => it.status), ...filters.status])];
   const organisations = new Set([...found.map((it) => it.orgId), ...filters.orgId]);
+  const channels = new Set([...found.map((it) => it.channelType).filter(Boolean), ...filters.channelType]);
   const words = (values, kind) => values.map((value) => ({ value, text: word(kind, value) }));
   return html`<div class="bar">
-    <select aria-label=${t("tasks.which")} onChange=${(event) => setQuery({ show: event.target.value === "open" ? null : event.target.value, open: null })}>
+    <select aria-label=${t("tasks.which")}
+      onChange=${(event) => setQuery({ show: event.target.value === "open" ? null : event.target.value, open: null })}>
       ${WHICH.map((it) => html`<option key=${it} value=${it} selected=${it === choice.which}>${t(`tasks.${it}`)}</option>`)}
     </select>
-    <input type="search" class="find" aria-label=${t("tasks.find")} placeholder=${t("tasks.find")} value=${query.value.get("q") ?? ""}
-      onInput=${(event) => setQuery({ q: event.target.value })} />
+    <input type="search" class="find" aria-label=${t("tasks.find")} placeholder=${t("tasks.find")}
+      value=${query.value.get("q") ?? ""} onInput=${(event) => setQuery({ q: event.target.value })} />
     <${Filter} name="status" chosen=${filters.status} options=${words(statuses, "status")} />
     <${Filter} name="queueId" chosen=${filters.queueId} options=${choicesOf(directory, "queue", {
       rows: found, valuesOf: (it) => [it.queueId], names, chosen: filters.queueId })} />
     <${Filter} name="channelType" chosen=${filters.channelType}
-      options=${words([...new Set([...found.map((it) => it.channelType).filter(Boolean), ...filters.channelType])].sort(), "channel")} />
-    <${Filter} name="direction" chosen=${filters.direction} options=${words([...new Set([...DIRECTIONS, ...filters.direction])], "direction")} />
+      options=${words([...channels].sort(), "channel")} />
+    <${Filter} name="direction" chosen=${filters.direction}
+      options=${words([...new Set([...DIRECTIONS, ...filters.direction])], "direction")} />
     <${Filter} name="agentId" chosen=${filters.agentId} options=${choicesOf(directory, "agent", {
       rows: found, valuesOf: (it) => it.participants.map((one) => one.agentId), names, chosen: filters.agentId })} />
-    ${organisations.size > 1 && html`<${Filter} name="orgId" chosen=${filters.orgId} options=${optionsOf(found, (it) => it.orgId)} />`}
+    ${organisations.size > 1 && html`<${Filter} name="orgId" chosen=${filters.orgId}
+      options=${optionsOf(found, (it) => it.orgId)} />`}
     <${Choice} label=${t("filter.columns")} chosen=${columns}
       options=${COLUMNS.filter((it) => it !== "task").map((value) => ({ value, text: t(`column.${value}`) }))}
       onChange=${(values) => setQuery({ cols: values.length === 0 || values.length >= COLUMNS.length ? null
@@ -105,7 +112,8 @@ function Bar({ choice, found, names }) {
 }
 
 const Filter = ({ name, options, chosen }) =>
-  html`<${Choice} label=${t(`filter.${name}`)} options=${options} chosen=${chosen} onChange=${(values) => setQuery({ [name]: values })} />`;
+  html`<${Choice} label=${t(`filter.${name}`)} options=${options} chosen=${chosen}
+    onChange=${(values) => setQuery({ [name]: values })} />`;
 
 function columnsOf(params) {
   const chosen = (params.get("cols") ?? "").split(",").filter((it) => COLUMNS.includes(it));

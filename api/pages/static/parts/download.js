@@ -45,7 +45,8 @@ export function Download({ to, params, name, digest = null, canHaveNames = true,
   return html`<div class="download">
     <span class="line">${t("download.title")}
       ${Object.keys(FORMATS).map((format) => html`<button key=${format} type="button" class="secondary" disabled=${busy}
-        aria-label=${t("download.as", { format: format.toUpperCase() })} onClick=${() => start(format)}>${format.toUpperCase()}</button>`)}
+        aria-label=${t("download.as", { format: format.toUpperCase() })} onClick=${() => start(format)}>
+        ${format.toUpperCase()}</button>`)}
       ${canHaveNames && html`<label><input type="checkbox" checked=${withNames.value}
         onChange=${(event) => (withNames.value = event.target.checked)} />${t("download.names")}</label>`}
       ${options.map((it) => html`<label key=${it.name}><input type="checkbox" checked=${more.value.includes(it.name)}
@@ -60,8 +61,11 @@ function Told({ state, digest }) {
   if (kind === "none") return null;
   if (kind === "running" || kind === "checking") return t(`download.${kind}`, { size: size(bytes) });
   if (kind === "broken") return html`<strong class="refused">${t("download.broken")}</strong>`;
-  if (kind === "refused") return html`<strong class="refused">${t("download.refused")} ${error.message || t("state.offline")}</strong>`;
-  return html`${t("download.done", { count: file.rows, rows: number(file.rows), size: size(file.bytes), position: number(file.position) })}
+  if (kind === "refused") {
+    return html`<strong class="refused">${t("download.refused")} ${error.message || t("state.offline")}</strong>`;
+  }
+  const [rows, position] = [file.rows, file.position].map(number);
+  return html`${t("download.done", { count: file.rows, rows, size: size(file.bytes), position })}
     ${file.sha256 && html`<br />SHA-256 <code class="digest">${file.sha256}</code>`}
     ${digest && html`<br />${t(isChecked ? "download.checked" : "download.unchecked")}`}`;
 }

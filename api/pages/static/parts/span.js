@@ -1,17 +1,21 @@
 // The span of time of a page: a day, the last week, or from one moment to another, in a time zone.
 
-import { setQuery } from "../core/address.js";
-import { html } from "../core/dom.js";
+import { query, setQuery } from "../core/address.js";
+import { now, second } from "../core/clock.js";
+import { html, useComputed } from "../core/dom.js";
 import { ANY, DAYS, isSound, OWN } from "../core/spans.js";
 import { t } from "../core/texts.js";
-import { fieldIn, fromFieldIn, zoneNames } from "../core/zones.js";
+import { fieldIn, fromFieldIn, midnight, zoneNames } from "../core/zones.js";
+
+// The beginning of the day in the zone that `zoneOf(query)` gives; who uses it is drawn anew when it changes.
+export const useToday = (zoneOf) => useComputed(() => midnight(second.value, zoneOf(query.value))).value;
 
 // `span` is that of `spanOf`; `mayBeAny` adds the choice of no span at all.
 export function SpanPicker({ span, zone, mayBeAny = false, usual }) {
   const names = [...(mayBeAny ? [ANY] : []), ...Object.keys(DAYS), OWN];
   const choose = (name) =>
     name === OWN
-      ? setQuery({ span: null, from: span.from ?? undefinedSpan(zone).from, to: span.to ?? undefinedSpan(zone).to })
+      ? setQuery({ span: null, from: span.from ?? midnight(now(), zone), to: span.to ?? Math.floor(now()) })
       : setQuery({ span: name === usual ? null : name, from: null, to: null });
   return html`<span class="span">
     <select aria-label=${t("span.title")} onChange=${(event) => choose(event.target.value)}>
@@ -24,11 +28,6 @@ export function SpanPicker({ span, zone, mayBeAny = false, usual }) {
   </span>`;
 }
 
-function undefinedSpan(zone) {
-  const now = Date.now();
-  return { from: fromFieldIn(`${fieldIn(now, zone).slice(0, 10)}T00:00`, zone), to: now };
-}
-
 // A moment of the address, read in the zone; empty is no moment.
 export const MomentField = ({ name, label, time, zone, onChange = (value) => setQuery({ [name]: value }) }) =>
   html`<label class="moment">${label}
@@ -36,6 +35,8 @@ export const MomentField = ({ name, label, time, zone, onChange = (value) => set
       onChange=${(event) => onChange(event.target.value ? fromFieldIn(event.target.value, zone) : null)} /></label>`;
 
 export const ZonePicker = ({ zone, own }) =>
-  html`<select class="zone" aria-label=${t("span.zone")} onChange=${(event) => setQuery({ tz: event.target.value === own ? null : event.target.value })}>
-    ${[...new Set([own, zone, ...zoneNames()])].map((name) => html`<option key=${name} value=${name} selected=${name === zone}>${name}</option>`)}
+  html`<select class="zone" aria-label=${t("span.zone")}
+    onChange=${(event) => setQuery({ tz: event.target.value === own ? null : event.target.value })}>
+    ${[...new Set([own, zone, ...zoneNames()])].map((name) =>
+      html`<option key=${name} value=${name} selected=${name === zone}>${name}</option>`)}
   </select>`;

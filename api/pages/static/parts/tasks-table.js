@@ -19,14 +19,17 @@ const PARTICIPANTS_SHOWN = 3;
 function cells({ names, now, times }) {
   return {
     organisation: (task) => html`<bdi class="id" title=${task.orgId}>${task.orgId}</bdi>`,
-    task: (task) => html`<a href=${withTimes(taskHref(task.taskId, task.orgId), times)} title=${task.taskId}><bdi>${shortId(task.taskId)}</bdi></a>`,
+    task: ({ taskId, orgId }) => html`<a href=${withTimes(taskHref(taskId, orgId), times)} title=${taskId}>
+      <bdi>${shortId(taskId)}</bdi></a>`,
     channel: (task) => word("channel", task.channelType ?? t("channel.none")),
     direction: (task) => (task.direction === null ? "" : word("direction", task.direction)),
     status: (task) => html`<${Status} status=${task.status} />
       ${task.stale && html`<span class="odd" title=${t("tasks.stale-hint")}>${t("tasks.stale")}</span>`}
       ${!task.settled && html`<span class="provisional" title=${t("floor.unsettled")} aria-label=${t("floor.unsettled")}>~</span>`}
-      ${task.anomalyCount > 0 && html`<span class="odd" title=${t("floor.anomalies", { count: task.anomalyCount })} aria-label=${t("floor.anomalies", { count: task.anomalyCount })}>!</span>`}`,
-    time: (task) => (task.open ? html`<${Since} time=${task.stateSince} now=${now} />` : html`<${Moment} time=${task.stateSince} />`),
+      ${task.anomalyCount > 0 && html`<${Odd} text=${t("floor.anomalies", { count: task.anomalyCount })} />`}`,
+    time: (task) => task.open
+      ? html`<${Since} time=${task.stateSince} now=${now} />`
+      : html`<${Moment} time=${task.stateSince} />`,
     waiting: (task) => task.waitingSince !== null && html`<${Since} time=${task.waitingSince} now=${now} />`,
     queue: (task) => html`<${Named} names=${names} kind="queue" id=${task.queueId} />`,
     participants: (task) => html`<${Participants} task=${task} names=${names} times=${times} />`,
@@ -35,6 +38,8 @@ function cells({ names, now, times }) {
     created: (task) => html`<${Moment} time=${task.createdTime} />`,
   };
 }
+
+const Odd = ({ text }) => html`<span class="odd" title=${text} aria-label=${text}>!</span>`;
 
 // Those who take part first; of the others some are told on hover.
 function Participants({ task, names, times }) {

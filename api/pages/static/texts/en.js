@@ -469,7 +469,7 @@ export default {
   "reports.nothing": "Nothing was counted in this span",
   "reports.chart": "Over the periods",
   "reports.figure": "Figure",
-  "reports.chart-label": "{figure} in each period. {values}",
+  "reports.chart-label": { one: "{figure} in {count} period, from {low} to {high}; the table has the values", other: "{figure} in {count} periods, from {low} to {high}; the table has the values" },
   "reports.period": "Period",
   "reports.settled": "Final?",
   "reports.final": "final",

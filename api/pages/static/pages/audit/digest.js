@@ -25,12 +25,14 @@ export function Digest({ question, position }) {
     }
   }
   return html`<div class="digests">
-    <button type="button" class="secondary" aria-busy=${busy} disabled=${busy || position === null} onClick=${ask}>${t("audit.digest")}</button>
+    <button type="button" class="secondary" aria-busy=${busy} disabled=${busy || position === null} onClick=${ask}>
+      ${t("audit.digest")}</button>
     <div role="status">
       ${told.length > 0 && html`<dl>
         <dt>${t("audit.events")}</dt><dd>${number(told[0].count)}, ${t("audit.as-of")} ${number(told[0].position)}
           (<${Moment} time=${told[0].recordedTo} withDate />)</dd>
-        ${told.map((it) => html`<dt key=${it.name}>SHA-256, ${it.name.toUpperCase()}</dt><dd><code class="digest">${it.sha256}</code></dd>`)}
+        ${told.map((it) => html`<dt key=${it.name}>SHA-256, ${it.name.toUpperCase()}</dt>
+          <dd><code class="digest">${it.sha256}</code></dd>`)}
       </dl>`}
       ${error && html`<span class="refused">${error.message || t("state.offline")}</span>`}
     </div>

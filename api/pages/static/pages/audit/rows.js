@@ -20,16 +20,24 @@ export const keyOf = (part, row) => KEYS[part](row);
 
 // `onRow` opens the details of a row; a button does it too, for the keyboard.
 export const columnsOf = (part, names, onRow) =>
-  COLUMNS[part](names, (row, text) => html`<button type="button" class="link" onClick=${() => onRow(row)}>${text}</button>`).map(
-    ([id, align, cell], index) => ({ id, align, cell, isHead: index === 0, title: t(`audit.column-${id}`) }),
-  );
+  COLUMNS[part](names, openerOf(onRow)).map(([id, align, cell], index) => ({
+    id, align, cell, isHead: index === 0, title: t(`audit.column-${id}`),
+  }));
+
+const openerOf = (onRow) => (row, text) =>
+  html`<button type="button" class="link" onClick=${() => onRow(row)}>${text}</button>`;
 
 const moment = (time) => html`<${Moment} time=${time} withDate ms />`;
-const agent = (names, row) => row.agentId !== null && html`<${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, row.orgId)} />`;
-const task = (row) => row.taskId !== null && html`<a href=${taskHref(row.taskId, row.orgId)} title=${row.taskId}><bdi>${shortId(row.taskId)}</bdi></a>`;
+const agent = (names, { agentId, orgId }) =>
+  agentId !== null && html`<${Named} names=${names} kind="agent" id=${agentId} href=${agentHref(agentId, orgId)} />`;
+const task = ({ taskId, orgId }) =>
+  taskId !== null && html`<a href=${taskHref(taskId, orgId)} title=${taskId}><bdi>${shortId(taskId)}</bdi></a>`;
 export const subject = (names, row) => html`${agent(names, row)} ${task(row)}`;
 const known = (kind, word) => (has(`${kind}.${word}`) ? t(`${kind}.${word}`) : word);
-const statuses = (intervals) => (intervals.length === 0 ? t("corrections.nothing") : intervals.map((it, index) => html`<${Status} key=${index} status=${it.status} /> `));
+const statuses = (intervals) =>
+  intervals.length === 0
+    ? t("corrections.nothing")
+    : intervals.map((it, index) => html`<${Status} key=${index} status=${it.status} /> `);
 
 const COLUMNS = {
   log: (names, opener) => [

@@ -3,12 +3,13 @@
 import { html } from "../../core/dom.js";
 import { Moment, number } from "../../core/format.js";
 import { has, t } from "../../core/texts.js";
-import { subject } from "./rows.js";
 import { Body, Corrections, EventBody, Panel } from "../../parts/panel.js";
+import { subject } from "./rows.js";
 
 export function Side({ part, position, row, names, onClose }) {
   if (position !== null) {
-    return html`<${Panel} title=${t("audit.event", { position: number(Number(position)) })} onClose=${onClose}><${EventBody} position=${position} /><//>`;
+    return html`<${Panel} title=${t("audit.event", { position: number(Number(position)) })} onClose=${onClose}>
+      <${EventBody} position=${position} /><//>`;
   }
   const Details = { anomalies: Anomaly, corrections: Correction, conflicts: Conflict, quarantine: Quarantined }[part];
   return html`<${Panel} title=${t(`audit.one-${part}`)} onClose=${onClose}>
@@ -23,7 +24,9 @@ const Anomaly = ({ row }) => html`
     <dt>${t("audit.column-gap-from")}</dt><dd><${Moment} time=${row.from} withDate ms /></dd>
     <dt>${t("audit.column-gap-to")}</dt><dd><${Moment} time=${row.to} withDate ms /></dd>
   </dl>
-  ${row.position === null ? html`<p>${t("audit.by-time")}</p>` : html`<h3>${t("explain.event")}</h3><${EventBody} position=${row.position} />`}`;
+  ${row.position === null
+    ? html`<p>${t("audit.by-time")}</p>`
+    : html`<h3>${t("explain.event")}</h3><${EventBody} position=${row.position} />`}`;
 
 const Correction = ({ row }) => html`<${Corrections} rows=${[row]} />`;
 
@@ -40,7 +43,8 @@ const Quarantined = ({ row }) => html`
     <dt>SHA-256</dt><dd><code class="digest">${row.sha256}</code></dd>
     <dt>${t("audit.column-first")}</dt><dd><${Moment} time=${row.firstTime} withDate ms /></dd>
     <dt>${t("audit.column-last")}</dt><dd><${Moment} time=${row.lastTime} withDate ms /></dd>
-    ${row.retries.map((it) => html`<dt>${t("resolution.retry")}</dt><dd><${Moment} time=${it.time} withDate />, ${it.who}: ${it.why} (${it.reason})</dd>`)}
+    ${row.retries.map((it) => html`<dt>${t("resolution.retry")}</dt>
+      <dd><${Moment} time=${it.time} withDate />, ${it.who}: ${it.why} (${it.reason})</dd>`)}
     ${row.resolution && html`<dt>${t(`resolution.${row.resolution.kind}`)}</dt>
       <dd><${Moment} time=${row.resolution.time} withDate />, ${row.resolution.who}: ${row.resolution.why}</dd>`}
   </dl>

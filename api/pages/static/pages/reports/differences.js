@@ -35,20 +35,23 @@ export function Differences({ scene }) {
   const columns = [
     { id: "from", title: t("reports.period"), isHead: true, cell: ({ row }) => html`<${Period} row=${row} zone=${zone} />` },
     ...whoseColumns(report, names).filter((it) => it.id !== "team").map((it) => ({ ...it, cell: ({ row }) => it.cell(row) })),
-    { id: "row", title: t("differences.row"), cell: ({ row }) => t(!row.existed ? "differences.new" : !row.exists ? "differences.gone" : "differences.changed") },
+    { id: "row", title: t("differences.row"), cell: ({ row }) => t(`differences.${kindOf(row)}`) },
     { id: "figure", title: t("reports.figure"), cell: ({ id }) => id && titleOf(report, id, names, directory) },
     ...["before", "after", "difference"].map((field) => ({
       id: field, title: t(`differences.${field}`), align: "number",
       cell: ({ id, change }) => change && shown(report, id, change[field], zone, field === "difference"),
     })),
-    { id: "why", title: t("differences.why"), cell: ({ row }) => html`<button type="button" class="link" onClick=${() => (open.value = row)}>
-      ${row.byTime ? t("differences.by-time") : t("differences.corrections", { count: row.correctionCount })}</button>` },
+    { id: "why", title: t("differences.why"), cell: ({ row }) => html`<button type="button" class="link"
+      onClick=${() => (open.value = row)}>${row.byTime ? t("differences.by-time") : t("differences.corrections", { count: row.correctionCount })}</button>` },
   ];
   return html`
     <div class="bar">
-      <${MomentField} name="earlier" label=${t("differences.earlier")} time=${earlier} zone=${zone} onChange=${(time) => set(time, later)} />
-      <${MomentField} name="later" label=${t("differences.later")} time=${later} zone=${zone} onChange=${(time) => set(earlier, time)} />
-      ${usualMoments(span, zone).map(({ id, time }) => html`<button key=${id} type="button" class="secondary" onClick=${() => set(time, null)}>${t(`differences.${id}`)}</button>`)}
+      <${MomentField} name="earlier" label=${t("differences.earlier")} time=${earlier} zone=${zone}
+        onChange=${(time) => set(time, later)} />
+      <${MomentField} name="later" label=${t("differences.later")} time=${later} zone=${zone}
+        onChange=${(time) => set(earlier, time)} />
+      ${usualMoments(span, zone).map(({ id, time }) => html`<button key=${id} type="button" class="secondary"
+        onClick=${() => set(time, null)}>${t(`differences.${id}`)}</button>`)}
     </div>
     <p class="note-line">${t("differences.compared", {
       earlier: momentIn(earlier, zone), later: later === null ? t("now") : momentIn(later, zone) })}</p>
@@ -60,6 +63,8 @@ export function Differences({ scene }) {
           keyOf=${({ row, id }) => [row.from, row.orgId, row.queueId, row.channelType, row.agentId, id].join("\n")} />`}<//>
     ${open.value && html`<${Why} row=${open.value} names=${names} onClose=${() => (open.value = null)} />`}`;
 }
+
+const kindOf = (row) => (!row.existed ? "new" : !row.exists ? "gone" : "changed");
 
 // The two moments of the address; without one, as it was known when the span had ended.
 function momentsOf(span) {
@@ -94,16 +99,16 @@ function Why({ row, names, onClose }) {
     <ul class="corrections">${row.corrections.map((it) => html`<li key=${`${it.position} ${it.agentId} ${it.taskId}`}>
       <p><strong><${Subject} of=${it} orgId=${row.orgId} names=${names} /></strong>
         <small> ${t("event.recorded")} <${Moment} time=${it.recordedTime} withDate /></small></p>
-      ${it.events.map((event) => html`<p key=${event.position}><button type="button" class="link" onClick=${() => (open.value = event.position)}>
-        <code>${event.type}</code>, <${Moment} time=${event.time} ms /></button></p>`)}
-      ${open.value !== null && it.events.some((event) => event.position === open.value) && html`<${EventBody} position=${open.value} />`}
+      ${it.events.map((event) => html`<p key=${event.position}><button type="button" class="link"
+        onClick=${() => (open.value = event.position)}><code>${event.type}</code>, <${Moment} time=${event.time} ms /></button></p>`)}
+      ${it.events.some((event) => event.position === open.value) && html`<${EventBody} position=${open.value} />`}
     </li>`)}</ul>
     ${rest > 0 && html`<p>${t("differences.more", { count: rest })}</p>`}
   <//>`;
 }
 
-function Subject({ of, orgId, names }) {
-  if (of.agentId !== null) return html`<${Named} names=${names} kind="agent" id=${of.agentId} href=${agentHref(of.agentId, orgId)} />`;
-  if (of.taskId !== null) return html`${t("page.task")} <a class="id" href=${taskHref(of.taskId, orgId)} title=${of.taskId}>${of.taskId}</a>`;
-  return t("differences.hidden");
+function Subject({ of: { agentId, taskId }, orgId, names }) {
+  if (agentId !== null) return html`<${Named} names=${names} kind="agent" id=${agentId} href=${agentHref(agentId, orgId)} />`;
+  if (taskId === null) return t("differences.hidden");
+  return html`${t("page.task")} <a class="id" href=${taskHref(taskId, orgId)} title=${taskId}>${taskId}</a>`;
 }

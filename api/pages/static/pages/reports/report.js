@@ -3,11 +3,11 @@
 import { query, setQuery } from "../../core/address.js";
 import { now } from "../../core/clock.js";
 import { html } from "../../core/dom.js";
-import { Named, agentHref, nameOf } from "../../core/names.js";
+import { NOTHING, utc } from "../../core/format.js";
+import { agentHref, Named, nameOf } from "../../core/names.js";
 import { figureOf, figuresOf, isMoment, periodsOf, pointsOf, totalOf, valueOf } from "../../core/reports.js";
 import { t, word } from "../../core/texts.js";
 import { fieldIn, momentIn } from "../../core/zones.js";
-import { utc } from "../../core/format.js";
 import { Download } from "../../parts/download.js";
 import { Choice } from "../../parts/filters.js";
 import { Paged, usePaged } from "../../parts/paged.js";
@@ -19,7 +19,9 @@ import { Table } from "../../parts/table.js";
 const STEP = 5_000; // rows that are read at once
 const WHOSE = { queues: ["queue", "channel"], agents: ["agent", "team"] };
 const USUAL = {
-  queues: ["offered", "answered", "answeredInTime", "abandoned", "serviceLevel", "asaMs", "maxWaitMs", "handled", "ahtMs", "doubtful"],
+  queues: [
+    "offered", "answered", "answeredInTime", "abandoned", "serviceLevel", "asaMs", "maxWaitMs", "handled", "ahtMs", "doubtful",
+  ],
   agents: null, // all
 };
 const FIRST_FIGURE = { queues: "offered", agents: "occupancy" };
@@ -34,8 +36,9 @@ export function Report({ scene }) {
   return html`
     <div class="bar">
       <${MomentField} name="knownAt" label=${t("reports.known-at")} time=${knownAt} zone=${zone} />
-      ${knownAt && html`<button type="button" class="secondary" onClick=${() => setQuery({ knownAt: null })}>${t("reports.known-now")}</button>`}
-      ${!knownAt && html`<button type="button" class="secondary" onClick=${list.reload}>${t("reports.again")}</button>`}
+      ${knownAt
+        ? html`<button type="button" class="secondary" onClick=${() => setQuery({ knownAt: null })}>${t("reports.known-now")}</button>`
+        : html`<button type="button" class="secondary" onClick=${list.reload}>${t("reports.again")}</button>`}
       <${Columns} report=${report} rows=${list.rows ?? []} names=${list.names} />
     </div>
     ${knownAt && html`<p class="note-line">${t("reports.as-known", { time: momentIn(knownAt, zone) })}</p>`}
@@ -87,8 +90,13 @@ function Chart({ scene, list }) {
       ${figures.map((it) => html`<option key=${it} value=${it} selected=${it === id}>${titleOf(report, it, list.names)}</option>`)}
     </select></div>
     <${PeriodsChart} points=${points} show=${show} zone=${zone} title=${title}
-      label=${t("reports.chart-label", { figure: title, values: points.map(([time, value]) => `${momentIn(time, zone)}: ${show(value)}`).join("; ") })} />
+      label=${t("reports.chart-label", { figure: title, count: points.length, ...extremes(points, show) })} />
   </section>`;
+}
+
+function extremes(points, show) {
+  const values = points.map(([, value]) => value).filter((it) => it !== null);
+  return values.length ? { low: show(Math.min(...values)), high: show(Math.max(...values)) } : { low: show(null), high: show(null) };
 }
 
 function Rows({ scene, list }) {
@@ -102,7 +110,9 @@ function Rows({ scene, list }) {
     { id: "from", title: t("reports.period"), isHead: true, cell: (row) => html`<${Period} row=${row} zone=${zone} />` },
     ...(organisations > 1 ? [{ id: "orgId", title: t("column.organisation"), cell: (row) => html`<bdi>${row.orgId}</bdi>` }] : []),
     ...whoseColumns(report, names),
-    ...figures.map((id) => ({ id, title: titleOf(report, id, names), align: "number", cell: (row) => cellOf(report, row, id, zone) })),
+    ...figures.map((id) => ({
+      id, title: titleOf(report, id, names), align: "number", cell: (row) => cellOf(report, row, id, zone),
+    })),
     { id: "settled", title: t("reports.settled"), cell: (row) => html`<${Settled} isSettled=${row.settled} />` },
   ];
   const foot = list.isWhole && {
@@ -130,18 +140,20 @@ export function whoseColumns(report, names) {
   if (report === "queues") {
     return [
       { id: "queue", title: t("column.queue"), cell: (row) => html`<${Named} names=${names} kind="queue" id=${row.queueId} />` },
-      { id: "channel", title: t("column.channel"), cell: (row) => (row.channelType === null ? "–" : word("channel", row.channelType)) },
+      { id: "channel", title: t("column.channel"), cell: (row) => (row.channelType === null ? NOTHING : word("channel", row.channelType)) },
     ];
   }
   return [
-    { id: "agent", title: t("column.name"), cell: (row) => html`<${Named} names=${names} kind="agent" id=${row.agentId} href=${agentHref(row.agentId, row.orgId)} />` },
+    { id: "agent", title: t("column.name"), cell: ({ agentId, orgId }) =>
+      html`<${Named} names=${names} kind="agent" id=${agentId} href=${agentHref(agentId, orgId)} />` },
     { id: "team", title: t("column.team"), cell: (row) => html`<${Named} names=${names} kind="team" id=${row.teamId} />` },
   ];
 }
 
 const cellOf = (report, row, id, zone) =>
   isMoment(id)
-    ? row[id] !== null && html`<time datetime=${new Date(row[id]).toISOString()} title=${utc(row[id])}>${momentIn(row[id], zone, { withDate: false })}</time>`
+    ? row[id] !== null && html`<time datetime=${new Date(row[id]).toISOString()} title=${utc(row[id])}>${
+        momentIn(row[id], zone, { withDate: false })}</time>`
     : figureOf(report, id).show(valueOf(row, id));
 
 export function sortOf(usual = "from") {
