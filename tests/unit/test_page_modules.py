@@ -76,14 +76,14 @@ def test_every_text_that_is_used_exists(module: Path) -> None:
 def is_used(key: str, source: str) -> bool:
     """Whether a module names a text: by its key, or by the parts that it puts together."""
     beginning, _, end = key.partition(".")
-    quoted = [f'"{part}"' in source or f"`{part}" in source for part in (beginning, end)]
+    is_begun = f'"{beginning}"' in source or f"`{beginning}" in source
     return (
         f'"{key}"' in source
         or f"`{beginning}.${{" in source
         or f'word("{beginning}"' in source
         or any(f"`{key[:at]}${{" in source for at in range(len(beginning) + 1, len(key)))
         or f"}}.{end}`" in source
-        or all(quoted)
+        or (is_begun and re.search(rf"\b{re.escape(end)}\b", source) is not None)
     )
 
 

@@ -47,7 +47,7 @@ export function Timeline({ subject, lanes, log, scene, whole, lookedFrom, looked
     ${lookedTo != null && html`<p class="note-line">${t("lanes.looked-to")} <${Moment} time=${lookedTo} /></p>`}
     ${times?.knownAt && found?.anomalies.length > 0 && html`<p class="note-line">${t("lanes.anomalies-now")}</p>`}
     <div class="split">
-      <aside class="facts">${children}</aside>
+      <aside class="shown">${children}</aside>
       <div class="lists">
         <section aria-labelledby="spans">
           <h2 id="spans">${t("lanes.table")} <span class="total">${number(spans.length)}</span></h2>
