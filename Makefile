@@ -9,7 +9,7 @@ PURE := tests/laws tests/unit $(patsubst %,--ignore=tests/unit/test_%.py,\
 	architecture cli settings simulator api_client)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test slow quick laws lint types check mutants bench demo demo-recorded clean
+.PHONY: help install run test slow quick laws lint types check mutants bench screenshots demo demo-recorded clean
 
 help:  ## print this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ demo: $(READY)  ## play a contact center for the service of `make run`, until Ct
 
 demo-recorded: $(READY)  ## send recorded webhooks to it, and show what they make
 	$(BIN)/projector demo --recorded
+
+screenshots: $(READY)  ## make the pictures of the README from the simulator (some minutes)
+	$(BIN)/python -m tools.screenshots
 
 clean:  ## remove .venv and caches, but no data
 	rm -rf .venv .venv-mutants build dist mutants *.egg-info .coverage htmlcov
