@@ -12,7 +12,6 @@ const TICKS_MS = [
 ];
 const CLOCK_CHANGE_MS = 2 * HOUR; // no change is longer
 const LEDGER_LINES = 3; // of corrections, and of gaps
-const THIN = 0.006; // of the width; what is thinner lies on top, so that its neighbours leave it in sight
 
 const span = (kind, row, status, { from = row.from, to = row.to, key = keyOf(kind, row) } = {}) => ({
   key, kind, from, to, status, row,
@@ -145,7 +144,7 @@ export function place(it, { from, to }, now) {
   const left = Math.max(0, (begin - from) / (to - from));
   const width = Math.min(1, (end - from) / (to - from)) - left;
   return {
-    left, width, isMoment, isThin: width < THIN,
+    left, width, isMoment,
     isCut: (it.from ?? -1) < from ? (end > to ? "both" : "left") : end > to ? "right" : "",
   };
 }
