@@ -139,8 +139,8 @@ export function packed(spans, most = Infinity) {
 export function place(it, { from, to }, now) {
   const begin = it.from ?? Math.min(from, it.to ?? from);
   const end = it.to ?? Math.max(now, begin);
-  const isMoment = end === begin;
-  if (begin >= to || (isMoment ? end < from : end <= from)) return null;
+  const isMoment = it.to !== null && end === begin;
+  if (begin >= to || end < from || (end === from && begin < from)) return null;
   const left = Math.max(0, (begin - from) / (to - from));
   const width = Math.min(1, (end - from) / (to - from)) - left;
   return {
