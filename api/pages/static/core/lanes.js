@@ -12,7 +12,6 @@ const TICKS_MS = [
 ];
 const CLOCK_CHANGE_MS = 2 * HOUR; // no change is longer
 const LEDGER_LINES = 3; // of corrections, and of gaps
-const THIN = 0.006; // of the width; what is thinner lies on top, so that its neighbours leave it in sight
 
 const span = (kind, row, status, { from = row.from, to = row.to, key = keyOf(kind, row) } = {}) => ({
   key, kind, from, to, status, row,
@@ -140,12 +139,12 @@ export function packed(spans, most = Infinity) {
 export function place(it, { from, to }, now) {
   const begin = it.from ?? Math.min(from, it.to ?? from);
   const end = it.to ?? Math.max(now, begin);
-  const isMoment = end === begin;
-  if (begin >= to || (isMoment ? end < from : end <= from)) return null;
+  const isMoment = it.to !== null && end === begin;
+  if (begin >= to || end < from || (end === from && begin < from)) return null;
   const left = Math.max(0, (begin - from) / (to - from));
   const width = Math.min(1, (end - from) / (to - from)) - left;
   return {
-    left, width, isMoment, isThin: width < THIN,
+    left, width, isMoment,
     isCut: (it.from ?? -1) < from ? (end > to ? "both" : "left") : end > to ? "right" : "",
   };
 }

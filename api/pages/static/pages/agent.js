@@ -5,7 +5,7 @@ import { query, setQuery } from "../core/address.js";
 import { now as clockNow, second } from "../core/clock.js";
 import { dayName, dayNamed, dayOf, spansOf } from "../core/days.js";
 import { html, useMemo } from "../core/dom.js";
-import { duration, Moment, NOTHING, number, percent, Since, zone } from "../core/format.js";
+import { duration, Moment, NOTHING, number, percent, SECOND, Since, zone } from "../core/format.js";
 import { agentLanes } from "../core/lanes.js";
 import { useLoad } from "../core/load.js";
 import { Named, taskHref } from "../core/names.js";
@@ -99,15 +99,17 @@ function View({ view, names, now, subject, times }) {
   return html`<${Fields} title=${t(times ? "subject.then" : "subject.now")} fields=${fields} subject=${subject} times=${times} />`;
 }
 
-// The report of the day, as supervisors know it: its figures are those of /api/v1/reports/agents.
+// The report of the day, by /api/v1/reports/agents. Its figures are of all that is known; of the past it
+// is therefore cut to what had happened by then.
 function Report({ subject, span, times, version }) {
+  const to = times ? Math.min(span.to, Math.max(span.from + SECOND, times.at + 1)) : span.to;
   const load = useLoad(
     (signal) => get("/api/v1/reports/agents",
-      { orgId: subject.orgId, agentId: subject.id, from: span.from, to: span.to, tz: zone(), interval: "1d", ...times, names: true }, { signal }),
-    [subject.orgId, subject.id, span.from, span.to, times?.at, times?.knownAt, version],
+      { orgId: subject.orgId, agentId: subject.id, from: span.from, to, tz: zone(), interval: "1d", ...times, names: true }, { signal }),
+    [subject.orgId, subject.id, span.from, to, times?.at, times?.knownAt, version],
   );
   return html`<section aria-labelledby="report">
-    <h2 id="report">${t("agent.report")}</h2>
+    <h2 id="report">${t(times ? "agent.report-then" : "agent.report")}</h2>
     <${Loaded} load=${load}>${({ data, names }) => (data.length === 0
       ? html`<${Empty} title=${t("agent.no-report")} />`
       : data.map((row) => html`<div key=${row.from}>

@@ -9,6 +9,8 @@ import { Shape, tone } from "../core/status.js";
 import { language, t } from "../core/texts.js";
 
 const TICK_PX = 76; // an axis label and its margin
+const THIN_PX = 7; // less has no room for its shape
+const HAIR_PX = 3; // less is drawn as wide as this, and over its neighbours
 const DRAG_PX = 5; // less is a click
 const STEPS_OF_NOW = 2_000; // what goes on is drawn longer so often within the width
 
@@ -22,8 +24,8 @@ export function Lanes({ label, lanes, shown, now, bands = [], titleOf, wordOf, t
   const step = Math.max(1, Math.floor((shown.to - shown.from) / STEPS_OF_NOW));
   const until = Math.min(shown.to, Math.floor(now / step) * step);
   const placed = useMemo(
-    () => lanes.map((lane) => ({ lane, spans: within(lane.spans, shown, until) })),
-    [lanes, shown.from, shown.to, until],
+    () => lanes.map((lane) => ({ lane, spans: within(lane.spans, shown, until, width) })),
+    [lanes, shown.from, shown.to, until, width],
   );
   const lines = useMemo(
     () => placed.map(({ lane, spans }, at) => html`<${Line} key=${lane.key} at=${at} title=${titleOf(lane)} kind=${lane.kind}
@@ -49,24 +51,26 @@ export function Lanes({ label, lanes, shown, now, bands = [], titleOf, wordOf, t
   </section>`;
 }
 
-function within(spans, shown, now) {
+function within(spans, shown, now, width) {
   return spans.flatMap((span) => {
     const at = place(span, shown, now);
-    return at ? [{ span, at }] : [];
+    return at ? [{ span, at, look: at.isMoment ? "moment" : lookOf(at.width * width) }] : [];
   });
 }
+
+const lookOf = (px) => (px < HAIR_PX ? "thin hair" : px < THIN_PX ? "thin" : "");
 
 function Line({ at, title, kind, spans, wordOf, textOf, onOpen, openKey, tabbable }) {
   return html`<div class="lane lane-${kind}">
     <div class="label" title=${title}>${title}</div>
     <div class="track" role="toolbar" aria-label=${title}>
-      ${spans.map(({ span, at: { left, width, isThin, isMoment, isCut } }, index) => {
+      ${spans.map(({ span, look, at: { left, width, isMoment, isCut } }, index) => {
         const text = textOf(span);
         return html`<button key=${span.key} type="button" data-lane=${at} data-index=${index} tabindex=${index === tabbable ? 0 : -1}
-          class="span ${tone(span.status)} span-${span.kind} ${isMoment ? "moment" : isThin ? "thin" : ""} ${isCut && `cut-${isCut}`}
+          class="span ${tone(span.status)} span-${span.kind} ${look} ${isCut && `cut-${isCut}`}
             ${span.to === null ? "open" : ""} ${span.isFirst ? "first" : ""} ${span.key === openKey ? "chosen" : ""}"
           style=${{ left: share(left), width: isMoment ? undefined : share(width) }} title=${text} aria-label=${text}
-          onClick=${() => onOpen(span)}>${!isMoment && !isThin && html`<${Shape} status=${span.status} /><bdi>${wordOf(span)}</bdi>`}</button>`;
+          onClick=${() => onOpen(span)}>${look === "" && html`<${Shape} status=${span.status} /><bdi>${wordOf(span)}</bdi>`}</button>`;
       })}
     </div>
   </div>`;

@@ -44,9 +44,9 @@ const Organisations = ({ orgIds }) => html`<div class="state choose">
 // As of when the page is, where it is not live.
 export const Past = ({ times }) =>
   times && html`<p class="past-line">
-    ${t("subject.as-of")} <strong><${Moment} time=${times.at} withDate /></strong>,
-    ${times.knownAt === null ? ` ${t("scrub.now")}` : times.knownAt === times.at ? ` ${t("scrub.then")}`
-      : html` ${t("subject.known-at")} <${Moment} time=${times.knownAt} withDate />`}
+    <span>${t("subject.as-of")} <strong><${Moment} time=${times.at} withDate /></strong>, ${times.knownAt === null
+      ? t("scrub.now") : times.knownAt === times.at
+      ? t("scrub.then") : html`${t("subject.known-at")} <${Moment} time=${times.knownAt} withDate />`}</span>
     <button type="button" class="secondary" onClick=${() => setQuery({ at: null, knownAt: null }, { replace: false })}>${t("scrub.live")}</button>
   </p>`;
 

@@ -633,6 +633,7 @@ export default {
   "agent.signed-in": "yes",
   "agent.signed-out": "no",
   "agent.report": "Report of the day",
+  "agent.report-then": "Report of the day up to then",
   "agent.no-report": "There is nothing to report of this day",
   "agent.by-status": "Time by status",
   "agent.by-code": "Idle time by code",
