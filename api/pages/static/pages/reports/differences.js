@@ -16,7 +16,7 @@ import { Empty } from "../../parts/states.js";
 import { Table } from "../../parts/table.js";
 import { fileName, Period, titleOf, whoseColumns } from "./report.js";
 
-const STEP = 1_000; // rows that are read at once
+const STEP = 100; // rows that are read at once: the service looks for the events behind each of them
 const MAILED_HOUR = 18; // when reports of a day are usually sent
 
 export function Differences({ scene }) {
@@ -53,8 +53,8 @@ export function Differences({ scene }) {
       ${usualMoments(span, zone).map(({ id, time }) => html`<button key=${id} type="button" class="secondary"
         onClick=${() => set(time, null)}>${t(`differences.${id}`)}</button>`)}
     </div>
-    <p class="note-line">${t("differences.compared", {
-      earlier: momentIn(earlier, zone), later: later === null ? t("now") : momentIn(later, zone) })}</p>
+    <p class="note-line">${t(later === null ? "differences.compared-now" : "differences.compared", {
+      earlier: momentIn(earlier, zone), later: momentIn(later, zone) })}</p>
     <${Download} to=${to} params=${question} name=${`differences-${fileName(report, span, zone)}`} />
     <${Paged} list=${list} what=${t("differences.loading")}>${(rows) => rows.length === 0
       ? html`<${Empty} title=${t("differences.none")} />`
