@@ -58,7 +58,7 @@ export function Differences({ scene }) {
     <${Download} to=${to} params=${question} name=${`differences-${fileName(report, span, zone)}`} />
     <${Paged} list=${list} what=${t("differences.loading")}>${(rows) => rows.length === 0
       ? html`<${Empty} title=${t("differences.none")} />`
-      : html`<h2>${t("differences.title", { count: rows.length })}</h2>
+      : html`<h2>${list.isWhole ? t("differences.title", { count: rows.length }) : t("reports.differences")}</h2>
         <${Table} label=${t("reports.differences")} columns=${columns} rows=${figures}
           keyOf=${({ row, id }) => [row.from, row.orgId, row.queueId, row.channelType, row.agentId, id].join("\n")} />`}<//>
     ${open.value && html`<${Why} row=${open.value} names=${names} onClose=${() => (open.value = null)} />`}`;
