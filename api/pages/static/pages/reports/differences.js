@@ -33,7 +33,7 @@ export function Differences({ scene }) {
     return (changes.length ? changes : [[null, null]]).map(([id, change]) => ({ row, id, change }));
   });
   const columns = [
-    { id: "from", title: t("reports.period"), isHead: true, cell: ({ row }) => html`<${Period} row=${row} zone=${zone} />` },
+    { id: "from", title: t("reports.period"), align: "wide", isHead: true, cell: ({ row }) => html`<${Period} row=${row} zone=${zone} />` },
     ...whoseColumns(report, names).filter((it) => it.id !== "team").map((it) => ({ ...it, cell: ({ row }) => it.cell(row) })),
     { id: "row", title: t("differences.row"), cell: ({ row }) => t(`differences.${kindOf(row)}`) },
     { id: "figure", title: t("reports.figure"), cell: ({ id }) => id && titleOf(report, id, names, directory) },

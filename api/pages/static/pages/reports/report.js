@@ -108,7 +108,7 @@ function Rows({ scene, list }) {
   const sort = sortOf();
   const shown = inOrder(rows, sort, names);
   const columns = [
-    { id: "from", title: t("reports.period"), isHead: true, cell: (row) => html`<${Period} row=${row} zone=${zone} />` },
+    { id: "from", title: t("reports.period"), align: "wide", isHead: true, cell: (row) => html`<${Period} row=${row} zone=${zone} />` },
     ...(organisations > 1 ? [{ id: "orgId", title: t("column.organisation"), cell: (row) => html`<bdi>${row.orgId}</bdi>` }] : []),
     ...whoseColumns(report, names),
     ...figures.map((id) => ({
