@@ -16,7 +16,7 @@ import { Empty } from "../../parts/states.js";
 import { Table } from "../../parts/table.js";
 import { fileName, Period, titleOf, whoseColumns } from "./report.js";
 
-const STEP = 1_000; // rows that are read at once
+const STEP = 100; // rows that are read at once: the service looks for the events behind each of them
 const MAILED_HOUR = 18; // when reports of a day are usually sent
 
 export function Differences({ scene }) {
@@ -33,7 +33,7 @@ export function Differences({ scene }) {
     return (changes.length ? changes : [[null, null]]).map(([id, change]) => ({ row, id, change }));
   });
   const columns = [
-    { id: "from", title: t("reports.period"), isHead: true, cell: ({ row }) => html`<${Period} row=${row} zone=${zone} />` },
+    { id: "from", title: t("reports.period"), align: "wide", isHead: true, cell: ({ row }) => html`<${Period} row=${row} zone=${zone} />` },
     ...whoseColumns(report, names).filter((it) => it.id !== "team").map((it) => ({ ...it, cell: ({ row }) => it.cell(row) })),
     { id: "row", title: t("differences.row"), cell: ({ row }) => t(`differences.${kindOf(row)}`) },
     { id: "figure", title: t("reports.figure"), cell: ({ id }) => id && titleOf(report, id, names, directory) },
@@ -53,12 +53,12 @@ export function Differences({ scene }) {
       ${usualMoments(span, zone).map(({ id, time }) => html`<button key=${id} type="button" class="secondary"
         onClick=${() => set(time, null)}>${t(`differences.${id}`)}</button>`)}
     </div>
-    <p class="note-line">${t("differences.compared", {
-      earlier: momentIn(earlier, zone), later: later === null ? t("now") : momentIn(later, zone) })}</p>
+    <p class="note-line">${t(later === null ? "differences.compared-now" : "differences.compared", {
+      earlier: momentIn(earlier, zone), later: momentIn(later, zone) })}</p>
     <${Download} to=${to} params=${question} name=${`differences-${fileName(report, span, zone)}`} />
     <${Paged} list=${list} what=${t("differences.loading")}>${(rows) => rows.length === 0
       ? html`<${Empty} title=${t("differences.none")} />`
-      : html`<h2>${t("differences.title", { count: rows.length })}</h2>
+      : html`<h2>${list.isWhole ? t("differences.title", { count: rows.length }) : t("reports.differences")}</h2>
         <${Table} label=${t("reports.differences")} columns=${columns} rows=${figures}
           keyOf=${({ row, id }) => [row.from, row.orgId, row.queueId, row.channelType, row.agentId, id].join("\n")} />`}<//>
     ${open.value && html`<${Why} row=${open.value} names=${names} onClose=${() => (open.value = null)} />`}`;

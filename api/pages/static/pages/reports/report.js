@@ -3,7 +3,7 @@
 import { query, setQuery } from "../../core/address.js";
 import { now } from "../../core/clock.js";
 import { html } from "../../core/dom.js";
-import { NOTHING, utc } from "../../core/format.js";
+import { HOUR, NOTHING, utc } from "../../core/format.js";
 import { agentHref, Named, nameOf } from "../../core/names.js";
 import { figureOf, figuresOf, isMoment, periodsOf, pointsOf, totalOf, valueOf } from "../../core/reports.js";
 import { t, word } from "../../core/texts.js";
@@ -24,6 +24,7 @@ const USUAL = {
   ],
   agents: null, // all
 };
+const SHORTEST_DAY = 23 * HOUR; // where the clock is set forward
 const FIRST_FIGURE = { queues: "offered", agents: "occupancy" };
 
 export function Report({ scene }) {
@@ -107,7 +108,7 @@ function Rows({ scene, list }) {
   const sort = sortOf();
   const shown = inOrder(rows, sort, names);
   const columns = [
-    { id: "from", title: t("reports.period"), isHead: true, cell: (row) => html`<${Period} row=${row} zone=${zone} />` },
+    { id: "from", title: t("reports.period"), align: "wide", isHead: true, cell: (row) => html`<${Period} row=${row} zone=${zone} />` },
     ...(organisations > 1 ? [{ id: "orgId", title: t("column.organisation"), cell: (row) => html`<bdi>${row.orgId}</bdi>` }] : []),
     ...whoseColumns(report, names),
     ...figures.map((id) => ({
@@ -130,7 +131,7 @@ function Rows({ scene, list }) {
 
 export const Period = ({ row, zone }) =>
   html`<time datetime=${new Date(row.from).toISOString()} title=${`${utc(row.from)} – ${utc(row.to)}`}>${momentIn(row.from, zone)} – ${
-    momentIn(row.to, zone, { withDate: row.to - row.from > 86_400_000 })}</time>`;
+    momentIn(row.to, zone, { withDate: row.to - row.from >= SHORTEST_DAY })}</time>`;
 
 const Settled = ({ isSettled }) =>
   html`<span class="settled ${isSettled ? "" : "provisional"}" title=${t(isSettled ? "settled.yes" : "settled.no")}>${
