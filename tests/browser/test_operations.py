@@ -175,7 +175,8 @@ def test_a_parked_subject_is_retried_and_its_event_skipped(page, site, address, 
         ("team", "replays", "you need a token for all teams"),
     ],
 )
-def test_who_may_not_act_is_told_so(page, address, complaints, token, tab, told):
+@pytest.mark.usefixtures("complaints")
+def test_who_may_not_act_is_told_so(page, address, token, tab, told):
     """In place of what the token may not do."""
     open_tab(page, address, tab, token)
     expect(page.locator("main")).to_contain_text(told)
