@@ -45,8 +45,8 @@ export function EventBody({ position }) {
   </div>`}<//>`;
 }
 
-export const Body = ({ parsed, body }) =>
-  html`<pre class="body" tabindex="0" aria-label=${t("event.body")}>${
+export const Body = ({ parsed, body, label = t("event.body") }) =>
+  html`<pre class="body" tabindex="0" aria-label=${label}>${
     parsed === null || parsed === undefined ? decode(body) : JSON.stringify(parsed, null, 2)}</pre>`;
 
 // The bytes of base64 as text.

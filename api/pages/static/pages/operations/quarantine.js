@@ -87,7 +87,7 @@ function One({ id, version, onAct }) {
         <ul>${row.retries.map((it, index) => html`<li key=${index}><${Moment} time=${it.time} />, ${it.who}: <q>${it.why}</q> → <code>${it.reason}</code></li>`)}</ul>`}
       <h3>${t("event.body")}</h3>
       <${Body} parsed=${parsed(row.body)} body=${row.body} />
-      ${row.headers && html`<h3>${t("quarantine.headers")}</h3><${Body} parsed=${row.headers} />`}`}<//>
+      ${row.headers && html`<h3>${t("quarantine.headers")}</h3><${Body} parsed=${row.headers} label=${t("quarantine.headers")} />`}`}<//>
   <//>`;
 }
 
