@@ -42,7 +42,6 @@ _SECURITY = {
 _REFERENCE = "#/components/schemas/{model}"
 
 
-
 class Document(BaseModel):
     """An OpenAPI 3.1 document."""
 

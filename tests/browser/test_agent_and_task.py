@@ -266,10 +266,10 @@ PURE = """async () => {
 
 
 def test_lanes_are_laid_out_by_the_days_of_the_viewer(
-    chromium: Browser, site: Site, address: str
+    browser: Browser, site: Site, address: str
 ) -> None:
     """A day may have 23 hours; what overlaps stands in lines; an axis has round hours."""
-    with chromium.new_context(timezone_id="Europe/Berlin") as context:
+    with browser.new_context(timezone_id="Europe/Berlin") as context:
         page = context.new_page()
         page.goto(address)
         found = page.evaluate(PURE)

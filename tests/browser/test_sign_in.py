@@ -83,10 +83,10 @@ def test_a_page_signs_in_and_out_by_script(page: Page, site: Site, address: str)
     assert [] == page.context.cookies()
 
 
-def test_a_wall_survives_the_browser(chromium: Browser, make_site: Any) -> None:
+def test_a_wall_survives_the_browser(browser: Browser, make_site: Any) -> None:
     """Its cookie is kept when the browser ends, a person's is not."""
     site = make_site(PROJECTOR_TOKENS='[{"token": "look", "role": "viewer"}]')
-    with served(site.client.application) as address, chromium.new_context() as context:
+    with served(site.client.application) as address, browser.new_context() as context:
         page = context.new_page()
         page.goto(address)
         for wall in (False, True):

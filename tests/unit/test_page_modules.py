@@ -96,6 +96,8 @@ def test_every_text_is_used() -> None:
 @pytest.mark.parametrize("language", sorted(TEXTS.glob("*.js")), ids=lambda file: file.stem)
 def test_a_language_has_every_text(language: Path) -> None:
     """With the same values to put in."""
+    keys = [quoted or plain for quoted, plain, _ in ENTRY.findall(language.read_text())]
+    assert len(set(keys)) == len(keys), "a key stands twice"
     english, other = entries(TEXTS / "en.js"), entries(language)
     assert english.keys() == other.keys()
     for key, text in english.items():

@@ -47,6 +47,6 @@ export function AgentsTable({ floor, agents, columns, sort, onSort, onWhy, level
     }))}
     rows=${agents}
     keyOf=${(agent) => `${agent.orgId}\n${agent.agentId}`}
-    rowClass=${(agent) => [levelOf(agent) ?? "", floor.marks?.has(agent) ? "differs" : "", agent.loggedIn ? "" : "away-row"].join(" ")}
+    rowClass=${(agent) => [levelOf(agent), floor.marks?.has(agent) && "differs", !agent.loggedIn && "away-row"].filter(Boolean).join(" ")}
     sort=${sort} onSort=${onSort} />`;
 }

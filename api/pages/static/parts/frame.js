@@ -39,7 +39,7 @@ function Account() {
   const isOpen = useSignal(false);
   const leave = (everywhere) => () => signOut({ everywhere });
   return html`<details class="account" open=${isOpen.value} onToggle=${(event) => (isOpen.value = event.target.open)}>
-    <summary aria-label=${t("frame.account")}>${t(`role.${who.value.role}`)}</summary>
+    <summary>${t(`role.${who.value.role}`)}<span class="hidden">, ${t("frame.account")}</span></summary>
     <div class="menu">
       <p>${t("frame.signed-in", { who: who.value.who })}</p>
       ${!seesAllTeams() && html`<p>${t("frame.teams", { count: who.value.teamIds.length, teams: who.value.teamIds.join(", ") })}</p>`}

@@ -58,7 +58,7 @@ export function Table({ label, columns, rows, keyOf, rowClass, sort, onSort, onR
         ${gap(from)}
         ${rows.slice(from, to).map((row, index) => {
           const key = keyOf(row);
-          return html`<tr key=${key} data-row aria-rowindex=${from + index + 2} class="${rowClass?.(row) ?? ""} ${key === openKey ? "open" : ""}"
+          return html`<tr key=${key} data-row aria-rowindex=${from + index + 2} class=${[rowClass?.(row), key === openKey && "open"].filter(Boolean).join(" ")}
               onClick=${onRow && ((event) => event.target.closest("a, button, summary") || onRow(row))}>
             ${columns.map((column) => column.isHead
               ? html`<th key=${column.id} scope="row" class=${column.align}>${column.cell(row)}</th>`

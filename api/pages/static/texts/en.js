@@ -516,7 +516,6 @@ export default {
   "differences.hour-ago": "An hour ago",
   "differences.compared": "Before: as it was known at {earlier}. After: as it was known at {later}.",
   "differences.compared-now": "Before: as it was known at {earlier}. After: as it is known now.",
-  "differences.compared": "The report as it was known at two moments. Before: {earlier}. After: {later}.",
   "differences.loading": "Comparing",
   "differences.none": "Both moments have the same report",
   "differences.title": { one: "{count} row differs", other: "{count} rows differ" },
