@@ -26,12 +26,6 @@ def by_json(text: str) -> Token:
     return _known(text)
 
 
-def by_form(text: str) -> Token:
-    """The token in a form's field; AccessDenied 403 from another site, 401 where it is unknown."""
-    _require_own_page()
-    return _known(text)
-
-
 def by_address(text: str) -> Token:
     """The token in the page's address, as it is printed on this machine.
 

@@ -1,8 +1,6 @@
 """The pages of one agent and of one task in a real browser: lanes, drill-down, zoom, live, past."""
 
 import re
-from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import pytest
@@ -10,30 +8,14 @@ from playwright.sync_api import Browser, Page, expect
 
 from projector.infrastructure.clock import now_ms
 from tests import examples
-from tests.conftest import Site, served
+from tests.browser.conftest import happen
+from tests.conftest import Site
 
 pytestmark = pytest.mark.browser
 
 MINUTE = 60_000
 PATIENCE_MS = 20_000
 CALL = ("c-1", "telephony")
-_numbers = count(1)
-
-
-@pytest.fixture
-def address(site: Site) -> Iterator[str]:
-    with served(site.client.application) as found:
-        yield found
-
-
-@pytest.fixture
-def complaints(page: Page) -> Iterator[list[str]]:
-    """What the console says; nothing, at the end of a test."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield said
-    assert said == []
 
 
 @pytest.fixture
@@ -50,13 +32,6 @@ def sign_in(page: Page, site: Site, address: str) -> None:
         f"{address}/api/v1/session", data={"token": token}, headers={"Origin": address}
     )
     assert answer.ok, answer.text()
-
-
-def happen(site: Site, *bodies: dict[str, Any]) -> None:
-    """Deliver webhooks and fold them."""
-    numbered = [body if body["id"] else body | {"id": f"e{next(_numbers)}"} for body in bodies]
-    site.post(numbered)
-    site.project()
 
 
 def window(start: int) -> str:

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from projector.infrastructure.clock import now_ms
 from tests import examples
-from tests.browser.conftest import Happen, sign_in
+from tests.browser.conftest import happen, sign_in
 from tests.conftest import Site
 
 pytestmark = pytest.mark.browser
@@ -32,17 +32,20 @@ SERIOUS = {"serious", "critical"}
 
 
 @pytest.fixture
-def busy(happen: Happen) -> None:
+def busy(site: Site) -> None:
     """An agent in a call that came late, another who is idle, and a customer who waits."""
     ago = now_ms() - examples.DAWN
     happen(
+        site,
         examples.login(ago - 30 * MINUTE, "ann", "Available"),
         examples.login(ago - 29 * MINUTE, "bob", "Idle"),
         examples.task(ago - 20 * MINUTE, "call", "new"),
         examples.task(ago - 4 * MINUTE, "other", "parked", queueId="q1"),
         examples.v2(ago - 10 * MINUTE, "ann", "wrapup", "call", on=("c-1", "telephony")),
     )
-    happen(examples.v2(ago - 18 * MINUTE, "ann", "connected", "call", on=("c-1", "telephony")))
+    happen(
+        site, examples.v2(ago - 18 * MINUTE, "ann", "connected", "call", on=("c-1", "telephony"))
+    )
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from projector.infrastructure.clock import now_ms
 from tests import examples
-from tests.browser.conftest import Happen, sign_in, token_of
+from tests.browser.conftest import happen, sign_in, token_of
 from tests.conftest import MakeSite, Site, served
 
 pytestmark = pytest.mark.browser
@@ -32,16 +32,17 @@ def shows(page: Page, name: str, text: str) -> None:
 
 
 def test_the_floor_follows_webhooks_without_a_reload(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """From the empty floor over an agent who signs in to a call and its end."""
     sign_in(page, site, address)
     expect(page.get_by_text("Nobody is here yet")).to_be_visible()
     page.evaluate("window.loadedOnce = true")
 
-    happen(examples.login(moment(), "agent-1", "Available"))
+    happen(site, examples.login(moment(), "agent-1", "Available"))
     shows(page, "agent-1", "Available")
     happen(
+        site,
         examples.task(moment(), "task-1", "new"),
         examples.v2(moment(), "agent-1", "connected", "task-1", on=("c-1", "telephony")),
     )
@@ -49,6 +50,7 @@ def test_the_floor_follows_webhooks_without_a_reload(
     shows(page, "agent-1", "Phone")
     expect(page.get_by_role("button", name="1 Connected")).to_be_visible()
     happen(
+        site,
         examples.ended(moment(), "task-1"),
         examples.v2(moment(), "agent-1", "wrapup", "task-1", on=("c-1", "telephony")),
     )
@@ -57,10 +59,10 @@ def test_the_floor_follows_webhooks_without_a_reload(
 
 
 def test_a_webhook_is_on_the_screen_within_a_second(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """Measured in the page, from the answer of the webhook on; three tries for a busy machine."""
-    happen(examples.login(moment(), "agent-1", "Available"))
+    happen(site, examples.login(moment(), "agent-1", "Available"))
     sign_in(page, site, address)
     shows(page, "agent-1", "Available")
     page.evaluate(
@@ -77,7 +79,7 @@ def test_a_webhook_is_on_the_screen_within_a_second(
     for word in ("Idle", "Available", "Idle"):
         page.evaluate("window.seen = {}")
         state = word.lower()
-        happen(examples.v2(moment(), "agent-1", state))
+        happen(site, examples.v2(moment(), "agent-1", state))
         delivered = now_ms()
         shows(page, "agent-1", word)
         delays.append(page.evaluate(f"window.seen.{word}") - delivered)
@@ -85,10 +87,11 @@ def test_a_webhook_is_on_the_screen_within_a_second(
 
 
 def test_filters_order_and_columns_live_in_the_address(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """What was chosen is there again for whoever opens the address."""
     happen(
+        site,
         examples.login(moment(), "ann", "Available"),
         examples.login(moment(), "bob", "Idle"),
         examples.login(moment(), "cid", "Available"),
@@ -107,11 +110,11 @@ def test_filters_order_and_columns_live_in_the_address(
 
 
 def test_names_stand_for_ids_and_are_only_text(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """Whatever is in them; the id is at hand."""
     evil = "<img src=x onerror=alert(1)>"
-    happen(examples.login(moment(), "agent-1"), examples.login(moment(), evil))
+    happen(site, examples.login(moment(), "agent-1"), examples.login(moment(), evil))
     named = {"kind": "agent", "id": "agent-1", "name": "Ann <b>Archer</b>", "orgId": examples.ORG}
     site.client.put("/api/v1/names", headers=site.headers, json={"names": [named]})
     sign_in(page, site, address)
@@ -122,10 +125,11 @@ def test_names_stand_for_ids_and_are_only_text(
 
 
 def test_a_threshold_turns_a_row_red(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """By the time in status, counted from the event's time; and the count says so."""
     happen(
+        site,
         examples.login(moment(), "ann", "Idle"),
         examples.login(moment(2 * 60 * MINUTE), "bob", "Idle"),
     )
@@ -136,10 +140,11 @@ def test_a_threshold_turns_a_row_red(
 
 
 def test_scrubbing_back_shows_the_older_state(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """By step and by date, with both times in the address, and back to what is live."""
     happen(
+        site,
         examples.login(moment(30 * MINUTE), "ann", "Available"),
         examples.v2(moment(5 * MINUTE), "ann", "connected", "task-1", on=("c-1", "telephony")),
     )
@@ -160,16 +165,17 @@ def test_scrubbing_back_shows_the_older_state(
 
 
 def test_what_was_shown_then_and_what_a_late_event_made_of_it(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """The row is marked, and leads to the correction and to the body of the late event."""
     happen(
+        site,
         examples.login(moment(5_000), "ann", "Available"),
         examples.v2(moment(1_000), "ann", "ringing", "next", on=("c-2", "telephony")),
     )
     shown_at = now_ms()
     page.wait_for_timeout(10)
-    happen(examples.v2(moment(3_000), "ann", "connected", "late", on=("c-1", "telephony")))
+    happen(site, examples.v2(moment(3_000), "ann", "connected", "late", on=("c-1", "telephony")))
     known_at = now_ms()
     sign_in(page, site, address, f"/?at={shown_at}&knownAt={known_at}")
     shows(page, "ann", "Connected")
@@ -185,10 +191,10 @@ def test_what_was_shown_then_and_what_a_late_event_made_of_it(
 
 
 def test_a_field_leads_to_the_body_of_its_event(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """From the status over its explanation to what the vendor sent."""
-    happen(examples.login(moment(), "ann", "Available"))
+    happen(site, examples.login(moment(), "ann", "Available"))
     sign_in(page, site, address)
     agent_row(page, "ann").get_by_role("button", name="Available").click()
     panel = page.get_by_role("complementary", name="ann")
@@ -199,10 +205,10 @@ def test_a_field_leads_to_the_body_of_its_event(
 
 
 def test_a_figure_opens_what_it_counts(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """Its formula in words, and the counts it rests on."""
-    happen(examples.login(moment(), "ann", "Available"))
+    happen(site, examples.login(moment(), "ann", "Available"))
     sign_in(page, site, address)
     page.get_by_role("button", name="Service level").click()
     panel = page.get_by_role("complementary", name="Service level")
@@ -231,10 +237,10 @@ def test_a_team_viewer_sees_no_other_team(
 
 
 def test_without_an_answer_the_floor_does_not_look_live(
-    page: Page, site: Site, happen: Happen, complaints: list[str]
+    page: Page, site: Site, complaints: list[str]
 ) -> None:
     """It stays, says since when it is old, and comes back by itself."""
-    happen(examples.login(moment(), "ann", "Available"))
+    happen(site, examples.login(moment(), "ann", "Available"))
     app = site.client.application
     with served(app) as address:
         sign_in(page, site, address)
@@ -260,20 +266,18 @@ def test_signing_in_and_out(page: Page, site: Site, address: str) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_text("Nobody is here yet")).to_be_visible()
     assert token_of(site) not in str(page.context.cookies())
-    page.get_by_text("Operator", exact=True).click()
+    page.locator("details.account summary").click()
     page.get_by_role("button", name="Sign out", exact=True).click()
     expect(page.get_by_label("Token")).to_be_visible()
     page.reload()
     expect(page.get_by_label("Token")).to_be_visible()
 
 
-def test_it_speaks_german(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
-) -> None:
+def test_it_speaks_german(page: Page, site: Site, address: str, complaints: list[str]) -> None:
     """Chosen once and kept; the words of statuses too."""
-    happen(examples.login(moment(), "ann", "Available"))
+    happen(site, examples.login(moment(), "ann", "Available"))
     sign_in(page, site, address)
-    page.get_by_text("Operator", exact=True).click()
+    page.locator("details.account summary").click()
     page.get_by_label("Language").select_option("de")
     shows(page, "ann", "Verfügbar")
     page.reload()
@@ -282,10 +286,13 @@ def test_it_speaks_german(
 
 
 def test_thousands_of_agents_are_few_rows_in_the_document(
-    page: Page, site: Site, address: str, happen: Happen, complaints: list[str]
+    page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
     """All can be reached by scrolling, each row tells its number, and printing has all."""
-    happen(*[examples.login(moment(), f"agent-{number:03}", "Available") for number in range(400)])
+    happen(
+        site,
+        *[examples.login(moment(), f"agent-{number:03}", "Available") for number in range(400)],
+    )
     sign_in(page, site, address)
     shows(page, "agent-000", "Available")
     rows = page.locator(".agents tbody tr[data-row]")

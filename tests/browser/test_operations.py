@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,7 +12,7 @@ from projector.event_log.seal.sealer import make_seal
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.database import connect, consistent_read
 from projector.operations.worker import Worker
-from tests.conftest import Site, served
+from tests.conftest import Site
 from tests.examples import ORG, story, v1
 
 pytestmark = pytest.mark.browser
@@ -30,22 +29,6 @@ TOKENS = json.dumps(
 @pytest.fixture
 def site(make_site) -> Site:
     return make_site(PROJECTOR_TOKENS=TOKENS, PROJECTOR_ALLOW_UNSIGNED="1")
-
-
-@pytest.fixture
-def address(site: Site) -> Iterator[str]:
-    with served(site.client.application) as found:
-        yield found
-
-
-@pytest.fixture
-def complaints(page: Page) -> Iterator[list[str]]:
-    """What the console says; nothing, at the end of a test that does not empty it."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield said
-    assert said == []
 
 
 def open_tab(page: Page, address: str, tab: str, token: str = "all") -> None:

@@ -17,12 +17,6 @@ SESSION = "/api/v1/session"
 
 
 @pytest.fixture
-def address(site: Site) -> Iterator[str]:
-    with served(site.client.application) as found:
-        yield found
-
-
-@pytest.fixture
 def neighbour() -> Iterator[str]:
     """The address of somebody else's page, on another port of this machine."""
     app = Flask("neighbour")
@@ -60,7 +54,7 @@ def test_the_printed_address_signs_in(page: Page, site: Site, address: str) -> N
     """It lands on the page, signed in; neither address, history nor script has the token."""
     page.goto(f"{address}/?token={token(site)}")
     expect(page).to_have_url(f"{address}/")
-    expect(page.locator("h1")).to_have_text("The floor")
+    expect(page.locator("h1")).to_have_text("Floor")
     (cookie,) = page.context.cookies()
     assert f"projector-session-{address.rpartition(':')[2]}" == cookie["name"]
     assert (True, "Strict", "/") == (cookie["httpOnly"], cookie["sameSite"], cookie["path"])
@@ -102,7 +96,7 @@ def test_a_page_on_another_port_changes_nothing(
 ) -> None:
     """It is the same site to the browser, which sends the cookie along; nothing comes of it."""
     page.goto(f"{address}/?token={token(site)}")
-    expect(page.locator("h1")).to_have_text("The floor")
+    expect(page.locator("h1")).to_have_text("Floor")
     opened: list[Any] = []  # answers to navigations
     page.context.on(
         "response", lambda it: opened.append(it) if it.request.is_navigation_request() else None
@@ -130,7 +124,6 @@ def test_a_page_on_another_port_changes_nothing(
     assert "opaque" == unread
     for path, fields in (
         ("/api/v1/replays", {'{"why": "': '"}'}),  # with the = between, it is JSON
-        ("/session", {"token": token(site)}),
         (SESSION, {"token": token(site)}),
     ):
         page.goto(neighbour)
@@ -157,5 +150,5 @@ def test_a_page_on_another_port_changes_nothing(
         page.evaluate("url => { location.href = url }", f"{address}/?token={token(site)}")
     assert 403 == opened[-1].status
     page.goto(address)
-    expect(page.locator("h1")).to_have_text("The floor")
+    expect(page.locator("h1")).to_have_text("Floor")
     assert [[], 1] == [asked(page, "GET", "/api/v1/replays")[1]["data"], sessions(site)]

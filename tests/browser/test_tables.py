@@ -3,8 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +11,13 @@ from playwright.sync_api import Page, Route, expect
 
 from projector.infrastructure.clock import now_ms
 from tests import examples
+from tests.browser.conftest import happen
 from tests.conftest import MakeSite, Site, served
 
 pytestmark = pytest.mark.browser
 
 MINUTE = 60_000
 ROWS = "tr[data-row]"
-_numbers = count(1)
-
-
-@pytest.fixture
-def address(site: Site) -> Iterator[str]:
-    with served(site.client.application) as found:
-        yield found
-
-
-@pytest.fixture
-def complaints(page: Page) -> Iterator[list[str]]:
-    """What the console says; nothing, at the end of a test."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield said
-    assert said == []
 
 
 def sign_in(page: Page, address: str, token: str) -> None:
@@ -47,12 +29,6 @@ def open_page(page: Page, site: Site, address: str, path: str) -> None:
     """Sign in as the operator, and go to a path."""
     sign_in(page, address, site.headers["Authorization"].removeprefix("Bearer "))
     page.goto(f"{address}{path}")
-
-
-def happen(site: Site, *bodies: dict[str, Any]) -> None:
-    """Deliver webhooks and fold them."""
-    site.post([body | {"id": f"e{next(_numbers)}"} for body in bodies])
-    site.project()
 
 
 def ago(length: int) -> int:
@@ -247,6 +223,7 @@ def test_what_a_token_may_not_see_is_said(
         sign_in(page, address, "looks" * 4)
         page.goto(f"{address}/audit")
         expect(page.get_by_text("The audit is for auditors and operators")).to_be_visible()
+        page.goto("about:blank")
         sign_in(page, address, "audits" * 4)
         page.goto(f"{address}/audit?tab=quarantine")
         expect(page.get_by_text("Quarantine is not shown to you")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The modules, texts and vendored libraries of the pages hang together, checked without a browser."""
+"""The modules, texts and vendored libraries of the pages fit together; no browser is needed."""
 
 import hashlib
 import json
