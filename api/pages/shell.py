@@ -41,6 +41,11 @@ PAGES = (
     "/wall",
     "/docs",
 )
+# In their order: a later one may overrule an earlier one.
+STYLES = tuple(
+    f"styles/{name}.css"
+    for name in ("base", "tables", "floor", "wall", "lanes", "operations", "viewer", "widths")
+)
 # Beside what the script of the page is, nothing may run, load or frame. The images of the style
 # sheets are data of the sheets themselves.
 CONTENT_SECURITY_POLICY = (
@@ -126,6 +131,7 @@ def _document(refusal: str = "") -> Response:
             "shell.html",
             static=f"/static/{static_digest()}",
             languages=" ".join(languages()),
+            styles=STYLES,
             modules=_modules(),
             refusal=refusal,
         )
