@@ -26,7 +26,7 @@ from tools.bench.servers import free_port
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "img"
 DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 MINUTE_MS = 60_000
-LIVE_SECONDS = 90.0  # of the demo, after its past
+LIVE_SECONDS = 150.0  # of the demo, after its past
 WAIT_SECONDS = 900.0
 POLL_SECONDS = 2.0
 DRAWN_MS = 4_000  # until a page has its data
@@ -92,7 +92,7 @@ def started(command: str, environment: dict[str, str]) -> Iterator[None]:
 
 
 def take_all(service: Asked) -> None:
-    then = now_ms() - 3 * MINUTE_MS
+    then = now_ms() - MINUTE_MS  # later than the past was sent
     # An agent who works now, and a task with more than one part.
     agent = service.get("/api/v1/agents?status=connected&limit=1")["data"][0]["agentId"]
     tasks = service.get("/api/v1/tasks?status=completed&limit=500")["data"]
@@ -105,13 +105,13 @@ def take_all(service: Asked) -> None:
                 "light",
                 DESK,
                 {
-                    "floor": "/?sort=time",
-                    "scrubber": f"/?at={then}&knownAt={then}",
+                    "floor": "/?sort=-time",
+                    "scrubber": f"/?at={then}&knownAt={then}&sort=-status",
                     "agent": f"/agents/{agent}?{day}",
                     "task": f"/tasks/{task}",
                 },
             ),
-            ("dark", DESK, {"floor-dark": "/?sort=time"}),
+            ("dark", DESK, {"floor-dark": "/?sort=-time"}),
             ("light", PHONE, {"floor-phone": "/"}),
         ):
             with browser.new_context(viewport=window, color_scheme=theme) as context:

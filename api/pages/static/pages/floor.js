@@ -115,7 +115,9 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
   }, []);
 
   const fitting = agents.filter((it) => fitsAgent(it, { ...filters, status: [] }, floor.names));
-  const shown = inOrder(fitting.filter((it) => fitsAgent(it, filters, floor.names)), sort, floor.names);
+  const isOnly = params.has("differing");
+  const fits = (it) => fitsAgent(it, filters, floor.names) && (!isOnly || marked.has(keyOf(it)));
+  const shown = inOrder(fitting.filter(fits), sort, floor.names);
   const open = tasks.filter((it) => fitsTask(it, filters));
   const queues = waitingByQueue(open);
   const levelOf = (agent) => agentLevel(agent, floor.now);
@@ -171,7 +173,8 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
     </section>
     <section class="agents" aria-labelledby="agents">
       <h2 id="agents">${t("floor.agents")} <span class="total">${total(shown.length, agents.length)}</span></h2>
-      ${marked.size > 0 && html`<p class="differing">${t("floor.differing", { count: marked.size })}</p>`}
+      ${marked.size > 0 && html`<p><button type="button" class="mark" aria-pressed=${isOnly} title=${t("floor.differing-only")}
+        onClick=${() => setQuery({ differing: isOnly ? null : "1" })}>${t("floor.differing", { count: marked.size })}</button></p>`}
       ${shown.length === 0 ? html`<${Empty} title=${t("floor.no-fit")} />` : html`
       <${AgentsTable} floor=${{ ...floor, marks }} agents=${shown} columns=${columns} sort=${sort} onSort=${onSort}
         levelOf=${levelOf} severalOrganisations=${organisations > 1}

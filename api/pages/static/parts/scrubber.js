@@ -11,6 +11,8 @@ const SPANS = [1, 4, 12, 24]; // hours
 const SPEEDS = [1, 5, 10, 30, 60];
 const STEPS = [-10 * MINUTE, -MINUTE, -10 * SECOND, 10 * SECOND, MINUTE, 10 * MINUTE];
 
+const LIVE = { at: null, knownAt: null, differing: null };
+
 // The times that the address names: null while the floor is live.
 export function timesOf(params) {
   const at = Number(params.get("at"));
@@ -22,7 +24,7 @@ export function timesOf(params) {
 // In the knowledge of today the moment of knowledge stays where it was when the scrubber was taken.
 export function show(at, { isThen, knownAt }) {
   const end = now();
-  if (at >= end) return setQuery({ at: null, knownAt: null });
+  if (at >= end) return setQuery(LIVE);
   const known = isThen ? at : Math.max(at, knownAt && knownAt > at ? knownAt : end);
   setQuery({ at: Math.floor(at), knownAt: Math.floor(known) });
 }
@@ -43,7 +45,7 @@ export function Scrubber({ isBusy }) {
   const live = () => {
     isPlaying.value = false;
     latest.value = null;
-    setQuery({ at: null, knownAt: null });
+    setQuery(LIVE);
   };
   const choose = (then) => {
     const at = times?.at ?? now() - MINUTE;

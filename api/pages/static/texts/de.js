@@ -156,6 +156,7 @@ export default {
   "floor.why": "Warum?",
   "floor.correction": "Was ein spätes Ereignis daraus gemacht hat",
   "floor.only-later": "Nichts wurde korrigiert: Diese Ereignisse kamen nach diesem Zeitpunkt.",
+  "floor.differing-only": "Nur diese zeigen",
   "floor.differing": { one: "{count} Agent wurde anders angezeigt", other: "{count} Agenten wurden anders angezeigt" },
   "floor.shown-then": "damals angezeigt: {shown}",
   "floor.known-now": "heute bekannt: {shown}",

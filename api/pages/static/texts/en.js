@@ -155,6 +155,7 @@ export default {
   "floor.why": "Why?",
   "floor.correction": "What a late event made of it",
   "floor.only-later": "Nothing was corrected: these events came after that moment.",
+  "floor.differing-only": "Show these only",
   "floor.differing": { one: "{count} agent was shown differently", other: "{count} agents were shown differently" },
   "floor.shown-then": "shown then: {shown}",
   "floor.known-now": "known now: {shown}",
