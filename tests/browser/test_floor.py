@@ -139,6 +139,53 @@ def test_a_threshold_turns_a_row_red(
     expect(page.locator(".level.red")).to_have_text("1 red")
 
 
+def test_the_page_and_the_service_agree_on_what_is_red(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """The most specific rule counts, for the rows of the floor as for the alerts of the service."""
+    idle = {"subject": "agent", "status": "idle", "amberMs": 1_000, "redMs": 10 * MINUTE}
+    rules = [
+        idle,
+        {**idle, "teamId": "calm", "amberMs": None, "redMs": None},
+        {**idle, "queueId": "q1", "amberMs": 1_000, "redMs": 2_000},
+        {
+            "subject": "queue",
+            "measure": "waiting",
+            "channelType": "Telephony",
+            "amber": 1,
+            "red": 2,
+        },
+    ]
+    changed = site.client.put(
+        "/api/v1/thresholds",
+        headers=site.headers,
+        json={"rules": rules, "why": "a test", "version": 0},
+    )
+    assert changed.status_code == 200, changed.text
+    ago = moment(5 * MINUTE)
+    happen(
+        site,
+        examples.login(ago, "calm", "Idle", teamId="calm"),
+        examples.login(ago, "amber", "Idle"),
+        examples.login(moment(20 * MINUTE), "red", "Idle"),
+        examples.task(ago, "one", "parked", queueId="q1"),
+        examples.task(ago, "two", "parked", queueId="q1"),
+        examples.task(moment(MINUTE), "three", "parked", queueId="q2", channelType="chat"),
+    )
+    alerts = site.get("/api/v1/alerts").json["data"]
+    # Red ones come first, and a row has the highest of its levels.
+    expected = {(it["agentId"] or it["queueId"]): it["level"] for it in reversed(alerts)}
+    reds = sum(level == "red" for level in expected.values())
+    assert expected.keys() >= {"amber", "red", "q1"}
+    sign_in(page, site, address)
+    shows(page, "calm", "Idle")
+    expect(page.locator(".level.red")).to_have_text(f"{reds} red", timeout=SHOWN_WITHIN_MS)
+    for name in ("calm", "amber", "red", "q1", "q2"):
+        row = page.locator(".floor tbody tr", has=page.get_by_text(name, exact=True)).first
+        levels = {"amber", "red"} & {*(row.get_attribute("class") or "").split()}
+        assert levels == ({expected[name]} if name in expected else set()), name
+
+
 def test_scrubbing_back_shows_the_older_state(
     page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
