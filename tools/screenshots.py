@@ -105,13 +105,13 @@ def take_all(service: Asked) -> None:
                 "light",
                 DESK,
                 {
-                    "floor": "/?sort=-time",
+                    "floor": "/",
                     "scrubber": f"/?at={then}&knownAt={then}&sort=-status",
                     "agent": f"/agents/{agent}?{day}",
                     "task": f"/tasks/{task}",
                 },
             ),
-            ("dark", DESK, {"floor-dark": "/?sort=-time"}),
+            ("dark", DESK, {"floor-dark": "/"}),
             ("light", PHONE, {"floor-phone": "/"}),
         ):
             with browser.new_context(viewport=window, color_scheme=theme) as context:

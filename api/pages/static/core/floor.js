@@ -3,6 +3,8 @@
 import { statusRank } from "./status.js";
 import { nameOf } from "./names.js";
 
+export const ATTENTION = "attention"; // the order that nobody has to choose
+
 // The filters of the floor, as the address has them.
 export const FILTERS = ["orgId", "teamId", "queueId", "channelType", "status"];
 
@@ -70,22 +72,28 @@ const SORT_KEYS = {
   organisation: (agent) => agent.orgId,
 };
 
+const LEVELS = ["red", "amber"];
+
 export const isSortable = (id) => id in SORT_KEYS;
 
 export const sortOf = (query) => {
-  const text = query.get("sort") ?? "status";
+  const text = query.get("sort") ?? ATTENTION;
   return { id: text.replace(/^-/, ""), descending: text.startsWith("-") };
 };
 
-// By the chosen column, then by name: so rows that are alike keep their places.
-export function inOrder(agents, sort, names) {
-  const key = SORT_KEYS[sort.id] ?? SORT_KEYS.status;
+// By the chosen column, then by name: so rows that are alike keep their places. Who is logged out comes
+// last. By attention: red rows, then amber ones, then the others by status.
+export function inOrder(agents, sort, names, levelOf) {
   const sign = sort.descending ? -1 : 1;
+  const key = SORT_KEYS[sort.id] ?? ((agent) => attention(levelOf(agent)) * 100 + statusRank(agent.status));
   return agents
     .map((agent) => [key(agent, names), SORT_KEYS.name(agent, names), agent])
-    .sort(([a, an, one], [b, bn, other]) => sign * compare(a, b) || compare(an, bn) || compare(one.agentId, other.agentId))
+    .sort(([a, an, one], [b, bn, other]) =>
+      other.loggedIn - one.loggedIn || sign * compare(a, b) || compare(an, bn) || compare(one.agentId, other.agentId))
     .map(([, , agent]) => agent);
 }
+
+const attention = (level) => (LEVELS.includes(level) ? LEVELS.indexOf(level) : LEVELS.length);
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 

@@ -117,10 +117,10 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
   const fitting = agents.filter((it) => fitsAgent(it, { ...filters, status: [] }, floor.names));
   const isOnly = params.has("differing");
   const fits = (it) => fitsAgent(it, filters, floor.names) && (!isOnly || marked.has(keyOf(it)));
-  const shown = inOrder(fitting.filter(fits), sort, floor.names);
+  const levelOf = (agent) => agentLevel(agent, floor.now);
+  const shown = inOrder(fitting.filter(fits), sort, floor.names, levelOf);
   const open = tasks.filter((it) => fitsTask(it, filters));
   const queues = waitingByQueue(open);
-  const levelOf = (agent) => agentLevel(agent, floor.now);
   const levelOfQueue = (queue) => queueLevel(queue, floor.now);
   const levels = [...shown.map(levelOf), ...queues.map(levelOfQueue)];
   const toggle = (status) => setQuery({ status: toggled(filters.status, status) });

@@ -1,5 +1,6 @@
 // How many rows are amber and red, and a sound when a red one comes, where it is wanted.
 
+import { setQuery } from "../core/address.js";
 import { html, useEffect, useRef } from "../core/dom.js";
 import { number } from "../core/format.js";
 import { kept } from "../core/kept.js";
@@ -17,9 +18,10 @@ export function Alarm({ levels, isLive }) {
     if (isLive && sound.value && red > before.current) beep();
     before.current = red;
   }, [red]);
+  const first = () => setQuery({ sort: null });
   return html`<span class="alarm">
-    <span class="level red" title=${t("alarm.red-hint")}>${t("alarm.red", { count: red, n: number(red) })}</span>
-    <span class="level amber" title=${t("alarm.amber-hint")}>${t("alarm.amber", { count: amber, n: number(amber) })}</span>
+    <button type="button" class="level red" title=${t("alarm.hint")} onClick=${first}>${t("alarm.red", { count: red, n: number(red) })}</button>
+    <button type="button" class="level amber" title=${t("alarm.hint")} onClick=${first}>${t("alarm.amber", { count: amber, n: number(amber) })}</button>
     <label><input type="checkbox" role="switch" checked=${sound.value} onChange=${(event) => (sound.value = event.target.checked)} />${t("alarm.sound")}</label>
   </span>`;
 }

@@ -133,8 +133,7 @@ export default {
 
   "alarm.red": { one: "{n} rot", other: "{n} rot" },
   "alarm.amber": { one: "{n} gelb", other: "{n} gelb" },
-  "alarm.red-hint": "Zeilen über ihrem roten Schwellenwert",
-  "alarm.amber-hint": "Zeilen über ihrem gelben Schwellenwert",
+  "alarm.hint": "Zeilen über einem Schwellwert; ein Klick zeigt sie zuerst",
   "alarm.sound": "Ton",
 
   "floor.agents": "Agenten",

@@ -132,8 +132,7 @@ export default {
 
   "alarm.red": { one: "{n} red", other: "{n} red" },
   "alarm.amber": { one: "{n} amber", other: "{n} amber" },
-  "alarm.red-hint": "Rows beyond their red threshold",
-  "alarm.amber-hint": "Rows beyond their amber threshold",
+  "alarm.hint": "Rows beyond a threshold; click to see them first",
   "alarm.sound": "Sound",
 
   "floor.agents": "Agents",
