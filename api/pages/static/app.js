@@ -25,6 +25,7 @@ const ROUTES = [
 ];
 const root = document.getElementById("app");
 const loaded = new Map(); // page modules by name
+const ASK_AGAIN_MS = 3_000;
 const RELOAD_KEY = "reloaded-for";
 
 function match(address) {
@@ -78,14 +79,23 @@ function usePage(name) {
   return state.value.name === name ? state.value : { page: null, error: null };
 }
 
+// Asks until the service answers: nobody may stand before a wall to load it again.
+function askWho(failure) {
+  findWho().then(
+    (found) => {
+      failure.value = null;
+      if (found) setServiceTime(found.serviceTime);
+    },
+    (error) => {
+      failure.value = error;
+      setTimeout(askWho, ASK_AGAIN_MS, failure);
+    },
+  );
+}
+
 function App() {
   const failure = useSignal(null);
-  useEffect(() => {
-    findWho().then(
-      (found) => found && setServiceTime(found.serviceTime),
-      (error) => (failure.value = error),
-    );
-  }, []);
+  useEffect(() => askWho(failure), []);
   const route = match(path.value);
   const signedIn = who.value;
   const name = signedIn === undefined ? null : signedIn ? (route?.module ?? "missing") : "signin";

@@ -28,9 +28,15 @@ export function fitsAgent(agent, filters, names) {
   );
 }
 
-export function fitsTask(task, filters) {
+// The teams of agents by organization and id.
+export const teamsOf = (agents) => new Map(agents.map((it) => [`${it.orgId}\n${it.agentId}`, it.teamId]));
+
+// A task is a team's where one of its agents takes part in it, as for the service's own figures.
+export function fitsTask(task, filters, teams) {
   return (
-    fits(filters.orgId, task.orgId) && fits(filters.queueId, task.queueId) && fits(filters.channelType, task.channelType)
+    fits(filters.orgId, task.orgId) && fits(filters.queueId, task.queueId) && fits(filters.channelType, task.channelType) &&
+    (filters.teamId.length === 0 ||
+      task.participants.some((it) => filters.teamId.includes(teams.get(`${task.orgId}\n${it.agentId}`))))
   );
 }
 

@@ -13,3 +13,13 @@ export function applyTheme(choice = theme.value) {
   if (theme.value === "auto") root.removeAttribute("data-theme");
   else root.dataset.theme = theme.value;
 }
+
+// What a custom property of the style sheets is now, as a color that a canvas takes.
+export function colorOf(name) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

@@ -3,10 +3,10 @@
 import { get, who } from "../core/api.js";
 import { query, setQuery } from "../core/address.js";
 import { now, second } from "../core/clock.js";
-import { html, useEffect, useMemo, useSignal } from "../core/dom.js";
+import { html, useEffect, useMemo, useRef, useSignal } from "../core/dom.js";
 import { MINUTE, moment, number } from "../core/format.js";
 import {
-  countBy, filtersOf, fitsAgent, fitsTask, inOrder, reasonOf, sortOf, waitingByQueue,
+  countBy, filtersOf, fitsAgent, fitsTask, inOrder, reasonOf, sortOf, teamsOf, waitingByQueue,
 } from "../core/floor.js";
 import * as live from "../core/live.js";
 import { useLoad } from "../core/load.js";
@@ -32,23 +32,25 @@ const FIGURES_EVERY_MS = 5_000; // while something changes
 const FIGURES_REST_MS = 30_000; // the window goes on where nothing does
 
 export default function Floor() {
-  const params = query.value;
-  const times = timesOf(params);
-  return times
-    ? html`<${PastFloor} times=${times} />`
-    : html`<${LiveFloor} />`;
+  const times = timesOf(query.value);
+  const busy = useRef(false); // whether a moment of the past is on its way
+  return html`
+    <h1 class="hidden">${t("page.floor")}</h1>
+    <${Scrubber} isBusy=${() => busy.current} />
+    ${times ? html`<${PastFloor} times=${times} busy=${busy} />` : html`<${LiveFloor} />`}`;
 }
 
 function LiveFloor() {
   useEffect(() => live.follow(), []);
+  const summary = useSummary();
   live.version.value;
   const state = live.connection.value.state;
   const isEmpty = live.agents.size === 0 && live.tasks.size === 0;
-  if (isEmpty && state === "connecting") return html`<${Scrubber} isBusy=${() => false} /><${Loading} what=${t("floor.loading")} />`;
+  if (isEmpty && state === "connecting") return html`<${Loading} what=${t("floor.loading")} />`;
   return html`<${Scene}
     floor=${{ names: live.names, now: second.value, isLive: true, isOld: state === "lost", params: "" }}
     agents=${[...live.agents.values()]} tasks=${[...live.tasks.values()]}
-    summary=${useSummary()} isBusy=${() => false} />`;
+    summary=${summary} />`;
 }
 
 // The figures: read again when something has changed, and when the window has gone on.
@@ -65,7 +67,8 @@ function useSummary() {
     asked.value = now();
     get("/api/v1/summary", { ...filters, window: WINDOW_MS }).then(
       (value) => (state.value = { value, key, changes, at: now() }),
-      () => (state.value = { ...state.value, key }),
+      // Figures of another filter are not left standing.
+      () => (state.value = { ...state.value, value: state.value.key === key ? state.value.value : null, key }),
     );
   }, [isDue, key]);
   return { value: state.value.value, to: state.value.at };
@@ -73,9 +76,9 @@ function useSummary() {
 
 const figureFilters = ({ orgId, teamId, queueId, channelType }) => ({ orgId, teamId, queueId, channelType });
 
-function PastFloor({ times }) {
+function PastFloor({ times, busy }) {
   const load = useLoad((signal) => floorAt(times, signal), [times.at, times.knownAt]);
-  const busy = load.loading;
+  busy.current = load.loading;
   const filters = figureFilters(filtersOf(query.value));
   const figures = useLoad(
     (signal) => get("/api/v1/summary", { at: times.at, knownAt: times.knownAt, ...filters, window: WINDOW_MS }, { signal }),
@@ -96,15 +99,15 @@ function PastFloor({ times }) {
       ? differences(load.value.agents, other.value.agents) : new Map()),
     [load.value, other.value],
   );
-  if (load.error && !load.value) return html`<${Scrubber} isBusy=${() => busy} /><${Failure} error=${load.error} retry=${load.reload} />`;
-  if (!load.value) return html`<${Scrubber} isBusy=${() => busy} /><${Loading} what=${t("floor.loading")} />`;
+  if (load.error && !load.value) return html`<${Failure} error=${load.error} retry=${load.reload} />`;
+  if (!load.value) return html`<${Loading} what=${t("floor.loading")} />`;
   return html`<${Scene}
     floor=${{ names: load.value.names, now: load.value.at, isLive: false, times, known: [times.knownAt, otherKnown], params: timesOfLinks(times) }}
     agents=${load.value.agents} tasks=${load.value.tasks} marked=${marked}
-    summary=${{ value: figures.value, to: times.at }} isBusy=${() => busy} />`;
+    summary=${{ value: figures.value, to: times.at }} />`;
 }
 
-function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
+function Scene({ floor, agents, tasks, marked = new Map(), summary }) {
   const params = query.value;
   const filters = filtersOf(params);
   const sort = sortOf(params);
@@ -119,7 +122,7 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
   const fits = (it) => fitsAgent(it, filters, floor.names) && (!isOnly || marked.has(keyOf(it)));
   const levelOf = (agent) => agentLevel(agent, floor.now);
   const shown = inOrder(fitting.filter(fits), sort, floor.names, levelOf);
-  const open = tasks.filter((it) => fitsTask(it, filters));
+  const open = tasks.filter((it) => fitsTask(it, filters, teamsOf(agents)));
   const queues = waitingByQueue(open);
   const levelOfQueue = (queue) => queueLevel(queue, floor.now);
   const levels = [...shown.map(levelOf), ...queues.map(levelOfQueue)];
@@ -135,8 +138,6 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
   };
 
   return html`
-    <h1 class="hidden">${t("page.floor")}</h1>
-    <${Scrubber} isBusy=${isBusy} />
     ${floor.isOld && html`<p class="warning" role="alert">${t("floor.old", { since: moment(live.connection.value.since) })}</p>`}
     ${agents.length === 0 && tasks.length === 0 ? html`<${NobodyYet} isPast=${!floor.isLive} />` : html`
     <div class="overview">
@@ -186,6 +187,7 @@ function Scene({ floor, agents, tasks, marked = new Map(), summary, isBusy }) {
 function Side({ panel, floor, summary, span, filters, queues, levelOfQueue }) {
   const onClose = () => (panel.value = null);
   const open = panel.value;
+  const times = { at: floor.times?.at, knownAt: floor.times?.knownAt };
   if (open === null) return null;
   if (open.kind === "why" || open.kind === "difference") {
     const { agent } = open;
@@ -194,7 +196,7 @@ function Side({ panel, floor, summary, span, filters, queues, levelOfQueue }) {
       ${open.kind === "difference" && html`<h3>${t("floor.correction")}</h3>
         <${Learned} agent=${agent} at=${floor.now} known=${floor.known} />`}
       <h3>${t("explain.title")}</h3>
-      <${Explanation} kind="agents" id=${agent.agentId} orgId=${agent.orgId} times=${{ at: floor.times?.at, knownAt: floor.times?.knownAt }} />
+      <${Explanation} kind="agents" id=${agent.agentId} orgId=${agent.orgId} times=${times} />
     <//>`;
   }
   if (open.id === "waiting" || open.id === "longestWait") {
@@ -204,7 +206,7 @@ function Side({ panel, floor, summary, span, filters, queues, levelOfQueue }) {
       <p><a href="/tasks?open=true">${t("floor.to-tasks")}</a></p>
     <//>`;
   }
-  return html`<${FigurePanel} id=${open.id} summary=${summary.value} span=${span} filters=${filters} onClose=${onClose} />`;
+  return html`<${FigurePanel} id=${open.id} summary=${summary.value} span=${span} times=${times} filters=${filters} onClose=${onClose} />`;
 }
 
 function Learned({ agent, at, known }) {

@@ -1,11 +1,8 @@
-// Charts by uPlot: a sparkline, and a line chart with axes.
+// A sparkline by uPlot.
 
 import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef } from "../core/dom.js";
-
-function style(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
+import { colorOf, theme } from "../core/theme.js";
 
 // `points`: [[epoch ms, value or null]]; `label` is what a screen reader says of it.
 export function Sparkline({ points, label, width = 180, height = 36, color = "--busy" }) {
@@ -20,12 +17,12 @@ export function Sparkline({ points, label, width = 180, height = 36, color = "--
         legend: { show: false },
         axes: [{ show: false }, { show: false }],
         scales: { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low), Math.max(1, high)] } },
-        series: [{}, { stroke: style(color), width: 2, fill: style(`${color}-ground`), points: { show: false } }],
+        series: [{}, { stroke: colorOf(color), width: 2, fill: colorOf(`${color}-ground`), points: { show: false } }],
       },
       [points.map(([time]) => time / 1000), points.map(([, value]) => value)],
       element.current,
     );
     return () => chart.destroy();
-  }, [JSON.stringify(points), width, height]);
+  }, [JSON.stringify(points), width, height, theme.value]);
   return html`<div class="sparkline" role="img" aria-label=${label} ref=${element}></div>`;
 }

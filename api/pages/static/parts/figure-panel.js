@@ -18,7 +18,7 @@ const COUNTS = {
   abandonment: ["abandoned", "answered", "shortAbandoned"],
 };
 
-export function FigurePanel({ id, summary, span, filters, onClose }) {
+export function FigurePanel({ id, summary, span, times, filters, onClose }) {
   const figure = FIGURES.find((it) => it.id === id);
   const value = summary?.[id];
   return html`<${Panel} title=${t(`figure.${id}`)} onClose=${onClose}>
@@ -32,19 +32,19 @@ export function FigurePanel({ id, summary, span, filters, onClose }) {
       ${(COUNTS[id] ?? []).map((it) => html`<dt key=${it}>${t(`count.${it}`)}</dt><dd>${number(summary?.counts[it])}</dd>`)}
       ${value && html`<dt>${t("figure.settled")}</dt><dd>${value.settled ? t("settled.yes") : t("settled.no")}</dd>`}
     </dl>
-    ${id === "occupancy" ? null : html`<${ByQueue} id=${id} show=${figure.show} span=${span} filters=${filters} />`}
-    <p><a href=${href("/reports", { from: span.from, to: span.to, queueId: filters.queueId })}>${t("floor.to-reports")}</a></p>
+    ${id === "occupancy" ? null : html`<${ByQueue} id=${id} show=${figure.show} span=${span} times=${times} filters=${filters} />`}
+    <p><a href=${href("/reports", { ...span, knownAt: times.knownAt, teamId: filters.teamId, queueId: filters.queueId, channelType: filters.channelType })}>${t("floor.to-reports")}</a></p>
   <//>`;
 }
 
-function ByQueue({ id, show, span, filters }) {
+function ByQueue({ id, show, span, times, filters }) {
   const load = useLoad(
     (signal) =>
       get("/api/v1/reports/queues", {
-        ...span, interval: Math.max(1000, span.to - span.from), names: true, limit: 1000,
+        ...span, ...times, interval: Math.max(1000, span.to - span.from), names: true, limit: 1000,
         orgId: filters.orgId, teamId: filters.teamId, queueId: filters.queueId, channelType: filters.channelType,
       }, { signal }),
-    [id, span.from, span.to, JSON.stringify(filters)],
+    [id, span.from, span.to, times.knownAt, JSON.stringify(filters)],
   );
   return html`<h3>${t("figure.by-queue")}</h3>
     <${Loaded} load=${load}>${(answer) => answer.data.length === 0

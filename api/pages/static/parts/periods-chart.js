@@ -4,7 +4,7 @@ import uPlot from "../vendor/uplot.js";
 import { html, useEffect, useRef } from "../core/dom.js";
 import { DAY, SECOND } from "../core/format.js";
 import { language, t } from "../core/texts.js";
-import { theme } from "../core/theme.js";
+import { colorOf, theme } from "../core/theme.js";
 import { clockIn, dateIn, momentIn } from "../core/zones.js";
 
 const HEIGHT = 220;
@@ -19,15 +19,13 @@ function ticks(splits, step, zone) {
   });
 }
 
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
 // `points`: [[epoch ms, value or null]]; `show` formats a value; `label` is what a screen reader says.
 export function PeriodsChart({ points, show, zone, title, label }) {
   const element = useRef(null);
   useEffect(() => {
     const box = element.current;
-    const grid = { stroke: color("--line"), width: 1 };
-    const axis = { stroke: color("--soft"), grid, ticks: grid };
+    const grid = { stroke: colorOf("--line"), width: 1 };
+    const axis = { stroke: colorOf("--soft"), grid, ticks: grid };
     const chart = new uPlot(
       {
         width: box.clientWidth, height: HEIGHT,
@@ -40,7 +38,7 @@ export function PeriodsChart({ points, show, zone, title, label }) {
         scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
         series: [
           { label: t("reports.period"), value: (_, value) => momentIn(value === null ? null : value * SECOND, zone) },
-          { label: title, stroke: color("--busy"), width: 2, fill: color("--busy-ground"),
+          { label: title, stroke: colorOf("--busy"), width: 2, fill: colorOf("--busy-ground"),
             points: { show: true, size: 5 }, value: (_, value) => show(value) },
         ],
       },

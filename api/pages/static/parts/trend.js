@@ -1,6 +1,6 @@
 // The last hours in quarters: contacts that were offered, and the service level.
 
-import { get } from "../core/api.js";
+import { rows } from "../core/api.js";
 import { now } from "../core/clock.js";
 import { html, useEffect, useSignal } from "../core/dom.js";
 import { HOUR, MINUTE } from "../core/format.js";
@@ -11,24 +11,23 @@ import { Sparkline } from "./chart.js";
 const QUARTER = 15 * MINUTE;
 const HOURS = 4;
 
-// `to` is null for a floor that is live: then the quarters go on with the clock.
+// `to` is null for a floor that is live: then it is read again each minute.
 export function Trend({ to, knownAt, filters }) {
-  const clock = useSignal(quarterOf(to ?? now()));
+  const minute = useSignal(minuteOf(now()));
   useEffect(() => {
-    clock.value = quarterOf(to ?? now());
     if (to !== null) return undefined;
-    const timer = setInterval(() => (clock.value = quarterOf(now())), MINUTE);
+    const timer = setInterval(() => (minute.value = minuteOf(now())), MINUTE / 4);
     return () => clearInterval(timer);
   }, [to]);
-  const end = clock.value;
+  const end = quarterOf(to ?? minute.value);
   const { orgId, teamId, queueId, channelType } = filters;
   const load = useLoad(
-    (signal) => get("/api/v1/reports/queues", {
-      from: end - HOURS * HOUR, to: end, interval: "15m", limit: 1000, at: to, knownAt, orgId, teamId, queueId, channelType,
+    (signal) => rows("/api/v1/reports/queues", {
+      from: end - HOURS * HOUR, to: end, interval: "15m", at: to, knownAt, orgId, teamId, queueId, channelType,
     }, { signal }),
-    [end, knownAt, JSON.stringify([orgId, teamId, queueId, channelType])],
+    [to ?? minute.value, knownAt, JSON.stringify([orgId, teamId, queueId, channelType])],
   );
-  if (!load.value) return null;
+  if (!load.value || load.value.isCut) return null;
   const periods = byPeriod(load.value.data, end);
   return html`<ul class="trends" aria-label=${t("trend.title", { hours: HOURS })}>
     <li><${Sparkline} points=${periods.map((it) => [it.time, it.offered])} label=${t("trend.offered-label", { values: periods.map((it) => it.offered).join(", ") })} />
@@ -38,6 +37,7 @@ export function Trend({ to, knownAt, filters }) {
   </ul>`;
 }
 
+const minuteOf = (time) => Math.floor(time / MINUTE) * MINUTE;
 const quarterOf = (time) => Math.ceil(time / QUARTER) * QUARTER;
 
 function byPeriod(rows, end) {
