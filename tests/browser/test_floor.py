@@ -211,6 +211,51 @@ def test_scrubbing_back_shows_the_older_state(
     shows(page, "ann", "Connected")
 
 
+def test_the_slider_goes_with_the_mouse(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """From what is live to where it is let go, in one movement."""
+    happen(site, examples.login(moment(30 * MINUTE), "ann", "Available"))
+    sign_in(page, site, address)
+    shows(page, "ann", "Available")
+    track = page.get_by_role("slider", name="Moment").bounding_box()
+    assert track is not None
+    height = track["y"] + track["height"] / 2
+    page.mouse.move(track["x"] + track["width"] - 3, height)
+    page.mouse.down()
+    for tenth in range(9, 4, -1):
+        page.mouse.move(track["x"] + track["width"] * tenth / 10, height)
+        page.wait_for_timeout(100)
+    page.mouse.up()
+    expect(page.get_by_text("The past, not live")).to_be_visible()
+    at = int(re.search(r"at=(\d+)", page.url)[1])
+    hours_back = (now_ms() - at) / (60 * MINUTE)
+    assert 1.5 < hours_back < 2.5  # half of four hours
+
+
+def test_a_teams_filter_counts_as_the_service_does(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """Who waits, and how long: a task is of a team where one of its agents takes part."""
+    ago = moment(3 * MINUTE)
+    happen(
+        site,
+        examples.login(ago, "ann", "Available", teamId="red"),
+        examples.login(ago, "bob", "Available", teamId="blue"),
+        examples.task(ago, "offered", "parked", queueId="q1"),
+        examples.v2(ago + 1_000, "ann", "ringing", "offered", on=("c-1", "telephony")),
+        examples.task(ago, "queued", "parked", queueId="q1"),
+    )
+    sign_in(page, site, address)
+    for team, waiting in (("red", 1), ("blue", 0), ("", 2)):
+        query = f"?teamId={team}" if team else ""
+        summary = site.get(f"/api/v1/summary{query}").json
+        assert summary["tasks"]["waiting"] == waiting
+        page.goto(f"{address}/{query}")
+        tile = page.get_by_role("button", name=f"{waiting} Waiting", exact=True)
+        expect(tile).to_be_visible(timeout=SHOWN_WITHIN_MS)
+
+
 def test_what_was_shown_then_and_what_a_late_event_made_of_it(
     page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
