@@ -124,6 +124,26 @@ def test_names_stand_for_ids_and_are_only_text(
     assert page.locator("#app img").count() == 0
 
 
+def test_a_word_of_any_length_leaves_the_page_as_it_is(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """A state, an id and a team of hundreds of thousands of letters: their beginnings are shown."""
+    long = "x" * 300_000
+    happen(
+        site,
+        examples.login(moment(), "ann", long, teamId=long),
+        examples.login(moment(), "bob", "Available"),
+    )
+    sign_in(page, site, address)
+    shows(page, "bob", "Available")
+    shows(page, "ann", "x" * 100 + "\N{HORIZONTAL ELLIPSIS}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1_280
+    assert page.evaluate("document.querySelector('.agents table').offsetWidth") < 4_000
+    page.goto(f"{address}/wall?turn=3600")
+    expect(page.locator(".wall .large li")).to_have_count(8)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1_280
+
+
 def test_a_threshold_turns_a_row_red(
     page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:

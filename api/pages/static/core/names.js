@@ -3,15 +3,16 @@
 import { href } from "./address.js";
 import { html } from "./dom.js";
 import { NOTHING } from "./format.js";
+import { short } from "./texts.js";
 
-export const nameOf = (names, kind, id) => names?.[kind]?.[id] ?? id;
+export const nameOf = (names, kind, id) => short(names?.[kind]?.[id] ?? id);
 
 export const Named = ({ names, kind, id, href: to }) => {
   if (id == null) return html`<span class="none">${NOTHING}</span>`;
   const name = names?.[kind]?.[id];
   const text = name
-    ? html`<bdi class="name" title=${id}>${name}</bdi>`
-    : html`<bdi class="id" title=${id}>${id}</bdi>`;
+    ? html`<bdi class="name" title=${short(id)}>${short(name)}</bdi>`
+    : html`<bdi class="id" title=${short(id)}>${short(id)}</bdi>`;
   return to ? html`<a href=${to}>${text}</a>` : text;
 };
 

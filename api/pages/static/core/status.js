@@ -1,7 +1,7 @@
 // How a status looks: a colour, a shape and its word, so that nobody has to tell colours apart.
 
 import { html } from "./dom.js";
-import { t, word } from "./texts.js";
+import { short, t, word } from "./texts.js";
 
 // The order is that of tiles and of sorting by status.
 export const AGENT_STATUSES = [
@@ -62,6 +62,6 @@ export const Shape = ({ status }) =>
   html`<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[tone(status)]}</svg>`;
 
 export const Status = ({ status, kind = "status" }) =>
-  html`<span class="status ${tone(status)}" title=${t("status.as-told", { status })}>
+  html`<span class="status ${tone(status)}" title=${t("status.as-told", { status: short(status) })}>
     <${Shape} status=${status} /><bdi>${word(kind, status)}</bdi>
   </span>`;

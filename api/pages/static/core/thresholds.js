@@ -17,14 +17,16 @@ function ruleFor(what, whom) {
   let bestWeight = -1;
   for (const rule of rules.value) {
     if (!what(rule)) continue;
-    const parts = whom.map(([name, value]) => (rule[name] == null ? 0 : same(rule[name], value) ? 1 : NaN));
+    const parts = whom.map(([name, value]) => (rule[name] == null ? 0 : same(name, rule[name], value) ? 1 : NaN));
     const weight = parts[0] * 4 + parts[1] * 2 + parts[2];
     if (weight > bestWeight) [best, bestWeight] = [rule, weight];
   }
   return best;
 }
 
-const same = (one, other) => other != null && one.toLowerCase() === other.toLowerCase();
+// Channel types are compared in any case of their letters, as the service does; ids are not.
+const same = (name, one, other) =>
+  name === "channelType" ? one.toLowerCase() === other?.toLowerCase() : one === other;
 
 const level = (value, amber, red) =>
   red != null && value >= red ? "red" : amber != null && value >= amber ? "amber" : null;

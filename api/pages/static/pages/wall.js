@@ -4,7 +4,7 @@
 import { query } from "../core/address.js";
 import { get } from "../core/api.js";
 import { now, second } from "../core/clock.js";
-import { html, useEffect, useSignal } from "../core/dom.js";
+import { html, useEffect, useRef, useSignal } from "../core/dom.js";
 import { filtersOf, fitsAgent, fitsTask, countBy, inOrder, reasonOf, teamsOf, waitingByQueue } from "../core/floor.js";
 import { duration, HOUR, MINUTE, moment, number, percent, SECOND, Since } from "../core/format.js";
 import * as live from "../core/live.js";
@@ -27,6 +27,7 @@ const VIEWS = [Figures, Queues, Attention];
 
 export default function Wall() {
   const summary = useSignal(null);
+  const began = useRef(second.peek());
   const filters = filtersOf(query.value);
   const key = JSON.stringify(filters);
   useEffect(() => live.follow(), []);
@@ -42,7 +43,7 @@ export default function Wall() {
 
   live.version.value;
   const turn = (Number(query.value.get("turn")) || TURN_MS / SECOND) * SECOND;
-  const View = VIEWS[Math.floor(second.value / turn) % VIEWS.length];
+  const View = VIEWS[Math.floor((second.value - began.current) / turn) % VIEWS.length] ?? Figures;
   const all = [...live.agents.values()];
   const agents = all.filter((it) => fitsAgent(it, filters, live.names));
   const teams = teamsOf(all);
@@ -129,6 +130,7 @@ function repeated(read, every) {
 }
 
 // Loads the document anew when the service has another version, and each day: no leak lasts a week.
+// While the service does not answer, the last floor stays.
 function renewed() {
   const began = now();
   let version = null;
@@ -136,7 +138,8 @@ function renewed() {
     const found = status.value.value?.versions;
     const text = found && JSON.stringify(found);
     version ??= text;
-    if ((text && text !== version) || now() - began > LOADED_ANEW_AFTER_MS) location.reload();
+    const isDue = text !== version || now() - began > LOADED_ANEW_AFTER_MS;
+    if (text && isDue && live.connection.value.state === "live") location.reload();
   }, MINUTE);
   return () => clearInterval(timer);
 }
