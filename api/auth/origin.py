@@ -28,7 +28,9 @@ _PORT = re.compile(r":\d*$")
 
 def is_https() -> bool:
     """As the connection says, or a proxy that ends TLS in front of the service."""
-    return request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
+    # Of several proxies the first one met the browser.
+    first = request.headers.get("X-Forwarded-Proto", "").partition(",")[0]
+    return request.is_secure or first.strip() == "https"
 
 
 def is_from_own_page() -> bool | None:

@@ -48,14 +48,16 @@ function decoded(groups) {
   );
 }
 
-// A module that is gone is that of another release: the document is loaded anew, once.
+// A module that is gone is that of another release: the document is loaded anew, once, where the
+// service answers.
 async function load(name) {
   try {
     const module = await import(`./pages/${name}.js`);
     sessionStorage.removeItem(RELOAD_KEY);
     return module.default;
   } catch (error) {
-    if (error instanceof TypeError && sessionStorage.getItem(RELOAD_KEY) !== name) {
+    const answers = await fetch("/healthz").then((answer) => answer.ok, () => false);
+    if (answers && sessionStorage.getItem(RELOAD_KEY) !== name) {
       sessionStorage.setItem(RELOAD_KEY, name);
       location.reload();
     }

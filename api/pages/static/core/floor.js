@@ -1,7 +1,7 @@
 // The floor as the page shows it: which rows a filter leaves, their order, and what tiles count. Pure.
 
 import { statusRank } from "./status.js";
-import { nameOf } from "./names.js";
+import { keyOf, nameOf } from "./names.js";
 
 export const ATTENTION = "attention"; // the order that nobody has to choose
 
@@ -29,14 +29,14 @@ export function fitsAgent(agent, filters, names) {
 }
 
 // The teams of agents by organization and id.
-export const teamsOf = (agents) => new Map(agents.map((it) => [`${it.orgId}\n${it.agentId}`, it.teamId]));
+export const teamsOf = (agents) => new Map(agents.map((it) => [keyOf(it), it.teamId]));
 
 // A task is a team's where one of its agents takes part in it, as for the service's own figures.
 export function fitsTask(task, filters, teams) {
   return (
     fits(filters.orgId, task.orgId) && fits(filters.queueId, task.queueId) && fits(filters.channelType, task.channelType) &&
     (filters.teamId.length === 0 ||
-      task.participants.some((it) => filters.teamId.includes(teams.get(`${task.orgId}\n${it.agentId}`))))
+      task.participants.some((it) => filters.teamId.includes(teams.get(keyOf({ orgId: task.orgId, agentId: it.agentId })))))
   );
 }
 

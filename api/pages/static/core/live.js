@@ -6,6 +6,7 @@
 import { mergeNames, who } from "./api.js";
 import { signal } from "./dom.js";
 import { now } from "./clock.js";
+import { keyOf } from "./names.js";
 import { openStream } from "./stream.js";
 
 const SHOW_EVERY_MS = 200;
@@ -24,8 +25,6 @@ let stream = null;
 export const followers = signal(0); // parts of the page that need the floor
 let arriving = null; // the snapshot that is coming in: what it lacks at its end has gone
 let showing = 0;
-
-export const keyOf = (view) => `${view.orgId}\n${view.agentId ?? view.taskId}`;
 
 // Keeps the floor live until the function that is returned is called.
 export function follow() {
@@ -69,7 +68,6 @@ function stop() {
   stream?.close();
   stream = arriving = null;
   disconnected();
-  connection.value = { state: "connecting", since: now(), status: 0 };
   for (const map of [agents, tasks]) map.clear();
   show();
 }

@@ -23,3 +23,18 @@ export function useLoad(read, inputs) {
   }, inputs);
   return { ...state.value, reload };
 }
+
+// Calls a read now and again, whether or not it succeeds: the next one may.
+export function repeated(read, every) {
+  let timer = 0;
+  let ended = false;
+  async function go() {
+    await read().catch(() => {});
+    if (!ended) timer = setTimeout(go, every);
+  }
+  go();
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
+}

@@ -5,6 +5,9 @@ import { html } from "./dom.js";
 import { NOTHING } from "./format.js";
 import { short } from "./texts.js";
 
+// What tells agents and tasks of all organizations apart.
+export const keyOf = (view) => `${view.orgId}\n${view.agentId ?? view.taskId}`;
+
 export const nameOf = (names, kind, id) => short(names?.[kind]?.[id] ?? id);
 
 export const Named = ({ names, kind, id, href: to }) => {

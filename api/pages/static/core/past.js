@@ -1,7 +1,8 @@
 // The floor as of two times, read by the public lists: what had happened by `at`, as known at `knownAt`.
 
-import { get, rows } from "./api.js";
+import { get, mergeNames, rows } from "./api.js";
 import { now } from "./clock.js";
+import { keyOf } from "./names.js";
 
 const AGENTS_AT_MOST = 5_000;
 const TASKS_AT_MOST = 5_000;
@@ -12,15 +13,10 @@ export async function floorAt({ at, knownAt }, signal) {
     rows("/api/v1/agents", times, { signal, atMost: AGENTS_AT_MOST }),
     rows("/api/v1/tasks", { ...times, open: true }, { signal, atMost: TASKS_AT_MOST }),
   ]);
-  return { at, knownAt, agents: agents.data, tasks: tasks.data, names: mergeAll(agents.names, tasks.names) };
-}
-
-function mergeAll(...maps) {
-  const all = {};
-  for (const map of maps) {
-    for (const [kind, byId] of Object.entries(map)) all[kind] = { ...all[kind], ...byId };
-  }
-  return all;
+  return {
+    at, knownAt, agents: agents.data, tasks: tasks.data, isCut: agents.isCut || tasks.isCut,
+    names: mergeNames(mergeNames({}, agents.names), tasks.names),
+  };
 }
 
 // What a supervisor reads of an agent: if two knowledges differ in it, the row is marked.
@@ -40,8 +36,6 @@ export function differences(shown, other) {
   for (const [key, agent] of others) found.set(key, { fields: ["status"], other: agent, isMissing: true });
   return found;
 }
-
-const keyOf = (agent) => `${agent.orgId}\n${agent.agentId}`;
 
 // What tells two knowledges of an agent at a moment apart: the events of the time up to it that were
 // recorded in between, and the corrections that they made.

@@ -40,14 +40,19 @@ export function agentLevel(agent, now) {
   return rule && level(now - agent.statusSince, rule.amberMs, rule.redMs);
 }
 
-export function queueLevel(queue, now) {
-  const values = { longestWaitMs: now - queue.since, waiting: queue.waiting };
-  const levels = Object.entries(values).map(([measure, value]) => {
-    const rule = ruleFor(
-      (it) => it.subject === "queue" && it.measure === measure,
-      [["queueId", queue.queueId], ["channelType", queue.channelType], ["orgId", queue.orgId]],
-    );
-    return rule && level(value, rule.amber, rule.red);
-  });
-  return levels.includes("red") ? "red" : levels.includes("amber") ? "amber" : null;
-}
+const queueRule = (measure, queue) =>
+  ruleFor(
+    (it) => it.subject === "queue" && it.measure === measure,
+    [["queueId", queue.queueId], ["channelType", queue.channelType], ["orgId", queue.orgId]],
+  );
+
+const measured = (measure, queue, value) => {
+  const rule = queueRule(measure, queue);
+  return rule && level(value, rule.amber, rule.red);
+};
+
+// The level of the longest wait alone, and of the queue as a whole.
+export const waitLevel = (queue, now) => measured("longestWaitMs", queue, now - queue.since);
+export const queueLevel = (queue, now) => highest([waitLevel(queue, now), measured("waiting", queue, queue.waiting)]);
+
+export const highest = (levels) => (levels.includes("red") ? "red" : levels.includes("amber") ? "amber" : null);

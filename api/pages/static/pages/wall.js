@@ -2,24 +2,25 @@
 // the service was away, and loads itself anew after an upgrade and each night.
 
 import { query } from "../core/address.js";
-import { get } from "../core/api.js";
 import { now, second } from "../core/clock.js";
 import { html, useEffect, useRef, useSignal } from "../core/dom.js";
 import { filtersOf, fitsAgent, fitsTask, countBy, inOrder, reasonOf, teamsOf, waitingByQueue } from "../core/floor.js";
 import { duration, HOUR, MINUTE, moment, number, percent, SECOND, Since } from "../core/format.js";
 import * as live from "../core/live.js";
+import { repeated } from "../core/load.js";
 import { nameOf } from "../core/names.js";
+import { serviceStatus, watchStatus } from "../core/service-status.js";
 import { Shape, Status, statusRank, tone } from "../core/status.js";
+import { readSummary } from "../core/summary.js";
 import { t, word } from "../core/texts.js";
-import { agentLevel, queueLevel, readRules } from "../core/thresholds.js";
-import { freshness, watchStatus, status } from "../parts/badge.js";
+import { agentLevel, highest, queueLevel, readRules, waitLevel } from "../core/thresholds.js";
+import { freshness } from "../parts/badge.js";
 import { Loading } from "../parts/states.js";
 
 const TURN_MS = 15 * SECOND; // by default; `?turn=` seconds
 const FIGURES_EVERY_MS = 10 * SECOND;
 const RULES_EVERY_MS = 5 * MINUTE;
 const LOADED_ANEW_AFTER_MS = 24 * HOUR;
-const WINDOW_MS = 30 * MINUTE;
 const QUEUES_AT_MOST = 12;
 const AGENTS_AT_MOST = 40;
 
@@ -35,9 +36,9 @@ export default function Wall() {
   useEffect(() => renewed(), []);
   useEffect(() => repeated(readRules, RULES_EVERY_MS), []);
   useEffect(() => {
-    const { orgId, teamId, queueId, channelType } = filters;
+    summary.value = null;
     return repeated(async () => {
-      summary.value = await get("/api/v1/summary", { orgId, teamId, queueId, channelType, window: WINDOW_MS });
+      summary.value = await readSummary(filters);
     }, FIGURES_EVERY_MS);
   }, [key]);
 
@@ -75,7 +76,7 @@ function Figures({ agents, queues, summary, now: time }) {
     ["ahtMs", duration(summary?.ahtMs.value)],
     ["abandonment", percent(summary?.abandonment.value)],
   ];
-  const level = queues.length ? queueLevel(queues[0], time) : null;
+  const level = highest(queues.map((it) => waitLevel(it, time)));
   const counts = [...countBy(agents, "status")].sort(([a], [b]) => statusRank(a) - statusRank(b));
   return html`<section aria-label=${t("floor.figures")}>
     <ul class="large">${figures.map(([id, text]) => html`<li key=${id} class=${id === "longestWait" ? (level ?? "") : ""}>
@@ -85,7 +86,10 @@ function Figures({ agents, queues, summary, now: time }) {
   </section>`;
 }
 
-function Queues({ queues, now: time }) {
+// Queues in alarm come first: they must not be those that find no place.
+function Queues({ queues: all, now: time }) {
+  const rank = (queue) => ["red", "amber", null].indexOf(queueLevel(queue, time));
+  const queues = [...all].sort((a, b) => rank(a) - rank(b) || a.since - b.since);
   return html`<section aria-labelledby="queues"><h2 id="queues">${t("floor.queues")}</h2>
     ${queues.length === 0 ? html`<p class="big">${t("floor.nobody-waits")}</p>` : html`<table><thead><tr>
       <th scope="col">${t("column.queue")}</th><th scope="col">${t("column.channel")}</th>
@@ -114,28 +118,13 @@ function Attention({ agents, now: time }) {
   </section>`;
 }
 
-// Calls a read now and again, whether or not it succeeds: the next one may.
-function repeated(read, every) {
-  let timer = 0;
-  let ended = false;
-  async function go() {
-    await read().catch(() => {});
-    if (!ended) timer = setTimeout(go, every);
-  }
-  go();
-  return () => {
-    ended = true;
-    clearTimeout(timer);
-  };
-}
-
 // Loads the document anew when the service has another version, and each day: no leak lasts a week.
 // While the service does not answer, the last floor stays.
 function renewed() {
   const began = now();
   let version = null;
   const timer = setInterval(() => {
-    const found = status.value.value?.versions;
+    const found = serviceStatus.value.value?.versions;
     const text = found && JSON.stringify(found);
     version ??= text;
     const isDue = text !== version || now() - began > LOADED_ANEW_AFTER_MS;

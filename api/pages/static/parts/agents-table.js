@@ -3,7 +3,7 @@
 import { html } from "../core/dom.js";
 import { Moment, Since } from "../core/format.js";
 import { isSortable, otherInteractions, reasonOf, shownInteraction } from "../core/floor.js";
-import { agentHref, Named, taskHref } from "../core/names.js";
+import { agentHref, keyOf, Named, taskHref } from "../core/names.js";
 import { Shape, Status } from "../core/status.js";
 import { t, word } from "../core/texts.js";
 import { Table } from "./table.js";
@@ -46,7 +46,7 @@ export function AgentsTable({ floor, agents, columns, sort, onSort, onWhy, level
       id, title: t(`column.${id}`), cell: draw[id], align: ALIGN[id], isHead: id === "name", sortable: isSortable(id),
     }))}
     rows=${agents}
-    keyOf=${(agent) => `${agent.orgId}\n${agent.agentId}`}
+    keyOf=${keyOf}
     rowClass=${(agent) => [levelOf(agent), floor.marks?.has(agent) && "differs", !agent.loggedIn && "away-row"].filter(Boolean).join(" ")}
     sort=${sort} onSort=${onSort} />`;
 }

@@ -1,43 +1,19 @@
 // How fresh the data is. Old data never looks live: the badge says since when, and why.
 
-import { get } from "../core/api.js";
 import { query } from "../core/address.js";
 import { now, second } from "../core/clock.js";
-import { html, signal, useEffect } from "../core/dom.js";
+import { html, useEffect } from "../core/dom.js";
 import { duration, Moment, moment, number } from "../core/format.js";
 import { connection, followers } from "../core/live.js";
+import { serviceStatus, watchStatus } from "../core/service-status.js";
 import { t } from "../core/texts.js";
 
-const ASK_EVERY_MS = 10_000;
 const LAG_SHOWN_MS = 3_000;
-
-export const status = signal({ value: null, error: null });
-let users = 0;
-let timer = 0;
-
-async function ask() {
-  try {
-    status.value = { value: await get("/api/v1/status"), error: null };
-  } catch (error) {
-    status.value = { ...status.value, error };
-  }
-  if (users) timer = setTimeout(ask, ASK_EVERY_MS);
-}
-
-// Asks for the service's status now and then, until the function that is returned is called.
-export function watchStatus() {
-  users += 1;
-  if (users === 1) ask();
-  return () => {
-    users -= 1;
-    if (users === 0) clearTimeout(timer);
-  };
-}
 
 // The state of the data: {kind, text}. The worst counts.
 export function freshness() {
   second.value;
-  const { value, error } = status.value;
+  const { value, error } = serviceStatus.value;
   const link = connection.value;
   if (link.state === "lost") {
     return { kind: "lost", text: t("fresh.lost", { since: moment(link.since) }) };
@@ -67,7 +43,7 @@ export function Badge() {
   useEffect(watchStatus, []);
   if (query.value.has("at") || query.value.has("knownAt")) return html`<p class="badge past">${t("fresh.past")}</p>`;
   const { kind, text } = freshness();
-  const value = status.value.value;
+  const value = serviceStatus.value.value;
   return html`<details class="badge ${kind}">
     <summary><span class="dot" aria-hidden="true"></span><span role="status">${text}</span></summary>
     <div class="menu">

@@ -3,6 +3,7 @@
 
 import { query, setQuery } from "../core/address.js";
 import { now, second } from "../core/clock.js";
+import { timesIn } from "../core/days.js";
 import { html, useEffect, useSignal } from "../core/dom.js";
 import { fromLocalField, HOUR, localField, MINUTE, Moment, moment, SECOND } from "../core/format.js";
 import { t } from "../core/texts.js";
@@ -15,10 +16,8 @@ const LIVE = { at: null, knownAt: null, differing: null };
 
 // The times that the address names: null while the floor is live.
 export function timesOf(params) {
-  const at = Number(params.get("at"));
-  if (!Number.isSafeInteger(at) || at <= 0) return null;
-  const knownAt = Number(params.get("knownAt")) || null;
-  return { at, knownAt, isThen: knownAt === at };
+  const times = timesIn(params);
+  return times && { ...times, isThen: times.knownAt === times.at };
 }
 
 // In the knowledge of today the moment of knowledge stays where it was when the scrubber was taken.

@@ -160,6 +160,8 @@ export default {
   "floor.shown-then": "damals angezeigt: {shown}",
   "floor.known-now": "heute bekannt: {shown}",
   "floor.unknown-then": "nichts",
+  "floor.cut": "Nur die ersten Zeilen dieses Moments sind zu sehen: es sind zu viele, um sie zu zählen",
+  "floor.to-stale": "Verwaiste Vorgänge: lange war nichts von ihnen zu hören",
   "floor.to-reports": "Bericht zu diesem Zeitraum",
   "floor.to-tasks": "Alle offenen Vorgänge",
 

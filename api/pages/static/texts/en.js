@@ -159,6 +159,8 @@ export default {
   "floor.shown-then": "shown then: {shown}",
   "floor.known-now": "known now: {shown}",
   "floor.unknown-then": "nothing",
+  "floor.cut": "Only the first rows of that moment are shown: there are too many to add up",
+  "floor.to-stale": "Stale tasks: nothing was heard of them for long",
   "floor.to-reports": "Report of this window",
   "floor.to-tasks": "All open tasks",
 
