@@ -114,6 +114,16 @@ function App() {
   return html`<${Frame} current=${route?.module}>${body}<//>`;
 }
 
+// A menu closes by a click elsewhere, by Escape, and when another one opens.
+const MENUS = "details:is(.choice, .badge, .account)[open]";
+function closeMenus(event) {
+  for (const menu of document.querySelectorAll(MENUS)) {
+    if (event.key === "Escape" || !menu.contains(event.target)) menu.open = false;
+  }
+}
+document.addEventListener("pointerdown", closeMenus);
+document.addEventListener("keydown", (event) => event.key === "Escape" && closeMenus(event));
+
 applyTheme();
 await chooseLanguage();
 render(html`<${App} />`, root);

@@ -16,7 +16,7 @@ export const seesEverything = () => seesAllTeams() && who.value.orgIds === null;
 
 export class ApiError extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || String(status));
+    super(problem.detail || problem.title || (status ? String(status) : ""));
     this.status = status;
     this.problem = problem;
   }

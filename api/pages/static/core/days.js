@@ -1,5 +1,6 @@
 // Days and spans of time in the viewer's zone, as the address names them. Pure.
 
+import { now } from "./clock.js";
 import { DAY, SECOND } from "./format.js";
 
 const SHORTEST_MS = SECOND; // of what can be zoomed into
@@ -33,7 +34,8 @@ export function dayNamed(name) {
 export function timesIn(params) {
   const at = moment(params.get("at"));
   const knownAt = moment(params.get("knownAt"));
-  return at === null && knownAt === null ? null : { at: at ?? knownAt, knownAt };
+  if ((at ?? knownAt) === null || (at ?? knownAt) > now()) return null;
+  return { at: at ?? knownAt, knownAt };
 }
 
 // The span that the address zooms to; null where it names none.

@@ -2,6 +2,7 @@
 
 import { query } from "../core/address.js";
 import { now, second } from "../core/clock.js";
+import { timesIn } from "../core/days.js";
 import { html, useEffect } from "../core/dom.js";
 import { duration, Moment, moment, number } from "../core/format.js";
 import { connection, followers } from "../core/live.js";
@@ -41,7 +42,7 @@ export function freshness() {
 
 export function Badge() {
   useEffect(watchStatus, []);
-  if (query.value.has("at") || query.value.has("knownAt")) return html`<p class="badge past">${t("fresh.past")}</p>`;
+  if (timesIn(query.value) !== null) return html`<p class="badge past">${t("fresh.past")}</p>`;
   const { kind, text } = freshness();
   const value = serviceStatus.value.value;
   return html`<details class="badge ${kind}">

@@ -6,7 +6,7 @@ import { html } from "../core/dom.js";
 import { duration, Moment, number } from "../core/format.js";
 import { useLoad } from "../core/load.js";
 import { Named } from "../core/names.js";
-import { t } from "../core/texts.js";
+import { t, word } from "../core/texts.js";
 import { FIGURES } from "./tiles.js";
 import { Panel } from "./panel.js";
 import { Empty, Loaded } from "./states.js";
@@ -54,7 +54,7 @@ function ByQueue({ id, show, span, times, filters }) {
             <th class="number">${t("count.abandoned")}</th></tr></thead>
           <tbody>${answer.data.map((row) => html`<tr>
             <th scope="row"><${Named} names=${answer.names} kind="queue" id=${row.queueId} /></th>
-            <td>${row.channelType ?? "–"}</td>
+            <td>${word("channel", row.channelType ?? t("channel.none"))}</td>
             <td class="number">${show(row[id]?.value ?? row[id] ?? null)}</td>
             <td class="number">${number(row.answered)}</td><td class="number">${number(row.abandoned)}</td>
           </tr>`)}</tbody></table>`}<//>`;

@@ -60,7 +60,7 @@ export function FloorScene({ floor, agents, tasks, marked = new Map(), summary }
   return html`
     ${floor.isCut && html`<p class="warning" role="alert">${t("floor.cut")}</p>`}
     ${floor.isOld && html`<p class="warning" role="alert">${t("floor.old", { since: moment(live.connection.value.since) })}</p>`}
-    ${agents.length === 0 && tasks.length === 0 ? html`<${NobodyYet} isPast=${!floor.isLive} />` : html`
+    ${agents.length === 0 && tasks.length === 0 ? html`<${NobodyYet} times=${floor.times} />` : html`
     <div class="overview">
       <${StatusTiles} counts=${statusCounts(fitting)} chosen=${filters.status} onChoose=${toggle} />
       <${FigureTiles} waiting=${queues.reduce((sum, it) => sum + it.waiting, 0)} longestWait=${longest}
@@ -108,9 +108,9 @@ export function FloorScene({ floor, agents, tasks, marked = new Map(), summary }
 const Filter = ({ name, label, options, chosen }) =>
   html`<${Choice} label=${label} options=${options} chosen=${chosen} onChange=${(values) => setQuery({ [name]: values })} />`;
 
-const NobodyYet = ({ isPast }) =>
-  isPast
-    ? html`<${Empty} title=${t("floor.nobody-then")} />`
+const NobodyYet = ({ times }) =>
+  times
+    ? html`<${Empty} title=${t(times.isThen ? "floor.nobody-known" : "floor.nobody-then")} />`
     : html`<${Empty} title=${t("floor.nobody")}>
         <p>${who.value.teamIds === null ? t("floor.nobody-hint") : t("floor.nobody-team")}</p>
         ${who.value.teamIds === null && html`<p><code>make demo</code></p>`}

@@ -4,7 +4,9 @@ import { html, useEffect, useRef, useSignal } from "../core/dom.js";
 import { get } from "../core/api.js";
 import { Moment, duration } from "../core/format.js";
 import { useLoad } from "../core/load.js";
-import { t } from "../core/texts.js";
+import { Named } from "../core/names.js";
+import { Status } from "../core/status.js";
+import { has, t } from "../core/texts.js";
 import { Empty, Loaded } from "./states.js";
 
 export function Panel({ title, onClose, children }) {
@@ -61,7 +63,7 @@ const LAST_FIELDS = ["agentId", "taskId", "orgId", "lastEvent", "eventCount", "a
 // Why a view shows what it shows: each field, the event that set it, and what was unusual around.
 export function Explanation({ kind, id, orgId, times = {}, field: only = null }) {
   const load = useLoad(
-    (signal) => get(`/api/v1/${kind}/${encodeURIComponent(id)}/explain`, { orgId, ...times }, { signal }),
+    (signal) => get(`/api/v1/${kind}/${encodeURIComponent(id)}/explain`, { orgId, ...times, names: true }, { signal }),
     [kind, id, orgId, times.at, times.knownAt],
   );
   const open = useSignal(null);
@@ -72,8 +74,8 @@ export function Explanation({ kind, id, orgId, times = {}, field: only = null })
     return html`
       <table class="fields"><thead><tr><th>${t("explain.field")}</th><th>${t("explain.value")}</th><th>${t("explain.set")}</th></tr></thead>
       <tbody>${fields.map(([name, it]) => html`<tr key=${name} data-field=${name}>
-        <th scope="row"><code>${name}</code></th>
-        <td><${Value} value=${it.value} /></td>
+        <th scope="row" title=${name}>${has(`field.${name}`) ? t(`field.${name}`) : html`<code>${name}</code>`}</th>
+        <td><${Value} field=${name} value=${it.value} names=${answer.names} /></td>
         <td>${it.position === null
           ? it.time === null ? t("explain.nothing") : t("explain.time")
           : html`<button type="button" class="link" onClick=${() => (open.value = it.position)}><${Moment} time=${it.time} ms /></button>`}</td>
@@ -87,8 +89,14 @@ export function Explanation({ kind, id, orgId, times = {}, field: only = null })
   }}<//>`;
 }
 
-function Value({ value }) {
+const KINDS = { agentId: "agent", teamId: "team", queueId: "queue", idleCodeId: "idleCode", wrapUpAuxCodeId: "wrapUpCode" };
+const TIME = /(Time|Since)$/;
+
+function Value({ field, value, names }) {
   if (value === null || value === undefined) return html`<span class="none">–</span>`;
+  if (field in KINDS) return html`<${Named} names=${names} kind=${KINDS[field]} id=${value} />`;
+  if (TIME.test(field) && Number.isInteger(value)) return html`<${Moment} time=${value} ms />`;
+  if (field === "status" || field === "currentState") return html`<${Status} status=${value} />`;
   if (typeof value !== "object") return html`<bdi>${String(value)}</bdi>`;
   const text = JSON.stringify(value);
   return text === "[]" || text === "{}" ? html`<span class="none">–</span>` : html`<code class="value">${text}</code>`;

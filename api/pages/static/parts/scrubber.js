@@ -23,9 +23,11 @@ export function timesOf(params) {
 // In the knowledge of today the moment of knowledge stays where it was when the scrubber was taken.
 export function show(at, { isThen, knownAt }) {
   const end = now();
-  if (at >= end) return setQuery(LIVE);
+  if (at >= end) return setQuery(LIVE, { replace: false });
   const known = isThen ? at : Math.max(at, knownAt && knownAt > at ? knownAt : end);
-  setQuery({ at: Math.floor(at), knownAt: Math.floor(known) });
+  // From the first moment of the past the way back leads to what is live.
+  const replace = timesOf(query.peek()) !== null;
+  setQuery({ at: Math.floor(at), knownAt: Math.floor(known) }, { replace });
 }
 
 export function Scrubber({ isBusy }) {
@@ -44,7 +46,7 @@ export function Scrubber({ isBusy }) {
   const live = () => {
     isPlaying.value = false;
     latest.value = null;
-    setQuery(LIVE);
+    setQuery(LIVE, { replace: false });
   };
   const choose = (then) => {
     const at = times?.at ?? now() - MINUTE;
