@@ -208,7 +208,7 @@ def test_a_job_of_ones_own_is_cancelled_or_given_up(jobs):
     stop = threading.Event()
     own = OwnJobs(jobs, {"replay": lambda it: it.save()}, name="mine", stop=stop)
     begun = [own.begin("replay", PARAMETERS, why="to see") for _ in range(2)]
-    jobs.cancel("replay", begun[0].job.id)
+    jobs.cancel("replay", begun[0].job.id, who="ann", why=None)
     assert "cancelled" == own.do(begun[0]).status
     stop.set()
     assert "cancelled" == own.do(begun[1]).status
