@@ -9,10 +9,10 @@ PURE := tests/laws tests/unit $(patsubst %,--ignore=tests/unit/test_%.py,\
 	architecture cli settings simulator api_client)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test slow quick laws lint types check mutants bench demo clean
+.PHONY: help install run test slow quick laws lint types check mutants bench screenshots demo demo-recorded clean
 
 help:  ## print this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: $(READY)  ## make .venv with everything in it
 
@@ -52,8 +52,14 @@ mutants:  ## break the pure core in small ways; do the tests notice? (most of an
 bench: $(READY)  ## measure
 	$(BIN)/python -m tools.bench
 
-demo: $(READY)  ## show a contact center at work
+demo: $(READY)  ## play a contact center for the service of `make run`, until Ctrl-C
 	$(BIN)/projector demo
+
+demo-recorded: $(READY)  ## send recorded webhooks to it, and show what they make
+	$(BIN)/projector demo --recorded
+
+screenshots: $(READY)  ## make the pictures of the README from the simulator (some minutes)
+	$(BIN)/python -m tools.screenshots
 
 clean:  ## remove .venv and caches, but no data
 	rm -rf .venv .venv-mutants build dist mutants *.egg-info .coverage htmlcov

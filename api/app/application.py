@@ -6,10 +6,11 @@ from flask import Flask
 
 from api.app import openapi
 from api.http import problems
-from api.pages import floor
+from api.pages import shell
 from api.resources import (
     adherence,
     agents,
+    alerts,
     events,
     health,
     ledgers,
@@ -21,10 +22,12 @@ from api.resources import (
     reconciliations,
     replays,
     report_differences,
+    session,
     status,
     stream,
     summary,
     tasks,
+    thresholds,
     webhooks,
 )
 from api.service import attach
@@ -42,7 +45,10 @@ TOPICS = (
     events,
     status,
     stream,
+    session,
     names,
+    alerts,
+    thresholds,
     parked_subjects,
     quarantine,
     replays,
@@ -50,18 +56,13 @@ TOPICS = (
     health,
     metrics,
     openapi,
-    floor,
+    shell,
 )
 
 
 def create_app(service: Service) -> Flask:
     """An application that answers for one service."""
-    app = Flask(
-        "api",
-        template_folder="pages/templates",
-        static_folder="pages/static",
-        static_url_path="/static",
-    )
+    app = Flask("api", template_folder="pages/templates", static_folder=None)
     app.url_map.merge_slashes = False  # an id may end in a slash: 404, not a redirect
     attach(app, service)
     problems.register(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from functools import cache
 from typing import Any
 
@@ -11,13 +12,33 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.auth.session import SECURE_COOKIE
 from api.http.exports import EVENT_STREAM, EXPORT_TYPES
-from api.http.parameters import PATH_NUMBERS, repeatable
+from api.http.freshness import LAST_EVENT_ID, MIN_POSITION
+from api.http.parameters import PATH_NUMBERS, Parameters, allowed_value, repeatable
 from api.http.problems import ProblemDocument
 from api.http.routing import ROUTES, Route
 from projector import __version__
 
 blueprint = Blueprint("openapi", __name__)
+_INTRODUCTION = """\
+Agents, tasks and events of a Webex Contact Center, from its webhooks.
+Names are in camel case, times in epoch milliseconds (UTC). Lists are `{"meta": …, "data": […]}`:
+send `meta.nextCursor` as `cursor` for the next page. Errors are problem documents (RFC 9457).
+"""
+_HEADERS = {
+    MIN_POSITION: "Wait, at most 5 s, until the views have reached this position.",
+    LAST_EVENT_ID: "Go on after the event of this id.",
+}
+_SECURITY = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A token of the service."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SECURE_COOKIE,
+        "description": "Of the pages, after sign-in. Without TLS the name has the port instead.",
+    },
+}
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -46,14 +67,32 @@ def _document() -> str:
     return json.dumps(
         {
             "openapi": "3.1.0",
-            "info": {"title": "Webex Contact Center projector", "version": __version__},
+            "info": {
+                "title": "Webex Contact Center projector",
+                "version": __version__,
+                "description": _INTRODUCTION,
+            },
+            "servers": [{"url": "/", "description": "This service."}],
+            "tags": [
+                {"name": _topic(it), "description": _first_line(sys.modules[it.import_name])}
+                for it in dict.fromkeys(route.blueprint for route in ROUTES)
+            ],
             "paths": paths,
             "components": {
                 "schemas": _answer_schemas() | _parameter_schemas(),
-                "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                "securitySchemes": _SECURITY,
             },
         }
     )
+
+
+def _topic(topic: Blueprint) -> str:
+    return topic.name.replace("_", " ")
+
+
+def _first_line(documented: object) -> str:
+    """Of a docstring, as Markdown."""
+    return (documented.__doc__ or "").partition("\n")[0].replace("``", "`")
 
 
 def _answer_schemas() -> dict[str, Any]:
@@ -76,6 +115,7 @@ def _parameter_schemas() -> dict[str, Any]:
 
 def _operation(route: Route, path: str) -> dict[str, Any]:
     operation: dict[str, Any] = {
+        "tags": [_topic(route.blueprint)],
         "summary": route.summary,
         "parameters": [*_path_parameters(path), *_query_parameters(route)],
         "responses": {
@@ -89,9 +129,10 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
             files[EVENT_STREAM] = {"schema": {"type": "string"}}
         operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
-        operation["security"] = [{"token": []}]
+        operation["security"] = [{name: []} for name in _SECURITY]
+        operation["description"] = f"Needs the role {route.role.value}."
     if route.method in {"post", "put"}:
-        schema = {} if route.body is None else {"schema": _schema(route.body)}
+        schema = {} if route.body is None else {"schema": _described(route.body)}
         content = dict.fromkeys(route.takes, schema)
         operation["requestBody"] = {"required": True, "content": content}
     return operation
@@ -110,12 +151,21 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema(by_alias=True, ref_template=_REFERENCE)
 
 
+def _described(model: type[Parameters]) -> dict[str, Any]:
+    """The schema of a query or a body; each parameter says what is allowed or what it is for."""
+    schema = _schema(model)
+    for name, property_ in schema.get("properties", {}).items():
+        property_.setdefault("description", allowed_value(model, name))
+    return schema
+
+
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
+            "description": PATH_NUMBERS.get(name, "an id without a slash"),
             "schema": {"type": "integer" if name in PATH_NUMBERS else "string"},
         }
         for name in re.findall(r"{(\w+)}", path)
@@ -123,18 +173,39 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
-    properties = _schema(route.query).get("properties", {})
+    query = _described(route.query)
     parameters = [
-        {"name": name, "in": "query", "required": False, "schema": schema}
+        {
+            "name": name,
+            "in": "query",
+            "required": name in query.get("required", ()),
+            "description": schema.pop("description"),
+            "schema": _given(schema),
+        }
         | ({"style": "form", "explode": True} if name in repeatable(route.query) else {})
-        for name, schema in properties.items()
+        for name, schema in query.get("properties", {}).items()
     ]
     position = {"type": "string", "pattern": "^[0-9]{1,18}$"}
-    headers = [{"name": name, "in": "header", "schema": position} for name in route.headers]
+    headers = [
+        {"name": name, "in": "header", "description": _HEADERS[name], "schema": position}
+        for name in route.headers
+    ]
     others = [
         {"name": name, "in": "header", "schema": {"type": "string"}} for name in route.takes_headers
     ]
     return [*parameters, *headers, *others]
+
+
+def _given(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter that is given: null stands for one that is not.
+
+    The title that pydantic makes of the name says nothing more.
+    """
+    given = [it for it in schema.get("anyOf", ()) if it != {"type": "null"}]
+    if len(given) == 1:
+        schema = {name: value for name, value in schema.items() if name != "anyOf"} | given[0]
+    nothing = {"title": schema.get("title"), "default": None}
+    return {name: value for name, value in schema.items() if nothing.get(name, ...) != value}
 
 
 def _camel(name: str) -> str:

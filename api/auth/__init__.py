@@ -1,6 +1,8 @@
 """Who asks, and what they may see or do.
 
-``authentication`` checks the token, ``authorization`` its role, organisations and teams, and
-``session`` keeps a token for the page. A refusal is an ``AccessDenied``. The rooms above turn it
-into an answer: a problem document, or the page's form for a token.
+``sign_in`` exchanges a token for a session, and ``session`` is the cookie of one.
+``authentication`` finds the caller by bearer token or by session, ``origin`` keeps other sites from
+changing anything with a session, and ``authorization`` checks the token's role, organisations and
+teams. A refusal is an ``AccessDenied``. The rooms above turn it into an answer: a problem document,
+or the page's form for a token.
 """

@@ -1,28 +1,60 @@
-"""Who asks: the token of a request is checked here."""
+"""Who asks: the token of a request, or the session that was made with it."""
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
 
-from flask import request
+from flask import Response, request
 
 from api.auth import session
 from api.auth.errors import AccessDenied
+from api.auth.origin import READING_METHODS, require_own_change
 from api.service import service
 from projector.infrastructure.settings import Token
+from projector.infrastructure.tokens import token_digest
+from projector.operations.sessions import CallerSession
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="projector"'}
 
 
-def authenticate() -> Token:
-    """The caller's token, by bearer token or by the page's session.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose token it is, and the session by which it came; null: it came itself."""
 
-    Raises AccessDenied 401 where there is none, or one that the service does not have.
+    token: Token
+    session: CallerSession | None
+
+
+def authenticate() -> Token:
+    """The caller's token; see ``identify``."""
+    return identify().token
+
+
+def identify() -> Caller:
+    """The caller, by bearer token or by session.
+
+    The session counts only without an Authorization header: a wrong header stays wrong. Raises
+    AccessDenied 401 where there is neither, or one that the service does not have; 403 where a
+    session must not do what the request asks for.
     """
-    token = find_token(_text_of_request())
-    if token is None:
-        raise AccessDenied(401, "A valid bearer token is needed.", headers=_CHALLENGE)
-    return token
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme:
+        token = find_token(credentials) if scheme.lower() == "bearer" else None
+        if token is None:
+            raise _unknown()
+        return Caller(token=token, session=None)
+    found = session.find()
+    if found is None:
+        raise _unknown()
+    if request.method not in READING_METHODS:
+        _require_change(found[1])
+    return Caller(token=found[0], session=found[1])
+
+
+def end_stream_with_session(response: Response) -> None:
+    """Let a stream that a session asks for end with it, at the next message."""
+    if identify().session is not None:
+        response.response = session.while_valid(response.iter_encoded())
 
 
 def find_token(text: str) -> Token | None:
@@ -35,12 +67,14 @@ def caller_name(token: Token) -> str:
 
     It is stored with what a caller starts.
     """
-    return f"{token.role.value} {hashlib.sha256(token.token.encode()).hexdigest()[:8]}"
+    return f"{token.role.value} {token_digest(token.token).hex()[:8]}"
 
 
-def _text_of_request() -> str:
-    """The session counts only without an Authorization header: a wrong header stays wrong."""
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if not scheme:
-        return session.token_text()
-    return credentials if scheme.lower() == "bearer" else ""
+def _unknown() -> AccessDenied:
+    return AccessDenied(401, "A valid bearer token is needed.", headers=_CHALLENGE)
+
+
+def _require_change(of: CallerSession) -> None:
+    if of.kind == "wall":
+        raise AccessDenied(403, "A wall's session only looks: it changes nothing.")
+    require_own_change()

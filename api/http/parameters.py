@@ -187,11 +187,11 @@ def _read_number(name: str, text: str) -> int:
 
 
 def _parameter_error(model: type[Parameters], name: str, values: list[str]) -> ParameterError:
-    fields = {field.alias or own_name: field for own_name, field in model.model_fields.items()}
+    fields = _fields(model)
     if name not in fields:
         allowed = f"one of the parameters {', '.join(sorted(fields)) or '(none)'}"
     else:
-        allowed = _allowed(fields[name])
+        allowed = allowed_value(model, name)
         if len(values) > 1 and name not in repeatable(model):
             allowed = f"once, {allowed}"
     return ParameterError(
@@ -199,11 +199,17 @@ def _parameter_error(model: type[Parameters], name: str, values: list[str]) -> P
     )
 
 
-def _allowed(field: FieldInfo) -> str:
-    """What the outermost ``Allowed`` of a field's type says."""
+def allowed_value(model: type[Parameters], name: str) -> str:
+    """What the outermost ``Allowed`` of a parameter's type says."""
+    field = _fields(model)[name]
     annotations = (*_annotations(field.annotation), *field.metadata)
     texts = [it.text for it in annotations if isinstance(it, Allowed)]
     return texts[-1] if texts else "a text that is not empty"
+
+
+def _fields(model: type[Parameters]) -> dict[str, FieldInfo]:
+    """The fields of a model by their names in requests."""
+    return {field.alias or own_name: field for own_name, field in model.model_fields.items()}
 
 
 def _annotations(type_: Any) -> Iterator[object]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
+from api.auth.authentication import end_stream_with_session
 from api.auth.authorization import admit
 from api.http import exports, freshness, naming
 from api.http.pagination import require_own_cursor
@@ -57,7 +58,10 @@ class Route:
         ROUTES.append(self)
 
         def view(**path: str) -> Response:
-            return self._respond(handler, path)
+            response = self._respond(handler, path)
+            if response.mimetype == exports.EVENT_STREAM:
+                end_stream_with_session(response)
+            return response
 
         endpoint = f"{self.method} {self.path}".replace(".", "_")  # Flask allows no dot
         self.blueprint.add_url_rule(self.path, endpoint, view, methods=[self.method])

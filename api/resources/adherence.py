@@ -20,7 +20,7 @@ from projector.contract.adherence import AdherenceRow
 from projector.contract.base import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.query.current_views import Selection
-from projector.query.live.changes import Interest
+from projector.query.live.interest import Change, Interest
 from projector.query.live.streams import StreamMessage
 
 blueprint = Blueprint("adherence", __name__)
@@ -101,7 +101,7 @@ def _changed_rows(messages: Iterable[StreamMessage]) -> Iterator[StreamMessage]:
     last_rows: dict[tuple[str, str], object] = {}
     for message in messages:
         change = message.change
-        if change is None:
+        if not isinstance(change, Change):
             yield message
             continue
         row = {

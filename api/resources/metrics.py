@@ -12,16 +12,20 @@ from pydantic import RootModel
 
 from api.http.routing import Route
 from api.service import service
+from projector.contract.alerts import AlertCounts
 from projector.contract.status import StatusShape
+from projector.projection.partitions import OtherFold
+from projector.query.scope import Scope
 
 blueprint = Blueprint("metrics", __name__)
 
 
 class StatusCollector:
-    """Collects the metrics of one status."""
+    """Collects the metrics of one status, and of the alerts where they are known."""
 
-    def __init__(self, status: StatusShape) -> None:
+    def __init__(self, status: StatusShape, alerts: AlertCounts | None) -> None:
         self._status = status
+        self._alerts = alerts
 
     def collect(self) -> Iterator[Metric]:
         status = self._status
@@ -40,6 +44,10 @@ class StatusCollector:
         for reason, count in status.refused.items():
             refused.add_metric([reason], count)
         yield refused
+        if self._alerts is not None:
+            yield _gauge("alerts", "Open alerts", self._alerts.model_dump(), "level")
+        about = "Posts of alerts that wait, or were given up"
+        yield _gauge("alert_posts", about, status.alert_posts.model_dump(), "state")
         yield from self._subscriptions()
 
     def _subscriptions(self) -> Iterator[Metric]:
@@ -80,5 +88,13 @@ class MetricsText(RootModel[str]):
 )
 def metrics() -> Response:
     registry = CollectorRegistry()
-    registry.register(StatusCollector(service().status.read()))
+    registry.register(StatusCollector(service().status.read(), _alerts()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _alerts() -> AlertCounts | None:
+    """How many alerts there are; null as long as the views cannot be read."""
+    try:
+        return service().alerts.count(Scope())
+    except OtherFold:
+        return None

@@ -7,9 +7,10 @@ from typing import Self
 from flask import Blueprint
 from pydantic import Field, model_validator
 
+from api.auth.authentication import caller_name
 from api.auth.authorization import scope_of
 from api.http.pagination import ListMeta, ParkedSubjectCursor, list_fields
-from api.http.parameters import Limit, OrganisationQuery, Parameters, StorableName
+from api.http.parameters import Limit, OrganisationQuery, Parameters, Reason, StorableName
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
@@ -47,11 +48,12 @@ class ResumedShape(Shape):
 
 
 class ParkedSubject(Parameters):
-    """One parked agent or task."""
+    """One parked agent or task, and why it is to go on."""
 
     org_id: StorableName
     agent_id: StorableName | None = None
     task_id: StorableName | None = None
+    why: Reason | None = None
 
     @model_validator(mode="after")
     def _validate_subject(self) -> Self:
@@ -117,7 +119,7 @@ def _resume(body: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
         raise Problem(404, f"No {kind} {id_!r} of {body.org_id!r} is parked.")
     resume = parking.skip if skip else parking.retry
     try:
-        folded = resume(kind, body.org_id, id_)
+        folded = resume(kind, body.org_id, id_, who=caller_name(token), why=body.why)
     except NotParked as error:  # another operator was faster
         raise Problem(404, str(error)) from None
     is_parked_again = parking.find(scope, kind, id_) is not None

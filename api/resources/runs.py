@@ -11,16 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from api.auth.authentication import caller_name
 from api.http.pagination import PositionCursor, list_fields
-from api.http.parameters import Limit, Parameters
+from api.http.parameters import Limit, Parameters, Reason
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
 from projector.infrastructure.settings import Role, Token
 from projector.operations.job_queue import Job, JobKind, NotCancellable
+
+
+class CancellationShape(Shape):
+    """Who cancelled a run, why and when."""
+
+    who: str
+    why: str | None
+    time: int
 
 
 class RunShape(Shape):
@@ -34,6 +43,9 @@ class RunShape(Shape):
     started_time: int | None
     finished_time: int | None
     error: str | None
+    cancellation: CancellationShape | None = Field(
+        description="Null where nobody cancelled it. A running one stops a moment later."
+    )
 
 
 class RunsQuery(Parameters):
@@ -41,6 +53,12 @@ class RunsQuery(Parameters):
 
     limit: Limit = 100
     cursor: PositionCursor | None = None
+
+
+class CancelQuery(Parameters):
+    """Why a run is cancelled; it is kept with the run."""
+
+    why: Reason | None = None
 
 
 def run_fields(job: Job) -> dict[str, Any]:
@@ -54,6 +72,7 @@ def run_fields(job: Job) -> dict[str, Any]:
         "started_time": job.started_time,
         "finished_time": job.finished_time,
         "error": job.error,
+        "cancellation": job.cancellation,
     }
 
 
@@ -85,7 +104,13 @@ class RunResource:
         )
         show(self.show)
         cancel = Route(
-            blueprint, "delete", one, role=role, summary=f"Cancel a {kind}.", answers=run
+            blueprint,
+            "delete",
+            one,
+            role=role,
+            summary=f"Cancel a {kind}.",
+            answers=run,
+            query=CancelQuery,
         )
         cancel(self.cancel)
 
@@ -100,10 +125,10 @@ class RunResource:
     def show(self, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
         return self.run_of(self._find(token, id))
 
-    def cancel(self, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
+    def cancel(self, query: CancelQuery, token: Token, id: int) -> BaseModel:  # noqa: A002
         self._find(token, id)
         try:
-            cancelled = service().jobs.cancel(self.kind, id)
+            cancelled = service().jobs.cancel(self.kind, id, who=caller_name(token), why=query.why)
         except NotCancellable as error:
             raise Problem(409, str(error)) from None
         return self.run_of(cancelled or self._find(token, id))

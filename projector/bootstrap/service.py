@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +13,21 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings, Token
-from projector.infrastructure.tokens import local_tokens
+from projector.infrastructure.tokens import local_tokens, token_digest
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
 from projector.operations.parked_subjects import ParkedSubjects
 from projector.operations.quarantine import Quarantine
-from projector.operations.reconciliation.coverage import covered_windows
+from projector.operations.reconciliation.coverage import covered_until, covered_windows
+from projector.operations.sessions import CallerSessions
+from projector.operations.thresholds import ThresholdStore
 from projector.projection.arrival_delays import ArrivalDelays
+from projector.query.alerts.current_alerts import Alerts
+from projector.query.alerts.threshold_file import file_thresholds
+from projector.query.alerts.thresholds import ThresholdReader
 from projector.query.as_of.explain import Explainer
 from projector.query.as_of.journey import Journeys
+from projector.query.as_of.lanes import Lanes
 from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
@@ -55,6 +60,7 @@ class Service:
     as_of_views: AsOfViews
     explainer: Explainer
     journeys: Journeys
+    lanes: Lanes
     summaries: Summaries
     reports: Reports
     differences: Differences
@@ -65,11 +71,15 @@ class Service:
     quarantine: Quarantine
     directory: Directory
     name_store: NameStore
+    sessions: CallerSessions
+    threshold_reader: ThresholdReader
+    threshold_store: ThresholdStore
+    alerts: Alerts
     jobs: JobQueue
     status: Status
 
     def token(self, text: str) -> Token | None:
-        return self.tokens.get(hashlib.sha256(text.encode()).digest())
+        return self.tokens.get(token_digest(text))
 
     def close(self) -> None:
         """End the streams, commit what waits, and close the connections."""
@@ -83,6 +93,7 @@ def build_service(
     settings: Settings, database_url: str, *, clock: Callable[[], int] = now_ms
 ) -> Service:
     """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
+    from_file = file_thresholds(settings)
     pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     webhook_secrets = WebhookSecrets(settings)
@@ -95,9 +106,10 @@ def build_service(
         service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
     )
     reports = Reports(pool, store, delays, thresholds=thresholds)
+    threshold_reader = ThresholdReader(pool, from_file)
     return Service(
         settings=settings,
-        tokens={hashlib.sha256(token.token.encode()).digest(): token for token in tokens},
+        tokens={token_digest(token.token): token for token in tokens},
         pool=pool,
         store=store,
         intake=intake,
@@ -107,6 +119,7 @@ def build_service(
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
         journeys=Journeys(pool, store),
+        lanes=Lanes(pool, store),
         summaries=Summaries(pool, store, delays, thresholds=thresholds),
         reports=reports,
         differences=Differences(pool, reports),
@@ -119,6 +132,16 @@ def build_service(
         quarantine=Quarantine(pool, store, default_org=settings.default_org_id, clock=clock),
         directory=Directory(pool),
         name_store=NameStore(pool, clock=clock),
+        sessions=CallerSessions(pool, clock=clock),
+        threshold_reader=threshold_reader,
+        threshold_store=ThresholdStore(pool, clock=clock),
+        alerts=Alerts(pool, threshold_reader, clock=clock),
         jobs=JobQueue(pool, clock=clock),
-        status=Status(pool, intake, monitor, clock=clock),
+        status=Status(
+            pool,
+            intake,
+            monitor,
+            reconciled_up_to=partial(covered_until, pool, settings.webex_org_id, 0),
+            clock=clock,
+        ),
     )

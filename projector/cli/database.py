@@ -35,6 +35,11 @@ def database(settings: Settings) -> Iterator[tuple[str, Callable[[], None]]]:
         yield embedded.url, keep
 
 
+def running_database(settings: Settings) -> str:
+    """The address of the database that a running service works on; nothing is started."""
+    return settings.database_url or EmbeddedPostgres(settings.data_dir).url_of_another()
+
+
 @contextmanager
 def current_database(settings: Settings) -> Iterator[str]:
     """The address of a database whose schema is up to date; SchemaOutdated where it is not."""

@@ -66,6 +66,7 @@ COMMANDS = {
     # What an operator does.
     "connect": "connect:connect",
     "names": "names:names",
+    "alerts": "alerts:alerts",
     "parked": "parked:parked",
     "quarantine": "quarantine:quarantine",
     "replay": "runs:replay",

@@ -96,9 +96,10 @@ class Client:
             done = {name: count + answer[name] for name, count in done.items()}
         return done
 
-    def delete(self, path: str, field: str) -> dict[str, Any]:
+    def delete(self, path: str, field: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """What a DELETE answers, by a field that it must have."""
-        return self._ask("DELETE", path, field, headers=self._headers, timeout=SECONDS)
+        options = {"params": _given(query), "headers": self._headers, "timeout": SECONDS}
+        return self._ask("DELETE", path, field, **options)
 
     @contextmanager
     def stream(self, path: str, query: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from projector.contract.alerts import AlertPosts
 from projector.contract.base import Shape
 
 HeardState = Literal[
@@ -18,8 +19,16 @@ class HeadShape(Shape):
     recorded_time: int | None
 
 
+class PartitionShape(Shape):
+    """How far one partition of a projection is behind the log."""
+
+    partition: int
+    position: int
+    lag_events: int
+
+
 class ProjectionShape(Shape):
-    """How far a projection is behind the log."""
+    """How far a projection is behind the log; the partition furthest behind counts."""
 
     name: str
     position: int
@@ -31,6 +40,7 @@ class ProjectionShape(Shape):
     skipped: int = Field(description="Neither folded nor waiting: always 0, else a defect.")
     skipped_buckets: list[str] = Field(description="Where they are missing.")
     parked: int = Field(description="Subjects whose next event cannot be folded.")
+    partitions: list[PartitionShape]
 
 
 class SubscriptionShape(Shape):
@@ -61,6 +71,13 @@ class StatusShape(Shape):
     projections: list[ProjectionShape]
     subscriptions: list[SubscriptionShape]
     ledgers: LedgersShape
-    refused: dict[str, int]
+    alert_posts: AlertPosts
+    reconciled_up_to: int | None = Field(
+        description="Whole reconciliations cover all time since the first of them up to this,"
+        " epoch ms; null: there was none."
+    )
+    refused: dict[str, int] = Field(
+        description="Deliveries refused since this process started, by reason."
+    )
     log_protected_by: list[str]
     versions: dict[str, str]

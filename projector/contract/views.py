@@ -169,6 +169,20 @@ class SubjectLeft(Shape):
     task_id: str | None = Field(default=None, description="Null for an agent.")
 
 
+class SnapshotStart(Shape):
+    """All views that fit follow, up to the event `snapshot`. What they lack then is out of date."""
+
+    position: int = Field(description="Up to here the log was folded when the snapshot began.")
+
+
+class SnapshotEnd(Shape):
+    """All views that fit have been sent since the event `reset`."""
+
+    agents: int = Field(description="So many the snapshot had, without what changed meanwhile.")
+    tasks: int
+    position: int = Field(description="Up to here the log is folded in what was sent.")
+
+
 def agent_view(org_id: str, agent_id: str, state: AgentState, *, settled: bool) -> AgentView:
     """The view of an agent."""
     display = state.display_state()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import json
 import os
@@ -20,6 +22,7 @@ from pydantic import (
     Field,
     Json,
     ValidationError,
+    ValidationInfo,
 )
 
 from projector.infrastructure.errors import ProjectorError
@@ -67,6 +70,36 @@ def _root(address: str) -> str:
     return address.rstrip("/")
 
 
+def _receiver(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in {"https", "http"} or not address.isprintable():
+        raise ValueError("it must be an address, as https://host/path")
+    # What goes over an open network would show who does what.
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("without TLS only on this machine")
+    return address
+
+
+def _standard_webhooks_secret(secret: str | None, info: ValidationInfo) -> str | None:
+    if secret is None:
+        if info.data.get("alert_url"):
+            raise ValueError("it is needed with PROJECTOR_ALERT_URL")
+        return None
+    prefix, coded = secret[: len(SECRET_PREFIX)], secret[len(SECRET_PREFIX) :]
+    try:
+        key = base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if prefix != SECRET_PREFIX or not 24 <= len(key) <= 64:
+        raise ValueError(f"it must be {SECRET_PREFIX} and 24 to 64 bytes in base64")
+    return secret
+
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - of every secret of Standard Webhooks
 Milliseconds = Annotated[int, Field(ge=0, le=2**53 - 1)]
 DEFAULT_SERVICE_LEVEL_MS = 20_000
 
@@ -114,6 +147,15 @@ class Settings(BaseModel):
     )
     short_abandon_ms: Milliseconds = Field(default=0, alias="PROJECTOR_SHORT_ABANDON_MS")
     settled_quantile: float = Field(default=0.999, gt=0, lt=1, alias="PROJECTOR_SETTLED_QUANTILE")
+
+    # A JSON file of thresholds, and where alerts are posted to.
+    thresholds: Path | None = Field(default=None, alias="PROJECTOR_THRESHOLDS")
+    alert_url: Annotated[str, AfterValidator(_receiver)] | None = Field(
+        default=None, repr=False, alias="PROJECTOR_ALERT_URL"
+    )
+    alert_secret: Annotated[str | None, AfterValidator(_standard_webhooks_secret)] = Field(
+        default=None, repr=False, validate_default=True, alias="PROJECTOR_ALERT_SECRET"
+    )
 
     # The vendor's APIs, with which reconciliation finds what webhooks did not bring.
     webex_region: Literal["us1", "eu1", "eu2", "anz1", "ca1", "jp1", "sg1", "in1"] = Field(
@@ -178,7 +220,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         return Settings.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"]) or "the settings"
+        field, *rest = first["loc"] or ("the settings",)
+        if field in Settings.model_fields:  # a default is named by its field
+            field = Settings.model_fields[str(field)].alias or field
+        name = ".".join(str(part) for part in (field, *rest))
         raise SettingsError(f"{name} cannot be used: {first['msg']}.") from None
 
 

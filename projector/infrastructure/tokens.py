@@ -6,11 +6,17 @@ in a private file of the data folder, and every command finds it there.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from pathlib import Path
 
 from projector.infrastructure.private_file import create_private
 from projector.infrastructure.settings import Role, Settings, SettingsError, Token
+
+
+def token_digest(text: str) -> bytes:
+    """The SHA-256 of a token, by which it is looked up and named without being given away."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def local_tokens(settings: Settings) -> list[Token]:

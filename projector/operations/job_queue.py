@@ -60,6 +60,11 @@ class Job:
     report: dict[str, Any]
     error: str | None
 
+    @property
+    def cancellation(self) -> Mapping[str, Any] | None:
+        """Who cancelled it, why and when; null where nobody did."""
+        return self.parameters.get("cancellation")
+
 
 class JobQueue:
     """Takes jobs, lists them, and gives them to the worker."""
@@ -88,6 +93,39 @@ class JobQueue:
         )
         return job
 
+    def begin(
+        self,
+        kind: JobKind,
+        parameters: Mapping[str, Any],
+        *,
+        worker: str,
+        why: str | None,
+        is_stopping: Callable[[], bool],
+    ) -> ClaimedJob:
+        """Add a job that the caller does itself; ``worker`` names it, and no other one takes it."""
+        (job,) = self._jobs(
+            "INSERT INTO jobs (kind, parameters, who, why, status, created_time, started_time)"
+            " VALUES (%(kind)s, %(parameters)s, %(who)s, %(why)s, 'running', %(now)s, %(now)s)"
+            " RETURNING {columns}",
+            {
+                "kind": kind,
+                "parameters": Jsonb({**parameters, "worker": worker}),
+                "who": worker,
+                "why": why,
+                "now": self._clock(),
+            },
+        )
+        return ClaimedJob(job=job, _queue=self, _is_stopping=is_stopping)
+
+    def end_left(self, worker: str) -> None:
+        """End the jobs that ``worker`` has begun and left, since its process was killed."""
+        self._execute(
+            "UPDATE jobs SET status = 'failed', finished_time = %(now)s,"
+            " error = 'The process that did it has ended.'"
+            " WHERE status = 'running' AND parameters->>'worker' = %(worker)s",
+            {"worker": worker, "now": self._clock()},
+        )
+
     def find(self, kind: JobKind, id_: int, *, orgs: OrgIds = None) -> Job | None:
         """One job; with ``orgs`` only one that names no other organisation. Null: none."""
         return self._job(
@@ -115,18 +153,26 @@ class JobQueue:
             {"kind": kind, "who": who},
         )
 
-    def cancel(self, kind: JobKind, id_: int) -> Job | None:
+    def cancel(self, kind: JobKind, id_: int, *, who: str, why: str | None) -> Job | None:
         """Cancel a job: at once where it is queued, else when its worker saves or checks next.
 
-        Null where there is none. Raises NotCancellable where it has ended.
+        The first who asks, and why, is kept. Null where there is none. Raises NotCancellable where
+        it has ended.
         """
+        now = self._clock()
         cancelled = self._job(
             "UPDATE jobs SET is_cancelled = true,"
             " finished_time = CASE status WHEN 'queued' THEN %(now)s ELSE finished_time END,"
-            " status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END"
+            " status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END,"
+            " parameters = %(cancellation)s::jsonb || parameters"
             " WHERE kind = %(kind)s AND id = %(id)s AND status IN ('queued', 'running')"
             " RETURNING {columns}",
-            {"now": self._clock(), "kind": kind, "id": id_},
+            {
+                "now": now,
+                "kind": kind,
+                "id": id_,
+                "cancellation": Jsonb({"cancellation": {"who": who, "why": why, "time": now}}),
+            },
         )
         if cancelled is not None:
             return cancelled
@@ -140,12 +186,14 @@ class JobQueue:
     def claim(self, is_stopping: Callable[[], bool] = lambda: False) -> ClaimedJob | None:
         """The next job: one whose worker was killed, else the one that was queued first.
 
-        Null where none waits. ``is_stopping`` says whether the worker is to stop.
+        A job that another process does itself is none of them. Null where none waits.
+        ``is_stopping`` says whether the worker is to stop.
         """
         job = self._job(
             "UPDATE jobs SET status = 'running',"
             " started_time = coalesce(started_time, %(now)s)"
             " WHERE id = (SELECT id FROM jobs WHERE status IN ('queued', 'running')"
+            " AND parameters->>'worker' IS NULL"
             " ORDER BY status = 'queued', id LIMIT 1) RETURNING {columns}",
             {"now": self._clock()},
         )

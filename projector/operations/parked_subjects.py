@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,16 @@ from psycopg.rows import tuple_row
 from projector.domain.events import BUCKETS_PER_PARTITION
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import VIEWS_CHANNEL, Pool, consistent_read, translated
+from projector.infrastructure.database import Pool, consistent_read, translated
 from projector.infrastructure.errors import ProjectorError
+from projector.operations.refolded import read_shown, tell_of_subjects
 from projector.projection.parking import fold_waiting
 from projector.projection.partitions import PROJECTION, lock_partition
 from projector.projection.read_models import TABLES, Key, Table
 from projector.query.scope import Scope, names
 
 ParkedKey = tuple[str, str, str]  # organisation, kind and id
+log = logging.getLogger(__name__)
 
 
 class NotParked(ProjectorError):  # noqa: N818 - named for what callers say
@@ -39,6 +42,19 @@ class ParkedRecord:
     cause: str
     parked_time: int
     waiting: int  # events, the parked one included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumption:
+    """How a parked subject goes on, who wants it so, and why."""
+
+    is_skip: bool
+    who: str
+    why: str | None
+
+    def text(self) -> str:
+        done = "skipped" if self.is_skip else "retried"
+        return f"{done} by {self.who}" + (f" ({self.why})" if self.why else "")
 
 
 class ParkedSubjects:
@@ -98,18 +114,22 @@ class ParkedSubjects:
             rows = cur.execute(query, parameters).fetchall()
         return [ParkedRecord(**dict(zip(_LISTED, row, strict=True))) for row in rows]
 
-    def retry(self, kind: str, org_id: str, id_: str) -> int:
+    def retry(self, kind: str, org_id: str, id_: str, *, who: str, why: str | None) -> int:
         """Fold the waiting events; how many were folded.
 
-        The subject is parked again where that fails. Raises NotParked where it is not parked.
+        The subject is parked again where that fails. Raises NotParked where it is not parked. The
+        log of the service says who asked and why.
         """
-        return self._resume(kind, (org_id, id_), reason=None)
+        return self._resume(kind, (org_id, id_), Resumption(is_skip=False, who=who, why=why))
 
-    def skip(self, kind: str, org_id: str, id_: str) -> int:
-        """Leave the parked event out of this subject for good, and fold the others as ``retry``."""
-        return self._resume(kind, (org_id, id_), reason="skipped by an operator")
+    def skip(self, kind: str, org_id: str, id_: str, *, who: str, why: str | None) -> int:
+        """Leave the parked event out of this subject for good, and fold the others as ``retry``.
 
-    def _resume(self, kind: str, key: Key, *, reason: str | None) -> int:
+        Who asked and why is kept with the event that is left out, too.
+        """
+        return self._resume(kind, (org_id, id_), Resumption(is_skip=True, who=who, why=why))
+
+    def _resume(self, kind: str, key: Key, resumption: Resumption) -> int:
         table = next(table for table in TABLES if table.subject == kind)
         with (
             translated(),
@@ -126,23 +146,22 @@ class ParkedSubjects:
             if row is None:
                 raise NotParked(f"No {kind} {key[1]!r} of {key[0]!r} is parked.")
             position, event_position, cause = row
-            if reason is not None:
+            if resumption.is_skip:
                 cur.execute(
                     "INSERT INTO skipped (kind, position, cause, skipped_time)"
                     " VALUES (%(kind)s, %(position)s, %(cause)s, %(now)s)",
                     {
                         "kind": table.name,
                         "position": event_position,
-                        "cause": f"{reason}: {cause}",
+                        "cause": f"{resumption.text()}: {cause}",
                         "now": now_ms(),
                     },
                 )
+            shown = read_shown(cur, table, [key])
             folded = fold_waiting(cur, self._store, table, key, after=position - 1, head=head)
-            cur.execute(
-                "SELECT pg_notify(%(channel)s, %(head)s)",
-                {"channel": VIEWS_CHANNEL, "head": str(head)},
-            )
-            return folded
+            tell_of_subjects(cur, table, shown, {key: head} if folded else {})
+        log.warning("%s %r of %r was %r", kind, key[1], key[0], resumption.text())
+        return folded
 
 
 _LISTED = (

@@ -40,6 +40,7 @@ from projector.operations.diff import (
     read_subjects,
     without_own_fields,
 )
+from projector.operations.refolded import tell_of_other_tables
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import FOLD_VERSION, TABLES, Key, Table
 
@@ -287,6 +288,7 @@ def _exchange(connection: Connection[DictRow]) -> None:
                 move.format(table=sql.Identifier(old, name), schema=sql.Identifier(new))
             )
     connection.execute(sql.SQL("DROP SCHEMA {schema}").format(schema=sql.Identifier(SWAP_SCHEMA)))
+    tell_of_other_tables(connection, old_schema=SHADOW_SCHEMA)
 
 
 # --- the comparison ---

@@ -95,26 +95,32 @@ class Worker:
         claimed = self._queue.claim(self._stop.is_set)
         if claimed is None:
             return False
-        job = claimed.job
         try:
-            self._handlers[job.kind](claimed)
+            do_job(self._queue, self._handlers, claimed)
         except Interrupted:
             return False
-        except Cancelled:
-            self._queue.finish(claimed, "cancelled", None)
-        except StoreUnavailable:
-            raise
-        except JobIncomplete as error:
-            self._queue.finish(claimed, "incomplete", str(error))
-        except ProjectorError as error:
-            self._queue.finish(claimed, "failed", str(error))
-        except Exception as error:
-            # Whatever error one job raises, the worker must go on with the next one.
-            log.exception("the %s %d failed", job.kind, job.id)
-            self._queue.finish(claimed, "failed", _error_text(error))
-        else:
-            self._queue.finish(claimed, "completed", None)
         return True
+
+
+def do_job(queue: JobQueue, handlers: JobHandlers, claimed: ClaimedJob) -> None:
+    """Do a job, and store what became of it. Raises Interrupted and StoreUnavailable."""
+    job = claimed.job
+    try:
+        handlers[job.kind](claimed)
+    except (Interrupted, StoreUnavailable):
+        raise
+    except Cancelled:
+        queue.finish(claimed, "cancelled", None)
+    except JobIncomplete as error:
+        queue.finish(claimed, "incomplete", str(error))
+    except ProjectorError as error:
+        queue.finish(claimed, "failed", str(error))
+    except Exception as error:
+        # Whatever error one job raises, the worker must go on with the next one.
+        log.exception("the %s %d failed", job.kind, job.id)
+        queue.finish(claimed, "failed", _error_text(error))
+    else:
+        queue.finish(claimed, "completed", None)
 
 
 def _error_text(error: Exception) -> str:

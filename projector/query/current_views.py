@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg import sql
+from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
@@ -49,12 +49,9 @@ class Views:
     ) -> tuple[Sequence[BaseModel], Key | None]:
         """The selected views, and the key after which to go on, null at the end."""
         now = self._clock()
-        query, parameters = _list_query(table, scope, selection, now)
         with read_views(self._pool) as cur:
-            rows = cur.execute(query, parameters).fetchall()
-        page = rows[: selection.limit]
-        views = [self._view(table, row, now) for row in page]
-        return views, (page[-1][0], page[-1][1]) if len(rows) > len(page) else None
+            rows, last_key = select_rows(cur, table, scope, selection, now)
+        return [self._view(table, row, now) for row in rows], last_key
 
     def count(self, table: Table[S], scope: Scope, facet: str) -> dict[str, int]:
         """How many views show each value of a facet that has one value."""
@@ -77,6 +74,19 @@ class Views:
         with translated(), self._pool.connection() as connection:
             row = connection.execute("SELECT min(position) AS position FROM projections").fetchone()
             return (row and row["position"]) or 0
+
+
+def select_rows(
+    cur: Cursor[TupleRow], table: Table[S], scope: Scope, selection: Selection, now: int
+) -> tuple[Sequence[TupleRow], Key | None]:
+    """The selected rows as of ``now`` (epoch ms), and the key after which to go on.
+
+    A row has organisation, id, stored state and counters. The key is null at the end.
+    """
+    query, parameters = _list_query(table, scope, selection, now)
+    rows = cur.execute(query, parameters).fetchall()
+    page = rows[: selection.limit]
+    return page, (page[-1][0], page[-1][1]) if len(rows) > len(page) else None
 
 
 def current_state(table: Table[S], text: str, counters: Mapping[str, int], now: int) -> S:

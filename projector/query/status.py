@@ -11,9 +11,11 @@ from psycopg.abc import QueryNoTemplate as Query
 from psycopg.rows import DictRow
 
 from projector import __version__
+from projector.contract.alerts import AlertPosts
 from projector.contract.status import (
     HeadShape,
     LedgersShape,
+    PartitionShape,
     ProjectionShape,
     StatusShape,
     SubscriptionShape,
@@ -29,7 +31,10 @@ READY_WITHIN_SECONDS = 30.0
 
 
 class Status:
-    """Reads the status from the database and from this process."""
+    """Reads the status from the database and from this process.
+
+    ``reconciled_up_to`` returns up to when whole reconciliations cover (epoch ms), or null.
+    """
 
     def __init__(
         self,
@@ -37,11 +42,13 @@ class Status:
         intake: Intake,
         monitor: DeliveryMonitor,
         *,
+        reconciled_up_to: Callable[[], int | None],
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
         self._intake = intake
         self._monitor = monitor
+        self._reconciled_up_to = reconciled_up_to
         self._clock = clock
 
     def read(self) -> StatusShape:
@@ -52,10 +59,16 @@ class Status:
             projections=projections,
             subscriptions=self._subscriptions(),
             ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES, {"now": self._clock()})),
+            alert_posts=self.alert_posts(),
+            reconciled_up_to=self._reconciled_up_to(),
             refused=dict(self._intake.refused),
             log_protected_by=self._protections(),
             versions=self._versions(),
         )
+
+    def alert_posts(self) -> AlertPosts:
+        """How many posts of alerts wait, and how many were given up."""
+        return AlertPosts.model_validate(self._one(_ALERT_POSTS))
 
     def unready(self) -> list[str]:
         """Why the service should get no traffic, a sentence each; empty when it is ready."""
@@ -86,6 +99,12 @@ class Status:
                 skipped=row["stored"] - row["projected"] - row["waiting"],
                 skipped_buckets=row["skipped_buckets"],
                 parked=row["parked"],
+                partitions=[
+                    PartitionShape(
+                        partition=partition, position=position, lag_events=row["head"] - position
+                    )
+                    for partition, position in enumerate(row["positions"])
+                ],
             )
             for row in rows
         ]
@@ -145,7 +164,9 @@ _PROJECTION_PROGRESS = sql.SQL("""
         SELECT position, recorded_time FROM log
         ORDER BY position DESC LIMIT 1
     ), furthest_behind AS (
-        SELECT name, min(position) AS position FROM projections GROUP BY name
+        SELECT name, min(position) AS position,
+            array_agg(position ORDER BY partition) AS positions
+        FROM projections GROUP BY name
     ), waiting AS (
         SELECT p.kind, p.bucket, sum(e.events)::bigint AS events
         FROM parked p JOIN projections l ON l.partition = p.bucket / {width}
@@ -168,7 +189,8 @@ _PROJECTION_PROGRESS = sql.SQL("""
         FROM bucket_counts c LEFT JOIN waiting w ON w.kind = c.kind AND w.bucket = c.bucket
         GROUP BY c.name
     )
-    SELECT p.name, p.position, coalesce(h.position, 0) AS head, h.recorded_time AS head_time,
+    SELECT p.name, p.position, p.positions, coalesce(h.position, 0) AS head,
+        h.recorded_time AS head_time,
         (SELECT e.recorded_time FROM log e WHERE e.position = p.position + 1)
             AS waits_since,
         c.stored, c.projected, c.waiting, c.skipped_buckets,
@@ -195,6 +217,11 @@ _LEDGER_SIZES = sql.SQL("""
             coalesce(sum(corrections), 0)::bigint AS corrections
         FROM bucket_counts
     ) AS c
+""")
+_ALERT_POSTS = sql.SQL("""
+    SELECT count(*) FILTER (WHERE failed_time IS NULL) AS pending,
+        count(*) FILTER (WHERE failed_time IS NOT NULL) AS failed
+    FROM alert_posts
 """)
 _PROTECTIONS = sql.SQL("""
     SELECT current_user AS name, EXISTS (

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 from projector.infrastructure.clock import HOUR_MS
 from projector.webex.api_client import ApiClient, VendorRefuses, VendorSilent
+from projector.webex.configuration import CONFIGURATION_LISTS, list_path
 
 UNKNOWN_TASK_ID = "00000000-0000-4000-8000-000000000000"  # a task that nobody has
 _QUERY_HEAD = "query($from: Long!, $to: Long!)"
@@ -66,6 +68,10 @@ def check_apis(client: ApiClient, now: int) -> Iterator[ApiCheck]:
         "GET /v2/subscriptions": lambda: client.get("/v2/subscriptions", listed),
         "GET /v2/event-types": lambda: client.get("/v2/event-types", listed),
     }
+    first_row = {"page": 0, "pageSize": 1}
+    for asked in CONFIGURATION_LISTS:
+        path = list_path(org, asked)
+        questions[f"GET /organization/…/{asked.path}"] = partial(client.get, path, first_row)
     for api, ask in questions.items():
         try:
             yield _told(api, ask())

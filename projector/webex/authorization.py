@@ -22,7 +22,7 @@ from projector.webex.failed_calls import one_line
 
 # What a token must open, and what for.
 NEEDED_SCOPES = {
-    "cjp:config_read": "read agents' activities, tasks, recordings, subscriptions and searches",
+    "cjp:config_read": "read activities, tasks, recordings, subscriptions, searches and names",
     "cjp:config_write": "create, change and delete subscriptions",
 }
 LOOPBACK_HOST = "127.0.0.1"

@@ -34,15 +34,16 @@ def names_in(row: Any) -> Iterator[NamedRowId]:
     if not isinstance(row, Mapping):
         return
     for field, (kind, name_field) in _FLAT.items():
-        yield from _name(kind, row.get(field), row.get(name_field))
+        yield from named_id(kind, row.get(field), row.get(name_field))
     for field, value in row.items():
         if isinstance(value, Mapping) and field in _NESTED:
-            yield from _name(_NESTED[field], value.get("id"), value.get("name"))
+            yield from named_id(_NESTED[field], value.get("id"), value.get("name"))
         elif isinstance(value, list | Mapping):
             yield from names_in(value)
 
 
-def _name(kind: NameKind, id_: object, name: object) -> Iterator[NamedRowId]:
+def named_id(kind: NameKind, id_: object, name: object) -> Iterator[NamedRowId]:
+    """An id with its name; nothing where either is no text of a name's form."""
     if not (isinstance(id_, str) and isinstance(name, str)):
         return
     name = name.strip()

@@ -38,6 +38,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # of each list that has pages: filters t
     "reports/differences": {**SPAN, "report": "agents", "knownAt": "1"},
     "replays": {},
     "reconciliations": {},
+    "thresholds/changes": {},
 }
 JOB = {  # the parameters of either kind
     "from": 0,
@@ -58,6 +59,7 @@ MORE_OF_ONE_KIND = [  # lists whose cursors have the same parts
     ("agents/ann/events", "agents/bob/events"),
     ("agents/ann/events", "replays"),
     ("replays", "reconciliations"),
+    ("replays", "thresholds/changes"),
 ]
 
 
@@ -93,6 +95,8 @@ def floor(template, tmp_path_factory) -> Iterator[Site]:
                 for id_ in ("ann", "bob", "cid")
             ],
         )
+        for version in range(3):
+            site.service.threshold_store.change([], version=version, who="", why="")
         with psycopg.connect(site.url) as connection:
             connection.execute(
                 "INSERT INTO projector.parked SELECT 'agents', org_id, agent_id, agent_bucket,"

@@ -174,7 +174,6 @@ def test_the_latest_time_that_a_question_can_name_is_released(site):
     assert 2**53 - 1 == site.get("/api/v1/agents/ann").json["stateSince"]
     for path in ("agents/ann/history", "agents/ann/explain", "summary", "anomalies", "status"):
         assert 200 == site.get(f"/api/v1/{path}").status_code
-    assert 200 == site.get("/floor").status_code
     assert [] == list(verify(site.url, jobs=1, moments=4, seed=1).differences)
 
 

@@ -88,8 +88,11 @@ def test_a_replay_is_accepted_done_and_kept(site):
 def test_a_replay_is_cancelled_once(site):
     """Then it is a conflict; one that nobody asked for is not found."""
     number = post(site, "replays", {}).json["id"]
-    answer = delete(site, f"replays/{number}")
+    assert 400 == delete(site, f"replays/{number}?why={'x' * 501}").status_code
+    answer = delete(site, f"replays/{number}?why=by mistake")
     assert (200, "cancelled") == (answer.status_code, answer.json["status"])
+    cancellation = get(site, f"replays/{number}").json["cancellation"]
+    assert ("by mistake", answer.json["who"]) == (cancellation["why"], cancellation["who"])
     refused = delete(site, f"replays/{number}")
     assert (409, f"The replay {number} has ended: it is cancelled.") == (
         refused.status_code, refused.json["detail"])  # fmt: skip

@@ -13,7 +13,8 @@ from projector.infrastructure.database import VIEWS_CHANNEL, connect
 from projector.projection.partitions import begin_batch
 from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
-from projector.query.live.changes import Changes, Interest
+from projector.query.live.changes import Changes
+from projector.query.live.interest import Interest
 from projector.query.scope import Scope
 from projector.webex.simulator import Simulation
 from tests.api.test_access import TOKENS
@@ -488,6 +489,19 @@ def test_what_left_while_nobody_listened_is_told_on_return(site, monkeypatch, li
     tell(site, v1(9, "bob", "Idle"), v1(9, "dan", "Idle"), v1(10, "dan", "Available"))
     with listening(site, since=last, status="idle") as heard:
         assert {("left", "ann"), ("agent", "bob")} == {*settled(heard, site)}
+
+
+def test_who_left_and_then_changed_once_more_is_told(site, monkeypatch):
+    """Where not all is read at once, what was there is told by what the reader has of it."""
+    changes = Changes(site.service.pool, site.service.store, site.service.delays, limit=1)
+    monkeypatch.setattr(site.service.feed, "_changes", changes)
+    tell(site, login(0, "ann"), login(0, "bob"))
+    last = site.service.store.head()
+    tell(site, v1(1, "ann", "Available"))
+    tell(site, v1(2, "bob", "Idle", idleCodeId="tea"))
+    tell(site, v1(3, "ann", "Connected", "t1"))
+    with listening(site, since=last, status="idle") as heard:
+        assert [("agent", "bob"), ("left", "ann")] == settled(heard, site)
 
 
 def test_an_id_within_a_request_loses_nothing(site):

@@ -201,7 +201,7 @@ def test_quarantine_keeps_headers_but_no_credentials(site):
     headers = {
         "X-Trace": "t-1",
         "authorization": "Bearer secret-a",
-        "Cookie": "projector-session=secret-b",
+        "Cookie": "projector-session-80=secret-b",
         "User-Agent": "webex",
     }
     site.post(b"nonsense", headers=headers)

@@ -1,11 +1,16 @@
-"""Fixtures: a real Chromium, and the service on loopback for it."""
+"""Fixtures: a real Chromium, the service on loopback for it, and what the pages must never do."""
 
 import os
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, Request, expect
+
+from tests.conftest import Site, served
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -18,23 +23,60 @@ ARGUMENTS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
+_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def browser_type_launch_args() -> dict[str, Any]:
+    """The system's Chromium; without it the tests are skipped loudly, but never in the checks."""
     if not CHROMIUM.exists():
         missing = f"NO BROWSER: {CHROMIUM} is missing; `apt-get install chromium` brings it."
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    return {"executable_path": CHROMIUM, "args": ARGUMENTS}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args() -> dict[str, Any]:
+    return {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", "timezone_id": "UTC"}
 
 
 @pytest.fixture
-def page(chromium: Browser) -> Iterator[Page]:
-    """A window of its own, with no cookies."""
-    with chromium.new_context(viewport={"width": 1280, "height": 600}) as context:
-        yield context.new_page()
+def address(site: Site) -> Iterator[str]:
+    with served(site.client.application) as found:
+        yield found
+
+
+@pytest.fixture
+def complaints(page: Page) -> Iterator[list[str]]:
+    """What the console says, and requests to other hosts; a test that expects some empties it."""
+    said: list[str] = []
+
+    def watch(request: Request) -> None:
+        if urlsplit(request.url).hostname != "127.0.0.1" and not request.url.startswith("data:"):
+            said.append(f"external request: {request.url}")
+
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", watch)
+    yield said
+    assert said == []
+
+
+def happen(site: Site, *bodies: dict[str, Any]) -> None:
+    """Deliver webhooks and fold them; those without an id get one."""
+    site.post([body if body["id"] else body | {"id": f"e{next(_numbers)}"} for body in bodies])
+    site.project()
+
+
+def token_of(site: Site) -> str:
+    return site.headers["Authorization"].removeprefix("Bearer ")
+
+
+def sign_in(page: Page, site: Site, address: str, path: str = "/") -> None:
+    """Open a page as the printed address does."""
+    page.goto(f"{address}/?token={token_of(site)}")
+    expect(page).to_have_url(f"{address}/")
+    if path != "/":
+        page.goto(f"{address}{path}")

@@ -31,7 +31,10 @@ STATE = "the-state"
 APIS = [
     "GET /v1/agents/activities", "GET /v1/tasks", "POST /search (agentSession)",
     "POST /search (taskDetails)", "POST /v1/captures/query", "GET /v1/subscriptions",
-    "GET /v2/subscriptions", "GET /v2/event-types",
+    "GET /v2/subscriptions", "GET /v2/event-types", "GET /organization/…/v2/user",
+    "GET /organization/…/v2/team", "GET /organization/…/v2/contact-service-queue",
+    "GET /organization/…/v2/auxiliary-code", "GET /organization/…/v2/site",
+    "GET /organization/…/v2/entry-point",
 ]  # fmt: skip
 CLIENT_INPUT = f"{CLIENT_ID}\n{CLIENT_SECRET}\n"
 NIGHT = {"from": 1_790_000_000_000, "to": 1_790_000_600_000}
@@ -246,7 +249,7 @@ def test_an_api_that_refuses_is_told_with_what_to_do(connecting):
     assert [["POST", "/v1/captures/query", "refused", "-"]] == refused
     assert "Not for your licence" in done.stdout
     assert "cjp:config_read" in done.stdout
-    assert "1 of 8 calls failed." == lines[-1]
+    assert "1 of 14 calls failed." == lines[-1]
     assert connecting.file.exists()
 
 

@@ -1,4 +1,4 @@
-"""`projector demo` against a service: what it sends, and what it shows."""
+"""`projector demo --recorded` against a service: what it sends, and what it shows."""
 
 import json
 
@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from projector.cli import service_client
-from projector.cli.commands.demo import REPEATED
 from projector.cli.main import main
+from projector.cli.recorded_demo import REPEATED
 from projector.webex.simulator import captured_webhooks as captured
 
 
@@ -32,7 +32,8 @@ def answering(site, monkeypatch):
 
 def test_the_demo_shows_the_agents_and_tasks_of_its_webhooks(answering):
     """Every event is new at the first run, and the rest are duplicates."""
-    first, again = (CliRunner().invoke(main, ["demo", *more]) for more in ([], ["--json"]))
+    words = (["demo", "--recorded"], ["demo", "--recorded", "--json"])
+    first, again = (CliRunner().invoke(main, it) for it in words)
     sent = len(captured.ALL) + REPEATED
     counts = f"{sent} received, {len(captured.ALL)} appended, {REPEATED} duplicates, "
     assert (0, True) == (first.exit_code, first.stdout.startswith(counts)), first.output

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
+from projector.infrastructure.clock import now_ms
 from projector.operations.job_queue import ClaimedJob, JobFailed, JobQueue, NotCancellable
+from projector.operations.own_jobs import OwnJobs
 from projector.operations.worker import Worker
 from tests.integration.driving import eventually
 
@@ -99,22 +102,26 @@ def test_a_worker_that_is_told_to_stop_leaves_its_job_for_the_next_start(site, j
 
 
 def test_a_job_is_cancelled_while_it_waits_and_while_it_runs(site, jobs):
-    """At once, or at its next save; what has ended is not cancelled."""
+    """At once, or at its next save; what has ended is not cancelled. The first reason stays."""
     waiting, running = enqueue(jobs), enqueue(jobs)
-    jobs.cancel("replay", waiting.id)
+    by_ann: Any = {"who": "ann", "why": "too slow"}
+    jobs.cancel("replay", waiting.id, **by_ann)
 
     def run(claimed: ClaimedJob) -> None:
-        jobs.cancel("replay", claimed.job.id)
+        jobs.cancel("replay", claimed.job.id, **by_ann)
+        jobs.cancel("replay", claimed.job.id, who="bob", why=None)
         claimed.save()
         raise AssertionError
 
     worker(site, run).work_off()
-    found = [jobs.find("replay", job.id).status for job in (waiting, running)]
-    assert ["cancelled", "cancelled"] == found
+    for found in (jobs.find("replay", job.id) for job in (waiting, running)):
+        assert "cancelled" == found.status
+        assert by_ann == {name: found.cancellation[name] for name in by_ann}
+        assert found.created_time <= found.cancellation["time"] <= now_ms()
     with pytest.raises(NotCancellable):
-        jobs.cancel("replay", running.id)
-    assert jobs.cancel("replay", 10**9) is None
-    assert jobs.cancel("reconciliation", running.id) is None
+        jobs.cancel("replay", running.id, **by_ann)
+    assert jobs.cancel("replay", 10**9, **by_ann) is None
+    assert jobs.cancel("reconciliation", running.id, **by_ann) is None
 
 
 def test_two_workers_never_work_at_the_same_time(site, jobs):
@@ -176,3 +183,44 @@ def test_jobs_are_listed_from_the_newest_on(jobs):
         if after is None:
             break
     assert ids[::-1] == listed
+
+
+def test_a_job_that_somebody_does_is_taken_by_no_worker(site, jobs):
+    """It is a row like any other: it is found, and says what became of it."""
+    done, stop = [], threading.Event()
+
+    def run(claimed: ClaimedJob) -> None:
+        done.append(claimed.job.who)
+        claimed.report["found"] = 1
+
+    own = OwnJobs(jobs, {"reconciliation": run}, name="mine", stop=stop)
+    begun = own.begin("reconciliation", PARAMETERS, why="to see")
+    assert ("running", "mine") == (begun.job.status, begun.job.who)
+    worker(site, lambda _: done.append("the worker")).work_off()
+    assert [] == done
+    finished = own.do(begun)
+    assert (["mine"], "completed", {"found": 1}) == (done, finished.status, finished.report)
+    assert finished == jobs.find("reconciliation", begun.job.id)
+
+
+def test_a_job_of_ones_own_is_cancelled_or_given_up(jobs):
+    """Like one of the worker; a stop of the process gives it up."""
+    stop = threading.Event()
+    own = OwnJobs(jobs, {"replay": lambda it: it.save()}, name="mine", stop=stop)
+    begun = [own.begin("replay", PARAMETERS, why="to see") for _ in range(2)]
+    jobs.cancel("replay", begun[0].job.id, who="ann", why=None)
+    assert "cancelled" == own.do(begun[0]).status
+    stop.set()
+    assert "cancelled" == own.do(begun[1]).status
+
+
+def test_what_a_killed_process_left_is_ended_by_the_next(jobs):
+    """But not what another one does."""
+    mine, theirs = (
+        OwnJobs(jobs, {}, name=name, stop=threading.Event()).begin("replay", PARAMETERS, why="?")
+        for name in ("mine", "theirs")
+    )
+    OwnJobs(jobs, {}, name="mine", stop=threading.Event())
+    ended = jobs.find("replay", mine.job.id)
+    assert ("failed", "The process that did it has ended.") == (ended.status, ended.error)
+    assert "running" == jobs.find("replay", theirs.job.id).status

@@ -120,7 +120,8 @@ def test_the_installed_package_runs_in_an_empty_folder(installed, environment, t
         assert (200, "text/html") == (page.status_code, page.headers["Content-Type"].split(";")[0])
         for path in ("/healthz", "/readyz", "/static/page.css", "/static/page.js"):
             assert 200 == httpx.get(f"{root}{path}").status_code, path
-        demo = json.loads(call(projector, "demo", "--json", cwd=folder, env=environment))
+        words = ("demo", "--recorded", "--json")
+        demo = json.loads(call(projector, *words, cwd=folder, env=environment))
         assert demo["agents"] != []
     finally:
         os.killpg(process.pid, signal.SIGINT)

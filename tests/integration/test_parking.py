@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -103,8 +104,11 @@ def test_a_skip_leaves_the_event_out_for_good(site, poisoned, together):
     """The rest is folded, also by a replay and with late events; the event stays in the log."""
     deliver(site, together=together)
     site.project()
-    done = ask(site, "skip", orgId=ORG, agentId="ann").json
+    done = ask(site, "skip", orgId=ORG, agentId="ann", why="sent by mistake").json
     assert done == {"folded": 3 if together else 2, "parked": False}
+    with connect(site.url) as connection:
+        (skipped,) = connection.execute("SELECT cause FROM skipped").fetchall()
+    assert re.match(r"skipped by operator \w+ \(sent by mistake\): \w", skipped["cause"])
     assert 3 == view(site, "ann")["eventCount"]
     assert 0 == status(site)["skipped"]
     site.post(v1(2_500, "ann", "idle") | {"id": "late"})
@@ -172,6 +176,7 @@ def test_bad_requests_say_what_is_wrong(site, verb):
     assert 400 == ask(site, verb, orgId=ORG, agentId="ann", taskId="t").status_code
     assert 400 == ask(site, verb, orgId=ORG, agentId="ann", other=1).status_code
     assert 400 == ask(site, verb, orgId=ORG, agentId="a\0b").status_code
+    assert 400 == ask(site, verb, orgId=ORG, agentId="ann", why="x" * 501).status_code
     path = f"/api/v1/parked/{verb}"
     assert 400 == site.client.post(path, data=b"[]", headers=site.headers).status_code
     assert 401 == site.client.post(path, json={"orgId": ORG, "agentId": "a"}).status_code

@@ -156,6 +156,7 @@ def test_one_row_that_cannot_be_read_costs_that_row(make_site, tmp_path):
 def test_a_whole_run_covers_its_window(make_site, tmp_path):
     """Also a quiet window, in which there is nothing to compare."""
     site = make_site()
+    assert site.get("/api/v1/status").json["reconciledUpTo"] is None
     report = run(site, tmp_path)
     assert ("completed", "whole") == (report["status"], report["verdict"])
     assert WINDOW["to"] == covered_until(site.service.pool, SIMULATED_ORG_ID, 0)
@@ -164,6 +165,7 @@ def test_a_whole_run_covers_its_window(make_site, tmp_path):
         report = reconcile(site, root, tmp_path, **later)
     assert ("completed", "nothing to compare") == (report["status"], report["verdict"])
     assert END + HOUR_MS == covered_until(site.service.pool, SIMULATED_ORG_ID, 0)
+    assert END + HOUR_MS == site.get("/api/v1/status").json["reconciledUpTo"]
 
 
 def test_a_vendor_without_rows_of_our_webhooks_is_incomplete(make_site, tmp_path):

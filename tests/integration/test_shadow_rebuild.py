@@ -135,7 +135,6 @@ def test_tables_of_another_version_are_not_read(site):
         "/api/v1/anomalies",
         "/api/v1/corrections",
         "/api/v1/stream",
-        "/floor",
     ):
         answer = site.get(path)
         assert 503 == answer.status_code, path

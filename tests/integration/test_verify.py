@@ -355,7 +355,7 @@ def test_events_that_are_left_out_are_counted(site):
         site.post(body)
     site.project()
     assert (3, 0, 2, 0) == left_out(site)
-    assert site.service.parked_subjects.skip("agent", ORG, "ann") == 1
+    assert site.service.parked_subjects.skip("agent", ORG, "ann", who="op", why=None) == 1
     assert (4, 0, 0, 1) == left_out(site)
     site.post(v1(9, "ann", "idle") | {"id": "later"})
     assert (4, 1, 0, 1) == left_out(site)

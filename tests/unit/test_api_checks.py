@@ -39,7 +39,7 @@ def test_the_searches_are_valid_by_the_published_schema(query):
 def test_each_api_is_asked_once_for_little():
     """An hour, a row where there are pages, and no call that changes anything."""
     found, received = checks(Scripted(body={"data": []}))
-    assert 8 == len(found) == len(received)
+    assert 14 == len(found) == len(received)
     assert all(it.is_ok and it.rows == 0 for it in found if "/search" not in it.api)
     posted = [it.body for it in received if it.body]
     assert {"from": NOW - HOUR_MS, "to": NOW} == posted[0]["variables"]
@@ -85,7 +85,7 @@ def test_a_refusal_comes_with_what_to_do(status, answer, advice):
     """In the vendor's words; the next API is asked all the same."""
     body = {"error": {"message": [{"description": "Because."}]}}
     found, received = checks(Scripted(status=status, body=body))
-    assert 8 == len(found) == len(received)
+    assert 14 == len(found) == len(received)
     assert {answer} == {it.answer for it in found}
     assert all(advice in it.advice for it in found)
     assert status is None or all("Because" in it.refusal for it in found)

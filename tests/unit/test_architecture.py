@@ -21,6 +21,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PURE = (
     "projector.domain",
     "projector.contract",
+    "projector.query.alerts.defaults",
+    "projector.query.alerts.rule_book",
     "projector.webex.webhook",
     "projector.webex.json_body",
     "projector.webex.cloudevents",
@@ -35,6 +37,7 @@ CENTER = {
     for name in [
         "staff",
         "directory",
+        "known_names",
         "timeline",
         "task_patterns",
         "payloads",

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from projector.cli.commands import demo
+from projector.cli import recorded_demo as demo
 from projector.webex.simulator import captured_webhooks as captured
 
 DOCUMENTED = {

@@ -109,9 +109,21 @@ def silent_url():
 # --- all commands ---
 
 
+@pytest.mark.parametrize("command", ["run", "serve", "work"])
+def test_a_bad_file_of_thresholds_is_told_at_the_start(command, monkeypatch, tmp_path):
+    """Before anything else starts."""
+    path = tmp_path / "thresholds.json"
+    path.write_text('[{"subject": "agent", "status": "idle", "amberMs": 2, "redMs": 1}]')
+    monkeypatch.setenv("PROJECTOR_THRESHOLDS", str(path))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://127.0.0.1:9/none")
+    assert_refused(run(command), "PROJECTOR_THRESHOLDS", "amber is more than red")
+
+
 def test_the_commands():
     """These and no others; the help of each begins with what it does."""
-    expected = "connect demo events explain export follow history migrate names parked quarantine"
+    expected = (
+        "alerts connect demo events explain export follow history migrate names parked quarantine"
+    )
     expected += " rebuild reconcile replay report run seal serve simulate status subscriptions"
     expected += " verify version work"
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
@@ -340,6 +352,24 @@ def test_status_of_another_service(fake_service, body, code):
 def test_the_demo_without_a_service(silent_url):
     """One line that has the address."""
     assert_refused(run("demo", "--url", silent_url), silent_url)
+    assert_refused(run("demo", "--recorded", "--url", silent_url), silent_url)
+
+
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [
+        ({"HOST": "192.0.2.1"}, "for a service on this machine"),
+        ({"PROJECTOR_WEBEX_ACCESS_TOKEN": "t_C_acme"}, "Credentials of the vendor"),
+        ({"PROJECTOR_WEBHOOK_SECRETS": '{"s": ["secret"]}'}, "signed webhooks only"),
+    ],
+    ids=["elsewhere", "credentials", "secrets"],
+)
+def test_the_demo_leaves_a_real_service_alone(monkeypatch, fake_service, variables, part):
+    """Made-up people do not mix with a real contact centre; nothing is sent."""
+    monkeypatch.setenv("PORT", fake_service.url.rpartition(":")[2])
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert_refused(run("demo"), part)
 
 
 # --- simulate ---

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from projector.cli.main import main
 from projector.webex.simulator import SendError, Simulation, disturb, paced, send
+from projector.webex.simulator.network import storms
 from projector.webex.simulator.payloads import SUBSCRIPTIONS
 from projector.webex.simulator.sender import batches, encode
 from projector.webex.simulator.task_patterns import DURATIONS, PATTERNS, VOICE_PATTERNS
@@ -385,6 +386,26 @@ def test_deliveries_arrive_in_order_and_never_before_they_happen():
 def test_late_events_are_overtaken():
     times = [created(delivery.body) for delivery in disturb(world(5_000), late=0.1)]
     assert sum(a > b for a, b in pairwise(times)) > 100
+
+
+def test_a_storm_holds_all_back_and_then_brings_it_at_once():
+    """In any order; what arrives between two storms is not touched."""
+    plain, fates = [*disturb(world(5_000))], Counter()
+    begin = plain[0].due_ms + 60_000
+    options = {"start_ms": begin, "every_ms": 120_000, "hold_ms": 30_000}
+    stormy = [*storms(plain, **options, counters=fates)]
+    assert Counter(it.body["id"] for it in plain) == Counter(it.body["id"] for it in stormy)
+    held = [it for it in stormy if it.due_ms > created(it.body)]
+    for it in stormy:
+        since = (created(it.body) - begin) % 120_000
+        if created(it.body) >= begin and since >= 90_000:
+            assert created(it.body) - since + 120_000 == it.due_ms
+        else:
+            assert created(it.body) == it.due_ms
+    assert len(held) == fates["held"] > 100
+    assert all(a.due_ms <= b.due_ms for a, b in pairwise(stormy))
+    assert sum(created(a.body) > created(b.body) for a, b in pairwise(held)) > 30
+    assert stormy == [*storms(plain, **options)]
 
 
 def test_nothing_is_read_ahead():

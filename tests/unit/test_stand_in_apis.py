@@ -7,6 +7,7 @@ import pytest
 
 from projector.webex.simulator.api_faults import REFUSALS, REPLY_FAULTS, Faults
 from projector.webex.simulator.api_server import ApiServer, api_app, serving
+from projector.webex.simulator.configuration_api import CONFIGURED_ROWS
 from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.rest_schema import rest_operations
@@ -56,6 +57,16 @@ SUBSCRIPTION = {
     "secret": "s" * 32,
     "resourceVersion": "agent:2.0.0",
 }
+CONFIGURED = [
+    ("agent", "ann", "Ann Archer Smith"),
+    ("team", "t1", "A team"),
+    ("queue", "q1", "A queue"),
+    ("idleCode", "i1", "Lunch"),
+    ("wrapUpCode", "w1", "Solved"),
+    ("site", "s1", "A Site"),
+    ("entryPoint", "e1", "An entry point"),
+]
+OF_ORG = f"/organization/{SIMULATED_ORG_ID}"
 ACTIVITIES = f"/v1/agents/activities?from={NOW - DAY + 1}"
 TASKS = f"/v1/tasks?from={NOW - DAY}"
 QUERY = f"""{{ agentSession(from: {NOW - DAY}, to: {NOW}) {{
@@ -69,7 +80,10 @@ class Vendor:
 
     def __init__(self, **more):
         rows = VendorRows(
-            sessions=[SESSION], tasks={TASK_ID: TASK}, recordings={TASK_ID: [RECORDING]}
+            sessions=[SESSION],
+            tasks={TASK_ID: TASK},
+            recordings={TASK_ID: [RECORDING]},
+            names=CONFIGURED,
         )
         self.server = ApiServer(rows, clock=lambda: NOW, **more)
         self.client = api_app(self.server).test_client()
@@ -129,6 +143,11 @@ def said(answer):
         ("/v2/subscriptions/mine", "id must keep format uuid"),
         ("/v2/subscriptions?limit=3", "limit: no such parameter"),
         ("/v1/event-types?version=1", "version: no such parameter"),
+        (f"{OF_ORG}/v2/user?limit=3", "limit: no such parameter"),
+        (f"{OF_ORG}/v2/site?desktopProfileFilter=true", "desktopProfileFilter: no such parameter"),
+        (f"{OF_ORG}/v2/team?supervisorView=yes", "supervisorView must be of type boolean"),
+        (f"{OF_ORG}/v2/team?page=-1", "must not be negative"),
+        (f"{OF_ORG}/v2/team?pageSize=0", "must not be negative"),
     ],
 )
 def test_parameters_that_are_not_described_are_refused(path, part):
@@ -237,9 +256,10 @@ def test_replies_have_the_published_shapes():
             name: it for name, it in SUBSCRIPTION.items() if version > 1 or name[:8] != "resource"
         }
         calls += [("POST", f"/v{version}/subscriptions", body)]
+    calls += [("GET", f"{OF_ORG}/v2/{name}", None) for name in CONFIGURED_ROWS]
     for method, path, body in calls:
         answer = vendor.call(method, path, body)
-        bare = path.partition("?")[0]
+        bare = path.partition("?")[0].replace(SIMULATED_ORG_ID, "{orgid}")
         for id_ in made:
             bare = bare.replace(id_, "{id}")
         faults = rest_operations()[method, bare].reply_faults(answer.status_code, answer.json)
@@ -472,3 +492,33 @@ def test_the_described_operations_are_the_ones_that_we_serve():
     ours |= {("GET", "/v1/authorize"), ("POST", "/v1/authorize")}
     assert rest_operations().keys() == rules - ours
     assert {"taskDetails", "agentSession"} == search_schema().query_type.fields.keys()
+
+
+def test_the_configuration_is_listed_by_page():
+    """A page size above the limit is reduced; ``attributes`` names the fields to return."""
+    vendor = Vendor(configuration_page=1)
+    path = f"{OF_ORG}/v2/auxiliary-code?attributes=name,workTypeCode&pageSize=500"
+    first, second, beyond = (vendor.get(f"{path}&page={page}").json for page in range(3))
+    assert [{"name": "Lunch", "workTypeCode": "IDLE_CODE"}] == first["data"]
+    assert [{"name": "Solved", "workTypeCode": "WRAP_UP_CODE"}] == second["data"]
+    assert [] == beyond["data"]
+    meta = {"page": 1, "pageSize": 1, "totalPages": 2, "totalRecords": 2}
+    assert meta.items() <= second["meta"].items()
+    [user] = vendor.get(f"{OF_ORG}/v2/user").json["data"]
+    assert ("ann", "Ann", "Archer Smith") == tuple(
+        user[name] for name in ("ciUserId", "firstName", "lastName")
+    )
+    assert "ann" != user["id"]
+
+
+def test_the_configuration_of_others_is_refused():
+    """And so is a token that only opens the analyser, and what is not simulated."""
+    vendor = Vendor()
+    assert 403 == vendor.get("/organization/another/v2/user").status_code
+    assert 501 == vendor.get(f"{OF_ORG}/v2/user?filter=id==1").status_code
+    vendor.server.oauth.scopes[REFRESH_TOKEN] = ("cjp-analyzer:read",)
+    refused = vendor.get(f"{OF_ORG}/v2/user")
+    assert (403, ["The token lacks a scope for this"]) == (refused.status_code, said(refused))
+    operation = rest_operations()["GET", "/organization/{orgid}/v2/user"]
+    assert [] == operation.reply_faults(403, refused.json)
+    assert 200 == vendor.get(ACTIVITIES).status_code

@@ -6,6 +6,7 @@ from itertools import pairwise, takewhile
 
 import pytest
 
+from projector.webex.row_names import names_in
 from projector.webex.simulator.api_records import ApiRecords
 from projector.webex.simulator.api_server import ApiServer, api_app
 from projector.webex.simulator.contact_center import Simulation
@@ -420,3 +421,17 @@ def test_nothing_is_stored_of_an_agent_who_is_not_there():
     assert VendorRows() == VendorRows(
         sessions=empty.sessions, tasks=empty.tasks, recordings=empty.recordings
     )
+
+
+def test_rows_have_the_names_of_the_directory():
+    """Wherever an id stands in them."""
+    world = Simulation(12, seed=3, start_ms=START)
+    names = {(kind, id_): name for kind, id_, name in world.names()}
+    records = ApiRecords(world.slots(), world.names())
+    for body in webhooks()[1]:
+        records.add(body)
+    rows = [*records.sessions, *records.tasks.values(), *records.activities()]
+    found = {(kind, id_): name for kind, id_, name in names_in([*rows, *records.current_tasks()])}
+    assert found.items() <= names.items()
+    kinds = {kind for kind, _ in found}
+    assert {"agent", "team", "site", "queue", "idleCode", "wrapUpCode"} == kinds

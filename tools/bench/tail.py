@@ -56,11 +56,11 @@ def _measure(
     viewed = CostCase(part=PART, name="commit to view", unit="ms", pairs=pairs)
     shown = CostCase(part=PART, name="delivery to stream", unit="ms", pairs=pairs)
     world = iter(Simulation(AGENTS, start_ms=now_ms() - HEAD_START_MS))
-    _turn(port, positions, screen, _deliveries(world, *RATES["100 events/s"], 2))
+    _turn(port, positions, screen, deliveries(world, *RATES["100 events/s"], 2))
     for _ in range(rounds):
         for name, (rate, size) in RATES.items():
-            deliveries = _deliveries(world, rate, size, seconds)
-            posted = _turn(port, positions, screen, deliveries)
+            due = deliveries(world, rate, size, seconds)
+            posted = _turn(port, positions, screen, due)
             viewed.add(name, positions.delays_ms(posted))
             if screen.is_available:
                 shown.add(name, screen.delays_ms(posted))
@@ -70,15 +70,15 @@ def _measure(
 
 
 def _turn(
-    port: int, positions: NotifiedPositions, screen: Screen, deliveries: Sequence[SentDelivery]
+    port: int, positions: NotifiedPositions, screen: Screen, due: Sequence[SentDelivery]
 ) -> Sequence[Posted]:
-    posted = asyncio.run(post_all(port, deliveries))
+    posted = asyncio.run(post_all(port, due))
     positions.await_view(max(it.position for it in posted))
     screen.await_quiet()
     return posted
 
 
-def _deliveries(
+def deliveries(
     world: Iterator[dict[str, Any]], rate: int, size: int, seconds: float
 ) -> Sequence[SentDelivery]:
     """Events at a steady rate, in arrays; an array is due when its last event happens."""

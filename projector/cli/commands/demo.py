@@ -1,75 +1,79 @@
-"""`projector demo`: sends captured webhooks to a running service, and shows what they make."""
+"""`projector demo`: a contact centre in motion for a running service, or recorded webhooks."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from random import Random
-from typing import Any
+import signal
 
 import click
 
-from projector.cli.options import as_json, in_columns, shown_time, the_service
-from projector.cli.service_client import Client, service_client
-from projector.webex.simulator import captured_webhooks as captured
-from projector.webex.simulator.payloads import WebhookBody
+from projector.cli.live_demo import LiveDemo, LivePlan, check_allowed
+from projector.cli.options import as_json, the_service
+from projector.cli.recorded_demo import show_recorded
+from projector.cli.service_client import service_client
+from projector.infrastructure.settings import settings_from_environment
 
-SEED = 7
-REPEATED = 12
-GROUP_SIZES = (1, 1, 3, 1, 8)
-AGENT_FIELDS = ("agentId", "status", "statusSince", "currentState", "taskId", "eventCount")
-TASK_FIELDS = ("taskId", "status", "stateSince", "currentState", "queueId", "eventCount")
-TIMES = {"statusSince", "stateSince"}
-
-Row = Mapping[str, Any]
+POSITIVE = click.FloatRange(0, min_open=True)
 
 
 @click.command()
+@click.option("--recorded", is_flag=True, help="Send captured webhooks instead, and end.")
+@click.option("--agents", type=click.IntRange(1, 1_000), default=72, show_default=True)
+@click.option(
+    "--hours",
+    type=click.FloatRange(0, 12),
+    default=2.0,
+    show_default=True,
+    help="Of the past, to begin with.",
+)
+@click.option(
+    "--reconcile-every",
+    type=POSITIVE,
+    default=180.0,
+    show_default=True,
+    help="Seconds between two reconciliations.",
+)
+@click.option(
+    "--storm-every",
+    type=POSITIVE,
+    default=480.0,
+    show_default=True,
+    help="Seconds between two storms of late webhooks.",
+)
+@click.option("--seconds", type=POSITIVE, help="Stop after this many seconds.")
 @the_service
 @as_json
-def demo(*, url: str | None, as_json: bool) -> None:
-    """Send captured webhooks, and show the agents and tasks that come of them.
+def demo(  # noqa: PLR0913 - as click passes them
+    *,
+    recorded: bool,
+    agents: int,
+    hours: float,
+    reconcile_every: float,
+    storm_every: float,
+    seconds: float | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Play a contact centre until Ctrl-C: people, calls, chats and e-mails in real time.
 
-    The webhooks arrive shuffled, and some of them twice. The order is the same at each run.
+    It begins with some hours of the past. Webhooks come twice, out of order, in storms, or never.
+    What was lost is found by reconciliations with a stand-in for the vendor, which this process
+    works on itself. It needs a service on this machine without credentials of the real vendor.
     """
+    settings = settings_from_environment()
     client = service_client(url)
-    counts = send_all(client)
-    position = client.get("/api/v1/status", "head")["head"]["position"]
-    agents, tasks = (client.rows(f"/api/v1/{it}", after=position) for it in ("agents", "tasks"))
-    if as_json:
-        click.echo(json.dumps({"counts": counts, "agents": agents, "tasks": tasks}))
+    if recorded:
+        show_recorded(client, as_json=as_json)
         return
-    click.echo(", ".join(f"{count} {name}" for name, count in counts.items()))
-    click.echo(f"\nAgents ({len(agents)})\n{_table(agents, AGENT_FIELDS)}")
-    click.echo(f"\nTasks ({len(tasks)})\n{_table(tasks, TASK_FIELDS)}")
-
-
-def send_all(client: Client) -> Counter[str]:
-    """Send all groups; the sum of the service's answers."""
-    counts: Counter[str] = Counter()
-    for group in groups():
-        body = group[0] if len(group) == 1 else group
-        counts.update(client.post("/webhooks/webex", "received", body))
-    return counts
-
-
-def groups() -> Iterator[list[WebhookBody]]:
-    """All captured events, and some of them again, out of order: single and in arrays."""
-    chance = Random(SEED)  # noqa: S311 - an order that can be repeated
-    bodies = [*captured.ALL, *chance.sample(captured.ALL, REPEATED)]
-    chance.shuffle(bodies)
-    while bodies:
-        size = chance.choice(GROUP_SIZES)
-        yield bodies[:size]
-        del bodies[:size]
-
-
-def _table(rows: Sequence[Row], fields: Sequence[str]) -> str:
-    return in_columns([{field: _cell(field, row[field]) for field in fields} for row in rows])
-
-
-def _cell(field: str, value: Any) -> str:
-    if field in TIMES:
-        return shown_time(value)
-    return "-" if value is None else str(value)
+    check_allowed(settings, url or settings.root)
+    plan = LivePlan(
+        agents=agents,
+        history_ms=round(hours * 3_600_000),
+        reconcile_every=reconcile_every,
+        storm_every=storm_every,
+        seconds=seconds,
+    )
+    # Whoever stops it in another way than by Ctrl-C gets the same clean end.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    totals = LiveDemo(settings, client, url or settings.root, plan).play()
+    click.echo(json.dumps(totals.as_dict()) if as_json else totals.text())

@@ -1,19 +1,28 @@
-"""`projector names`: what people call the vendor's ids; list them, or import a file of them."""
+"""`projector names`: what people call the vendor's ids; list, import and refresh them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from projector.cli.options import as_json, in_columns, shown_time, the_service
+from projector.bootstrap.worker import configured_names
+from projector.cli.database import current_database
+from projector.cli.exit_codes import FAILED
+from projector.cli.options import as_json, in_columns, printable, shown_time, the_service
 from projector.cli.service_client import NAMES_PATH, service_client
+from projector.infrastructure.database import open_pool
 from projector.infrastructure.errors import ProjectorError
+from projector.infrastructure.settings import settings_from_environment
+from projector.webex.credential_store import NOTHING_CONFIGURED
 
 _COLUMNS = ("orgId", "kind", "id", "name")
 
@@ -24,7 +33,7 @@ class NamesRefused(ProjectorError):  # noqa: N818 - named for what is noticed
 
 @click.group()
 def names() -> None:
-    """List what people call the vendor's ids, or import a file of such names."""
+    """List what people call the vendor's ids, import a file of such names, or ask the vendor."""
 
 
 @names.command("list")
@@ -51,6 +60,26 @@ def import_names(*, file: Path, url: str | None, as_json: bool) -> None:
     done = service_client(url).import_names(entries)
     told = f"{done['stored']} names imported, {done['removed']} taken back."
     click.echo(json.dumps(done) if as_json else told)
+
+
+@names.command("refresh")
+@as_json
+def refresh_names(*, as_json: bool) -> None:
+    """Read the names of the vendor's configuration now; a service does so each hour.
+
+    It works on the database, with the vendor's credentials. Exits with 1 unless all was read.
+    """
+    settings = settings_from_environment()
+    with current_database(settings) as url, closing(open_pool(url, max_size=1)) as pool:
+        refreshed = configured_names(settings, pool).refresh()
+    if refreshed is None:
+        raise ProjectorError(NOTHING_CONFIGURED)
+    told = ", ".join(f"{count} {kind}" for kind, count in refreshed.kept.items()) or "none"
+    click.echo(json.dumps(asdict(refreshed)) if as_json else f"Names read: {told}.")
+    for sentence in refreshed.failures:
+        click.echo(printable(sentence), err=True)
+    if refreshed.failures:
+        sys.exit(FAILED)
 
 
 def read_names(file: Path) -> list[dict[str, Any]]:

@@ -106,11 +106,12 @@ def _register(group: click.Group, path: str, text: Callable[[Run], str]) -> None
 
     @group.command()
     @click.argument("number", type=click.IntRange(1))
+    @click.option("--why", help="The reason; stored with the run.")
     @the_service
     @as_json
-    def cancel(*, number: int, url: str | None, as_json: bool) -> None:
+    def cancel(*, number: int, why: str | None, url: str | None, as_json: bool) -> None:
         """Stop a run; what it has done so far stays."""
-        run = service_client(url).delete(f"/api/v1/{path}/{number}", "status")
+        run = service_client(url).delete(f"/api/v1/{path}/{number}", "status", {"why": why})
         click.echo(json.dumps(run) if as_json else f"{number} is to stop: {run['status']}")
 
 

@@ -11,6 +11,7 @@ from granian.log import LogLevels
 
 from projector.infrastructure.processes import die_with_starter
 from projector.infrastructure.settings import Settings, settings_from_environment
+from projector.query.alerts.threshold_file import file_thresholds
 
 REQUEST_THREADS = 64
 BACKLOG = 1024
@@ -22,6 +23,7 @@ def serve() -> None:
     """Run the web server alone, on DATABASE_URL."""
     settings = settings_from_environment()
     settings.require_database_url()
+    file_thresholds(settings)  # a wrong file ends this process, and not the one it starts
     serve_http(settings)
 
 

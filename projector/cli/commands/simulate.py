@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from projector.cli.contact_center import stand_in, with_records
 from projector.cli.service_client import NotThisService, service_client
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.settings import settings_from_environment
 from projector.webex.simulator.api_records import ApiRecords
-from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.contact_center import Simulation
 from projector.webex.simulator.network import disturb, paced
 from projector.webex.simulator.oauth_api import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
@@ -99,7 +99,7 @@ def simulate(**values: Any) -> None:
     world = Simulation(
         options.agents, options.seed, start_ms=options.start_ms, versions=options.versions
     )
-    records = ApiRecords(world.slots())
+    records = ApiRecords(world.slots(), world.names())
     with standing_in(options.vendor_port, records):
         refusal = import_names(options.url, world)
         totals = run(options, world, records)
@@ -137,12 +137,9 @@ def standing_in(port: int | None, records: ApiRecords) -> Iterator[None]:
     if port is None:
         yield
         return
-    try:
-        with serving(ApiServer(records), port) as root:
-            click.echo(VENDOR.format(root=root), err=True)
-            yield
-    except OSError as error:
-        raise ProjectorError(f"Cannot listen on port {port} ({error.strerror}).") from error
+    with stand_in(records, port) as root:
+        click.echo(VENDOR.format(root=root), err=True)
+        yield
 
 
 VENDOR = f"""The vendor's APIs are at {{root}}: the service reaches them if started with
@@ -178,7 +175,7 @@ def wait_for_ctrl_c() -> None:
 
 def run(options: Options, world: Simulation, records: ApiRecords) -> dict[str, Any]:
     fates: Counter[str] = Counter()
-    happened = recorded(events(options, world), records)
+    happened = with_records(events(options, world), records)
     deliveries = disturb(happened, **options.fates, seed=options.seed, counters=fates)
     try:
         totals = send(
@@ -192,13 +189,6 @@ def run(options: Options, world: Simulation, records: ApiRecords) -> dict[str, A
     finally:
         end_progress_line()
     return {**totals.as_dict(), **{name: fates[name] for name in ("late", "duplicated", "lost")}}
-
-
-def recorded(happened: Iterable[WebhookBody], records: ApiRecords) -> Iterator[WebhookBody]:
-    """The same events; the vendor has a record of each, whatever becomes of its webhook."""
-    for body in happened:
-        records.add(body)
-        yield body
 
 
 def events(options: Options, world: Simulation) -> Iterator[WebhookBody]:

@@ -19,6 +19,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.database import is_transient
 from projector.operations.batches import MAX_EVENTS
 from projector.operations.diff import SubjectDifference, differences, read_subjects
+from projector.operations.refolded import read_shown, tell_of_subjects
 from projector.projection.batch import project
 from projector.projection.parking import fold_waiting
 from projector.projection.partitions import count_ledger_rows, count_projected, lock_partition
@@ -29,11 +30,14 @@ from projector.projection.snapshots import BEFORE_ALL
 def reproject(
     cur: Cursor[TupleRow], store: EventStore, table: Table[Any], keys: Sequence[Key]
 ) -> list[SubjectDifference]:
-    """Fold subjects again up to where their partitions have folded; what differs afterwards."""
+    """Fold subjects again up to where their partitions have folded; what differs afterwards.
+
+    Streams are told of what differs.
+    """
     partitions = sorted({table.partition_of(key) for key in keys})
     positions = {partition: lock_partition(cur, partition) for partition in partitions}
     upto = {key: positions[table.partition_of(key)] for key in keys}
-    before = read_subjects(cur, table, keys)
+    before, shown = read_subjects(cur, table, keys), read_shown(cur, table, keys)
     _delete(cur, store, table, keys, upto)
     try:
         with cur.connection.transaction():
@@ -46,7 +50,10 @@ def reproject(
         raise
     except Exception:  # noqa: BLE001 - what one subject brings must not stop the others
         _fold_one_by_one(cur, store, table, upto)
-    return differences(table, keys, before, read_subjects(cur, table, keys))
+    differing = differences(table, keys, before, read_subjects(cur, table, keys))
+    changed = [(it.org_id, it.id) for it in differing]
+    tell_of_subjects(cur, table, shown, {key: upto[key] for key in changed})
+    return differing
 
 
 def _delete(

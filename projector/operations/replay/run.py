@@ -21,7 +21,7 @@ from projector.domain.events import BUCKETS_PER_PARTITION, PARTITIONS
 from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import VIEWS_CHANNEL, Pool, open_pool, translated
+from projector.infrastructure.database import Pool, open_pool, translated
 from projector.infrastructure.process_pool import CONTEXT, process_pool
 from projector.operations.batches import MAX_SUBJECTS, batches
 from projector.operations.diff import MAX_LISTED
@@ -252,11 +252,6 @@ class Replayer:
         ):
             with connection.transaction(force_rollback=scope.dry_run):
                 differences = reproject(cur, self._store, table, keys)
-            if differences and not scope.dry_run:
-                cur.execute(
-                    "SELECT pg_notify(%(channel)s, %(head)s)",
-                    {"channel": VIEWS_CHANNEL, "head": str(self._store.head())},
-                )
 
             def add(progress: dict[str, Any], report: dict[str, Any]) -> None:
                 progress["processed"] += events

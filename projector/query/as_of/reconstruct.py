@@ -102,9 +102,17 @@ def fold_start(  # noqa: PLR0913 - a subject as of two times, and how far to go 
     as_of: AsOf,
     *,
     snapshots: int,
+    before: int = ENDLESS,
+    most: int | None = None,
 ) -> FoldStart[S]:
-    """Where to start the fold of a subject that exists, ``snapshots`` snapshots before its last."""
-    return _SubjectReader(cur, store, table, as_of).fold_start(key, snapshots)
+    """Where to start the fold of a subject that exists, and the events since.
+
+    It starts ``snapshots`` snapshots before the last one up to the time ``before`` (epoch ms), but
+    at most ``most`` snapshots before the last one of all, where that is given.
+    """
+    return _SubjectReader(cur, store, table, as_of).fold_start(
+        key, snapshots=snapshots, before=before, most=most
+    )
 
 
 def intervals_as_of(  # noqa: PLR0913 - a subject as of two times, and a part of its intervals
@@ -224,17 +232,25 @@ class _SubjectReader(Generic[S]):
         changed = {key: view for key, view in views.items() if view.state is None}
         return unchanged | self._folded(changed)
 
-    def fold_start(self, key: Key, snapshots: int) -> FoldStart[S]:
+    def fold_start(
+        self, key: Key, *, snapshots: int, before: int, most: int | None
+    ) -> FoldStart[S]:
         views = self._stored_views([key])
-        time = earlier_snapshot_time(
+        last_time = self._last_time(views[key])
+        time = self._earlier_snapshot_time(key, min(last_time, before), snapshots)
+        if most is not None:
+            time = max(time, self._earlier_snapshot_time(key, last_time, most))
+        return self._fold_starts(views, time)[key]
+
+    def _earlier_snapshot_time(self, key: Key, upto: int, skip: int) -> int:
+        return earlier_snapshot_time(
             self._cur,
             self._table,
             key,
-            upto=self._last_time(views[key]),
+            upto=upto,
             known_position=self._as_of.position,
-            skip=snapshots,
+            skip=skip,
         )
-        return self._fold_starts(views, time)[key]
 
     def _stored_views(self, keys: Collection[Key]) -> dict[Key, _StoredView]:
         parameters = {"known_position": self._as_of.position, "upto": self._as_of.upto}

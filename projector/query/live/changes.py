@@ -6,24 +6,26 @@ of the changes of a position. Whoever goes on from the positions after it misses
 
 The passing of time changes views without a position. So a reader also keeps the time up to which it
 has looked for deadlines. It looks first among the views that it has, and then reads the new ones.
+Replays and retries change them without a position, too: of these a reader keeps a number for each
+partition. Where other tables serve, what it has read is worth nothing: it begins with a snapshot.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, LiteralString
+from typing import Any, LiteralString
 
 from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.contract.adherence import adherence_row
-from projector.contract.views import AgentView, SubjectLeft
+from projector.contract.views import AgentView
 from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import Pool
+from projector.infrastructure.database import Pool, StoreUnavailable
 from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
@@ -31,106 +33,67 @@ from projector.projection.read_models import AGENTS, KEY_COLUMNS, TABLES, TASKS,
 from projector.query.as_of.reconstruct import interval_starts
 from projector.query.audit.ledgers import correction_row
 from projector.query.current_views import current_state
-from projector.query.live.shown_before import (
-    Shown,
-    as_shown,
-    shown_before,
-    stored_facets_between,
-)
+from projector.query.live.interest import Change, Interest
+from projector.query.live.refolded import Refolded, numbers_before, read_refolded, read_views_of
+from projector.query.live.shown_before import as_shown, shown_before, stored_facets_between
+from projector.query.live.snapshot import Place, SnapshotPage, read_page
 from projector.query.own_fold import read_views
-from projector.query.scope import Scope, teams_of
+from projector.query.scope import teams_of
 
 CHANGES_TOGETHER = 500  # about as many are read at a time
 
 PartitionPositions = Mapping[int, int]  # the last position that was read, by partition
+Subject = tuple[str, Key]  # its table and key
+KnownAt = tuple[int, int]  # the position up to which a view was folded, and when it was read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a reader has read; times are epoch ms."""
+    """How far a reader has read; times are epoch ms.
+
+    A reader who has read a part of what there was has some views as they were at ``time``, and
+    those that were ``told`` since then as they were when they were read.
+    """
 
     positions: PartitionPositions
-    time: int  # at this time it had the views of all these positions
+    refolded: PartitionPositions  # the last number of ``refolded``, by partition
+    time: int  # at this time it had all there was,
+    whole: PartitionPositions  # which was up to these positions
+    told: Mapping[Subject, KnownAt]  # what was read since then, until it has all again
     looked: int  # up to here it has looked for deadlines
+
+    @classmethod
+    def at(cls, positions: PartitionPositions, refolded: PartitionPositions, time: int) -> Progress:
+        """Of a reader who has all up to these positions."""
+        return cls(
+            positions=positions,
+            refolded=refolded,
+            time=time,
+            whole=positions,
+            told={},
+            looked=time,
+        )
+
+    def known_at(self, subject: Subject, partition: int) -> KnownAt:
+        """As of when the reader has a view."""
+        return self.told.get(subject) or (self.whole[partition], self.time)
 
     @property
     def complete_up_to(self) -> int:
         """The reader has all changes up to this position."""
         return min(self.positions.values(), default=0)
 
+    def has_numbers_of(self, other: Progress) -> bool:
+        """Whether the reader has all that was folded again which another one has."""
+        return all(self.refolded[partition] >= it for partition, it in other.refolded.items())
+
     def includes(self, change: Change) -> bool:
         """Whether the reader has a change."""
         if change.deadline is not None:
             return change.deadline <= self.looked
+        if change.refolded is not None:
+            return change.refolded <= self.refolded[change.partition]
         return change.position <= self.positions[change.partition]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """A view, a correction or a departure as readers get it, with what filters need."""
-
-    event: Literal["agent", "task", "correction", "adherence", "left"]
-    table: Table[Any]  # of its subject
-    key: Key
-    partition: int
-    position: int
-    deadline: int | None = None  # that passed and changed the view; null where an event did
-    shown: Shown  # of its subject, as it is now
-    before: Sequence[Shown] = ()  # what readers may have of it, where one of them needs it
-    data: str  # JSON, in the contract's spelling
-
-    def left(self) -> Change:
-        """What a reader gets whom the subject has left."""
-        left = SubjectLeft(
-            kind=self.table.subject,
-            org_id=self.key[0],
-            **{self.table.column: self.key[1]},
-        )
-        return replace(self, event="left", data=left.model_dump_json(by_alias=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interest:
-    """Which changes a caller may see and asks for: one of the values of each filter."""
-
-    scope: Scope
-    filters: Mapping[str, frozenset[str]]
-    events: frozenset[str] = frozenset({"agent", "task", "correction"})
-
-    def select(self, changes: Iterable[Change]) -> list[Change]:
-        """The changes that match, and the departures of subjects that matched before."""
-        return [*self._selected(changes)]
-
-    def may_have_lost(self, change: Change) -> bool:
-        """Whether the subject does not match, but another view of it might."""
-        own_id = f"{change.table.subject}Id"
-        facets = change.shown.facets
-        return (
-            self._is_about(change)
-            and not self._matches(change, change.shown)
-            and self.scope.covers_organisation(change.key[0])
-            and self.filters.keys() <= facets.keys()
-            and not self.filters.get(own_id, facets[own_id]).isdisjoint(facets[own_id])
-        )
-
-    def _is_about(self, change: Change) -> bool:
-        """Whether a change of a view may be sent, or the adherence that is made of it."""
-        made_of = {"adherence"} if change.event == "agent" else set()
-        return change.event != "correction" and not self.events.isdisjoint({change.event, *made_of})
-
-    def _selected(self, changes: Iterable[Change]) -> Iterator[Change]:
-        for change in changes:
-            if change.event not in self.events:
-                continue
-            if self._matches(change, change.shown):
-                yield change
-            elif any(self._matches(change, shown) for shown in change.before):
-                yield change.left()
-
-    def _matches(self, change: Change, shown: Shown) -> bool:
-        return self.scope.covers(change.key[0], shown.teams) and all(
-            values & shown.facets.get(name, frozenset()) for name, values in self.filters.items()
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +103,7 @@ class ChangeBatch:
     changes: Sequence[Change]
     progress: Progress
     more: bool  # whether there were more when it was read
+    other_tables: bool = False  # since then other tables serve: readers need a snapshot
 
 
 class Changes:
@@ -163,14 +127,15 @@ class Changes:
     def progress(self, *, since: int | None = None) -> Progress:
         """That of a reader who has all there is, or all up to the position ``since``."""
         with read_views(self._pool) as cur:
-            positions = _positions(cur)
+            positions, numbers = _positions(cur)
             if since is None:
                 time = self._clock()
             else:
                 positions = dict.fromkeys(positions, since)
+                numbers |= numbers_before(cur, since)
                 row = cur.execute(_RECORDED_TIME, {"position": since}).fetchone()
                 time = row[0] if row else 0
-        return Progress(positions=positions, time=time, looked=time)
+        return Progress.at(positions, numbers, time)
 
     def after(
         self, progress: Progress, interests: Sequence[Interest], *, look_every_ms: int = 0
@@ -179,29 +144,82 @@ class Changes:
 
         Deadlines are looked for where ``look_every_ms`` have passed since the last time.
         """
-        now = self._clock()
-        looks = now - progress.looked >= max(look_every_ms, 1)
         with read_views(self._pool) as cur:
-            folded = _positions(cur)
-            passed, last_deadline = self._passed(cur, progress, now) if looks else ([], None)
-            changed, end = self._changed(cur, progress, folded, now)
-            changed = self._with_before(cur, changed, progress, interests, now)
-            moved = self._tasks_of_moved(cur, changed, now)
-            changes: Sequence[Change] = [*passed, *changed, *moved]
-            if any("adherence" in it.events for it in interests):
-                changes = _with_adherence(cur, changes, now)
+            return self._after(cur, progress, interests, look_every_ms)
+
+    def with_page(
+        self, progress: Progress, interest: Interest, place: Place
+    ) -> tuple[ChangeBatch, SnapshotPage | None]:
+        """The next changes, and after the last of them a page of a snapshot, of the same moment.
+
+        So whoever reads a snapshot has all of its pages as of the progress of the last one.
+        """
+        with read_views(self._pool) as cur:
+            batch = self._after(cur, progress, [interest], look_every_ms=0)
+            if batch.more or batch.other_tables:
+                return batch, None
+            now = batch.progress.looked
+            rows, next_place = read_page(cur, interest, place, now=now, limit=self._limit)
+            position = batch.progress.complete_up_to
+            views: Sequence[Change] = [
+                self._change(place.table, (position, *row, ()), now) for row in rows
+            ]
+            if "adherence" in interest.events:
+                views = _with_adherence(cur, views, now)
+            page = SnapshotPage(
+                changes=[it for it in views if it.event in interest.events], next=next_place
+            )
+            return batch, page
+
+    def _after(
+        self,
+        cur: Cursor[TupleRow],
+        progress: Progress,
+        interests: Sequence[Interest],
+        look_every_ms: int,
+    ) -> ChangeBatch:
+        now = self._clock()
+        folded: PartitionPositions
+        folded, numbers = _positions(cur)
+        refolded = read_refolded(cur, progress.refolded, numbers, limit=self._limit)
+        if refolded.other_tables:
+            # They may have come less far than those of before.
+            new = Progress.at(folded, numbers, now)
+            return ChangeBatch(changes=(), progress=new, more=False, other_tables=True)
+        looks = now - progress.looked >= max(look_every_ms, 1)
+        passed, last_deadline = self._passed(cur, progress, now) if looks else ([], None)
+        again = self._folded_again(cur, refolded, progress, now)
+        # A position says of what was folded again up to it, too: that is read first.
+        upto = folded if refolded.end is None else progress.positions
+        changed, end = self._changed(cur, progress, upto, now)
+        changed = self._with_before(cur, changed, progress, interests, now)
+        moved = [it for some in (again, changed) for it in self._tasks_of_moved(cur, some, now)]
+        changes: Sequence[Change] = [*passed, *again, *changed, *moved]
+        told: dict[Subject, KnownAt] = {
+            (it.table.name, it.key): (folded[it.table.partition_of(it.key)], now) for it in changes
+        }
+        if any("adherence" in it.events for it in interests):
+            changes = _with_adherence(cur, changes, now)
+        positions = {
+            partition: _read_up_to(progress.positions[partition], position, end)
+            for partition, position in upto.items()
+        }
         looked = progress.looked if not looks else now if last_deadline is None else last_deadline
+        is_whole = end is None and refolded.end is None
         return ChangeBatch(
             changes=changes,
             progress=Progress(
-                positions={
-                    partition: _read_up_to(progress.positions[partition], position, end)
-                    for partition, position in folded.items()
+                positions=positions,
+                refolded={
+                    partition: _read_up_to(progress.refolded[partition], number, refolded.end)
+                    for partition, number in numbers.items()
                 },
-                time=looked if end is None else progress.time,
+                time=looked if is_whole else progress.time,
+                whole=positions if is_whole else progress.whole,
+                told={} if is_whole else {**progress.told, **told},
                 looked=looked,
             ),
-            more=end is not None or last_deadline is not None,
+            more=not is_whole or last_deadline is not None,
         )
 
     def _passed(
@@ -241,6 +259,32 @@ class Changes:
         rows, end = _first(parts, self._limit)
         return [self._change(table, row, now) for table, row in rows], end
 
+    def _folded_again(
+        self, cur: Cursor[TupleRow], refolded: Refolded, progress: Progress, now: int
+    ) -> Sequence[Change]:
+        """The subjects that were folded again, with all that they had shown before."""
+        changes = []
+        for table in TABLES:
+            subjects = [it for it in refolded.subjects if it.table is table]
+            views = {
+                it.key: it
+                for it in (
+                    self._change(table, row, now)
+                    for row in read_views_of(cur, table, [subject.key for subject in subjects])
+                )
+            }
+            changes += [
+                replace(
+                    views.get(it.key) or it.gone(),
+                    refolded=it.number,
+                    before=it.shown_before(
+                        *progress.known_at((table.name, it.key), it.partition), now
+                    ),
+                )
+                for it in subjects
+            ]
+        return changes
+
     def _with_before(
         self,
         cur: Cursor[TupleRow],
@@ -251,13 +295,14 @@ class Changes:
     ) -> Sequence[Change]:
         """The changes, with what their subjects showed before where a reader may have lost them."""
         with_teams = any(it.scope.team_ids is not None for it in interests)
-        lost = defaultdict[int, set[tuple[str, Key]]](set)  # by the position that readers have
+        lost = defaultdict[KnownAt, set[Subject]](set)  # by as of when readers have them
         for change in changes:
             if any(it.may_have_lost(change) for it in interests):
-                lost[progress.positions[change.partition]].add((change.table.name, change.key))
+                subject = (change.table.name, change.key)
+                lost[progress.known_at(subject, change.partition)].add(subject)
         before = {
             (table.name, key): shown
-            for position, subjects in lost.items()
+            for (position, since), subjects in lost.items()
             for table in TABLES
             for key, shown in shown_before(
                 cur,
@@ -265,7 +310,7 @@ class Changes:
                 table,
                 [key for name, key in subjects if name == table.name],
                 position=position,
-                since=progress.time,
+                since=since,
                 now=now,
                 with_teams=with_teams,
             ).items()
@@ -282,10 +327,7 @@ class Changes:
     ) -> Sequence[Change]:
         """The open tasks of agents that have left a team: the scope of the team may lose them."""
         left_teams = {
-            it.key: (it, teams)
-            for it in changes
-            if it.table is AGENTS
-            and (teams := frozenset().union(*(old.teams for old in it.before)) - it.shown.teams)
+            it.key: (it, teams) for it in changes if it.table is AGENTS and (teams := it.left_teams)
         }
         if not left_teams:
             return []
@@ -295,7 +337,13 @@ class Changes:
             agent, teams = left_teams[task.key[0], agent_id]
             before = replace(task.shown, teams=task.shown.teams | teams)
             changed.append(
-                replace(task, partition=agent.partition, position=agent.position, before=[before])
+                replace(
+                    task,
+                    partition=agent.partition,
+                    position=agent.position,
+                    refolded=agent.refolded,
+                    before=[before],
+                )
             )
         return changed
 
@@ -323,20 +371,35 @@ def _with_adherence(cur: Cursor[TupleRow], changes: Sequence[Change], now: int) 
     for change in changes:
         with_adherence.append(change)
         if change.event == "agent":
-            view = AgentView.model_validate_json(change.data)
-            row = adherence_row(view, interval_start=starts.get(change.key), time=now)
-            data = row.model_dump_json(by_alias=True)
+            start, data = starts.get(change.key), change.data
+            if not change.is_gone:
+                view = AgentView.model_validate_json(data)
+                row = adherence_row(view, interval_start=start, time=now)
+                data = row.model_dump_json(by_alias=True)
             with_adherence.append(replace(change, event="adherence", data=data))
     return with_adherence
 
 
-def _positions(cur: Cursor[TupleRow]) -> dict[int, int]:
-    query = "SELECT partition, position FROM projections WHERE name = %(name)s"
-    return dict(cur.execute(query, {"name": PROJECTION}).fetchall())
+def _positions(cur: Cursor[TupleRow]) -> tuple[dict[int, int], dict[int, int]]:
+    """Up to where each partition is folded, and its last number of ``refolded``.
+
+    StoreUnavailable where other tables came between the snapshot of the database and this query.
+    """
+    rows = cur.execute(_POSITIONS_AND_NUMBERS, {"name": PROJECTION}).fetchall()
+    if not rows:
+        raise StoreUnavailable("The tables are being exchanged.")
+    return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
+
+
+_POSITIONS_AND_NUMBERS = """
+    SELECT partition, position,
+        coalesce((SELECT max(number) FROM refolded AS r WHERE r.partition = p.partition), 0)
+    FROM projections AS p WHERE name = %(name)s
+"""
 
 
 def _read_up_to(before: int, folded: int, end: int | None) -> int:
-    # Never back: a rebuild of the tables must not repeat what a reader has.
+    # Never back: old numbers are deleted, and a reader must not read twice what it has.
     return max(before, folded if end is None else min(folded, end))
 
 

@@ -29,6 +29,14 @@ class Shown:
 
     teams: frozenset[str]
     facets: Mapping[str, frozenset[str]]
+    doubtful: frozenset[str] = frozenset()  # facets that may have had any value
+
+    def fits(self, filters: Mapping[str, frozenset[str]]) -> bool:
+        """Whether it has one of the values of each filter."""
+        return all(
+            name in self.doubtful or values & self.facets.get(name, frozenset())
+            for name, values in filters.items()
+        )
 
 
 def as_shown(table: Table[S], id_: str, facets: Facets, teams: Collection[str]) -> Shown:

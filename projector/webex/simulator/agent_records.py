@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import NAMESPACE_OID, uuid5
 
+from projector.webex.simulator.known_names import SITE_NAME, KnownNames
 from projector.webex.simulator.payloads import WebhookBody
 from projector.webex.simulator.vendor_rows import STILL_RUNNING, UNNAMED, SimulatedRow
 
@@ -18,7 +19,7 @@ RESTING = ("idle", "available")
 HAS_LEFT = {*RESTING, "not-responding", "wrapup", "wrapup-done"}
 HAS_JOINED = {"connected", "conferencing"}  # who was consulted is with the customer now
 ASKING = {"on-hold", "consulting"}  # an agent in such a state consults whoever is called now
-SITE: SimulatedRow = {"siteId": str(uuid5(NAMESPACE_OID, "site")), "siteName": "A Site"}
+SITE: SimulatedRow = {"siteId": SITE_NAME[1], "siteName": SITE_NAME[2]}
 COPIED_FIELDS = ("taskId", "queue", "isOutdial", "outboundType")
 # The rows that lead to a row, each with its longest duration in milliseconds.
 LEADING_TO = {
@@ -44,8 +45,11 @@ class AgentLeg(NamedTuple):
 class AgentRecords:
     """Fills a list of sessions; ``slots`` are the channels of every agent who may log in."""
 
-    def __init__(self, slots: ChannelSlots, sessions: list[SimulatedRow]) -> None:
+    def __init__(
+        self, slots: ChannelSlots, sessions: list[SimulatedRow], names: KnownNames
+    ) -> None:
         self._slots = slots
+        self._names = names
         self._sessions = sessions
         self._open: dict[str, SimulatedRow] = {}  # by agent
         self._legs: dict[str, dict[str, AgentLeg]] = defaultdict(dict)  # by task and agent
@@ -60,11 +64,11 @@ class AgentRecords:
         agent_id, now = data["agentId"], data["createdTime"]
         if agent_id in self._open and self._open[agent_id]["startTime"] == now:
             return  # both versions have the login
-        session = _session(data, self._slots[agent_id])
+        session = _session(data, self._slots[agent_id], self._names)
         self._sessions.append(session)
         self._open[agent_id] = session
         for number, channel in enumerate(session["channelInfo"]):
-            idle = named("Idle code", data.get("idleCodeId"))
+            idle = self._names.named("idleCode", data.get("idleCodeId"))
             row = _add_row(channel, "idle", now + _offset(number), idleCode=idle)
             row["isLoginActivity"] = True
 
@@ -89,9 +93,9 @@ class AgentRecords:
             return
         session["state"] = data["currentState"]
         if data["currentState"] == "wrapup-done":
-            _end_wrap_up(channel, data)
+            _end_wrap_up(channel, data, self._names)
         elif data.get("taskId") is None and data["currentState"] in RESTING:
-            _rest(session, channel, data)
+            _rest(session, channel, data, self._fields(data))
         else:
             self._work(channel, data, task_word, is_outdial=is_outdial)
 
@@ -115,7 +119,7 @@ class AgentRecords:
             state = "outdial-reserved"
         else:
             state = _state_of_consulted(word, last) if is_consulted else word
-        fields = {**_fields(data), "isOutdial": is_outdial}
+        fields = {**self._fields(data), "isOutdial": is_outdial}
         _add_row(channel, state, now, **fields)
         if state == "consulting":
             _add_row(channel, "connected-consulting", now + 8, **fields)
@@ -125,21 +129,25 @@ class AgentRecords:
         if word in {*HAS_LEFT, *HAS_JOINED}:
             self._consulted.discard((task_id, agent_id))
 
+    def _fields(self, data: WebhookBody) -> SimulatedRow:
+        return {
+            "taskId": data.get("taskId"),
+            "queue": self._names.named("queue", data.get("queueId")),
+            "idleCode": self._names.named("idleCode", data.get("idleCodeId")),
+        }
 
-def named(kind: str, id_: str | None) -> SimulatedRow:
-    """An id with a name, as the vendor has it; both are null where there is none."""
-    return UNNAMED if id_ is None else {"id": id_, "name": f"{kind} {id_[:8]}"}
 
-
-def _session(data: WebhookBody, slots: Sequence[tuple[str, str]]) -> SimulatedRow:
+def _session(
+    data: WebhookBody, slots: Sequence[tuple[str, str]], names: KnownNames
+) -> SimulatedRow:
     agent_id, now = data["agentId"], data["createdTime"]
     return {
         "agentSessionId": str(uuid5(NAMESPACE_OID, f"{agent_id} {now}")),
         "agentId": agent_id,
-        "agentName": f"Agent {agent_id[:8]}",
+        "agentName": names.name("agent", agent_id),
         "userLoginId": f"agent-{agent_id[:8]}@example.com",
         "teamId": data["teamId"],
-        "teamName": f"Team {data['teamId'][:8]}",
+        "teamName": names.name("team", data["teamId"]),
         **SITE,
         "startTime": now,
         "endTime": STILL_RUNNING,
@@ -164,7 +172,9 @@ def _channel(session: SimulatedRow | None, channel_id: str) -> SimulatedRow | No
     return next((it for it in channels if it["channelId"] == channel_id), None)
 
 
-def _rest(session: SimulatedRow, named_channel: SimulatedRow, data: WebhookBody) -> None:
+def _rest(
+    session: SimulatedRow, named_channel: SimulatedRow, data: WebhookBody, fields: SimulatedRow
+) -> None:
     """A state without a task is of all channels that are free, within milliseconds."""
     word, now = data["currentState"], data["createdTime"]
     is_first = not any(it["state"] == "available" for it in named_channel["activities"])
@@ -176,7 +186,7 @@ def _rest(session: SimulatedRow, named_channel: SimulatedRow, data: WebhookBody)
             last = channel["activities"][-1]["state"]
             suffix = "-rona" if last == "not-responding" else ""
             start = now if is_named else now + number % 3
-            _add_row(channel, word, start, suffix=suffix, **_fields(data))
+            _add_row(channel, word, start, suffix=suffix, **fields)
 
 
 def _rests_anew(channel: SimulatedRow, word: str, data: WebhookBody) -> bool:
@@ -187,9 +197,9 @@ def _rests_anew(channel: SimulatedRow, word: str, data: WebhookBody) -> bool:
     return bool(is_free and (last["state"] != word or code != data.get("idleCodeId")))
 
 
-def _end_wrap_up(channel: SimulatedRow, data: WebhookBody) -> None:
+def _end_wrap_up(channel: SimulatedRow, data: WebhookBody, names: KnownNames) -> None:
     last = channel["activities"][-1]
-    last["wrapupCode"] = named("Wrap-up code", data.get("wrapUpAuxCodeId"))
+    last["wrapupCode"] = names.named("wrapUpCode", data.get("wrapUpAuxCodeId"))
     _end_row(last, data["createdTime"])
 
 
@@ -212,14 +222,6 @@ def _state_of_consulted(word: str, last: str) -> str:
     if word == "consulting":
         return "idle-consulting" if last == "IdleConsultReserved" else "available-consulting"
     return word
-
-
-def _fields(data: WebhookBody) -> SimulatedRow:
-    return {
-        "taskId": data.get("taskId"),
-        "queue": named("Queue", data.get("queueId")),
-        "idleCode": named("Idle code", data.get("idleCodeId")),
-    }
 
 
 def _copied(channel: SimulatedRow) -> SimulatedRow:

@@ -3,22 +3,33 @@
 Pure. As at the vendor, there are no rows for availability by channel type.
 """
 
+from collections.abc import Iterable
+
 from projector.webex.simulator.agent_records import AgentRecords, ChannelSlots
+from projector.webex.simulator.known_names import KnownNames
 from projector.webex.simulator.payloads import WebhookBody
 from projector.webex.simulator.task_records import ChildMarks, TaskRecords
-from projector.webex.simulator.vendor_rows import VendorRows
+from projector.webex.simulator.vendor_rows import SimulatedName, VendorRows
 
 
 class ApiRecords(VendorRows):
     """Grows with each event; ``slots`` are the channels of every agent who may log in.
 
     ``child_marks`` says which rows of a child task tell that they are: published answers do not.
+    ``names`` are what the vendor calls ids.
     """
 
-    def __init__(self, slots: ChannelSlots, *, child_marks: ChildMarks = "all") -> None:
-        super().__init__()
-        self._agents = AgentRecords(slots, self.sessions)
-        self._task_records = TaskRecords(self.tasks, self.recordings, child_marks)
+    def __init__(
+        self,
+        slots: ChannelSlots,
+        names: Iterable[SimulatedName] = (),
+        *,
+        child_marks: ChildMarks = "all",
+    ) -> None:
+        super().__init__(names=[*names])
+        known = KnownNames(self.names)
+        self._agents = AgentRecords(slots, self.sessions, known)
+        self._task_records = TaskRecords(self.tasks, self.recordings, known, child_marks)
 
     def add(self, body: WebhookBody) -> None:
         """Record the next event. State changes of the first version repeat those of the second."""

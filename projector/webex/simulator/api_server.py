@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.webex.simulator.api_faults import REFUSALS, REPLY_FAULTS, Faults, endless
+from projector.webex.simulator.configuration_api import ConfigurationApi
 from projector.webex.simulator.oauth_api import OAuthApi
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
 from projector.webex.simulator.rest_schema import (
@@ -60,6 +61,7 @@ class ApiServer:
         a_minute: int = 300,
         most_activities: int = 10_000,
         search_page: int = 250,
+        configuration_page: int = 100,
         token_seconds: int = 1_209_600,
     ) -> None:
         self.rows = rows
@@ -72,6 +74,7 @@ class ApiServer:
         self.search_page = search_page
         self.oauth = OAuthApi(org_id, token_seconds=token_seconds)
         self.subscriptions = SubscriptionApi(org_id, clock)
+        self.configuration = ConfigurationApi(org_id, rows, configuration_page)
         self.calls: list[tuple[str, str, float]] = []  # method, path and when
         self.token_calls = 0
         self.lock = Lock()
@@ -92,6 +95,7 @@ def api_app(server: ApiServer) -> Flask:
     handlers: dict[tuple[str, str], Callable[[ApiCall], ApiReply]] = {
         **{name: partial(answer, server) for name, answer in HANDLERS.items()},
         **server.subscriptions.handlers(),
+        **server.configuration.handlers(),
     }
     for (method, path), operation in rest_operations().items():
         answer = partial(_answer, server, operation, handlers[method, path])

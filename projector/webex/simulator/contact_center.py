@@ -16,6 +16,7 @@ from projector.webex.simulator.task import SimulatedTask
 from projector.webex.simulator.task_patterns import ARRIVAL_GAPS_MS, PATTERNS
 from projector.webex.simulator.task_steps import phone_number, run_plan
 from projector.webex.simulator.timeline import Process
+from projector.webex.simulator.vendor_rows import SimulatedName
 
 DAILY_CYCLE_MS = 86_400_000
 LONGEST_GAP_MS = 300_000  # between two new tasks of a channel type
@@ -42,7 +43,7 @@ class Simulation:
             for agent in chain.from_iterable(self._floor.teams)
         }
 
-    def names(self) -> Iterator[tuple[str, str, str]]:
+    def names(self) -> Iterator[SimulatedName]:
         """What people call the agents, teams, queues and codes: kind, id and name."""
         return directory(self._floor)
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import chain
 
 from projector.webex.simulator.floor import SimulatedFloor
+from projector.webex.simulator.known_names import ENTRY_POINT, SITE_NAME
+from projector.webex.simulator.vendor_rows import SimulatedName
 
 FIRST_NAMES = (
     *("Ada", "Amir", "Bea", "Carlos", "Chen", "Dana", "Elif", "Emeka", "Fatima", "Goran", "Hana"),
@@ -37,7 +39,7 @@ WORK_OF_CHANNEL = {"telephony": "calls", "chat": "chats", "email": "emails"}
 WRAP_UP_NAMES = ("Solved", "Callback agreed", "Passed on", "Sale", "Complaint")
 
 
-def directory(floor: SimulatedFloor) -> Iterator[tuple[str, str, str]]:
+def directory(floor: SimulatedFloor) -> Iterator[SimulatedName]:
     """The kind, id and name of everybody and everything on a floor."""
     for number, agent in enumerate(chain.from_iterable(floor.teams)):
         yield "agent", agent.id, _person(number)
@@ -50,6 +52,8 @@ def directory(floor: SimulatedFloor) -> Iterator[tuple[str, str, str]]:
         yield "idleCode", code.id, code.name
     for code_id, name in zip(floor.wrap_up_codes, WRAP_UP_NAMES, strict=True):
         yield "wrapUpCode", code_id, name
+    yield SITE_NAME
+    yield ENTRY_POINT
 
 
 def _person(number: int) -> str:

@@ -86,6 +86,43 @@ def disturb(  # noqa: PLR0913 - three probabilities by name
         yield _arrive(under_way)._replace(due_ms=now)
 
 
+def storms(  # noqa: PLR0913 - all but the first by name
+    deliveries: Iterable[NetworkDelivery],
+    *,
+    start_ms: int,
+    every_ms: int,
+    hold_ms: int,
+    seed: int = 1,
+    counters: Counter[str] | None = None,
+) -> Iterator[NetworkDelivery]:
+    """The same deliveries, but from time to time nothing arrives, and then all of it at once.
+
+    Each ``every_ms`` from ``start_ms`` on ends with ``hold_ms`` in which all is held; it arrives at
+    their end, in any order. ``counters`` counts what was held. Deliveries must come by due time.
+    """
+    rng = Random(f"{seed} storms")  # noqa: S311 - a simulation, no secret
+    counters = Counter() if counters is None else counters
+    held: list[NetworkDelivery] = []
+    held_until = 0
+    for delivery in deliveries:
+        if held and delivery.due_ms >= held_until:
+            yield from _let_go(held, held_until, rng)
+            held = []
+        since = (delivery.due_ms - start_ms) % every_ms
+        if delivery.due_ms >= start_ms and since >= every_ms - hold_ms:
+            held_until = delivery.due_ms - since + every_ms
+            held.append(delivery)
+            counters["held"] += 1
+        else:
+            yield delivery
+    yield from _let_go(held, held_until, rng)
+
+
+def _let_go(held: list[NetworkDelivery], due_ms: int, rng: Random) -> Iterator[NetworkDelivery]:
+    rng.shuffle(held)
+    return (delivery._replace(due_ms=due_ms) for delivery in held)
+
+
 def _arrivals(now: int, chances: _Chances, rng: Random, counters: Counter[str]) -> Iterator[int]:
     if rng.random() < chances.lose:
         counters["lost"] += 1

@@ -70,7 +70,10 @@ class OAuthApi:
     def opens(self, token: str, method: str, path: str) -> bool:
         """Whether a token has the scope of a call."""
         changes = "/subscriptions" in path and method != "GET"
-        needed = {WRITE} if changes else {READ, "cjp:config", "cjp-analyzer:read"}
+        reading = {READ, "cjp:config"}
+        if not path.startswith("/organization/"):
+            reading.add("cjp-analyzer:read")
+        needed = {WRITE} if changes else reading
         return bool(needed & set(self.scopes[token]))
 
     def _asked_page(self) -> AnyResponse | OAuthAnswer:

@@ -135,6 +135,8 @@ def _parsed(name: str, text: str, schema: JsonSchema) -> Any:
         value = [it for it in text.split(",") if it]
     elif schema["type"] == "integer":
         value = int(text) if re.fullmatch(r"-?\d{1,19}", text, re.ASCII) else text
+    elif schema["type"] == "boolean":
+        value = {"true": True, "false": False}.get(text, text)
     _refuse(_faults(value, schema, name, is_request=True))
     return value
 

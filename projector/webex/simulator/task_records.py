@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import NAMESPACE_OID, uuid5
 
-from projector.webex.simulator.agent_records import SITE, named
+from projector.webex.simulator.agent_records import SITE
+from projector.webex.simulator.known_names import ENTRY_POINT, KnownNames
 from projector.webex.simulator.payloads import WebhookBody
 from projector.webex.simulator.vendor_rows import STILL_RUNNING, UNNAMED, SimulatedRow
 
@@ -65,10 +66,12 @@ class TaskRecords:
         self,
         tasks: dict[str, SimulatedRow],
         recordings: dict[str, list[SimulatedRow]],
+        names: KnownNames,
         child_marks: ChildMarks,
     ) -> None:
         self._tasks = tasks
         self._recordings = recordings
+        self._names = names
         self._child_marks = child_marks
         self._courses: dict[str, TaskCourse] = {}
 
@@ -87,7 +90,7 @@ class TaskRecords:
         is_of_child = course.child_id is not None and word in CHILD_WORDS
         if not is_of_child:
             self._lead_to(course, word, data)
-            _update(course.task, word, data)
+            _update(course.task, word, data, self._queue(data))
         self._add(course, word, data, **self._marks(course, word, is_of_child=is_of_child))
         course.word = word
         if is_of_child and word == "ended":
@@ -102,10 +105,10 @@ class TaskRecords:
         agent = _agent(session, data)
         if word == "wrapup":
             course.wrap_ups[data["agentId"]] = _add_row(
-                course, "WrapUp", data["createdTime"], **agent, **_queue(data)
+                course, "WrapUp", data["createdTime"], **agent, **self._queue_fields(data)
             )
         elif word == "wrapup-done":
-            _end_wrap_up(course, data)
+            _end_wrap_up(course, data, self._names)
         else:
             _name_agent(course, EVENT_OF_AGENT.get(word, word), agent)
         if word == "connected":
@@ -133,8 +136,8 @@ class TaskRecords:
         """A consult to an entry point has reached it, and made a task there."""
         course.child_id = str(uuid5(NAMESPACE_OID, f"{data['taskId']} {data['createdTime']}"))
         if self._child_marks == "all" and course.running and course.word == "consulting":
-            entry_point = str(uuid5(NAMESPACE_OID, "entry point"))
-            course.running |= {"consultEpId": entry_point, "consultEpName": "An entry point"}
+            _, entry_point_id, name = ENTRY_POINT
+            course.running |= {"consultEpId": entry_point_id, "consultEpName": name}
 
     def _lead_to(self, course: TaskCourse, word: str, data: WebhookBody) -> None:
         leading = LEADING_TO_WORD.get(word, ())
@@ -144,13 +147,21 @@ class TaskRecords:
         for name, longest in leading:
             room = (data["createdTime"] - course.rows[-1]["createdTime"]) // 2
             if room > 0:
-                _add_row(course, name, data["createdTime"] - min(room, longest), **_queue(data))
+                start = data["createdTime"] - min(room, longest)
+                _add_row(course, name, start, **self._queue_fields(data))
 
     def _add(self, course: TaskCourse, word: str, data: WebhookBody, **marks: Any) -> None:
         now, reason = data["createdTime"], data.get("reason")
-        _add_row(course, word, now, terminationReason=reason, **_queue(data), **marks)
+        _add_row(course, word, now, terminationReason=reason, **self._queue_fields(data), **marks)
         if word in FOLLOWED_BY and course.child_id is None:
             _add_row(course, FOLLOWED_BY[word], now + 1)
+
+    def _queue(self, data: WebhookBody) -> SimulatedRow:
+        return self._names.named("queue", data.get("queueId"))
+
+    def _queue_fields(self, data: WebhookBody) -> SimulatedRow:
+        queue = self._queue(data)
+        return {"queueId": queue["id"], "queueName": queue["name"]}
 
     def _marks(self, course: TaskCourse, word: str, *, is_of_child: bool) -> SimulatedRow:
         """How a row of a child task tells that it is one."""
@@ -189,7 +200,7 @@ def _task(data: WebhookBody) -> SimulatedRow:
     }
 
 
-def _update(task: SimulatedRow, word: str, data: WebhookBody) -> None:
+def _update(task: SimulatedRow, word: str, data: WebhookBody, queue: SimulatedRow) -> None:
     """What the task is after one of its own events; it goes on after an end by the system."""
     now = data["createdTime"]
     is_callback = data.get("outboundType") == "COURTESY_CALLBACK"
@@ -204,7 +215,7 @@ def _update(task: SimulatedRow, word: str, data: WebhookBody) -> None:
         "totalDuration": now - task["createdTime"],
     }
     if data.get("queueId"):
-        task["lastQueue"] = named("Queue", data["queueId"])
+        task["lastQueue"] = queue
     if word == "connected":
         task["captureRequested"] = data["channelType"] == "telephony"
     if word == "ended":
@@ -252,17 +263,12 @@ def _end_row(row: SimulatedRow, end: int) -> None:
     row |= {"endedTime": end, "duration": end - row["createdTime"], "isActive": False}
 
 
-def _end_wrap_up(course: TaskCourse, data: WebhookBody) -> None:
+def _end_wrap_up(course: TaskCourse, data: WebhookBody, names: KnownNames) -> None:
     row = course.wrap_ups.pop(data["agentId"], None)
     if row is not None:
         _end_row(row, data["createdTime"])
-        code = named("Wrap-up code", data.get("wrapUpAuxCodeId"))
+        code = names.named("wrapUpCode", data.get("wrapUpAuxCodeId"))
         course.task |= {"lastWrapUpCodeId": code["id"], "lastWrapupCodeName": code["name"]}
-
-
-def _queue(data: WebhookBody) -> SimulatedRow:
-    queue = named("Queue", data.get("queueId"))
-    return {"queueId": queue["id"], "queueName": queue["name"]}
 
 
 def _agent(session: SimulatedRow, data: WebhookBody) -> SimulatedRow:

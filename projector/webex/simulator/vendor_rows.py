@@ -4,11 +4,12 @@ Pure. Sessions and tasks may come from the simulation, or be written by hand. Wh
 return is derived from them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 SimulatedRow = dict[str, Any]
+SimulatedName = tuple[str, str, str]  # kind, id and name
 STILL_RUNNING = -1  # the vendor's end of what has not ended
 STATUS_AFTER_EVENT = {"new": "created", "parked": "queued", "connect": "offered"}
 STATUS_OF_WORK = "assigned"
@@ -22,12 +23,14 @@ class VendorRows:
     ``sessions`` have ``channelInfo: [{..., "activities": [row, ...]}]``. ``tasks`` are by id, and
     have ``"activities": [row, ...]``. Here an ``activities`` is the plain list of all its rows, in
     any order; the Search API makes pages of it. A field that is left out is null. Times are
-    epoch ms, and -1 is the end of what still runs. ``recordings`` are by task id.
+    epoch ms, and -1 is the end of what still runs. ``recordings`` are by task id. ``names`` are
+    those of the configuration.
     """
 
     sessions: list[SimulatedRow] = field(default_factory=list)
     tasks: dict[str, SimulatedRow] = field(default_factory=dict)
     recordings: dict[str, list[SimulatedRow]] = field(default_factory=dict)
+    names: Sequence[SimulatedName] = ()
 
     def activities(self) -> Iterator[SimulatedRow]:
         """What agents did on each channel, as the activities API returns it."""

@@ -30,9 +30,10 @@ export function go(to, params = new URLSearchParams(), { replace = false } = {})
   const text = params.toString();
   const address = text ? `${to}?${text}` : to;
   if (address === location.pathname + location.search) return;
+  const isOtherPage = to !== path.value;
   history[replace ? "replaceState" : "pushState"](null, "", address);
   read();
-  if (!replace) scrollTo(0, 0);
+  if (isOtherPage && !replace) scrollTo(0, 0);
 }
 
 function read() {

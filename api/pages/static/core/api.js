@@ -1,6 +1,9 @@
 // Reads and changes by the public API. A refusal is an ApiError with the problem document's words.
 
+import { now, setServiceTime } from "./clock.js";
 import { signal } from "./dom.js";
+
+const CLOCK_TOLERANCE_MS = 3_000;
 
 // Who is signed in: undefined until it is known, null for nobody.
 export const who = signal(undefined);
@@ -13,7 +16,7 @@ export const seesEverything = () => seesAllTeams() && who.value.orgIds === null;
 
 export class ApiError extends Error {
   constructor(status, problem) {
-    super(problem.detail || problem.title || String(status));
+    super(problem.detail || problem.title || (status ? String(status) : ""));
     this.status = status;
     this.problem = problem;
   }
@@ -32,10 +35,17 @@ export async function request(method, to, { params = {}, body, headers = {}, sig
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, { detail: "" });
   }
+  setClock(answer);
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({ detail: "" }));
   if (answer.status === 401 && to !== SESSION) who.value = null;
   throw new ApiError(answer.status, problem);
+}
+
+// Each answer tells the service's time, to the second: a clock that has gone wrong since is set anew.
+function setClock(answer) {
+  const time = Date.parse(answer.headers.get("Date"));
+  if (Math.abs(time - now()) > CLOCK_TOLERANCE_MS) setServiceTime(time);
 }
 
 export async function get(to, params = {}, options = {}) {

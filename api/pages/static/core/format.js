@@ -34,6 +34,12 @@ export function duration(ms) {
   return hours ? `${hours}:${two(minutes)}:${rest}` : `${minutes}:${rest}`;
 }
 
+// The length in ms of what `duration` writes, NaN where it is none: seconds, m:ss or h:mm:ss.
+export function parseDuration(text) {
+  if (!/^\d+(:\d\d){0,2}$/.test(text)) return NaN;
+  return text.split(":").reduce((sum, part) => sum * 60 + Number(part), 0) * SECOND;
+}
+
 export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 // A moment: today's without a date.
@@ -47,6 +53,12 @@ export function moment(time, { withDate = null, ms = false } = {}) {
   if (withDate ?? !isToday) Object.assign(options, { year: "numeric", month: "2-digit", day: "2-digit" });
   return format(Intl.DateTimeFormat, options).format(date);
 }
+
+// The time of a day, as an axis has it.
+export const clock = (time, { seconds = false } = {}) =>
+  format(Intl.DateTimeFormat, {
+    hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }), hourCycle: "h23",
+  }).format(new Date(time));
 
 export function utc(time) {
   const date = new Date(time);

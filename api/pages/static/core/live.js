@@ -6,6 +6,7 @@
 import { mergeNames, who } from "./api.js";
 import { signal } from "./dom.js";
 import { now } from "./clock.js";
+import { keyOf } from "./names.js";
 import { openStream } from "./stream.js";
 
 const SHOW_EVERY_MS = 200;
@@ -14,54 +15,68 @@ export const agents = new Map();
 export const tasks = new Map();
 export const names = {};
 export const version = signal(0);
+// Positions of the log: all up to it has come, and is in what is drawn next.
+export const progress = { received: 0, shown: 0 };
 export const corrections = signal([]); // that came while the page was open, newest first
 export const connection = signal({ state: "connecting", since: now(), status: 0 });
 
 const CORRECTIONS_KEPT = 100;
 let stream = null;
-let users = 0;
+export const followers = signal(0); // parts of the page that need the floor
 let arriving = null; // the snapshot that is coming in: what it lacks at its end has gone
 let showing = 0;
 
-export const keyOf = (view) => `${view.orgId}\n${view.agentId ?? view.taskId}`;
-
 // Keeps the floor live until the function that is returned is called.
 export function follow() {
-  users += 1;
-  if (users === 1) start();
+  followers.value += 1;
+  if (followers.value === 1) start();
   return () => {
-    users -= 1;
-    if (users === 0) stop();
+    followers.value -= 1;
+    if (followers.value === 0) stop();
   };
 }
 
 function start() {
-  arriving = null;
-  connection.value = { state: "connecting", since: now(), status: 0 };
+  disconnected();
   stream = openStream("/api/v1/stream?snapshot=true&names=true", {
-    onOpen() {
-      arriving = { agents: new Map(), tasks: new Map() };
-    },
     onMessage: take,
-    onPing() {},
+    onPosition: (position) => (progress.received = position),
     onLost(status) {
       if (status === 401) who.value = null;
-      if (connection.value.state !== "lost" || connection.value.status !== status) {
-        const since = connection.value.state === "lost" ? connection.value.since : now();
-        connection.value = { state: "lost", since, status };
-      }
+      connectionLost(status);
     },
   });
 }
 
+// What the badge says of the stream; pages with a stream of their own tell it, too.
+export function connected() {
+  connection.value = { state: "live", since: now(), status: 200 };
+}
+
+// No part of the page needs a stream now.
+export function disconnected() {
+  connection.value = { state: "connecting", since: now(), status: 0 };
+}
+
+export function connectionLost(status) {
+  const { state, status: before, since } = connection.value;
+  if (state === "lost" && before === status) return;
+  connection.value = { state: "lost", since: state === "lost" ? since : now(), status };
+}
+
 function stop() {
   stream?.close();
-  stream = null;
+  stream = arriving = null;
+  disconnected();
   for (const map of [agents, tasks]) map.clear();
   show();
 }
 
 function take(event, data) {
+  if (event === "reset") {
+    arriving = { agents: new Map(), tasks: new Map() };
+    return;
+  }
   mergeNames(names, data.names);
   const into = arriving ?? { agents, tasks };
   if (event === "agent") into.agents.set(keyOf(data), data);
@@ -76,14 +91,12 @@ function take(event, data) {
 
 // Of tasks only open ones are kept: those that are over would fill the memory within a day.
 function putTask(into, task) {
-  if (isOpen(task)) into.set(keyOf(task), task);
+  if (task.open) into.set(keyOf(task), task);
   else into.delete(keyOf(task));
 }
 
-export const isOpen = (task) =>
-  !task.complete && !task.stale && task.status !== "failed" && task.currentState !== "unknown";
-
 function arrive() {
+  if (arriving === null) return;
   for (const [map, fresh] of [
     [agents, arriving.agents],
     [tasks, arriving.tasks],
@@ -92,7 +105,7 @@ function arrive() {
     for (const [key, view] of fresh) map.set(key, view);
   }
   arriving = null;
-  connection.value = { state: "live", since: now(), status: 200 };
+  connected();
   show();
 }
 
@@ -103,5 +116,6 @@ function showSoon() {
 function show() {
   clearTimeout(showing);
   showing = 0;
+  progress.shown = progress.received;
   version.value += 1;
 }

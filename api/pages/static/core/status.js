@@ -1,7 +1,7 @@
 // How a status looks: a colour, a shape and its word, so that nobody has to tell colours apart.
 
 import { html } from "./dom.js";
-import { t, word } from "./texts.js";
+import { short, t, word } from "./texts.js";
 
 // The order is that of tiles and of sorting by status.
 export const AGENT_STATUSES = [
@@ -31,6 +31,9 @@ const TONES = {
   unanswered: "lost",
   failed: "lost",
   "not-responding": "lost",
+  "hold-done": "busy",
+  "consult-done": "busy",
+  "conference-done": "busy",
 };
 const SHAPES = {
   free: html`<circle cx="6" cy="6" r="5" />`,
@@ -44,7 +47,12 @@ const SHAPES = {
   other: html`<rect x="2" y="2" width="8" height="8" class="hollow" />`,
 };
 
-export const tone = (status) => TONES[status] ?? "other";
+// States of one channel type, as the vendor spells them.
+const CHANNEL_TONES = {
+  available: "free", idle: "away", engaged: "busy", engagedother: "after", reserved: "calling", wrapup: "after", rona: "lost", notresponding: "lost", loggedout: "gone",
+};
+
+export const tone = (status) => TONES[status] ?? CHANNEL_TONES[status?.toLowerCase()] ?? "other";
 export const statusRank = (status) => {
   const rank = AGENT_STATUSES.indexOf(status);
   return rank < 0 ? AGENT_STATUSES.length : rank;
@@ -54,6 +62,6 @@ export const Shape = ({ status }) =>
   html`<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[tone(status)]}</svg>`;
 
 export const Status = ({ status, kind = "status" }) =>
-  html`<span class="status ${tone(status)}" title=${t("status.as-told", { status })}>
+  html`<span class="status ${tone(status)}" title=${t("status.as-told", { status: short(status) })}>
     <${Shape} status=${status} /><bdi>${word(kind, status)}</bdi>
   </span>`;

@@ -6,8 +6,8 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 // Reads a stream until `close()` of what is returned. `onMessage(event, data)` gets each message,
-// `onOpen()` each new connection, `onPing()` each sign of life, `onLost(status)` each lost one.
-export function openStream(to, { onOpen, onMessage, onPing, onLost }) {
+// `onPosition(position)` the position up to which all was sent, `onLost(status)` each lost connection.
+export function openStream(to, { onMessage, onPosition, onLost }) {
   let wait = FIRST_WAIT_MS;
   let closed = false;
   let abort = null;
@@ -19,7 +19,6 @@ export function openStream(to, { onOpen, onMessage, onPing, onLost }) {
     const heard = () => {
       clearTimeout(silence);
       silence = setTimeout(() => abort.abort(), SILENCE_MS);
-      onPing();
     };
     let status = 0;
     try {
@@ -27,9 +26,8 @@ export function openStream(to, { onOpen, onMessage, onPing, onLost }) {
       const answer = await fetch(to, { headers: { Accept: "text/event-stream" }, signal: abort.signal });
       status = answer.status;
       if (answer.ok) {
-        onOpen();
         wait = FIRST_WAIT_MS;
-        await read(answer.body.getReader(), onMessage, heard);
+        await read(answer.body.getReader(), heard, onMessage, onPosition);
       }
     } catch {
       // Lost: told below.
@@ -52,7 +50,7 @@ export function openStream(to, { onOpen, onMessage, onPing, onLost }) {
   };
 }
 
-async function read(reader, onMessage, heard) {
+async function read(reader, heard, onMessage, onPosition) {
   const decoder = new TextDecoder();
   let rest = "";
   for (;;) {
@@ -61,16 +59,19 @@ async function read(reader, onMessage, heard) {
     heard();
     const parts = (rest + decoder.decode(value, { stream: true })).split("\n\n");
     rest = parts.pop();
-    for (const part of parts) dispatch(part, onMessage);
+    for (const part of parts) dispatch(part, onMessage, onPosition);
   }
 }
 
-function dispatch(part, onMessage) {
+function dispatch(part, onMessage, onPosition) {
   let event = "message";
   let data = null;
+  let id = null;
   for (const line of part.split("\n")) {
     if (line.startsWith("event: ")) event = line.slice(7);
     else if (line.startsWith("data: ")) data = line.slice(6);
+    else if (line.startsWith("id: ")) id = Number(line.slice(4));
   }
   if (data !== null) onMessage(event, JSON.parse(data));
+  if (id !== null) onPosition?.(id);
 }

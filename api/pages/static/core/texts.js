@@ -18,8 +18,13 @@ export function t(key, values = {}) {
 
 export const has = (key) => key in texts.value || key in english;
 
+// What comes from outside may be of any length; this much of it is shown.
+const LONGEST = 100;
+export const short = (text) =>
+  typeof text === "string" && text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+
 // A word of the vendor's as it is shown: known ones in the viewer's language, others as they came.
-export const word = (kind, value) => (has(`${kind}.${value}`) ? t(`${kind}.${value}`) : value);
+export const word = (kind, value) => (has(`${kind}.${value}`) ? t(`${kind}.${value}`) : short(value));
 
 export async function setLanguage(tag) {
   const module = tag === "en" ? { default: english } : await import(`../texts/${tag}.js`);
