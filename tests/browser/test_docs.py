@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Site, served
+from tests.conftest import Site, served, slow
 from tests.examples import login
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", *slow("dark")])
 def test_a_route_is_tried_with_the_session(page: Page, site: Site, theme: str) -> None:
     """Under the page's own policy: the console says nothing, and no other host is asked."""
     said: list[str] = []
