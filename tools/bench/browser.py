@@ -119,8 +119,10 @@ def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison
 
 def _first_paint(page: Page) -> float:
     page.reload()
-    page.wait_for_function("window.firstPaint")
-    first: float = page.evaluate("window.firstPaint")
+    first = 0.0
+    while not first:
+        page.wait_for_timeout(10)
+        first = page.evaluate("window.firstPaint ?? 0")
     return first
 
 

@@ -3,18 +3,20 @@
 import { html, useSignal } from "../core/dom.js";
 import { t } from "../core/texts.js";
 
-// `options`: [{value, text, count?}]; `chosen`: values; `onChange(values)`.
+// `options`: [{value, text, count?}], or a function that makes them, which is called while the list is
+// open; `chosen`: values; `onChange(values)`.
 export function Choice({ label, options, chosen, onChange }) {
   const isOpen = useSignal(false);
   const text = useSignal("");
-  const shown = options.filter((it) => it.text.toLowerCase().includes(text.value.toLowerCase()));
+  const all = typeof options === "function" ? (isOpen.value ? options() : []) : options;
+  const shown = all.filter((it) => it.text.toLowerCase().includes(text.value.toLowerCase()));
   const toggle = (value) =>
     onChange(chosen.includes(value) ? chosen.filter((it) => it !== value) : [...chosen, value]);
   const onKey = (event) => event.key === "Escape" && (isOpen.value = false);
   return html`<details class="choice" open=${isOpen.value} onToggle=${(event) => (isOpen.value = event.target.open)} onKeyDown=${onKey}>
     <summary role="button">${label}${chosen.length > 0 && html` <span class="chosen">${chosen.length}</span>`}</summary>
     ${isOpen.value && html`<div class="menu">
-      ${options.length > 8 && html`<input type="search" aria-label=${t("filter.search", { what: label })} placeholder=${t("filter.find")}
+      ${all.length > 8 && html`<input type="search" aria-label=${t("filter.search", { what: label })} placeholder=${t("filter.find")}
         value=${text.value} onInput=${(event) => (text.value = event.target.value)} />`}
       <ul>
         ${shown.map((it) => html`<li key=${it.value}><label>

@@ -72,15 +72,15 @@ export function FloorScene({ floor, agents, tasks, marked = new Map(), summary }
       <input type="search" class="find" aria-label=${t("filter.text")} placeholder=${t("filter.text")} value=${params.get("q") ?? ""}
         onInput=${(event) => setQuery({ q: event.target.value })} />
       <${Filter} name="teamId" label=${t("column.team")} chosen=${filters.teamId}
-        options=${optionsOf(agents, (it) => it.teamId, (id) => nameOf(floor.names, "team", id))} />
+        options=${() => optionsOf(agents, (it) => it.teamId, (id) => nameOf(floor.names, "team", id))} />
       <${Filter} name="queueId" label=${t("column.queue")} chosen=${filters.queueId}
-        options=${optionsOf([...agents, ...tasks], queueIds, (id) => nameOf(floor.names, "queue", id))} />
+        options=${() => optionsOf([...agents, ...tasks], queueIds, (id) => nameOf(floor.names, "queue", id))} />
       <${Filter} name="channelType" label=${t("column.channel")} chosen=${filters.channelType}
-        options=${optionsOf([...agents, ...tasks], channelTypes, (type) => word("channel", type))} />
+        options=${() => optionsOf([...agents, ...tasks], channelTypes, (type) => word("channel", type))} />
       <${Filter} name="status" label=${t("column.status")} chosen=${filters.status}
-        options=${optionsOf(fitting, (it) => it.status, (status) => word("status", status))} />
+        options=${() => optionsOf(fitting, (it) => it.status, (status) => word("status", status))} />
       ${organisations > 1 && html`<${Filter} name="orgId" label=${t("column.organisation")} chosen=${filters.orgId}
-        options=${optionsOf(agents, (it) => it.orgId)} />`}
+        options=${() => optionsOf(agents, (it) => it.orgId)} />`}
       <${Choice} label=${t("filter.columns")} chosen=${columns}
         options=${COLUMNS.filter((it) => it !== "name").map((value) => ({ value, text: t(`column.${value}`) }))}
         onChange=${(values) => setQuery({ cols: values.length === 0 || values.length >= COLUMNS.length ? null

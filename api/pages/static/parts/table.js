@@ -27,7 +27,8 @@ export function Table({ label, columns, rows, keyOf, rowClass, sort, onSort, onR
     const to = Math.ceil((above + innerHeight) / height.current) + SPARE_ROWS;
     if (from !== view.peek().from || to !== view.peek().to) view.value = { from, to };
   }
-  useLayoutEffect(measure);
+  // To measure makes the browser lay out the page, so it is done where the rows may have moved.
+  useLayoutEffect(measure, [rows.length]);
   useEffect(() => {
     const print = () => (isPrinted.value = true);
     const printed = () => (isPrinted.value = false);
