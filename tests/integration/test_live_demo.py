@@ -153,7 +153,7 @@ def test_a_second_demo_goes_on_after_the_first(played: Command, tmp_path: Path) 
         (last, position) = connection.execute(
             "SELECT max(time), max(position) FROM projector.log WHERE agent_id IS NOT NULL"
         ).fetchone() or (0, 0)
-        totals = Demo(played, tmp_path, "--hours", "12", "--seconds", "2").totals()
+        totals = Demo(played, tmp_path, "--hours", "12", "--seconds", "12").totals()
         (first,) = connection.execute(
             "SELECT min(time) FROM projector.log WHERE position > %s AND origin = 'webhook'",
             [position],
