@@ -16,7 +16,7 @@ from projector.contract.alerts import Alert, AlertCounts
 from projector.contract.thresholds import AlertLevel, QueueMeasure
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
-from projector.projection.read_models import AGENTS, TASKS
+from projector.projection.read_models import AGENTS, TASKS, Table
 from projector.query.alerts.rule_book import RuleBook, reached
 from projector.query.alerts.thresholds import ThresholdReader
 from projector.query.conditions import SHOWN_FACETS
@@ -70,12 +70,7 @@ def _order(alert: Alert) -> tuple[Any, ...]:
 def _of_agents(
     cur: Cursor[TupleRow], book: RuleBook, scope: Scope, parameters: dict[str, Any], now: int
 ) -> Iterator[Alert]:
-    query = _AGENTS.format(
-        organisations=scope.organisations(),
-        teams=scope.teams(AGENTS),
-        shown=SHOWN_FACETS,
-        of_queues=_of_some(parameters),
-    )
+    query = _bounded(_AGENTS, AGENTS, scope, parameters)
     for org_id, id_, status, team_id, queue_id, stored, overdue, counters in cur.execute(
         query, parameters
     ):
@@ -107,12 +102,7 @@ def _of_agents(
 def _of_queues(
     cur: Cursor[TupleRow], book: RuleBook, scope: Scope, parameters: dict[str, Any], now: int
 ) -> Iterator[Alert]:
-    query = _QUEUES.format(
-        organisations=scope.organisations(),
-        teams=scope.teams(TASKS),
-        shown=SHOWN_FACETS,
-        of_queues=_of_some(parameters),
-    )
+    query = _bounded(_QUEUES, TASKS, scope, parameters)
     for org_id, queue_id, channel_type, starts in cur.execute(query, parameters):
         for measure, value in _measures(starts, now):
             rule = book.of_queue(
@@ -148,10 +138,17 @@ def of_level(alerts: Sequence[Alert], levels: Sequence[AlertLevel]) -> Sequence[
     return [alert for alert in alerts if not levels or alert.level in levels]
 
 
-def _of_some(parameters: dict[str, Any]) -> sql.SQL:
-    """The condition of the queues that are asked for, which may be none that there can be."""
+def _bounded(
+    query: sql.SQL, table: Table[Any], scope: Scope, parameters: dict[str, Any]
+) -> sql.Composed:
+    """A query of what the scope covers, and of the queues that are asked for, which may be any."""
     is_any = parameters["queues"] is None
-    return sql.SQL("TRUE" if is_any else "shown->'queueId'->>0 = ANY(%(queues)s)")
+    return query.format(
+        organisations=scope.organisations(),
+        teams=scope.teams(table),
+        shown=SHOWN_FACETS,
+        of_queues=sql.SQL("TRUE" if is_any else "shown->'queueId'->>0 = ANY(%(queues)s)"),
+    )
 
 
 # A state whose deadline has passed is read as a whole: its status has begun with the deadline.

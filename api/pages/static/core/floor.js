@@ -3,7 +3,7 @@
 import { statusRank } from "./status.js";
 import { keyOf, nameOf } from "./names.js";
 
-export const ATTENTION = "attention"; // the order that nobody has to choose
+const ATTENTION = "attention"; // the order that nobody has to choose
 
 // The filters of the floor, as the address has them.
 export const FILTERS = ["orgId", "teamId", "queueId", "channelType", "status"];
