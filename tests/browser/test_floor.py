@@ -31,6 +31,25 @@ def shows(page: Page, name: str, text: str) -> None:
     expect(agent_row(page, name)).to_contain_text(text, timeout=SHOWN_WITHIN_MS)
 
 
+TWICE = """async () => {
+    const app = document.querySelector("script[type=module]").src;
+    const { html } = await import(new URL("core/dom.js", app).href);
+    const { Shape } = await import(new URL("core/status.js", app).href);
+    const twice = (make) => make() !== make();
+    return [
+        twice(() => html`<p>without a value</p>`),
+        twice(() => html`<p>${1}<i>inner</i></p>`.props.children[1]),
+        twice(() => Shape({ status: "connected" }).props.children),
+    ];
+}"""
+
+
+def test_what_is_drawn_twice_is_made_twice(page: Page, site: Site, address: str) -> None:
+    """A node that is used twice keeps its first tree, and that tree keeps each later one."""
+    sign_in(page, site, address)
+    assert page.evaluate(TWICE) == [True, True, True]
+
+
 def test_the_floor_follows_webhooks_without_a_reload(
     page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:

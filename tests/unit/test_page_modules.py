@@ -57,6 +57,13 @@ def test_a_module_says_what_it_is_for(module: Path) -> None:
     assert module.read_text().startswith("// ")
 
 
+@pytest.mark.parametrize("module", MODULES, ids=relative)
+def test_no_node_is_made_once_for_all(module: Path) -> None:
+    """A node that is used twice keeps its first tree, and that tree keeps each later one."""
+    kept = re.compile(r"^(?:(?:export )?(?:const|let) \w+ = |  \w+: )html`", re.MULTILINE)
+    assert kept.search(module.read_text()) is None
+
+
 def entries(file: Path) -> dict[str, str]:
     """The texts of a language by key, as they are written."""
     return {quoted or plain: text for quoted, plain, text in ENTRY.findall(file.read_text())}

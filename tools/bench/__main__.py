@@ -66,7 +66,10 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
         url, rounds=min(3, options["rounds"]), seconds=options["tail_seconds"]
     ),
     "browser": lambda url, options: browser.measure(
-        url, rounds=min(3, options["rounds"]), seconds=options["browser_seconds"]
+        url,
+        rounds=min(3, options["rounds"]),
+        seconds=options["browser_seconds"],
+        minutes=options["browser_minutes"],
     ),
     "floor": lambda url, options: floor.measure(
         url, rounds=options["rounds"], events=options["floor_events"]
@@ -100,6 +103,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--browser-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
+@click.option("--browser-minutes", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_001), default=100_000, show_default=True)
 @click.option("--report-events", type=click.IntRange(20_000), default=60_000, show_default=True)
 @click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)

@@ -44,6 +44,8 @@ EMPTY, FULL = "an empty floor", "2,000 agents"
 FILLED = 20_000  # events: until all agents have signed in
 OPENED = 3  # times in a round
 SETTLE_SECONDS = 2.0
+ORDINARY = (60, 1)  # events per second, and per POST: what 2,000 agents make
+FIRST, LAST = "first third", "last third"
 SHOWN_AT_LEAST = 0.95  # of all deliveries
 WINDOW = {"width": 1600, "height": 900}
 
@@ -72,7 +74,8 @@ NOTE_FRAMES = """async () => {
 }"""
 
 
-def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison]:
+def measure(url: str, *, rounds: int, seconds: float, minutes: int) -> Iterator[CostComparison]:
+    """From 3 `minutes` on, also the memory of the page over that time of ordinary events."""
     if not CHROMIUM.exists():
         click.echo(f"browser: {CHROMIUM} is missing, so nothing is measured", err=True)
         return
@@ -80,6 +83,7 @@ def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison
     frames = CostCase(part=PART, name="frame", unit="ms", pairs=[(BUSY, "no events")])
     shown = CostCase(part=PART, name="delivery to screen", unit="ms", pairs=[(BUSY, IDLE)])
     memory = CostCase(part=PART, name="memory", unit="MiB", pairs=[("after", "before")])
+    shift = CostCase(part=PART, name=f"memory, {minutes} min", unit="MiB", pairs=[(LAST, FIRST)])
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="projector-bench-"))
         environment, port = environment_of(url, folder), free_port()
@@ -114,7 +118,15 @@ def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison
                     frames.add(BUSY, _take_frames(page))
                 _take_frames(page)
             memory.add("after", [_heap_mib(session)])
-    for case in (paint, frames, shown, memory):
+        sizes = []
+        for _ in range(minutes):
+            _post(page, port, list(deliveries(world, *ORDINARY, 60 - SETTLE_SECONDS)))
+            page.evaluate("noted.shown.length = noted.frames.length = 0")
+            sizes.append(_heap_mib(session))
+        if third := minutes // 3:
+            shift.add(FIRST, sizes[:third])
+            shift.add(LAST, sizes[-third:])
+    for case in (paint, frames, shown, memory, *([shift] if shift.turns else [])):
         yield from case.comparisons()
 
 

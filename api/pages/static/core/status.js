@@ -35,16 +35,17 @@ const TONES = {
   "consult-done": "busy",
   "conference-done": "busy",
 };
+// Functions, as each place needs a node of its own.
 const SHAPES = {
-  free: html`<circle cx="6" cy="6" r="5" />`,
-  calling: html`<path d="M6 1 11 11H1z" />`,
-  busy: html`<rect x="1" y="1" width="10" height="10" />`,
-  held: html`<path d="M2 1h3v10H2zM7 1h3v10H7z" />`,
-  after: html`<path d="M6 0 12 6 6 12 0 6z" />`,
-  away: html`<circle cx="6" cy="6" r="4" class="hollow" />`,
-  gone: html`<path class="hollow" d="M1 6h10" />`,
-  lost: html`<path class="hollow" d="m2 2 8 8m0-8-8 8" />`,
-  other: html`<rect x="2" y="2" width="8" height="8" class="hollow" />`,
+  free: () => html`<circle cx="6" cy="6" r="5" />`,
+  calling: () => html`<path d="M6 1 11 11H1z" />`,
+  busy: () => html`<rect x="1" y="1" width="10" height="10" />`,
+  held: () => html`<path d="M2 1h3v10H2zM7 1h3v10H7z" />`,
+  after: () => html`<path d="M6 0 12 6 6 12 0 6z" />`,
+  away: () => html`<circle cx="6" cy="6" r="4" class="hollow" />`,
+  gone: () => html`<path class="hollow" d="M1 6h10" />`,
+  lost: () => html`<path class="hollow" d="m2 2 8 8m0-8-8 8" />`,
+  other: () => html`<rect x="2" y="2" width="8" height="8" class="hollow" />`,
 };
 
 // States of one channel type, as the vendor spells them.
@@ -59,7 +60,7 @@ export const statusRank = (status) => {
 };
 
 export const Shape = ({ status }) =>
-  html`<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[tone(status)]}</svg>`;
+  html`<svg class="shape" viewBox="0 0 12 12" aria-hidden="true">${SHAPES[tone(status)]()}</svg>`;
 
 export const Status = ({ status, kind = "status" }) =>
   html`<span class="status ${tone(status)}" title=${t("status.as-told", { status: short(status) })}>
