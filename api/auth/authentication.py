@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flask import Response, request
 
 from api.auth import session
 from api.auth.errors import AccessDenied
-from api.auth.origin import READING_METHODS, require_own_change
+from api.auth.origin import READING_METHODS, caller_address, require_own_change
 from api.service import service
-from projector.infrastructure.settings import Token
-from projector.infrastructure.tokens import token_digest
+from projector.infrastructure.tokens import Token, token_digest
 from projector.operations.sessions import CallerSession
+
+T = TypeVar("T")
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="projector"'}
 
@@ -35,7 +38,7 @@ def identify() -> Caller:
 
     The session counts only without an Authorization header: a wrong header stays wrong. Raises
     AccessDenied 401 where there is neither, or one that the service does not have; 403 where a
-    session must not do what the request asks for.
+    session must not do what the request asks for; 429 as ``attempt``.
     """
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme:
@@ -43,7 +46,7 @@ def identify() -> Caller:
         if token is None:
             raise _unknown()
         return Caller(token=token, session=None)
-    found = session.find()
+    found = attempt(session.id_of_request(), session.find)
     if found is None:
         raise _unknown()
     if request.method not in READING_METHODS:
@@ -58,16 +61,29 @@ def end_stream_with_session(response: Response) -> None:
 
 
 def find_token(text: str) -> Token | None:
-    """The token with this text, null where the service has none such."""
-    return service().token(text.strip())
+    """The token with this text, null where the service has none such; raises as ``attempt``."""
+    text = text.strip()
+    return attempt(text, lambda: service().tokens.find(text))
 
 
-def caller_name(token: Token) -> str:
-    """The role, and eight digits of the token's SHA-256: a name that does not give the token away.
+def attempt(credentials: str, find: Callable[[], T | None]) -> T | None:
+    """What ``find`` finds by the credentials of the request; null is a failed attempt.
 
-    It is stored with what a caller starts.
+    Raises AccessDenied 429 for an address from which too many attempts failed.
     """
-    return f"{token.role.value} {token_digest(token.token).hex()[:8]}"
+    address, attempts = caller_address(), service().failed_attempts
+    if not credentials:
+        return None
+    digest = token_digest(credentials)
+    if address is not None and (seconds := attempts.wait_seconds(address, digest)):
+        detail = "Too many credentials from this address were wrong: wait, and try again."
+        raise AccessDenied(429, detail, headers={"Retry-After": str(seconds)})
+    found = find()
+    if found is None:
+        attempts.failed(address, digest)
+    elif address is not None:
+        attempts.succeeded(address, digest)
+    return found
 
 
 def _unknown() -> AccessDenied:

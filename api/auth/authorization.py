@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from api.auth.authentication import authenticate
 from api.auth.errors import AccessDenied
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.scope import Scope
 
 # A role may do all that the roles before it may.

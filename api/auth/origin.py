@@ -62,6 +62,18 @@ def require_json() -> None:
         raise AccessDenied(403, f"The body needs Content-Type: {_JSON_TYPE}.")
 
 
+def caller_address() -> str | None:
+    """The address of the caller; null for a program on this machine.
+
+    A proxy on this machine says in X-Forwarded-For whom it speaks for: its own entry is the last.
+    """
+    peer = request.remote_addr or ""
+    if not is_loopback(peer):
+        return peer
+    told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    return told if told and not is_loopback(told) else None
+
+
 def is_on_this_machine() -> bool:
     """Whether service, caller and the name that was called are on loopback, and no proxy between.
 

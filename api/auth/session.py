@@ -17,8 +17,8 @@ from api.auth.origin import is_https
 from api.service import service
 from projector.bootstrap.service import Service
 from projector.infrastructure.database import StoreUnavailable
-from projector.infrastructure.settings import Role, Token
-from projector.infrastructure.tokens import token_digest
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.sessions import WALL_MS, CallerKind, CallerSession
 
 SECURE_COOKIE = "__Host-projector-session"
@@ -31,14 +31,14 @@ def find() -> tuple[Token, CallerSession] | None:
 
     It is over, too, where the service no longer has the token, or a wall's token is no viewer's.
     """
-    return _valid(service(), _id())
+    return _valid(service(), id_of_request())
 
 
 def start(response: Response, token: Token, kind: CallerKind) -> CallerSession:
     """Start a session of this token with the response; the request's own one ends."""
-    if _id():
-        service().sessions.end(_id())
-    id_, session = service().sessions.begin(token_digest(token.token), kind)
+    if id_of_request():
+        service().sessions.end(id_of_request())
+    id_, session = service().sessions.begin(token.sha256, kind)
     response.set_cookie(
         _cookie_name(),
         id_,
@@ -53,21 +53,21 @@ def start(response: Response, token: Token, kind: CallerKind) -> CallerSession:
 
 def end(response: Response) -> int:
     """End the request's session, and let the response take its cookie back; how many ended."""
-    ended = service().sessions.end(_id())
+    ended = service().sessions.end(id_of_request())
     _forget(response)
     return ended
 
 
 def end_all(response: Response, token: Token) -> int:
     """End all sessions of a token, wherever they are; how many ended."""
-    ended = service().sessions.end_all(token_digest(token.token))
+    ended = service().sessions.end_all(token.sha256)
     _forget(response)
     return ended
 
 
 def while_valid(messages: Iterable[bytes]) -> Iterator[bytes]:
     """The messages of a stream, as long as the request's session is not over."""
-    return _while_valid(messages, service(), _id())
+    return _while_valid(messages, service(), id_of_request())
 
 
 def _while_valid(messages: Iterable[bytes], of: Service, id_: str) -> Iterator[bytes]:
@@ -84,7 +84,7 @@ def _forget(response: Response) -> None:
 
 def _valid(of: Service, id_: str) -> tuple[Token, CallerSession] | None:
     session = of.sessions.find(id_) if id_ else None
-    token = of.tokens.get(session.token_sha256) if session is not None else None
+    token = of.tokens.by_sha256(session.token_sha256) if session is not None else None
     if session is None or token is None:
         return None
     if session.kind == "wall" and token.role is not Role.VIEWER:
@@ -92,7 +92,7 @@ def _valid(of: Service, id_: str) -> tuple[Token, CallerSession] | None:
     return token, session
 
 
-def _id() -> str:
+def id_of_request() -> str:
     """What the request's cookie holds, empty without one; it is not checked yet."""
     return request.cookies.get(_cookie_name(), "")
 

@@ -14,7 +14,7 @@ from api.auth.authentication import find_token
 from api.auth.errors import AccessDenied
 from api.auth.origin import is_from_own_page, is_on_this_machine, require_json
 from api.service import service
-from projector.infrastructure.settings import Token
+from projector.infrastructure.tokens import Token
 
 log = logging.getLogger(__name__)
 
@@ -49,9 +49,9 @@ def _known(text: str) -> Token:
     token = find_token(text)
     if token is None:
         log.warning(
-            "sign-ins with an unknown token since the start: %d, the last one from %s",
-            service().sessions.count_refusal(),
+            "an unknown token from %s; attempts that failed since the start: %d",
             request.remote_addr,
+            service().failed_attempts.total,
         )
         raise AccessDenied(401, "This token is not known here.")
     return token

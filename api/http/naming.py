@@ -19,7 +19,7 @@ from api.http.parameters import Parameters
 from api.service import service
 from projector.contract.base import to_json
 from projector.contract.names import KIND_OF_FIELD, NAME_KINDS, NameKind, NamesByKind, ids_in
-from projector.infrastructure.settings import Token
+from projector.infrastructure.tokens import Token
 from projector.query.scope import Scope
 
 

@@ -18,7 +18,8 @@ from api.resources.subjects import ListQuery
 from api.service import service
 from projector.contract.adherence import AdherenceRow
 from projector.contract.base import Shape
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.current_views import Selection
 from projector.query.live.interest import Change, Interest
 from projector.query.live.streams import StreamMessage

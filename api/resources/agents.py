@@ -17,7 +17,8 @@ from projector.contract.base import Shape
 from projector.contract.intervals import AgentInterval
 from projector.contract.lanes import TimelineRow, timeline_rows
 from projector.contract.views import AgentView
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.projection.read_models import AGENTS
 
 blueprint = Blueprint("agents", __name__)

@@ -13,7 +13,8 @@ from api.service import service
 from projector.contract.alerts import Alert, AlertCounts, AlertPosts
 from projector.contract.base import Shape
 from projector.contract.thresholds import AlertLevel
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.alerts.current_alerts import counted, of_level
 
 blueprint = Blueprint("alerts", __name__)

@@ -27,7 +27,8 @@ from api.service import service
 from projector.contract.base import Shape
 from projector.contract.events import EventRow, EventWithBody, LogEvent
 from projector.domain.events import Origin
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.audit.event_log import EventLogQuery
 
 blueprint = Blueprint("events", __name__)

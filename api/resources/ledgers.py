@@ -24,7 +24,8 @@ from api.service import service
 from projector.contract.base import Shape
 from projector.contract.events import ConflictKind
 from projector.contract.ledgers import AnomalyRow, ConflictRow, CorrectionRow, QuarantineRow
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.audit.ledgers import LedgerKey, LedgerSelection
 from projector.query.scope import Scope
 

@@ -31,7 +31,8 @@ from projector.contract.names import (
     NameRow,
 )
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.names import NameEntry
 from projector.webex.webhook import NAME_BYTES, name_defect
 

@@ -7,7 +7,6 @@ from typing import Self
 from flask import Blueprint
 from pydantic import Field, model_validator
 
-from api.auth.authentication import caller_name
 from api.auth.authorization import scope_of
 from api.http.pagination import ListMeta, ParkedSubjectCursor, list_fields
 from api.http.parameters import Limit, OrganisationQuery, Parameters, Reason, StorableName
@@ -15,7 +14,8 @@ from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.parked_subjects import NotParked
 
 blueprint = Blueprint("parked_subjects", __name__)
@@ -119,7 +119,7 @@ def _resume(body: ParkedSubject, token: Token, *, skip: bool) -> ResumedShape:
         raise Problem(404, f"No {kind} {id_!r} of {body.org_id!r} is parked.")
     resume = parking.skip if skip else parking.retry
     try:
-        folded = resume(kind, body.org_id, id_, who=caller_name(token), why=body.why)
+        folded = resume(kind, body.org_id, id_, who=token.name, why=body.why)
     except NotParked as error:  # another operator was faster
         raise Problem(404, str(error)) from None
     is_parked_again = parking.find(scope, kind, id_) is not None

@@ -8,7 +8,6 @@ from typing import Annotated
 from flask import Blueprint, Response
 from pydantic import Field, StringConstraints
 
-from api.auth.authentication import caller_name
 from api.auth.authorization import require_full_scope, scope_of
 from api.http.parameters import Allowed, Parameters, Reason
 from api.http.problems import Problem
@@ -16,7 +15,8 @@ from api.http.routing import Route, json_response
 from api.service import service
 from projector.contract.base import Shape
 from projector.contract.ledgers import QuarantineResolution, QuarantineRow
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.quarantine import NotQuarantined, NotResolvable, QuarantineAttempt
 
 blueprint = Blueprint("quarantine", __name__)
@@ -92,7 +92,7 @@ def _attempt(
 ) -> Response:
     require_full_scope(token)
     try:
-        result = attempt(id_, who=caller_name(token), why=body.why)
+        result = attempt(id_, who=token.name, why=body.why)
     except NotQuarantined as error:
         raise Problem(404, str(error)) from None
     except NotResolvable as error:

@@ -43,8 +43,9 @@ from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
 from projector.contract.reports import AgentReportRow, QueueReportRow
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
 from projector.infrastructure.time_zones import time_zone
+from projector.infrastructure.tokens import Token
 from projector.query.as_of.reconstruct import AsOf
 from projector.query.figures.periods import (
     DAY_MS,

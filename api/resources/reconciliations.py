@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from flask import Blueprint
 from pydantic import Field, ValidationInfo, field_validator
 
-from api.auth.authentication import caller_name
 from api.auth.authorization import require_all_teams
 from api.auth.errors import AccessDenied
 from api.http.pagination import ListMeta
@@ -25,7 +24,8 @@ from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
 from projector.contract.base import Shape
 from projector.infrastructure.clock import DAY_MS, now_ms
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.job_queue import Job
 from projector.operations.reconciliation.report import LISTS
 from projector.webex.credential_store import NOTHING_CONFIGURED, has_credentials
@@ -232,7 +232,7 @@ def start_reconciliation(body: ReconciliationRequest, token: Token) -> Reconcili
         raise Problem(409, NOTHING_CONFIGURED)
     window = body.model_dump(mode="json", by_alias=True, exclude={"why"})
     window["orgIds"] = None if org_id is None else [org_id]
-    job = service().jobs.enqueue("reconciliation", window, who=caller_name(token), why=body.why)
+    job = service().jobs.enqueue("reconciliation", window, who=token.name, why=body.why)
     return _reconciliation(job)
 
 

@@ -7,7 +7,6 @@ from typing import Any, Self
 from flask import Blueprint
 from pydantic import Field, model_validator
 
-from api.auth.authentication import caller_name
 from api.auth.authorization import require_all_teams, scope_of
 from api.http.pagination import ListMeta
 from api.http.parameters import (
@@ -22,7 +21,8 @@ from api.http.routing import Route
 from api.resources.runs import RunResource, RunShape, run_fields
 from api.service import service
 from projector.contract.base import Shape
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.job_queue import Job
 
 blueprint = Blueprint("replays", __name__)
@@ -129,7 +129,7 @@ def start_replay(body: ReplayRequest, token: Token) -> ReplayShape:
     org_ids = scope_of(token, [body.org_id] if body.org_id else []).org_ids
     scope = body.model_dump(mode="json", by_alias=True, exclude={"org_id", "why"})
     scope["orgIds"] = None if org_ids is None else sorted(org_ids)
-    return _replay(service().jobs.enqueue("replay", scope, who=caller_name(token), why=body.why))
+    return _replay(service().jobs.enqueue("replay", scope, who=token.name, why=body.why))
 
 
 RunResource(

@@ -16,7 +16,8 @@ from api.resources.queue_and_agent_reports import ReportSpanQuery, report_questi
 from api.service import service
 from projector.contract.base import Shape
 from projector.contract.reports import ReportDifference
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.figures.differences import DifferenceQuestion
 from projector.query.figures.reports import ReportName
 

@@ -13,14 +13,14 @@ from typing import Any
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from api.auth.authentication import caller_name
 from api.http.pagination import PositionCursor, list_fields
 from api.http.parameters import Limit, Parameters, Reason
 from api.http.problems import Problem
 from api.http.routing import Route
 from api.service import service
 from projector.contract.base import Shape
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.job_queue import Job, JobKind, NotCancellable
 
 
@@ -128,7 +128,7 @@ class RunResource:
     def cancel(self, query: CancelQuery, token: Token, id: int) -> BaseModel:  # noqa: A002
         self._find(token, id)
         try:
-            cancelled = service().jobs.cancel(self.kind, id, who=caller_name(token), why=query.why)
+            cancelled = service().jobs.cancel(self.kind, id, who=token.name, why=query.why)
         except NotCancellable as error:
             raise Problem(409, str(error)) from None
         return self.run_of(cancelled or self._find(token, id))

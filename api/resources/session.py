@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, Field
 
 from api.auth import session, sign_in
-from api.auth.authentication import Caller, caller_name, identify
+from api.auth.authentication import Caller, identify
 from api.auth.errors import AccessDenied
 from api.http import exports
 from api.http.parameters import Flag, JsonFlag, Parameters, StorableName
@@ -16,7 +16,8 @@ from api.http.problems import Problem
 from api.http.routing import Route
 from projector.contract.base import Shape, to_json
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 
 PATH = "/api/v1/session"
 
@@ -115,7 +116,7 @@ def _shape(caller: Caller) -> CallerShape:
         role=token.role,
         org_ids=None if token.org_ids is None else sorted(token.org_ids),
         team_ids=None if token.team_ids is None else sorted(token.team_ids),
-        who=caller_name(token),
+        who=token.name,
         kind="token" if its_session is None else "session",
         wall=its_session is not None and its_session.kind == "wall",
         expires_time=None if its_session is None else its_session.expires_time,

@@ -7,7 +7,8 @@ from flask import Blueprint
 from api.http.routing import Route
 from api.service import service
 from projector.contract.status import StatusShape
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 
 blueprint = Blueprint("status", __name__)
 

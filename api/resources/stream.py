@@ -27,7 +27,8 @@ from projector.contract.views import (
     SubjectLeft,
     TaskView,
 )
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.query.live.interest import Interest
 from projector.query.live.streams import Feed, SentAs, StreamMessage, TooManyStreams
 

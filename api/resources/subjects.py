@@ -31,7 +31,8 @@ from api.service import service
 from projector.contract.base import Shape
 from projector.contract.events import EventRow
 from projector.contract.explanation import Explanation
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.projection.read_models import Table
 from projector.query.as_of.reconstruct import AsOf
 from projector.query.as_of.views import FoundSubject

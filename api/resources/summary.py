@@ -10,7 +10,8 @@ from api.http.parameters import AsOfQuery, Names, OrganisationQuery, Window, fil
 from api.http.routing import Route
 from api.service import service
 from projector.contract.summary import Summary
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 
 blueprint = Blueprint("summary", __name__)
 DEFAULT_WINDOW_MS = 30 * 60_000

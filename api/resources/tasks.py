@@ -15,7 +15,8 @@ from projector.contract.base import Shape
 from projector.contract.intervals import TaskInterval
 from projector.contract.journey import JourneyRow, journey_rows
 from projector.contract.views import TaskView
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.projection.read_models import TASKS
 
 blueprint = Blueprint("tasks", __name__)

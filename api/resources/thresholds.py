@@ -8,7 +8,6 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import AfterValidator, StringConstraints
 
-from api.auth.authentication import caller_name
 from api.auth.authorization import require_full_scope, scope_of
 from api.http.pagination import ListMeta, PositionCursor, list_fields
 from api.http.parameters import (
@@ -33,7 +32,8 @@ from projector.contract.thresholds import (
     ThresholdChange,
     ThresholdRules,
 )
-from projector.infrastructure.settings import Role, Token
+from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 from projector.operations.thresholds import StaleVersion
 from projector.query.scope import Scope
 
@@ -167,7 +167,7 @@ def _change(
 ) -> ThresholdList:
     require_full_scope(token)
     try:
-        service().threshold_store.change(rules, version=version, who=caller_name(token), why=why)
+        service().threshold_store.change(rules, version=version, who=token.name, why=why)
     except StaleVersion as error:
         raise Problem(409, str(error)) from None
     return _counting(scope_of(token, []))

@@ -12,8 +12,10 @@ from projector.event_log.intake import Intake
 from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
-from projector.infrastructure.settings import Settings, Token
-from projector.infrastructure.tokens import local_tokens, token_digest
+from projector.infrastructure.settings import Settings
+from projector.infrastructure.tokens import configured_tokens
+from projector.operations.caller_tokens import CallerTokens
+from projector.operations.failed_attempts import FailedAttempts
 from projector.operations.job_queue import JobQueue
 from projector.operations.names import NameStore
 from projector.operations.parked_subjects import ParkedSubjects
@@ -49,8 +51,8 @@ class Service:
     """All parts that answer a request, one of each for the process."""
 
     settings: Settings
-    # By SHA-256 of the token, so that the time of a look-up reveals nothing.
-    tokens: dict[bytes, Token]
+    tokens: CallerTokens
+    failed_attempts: FailedAttempts
     pool: Pool
     store: EventStore
     intake: Intake
@@ -78,9 +80,6 @@ class Service:
     jobs: JobQueue
     status: Status
 
-    def token(self, text: str) -> Token | None:
-        return self.tokens.get(token_digest(text))
-
     def close(self) -> None:
         """End the streams, commit what waits, and close the connections."""
         self.feed.close()
@@ -101,7 +100,6 @@ def build_service(
     intake = Intake(store, settings, webhook_secrets, monitor, clock=clock)
     delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)
-    tokens = local_tokens(settings) or settings.tokens
     thresholds = Thresholds(
         service_level_ms=settings.service_level_ms, short_abandon_ms=settings.short_abandon_ms
     )
@@ -109,7 +107,8 @@ def build_service(
     threshold_reader = ThresholdReader(pool, from_file)
     return Service(
         settings=settings,
-        tokens={token_digest(token.token): token for token in tokens},
+        tokens=CallerTokens(pool, configured_tokens(settings), clock=clock),
+        failed_attempts=FailedAttempts(),
         pool=pool,
         store=store,
         intake=intake,

@@ -66,6 +66,7 @@ COMMANDS = {
     # What an operator does.
     "connect": "connect:connect",
     "names": "names:names",
+    "tokens": "tokens:tokens",
     "alerts": "alerts:alerts",
     "parked": "parked:parked",
     "quarantine": "quarantine:quarantine",

@@ -11,7 +11,12 @@ import httpx
 
 from projector.infrastructure.certificates import trusted_certificates
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.settings import Role, Settings, settings_from_environment
+from projector.infrastructure.settings import (
+    ConfiguredToken,
+    Role,
+    Settings,
+    settings_from_environment,
+)
 from projector.infrastructure.tokens import valid_tokens
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -30,13 +35,12 @@ class NotThisService(ServiceSilent):
 
 
 class Client:
-    """A client of one service, with the most powerful token that the settings give."""
+    """A client of one service, with the token of the settings that is meant for it."""
 
     def __init__(self, settings: Settings, url: str | None = None) -> None:
         self._url = url or settings.root
-        tokens = valid_tokens(settings)
-        best = [it for it in tokens if it.role is Role.OPERATOR] or tokens
-        self._headers = {"Authorization": f"Bearer {best[0].token}"} if best else {}
+        token = settings.token or _most_powerful(valid_tokens(settings))
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def get(
         self,
@@ -159,6 +163,11 @@ class Client:
 def service_client(url: str | None) -> Client:
     """A client of the service at a root, or at the one that the settings name."""
     return Client(settings_from_environment(), url)
+
+
+def _most_powerful(tokens: Sequence[ConfiguredToken]) -> str | None:
+    operators = [it for it in tokens if it.role is Role.OPERATOR]
+    return next((it.token for it in operators or tokens), None)
 
 
 def _given(query: Mapping[str, Any]) -> dict[str, Any]:

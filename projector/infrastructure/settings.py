@@ -40,15 +40,27 @@ class Role(StrEnum):
     OPERATOR = "operator"
 
 
-class Token(BaseModel):
-    """Who may read what; null organisations or teams mean all."""
+def _no_blanks(text: str) -> str:
+    if not text.isprintable() or " " in text:
+        raise ValueError("it must have no blanks and no control characters")
+    return text
+
+
+class ConfiguredToken(BaseModel):
+    """A token, and who may read what with it; null organisations or teams mean all."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
 
-    token: str = Field(min_length=1)
+    token: Annotated[str, AfterValidator(_no_blanks)] = Field(min_length=1, repr=False)
     role: Role
     org_ids: frozenset[str] | None = Field(default=None, alias="orgIds")
     team_ids: frozenset[str] | None = Field(default=None, alias="teamIds")
+
+
+def _different(tokens: list[ConfiguredToken]) -> list[ConfiguredToken]:
+    if len({it.token for it in tokens}) < len(tokens):
+        raise ValueError("two tokens are equal")
+    return tokens
 
 
 Secret = Annotated[str, Field(min_length=1)]
@@ -123,10 +135,10 @@ class Settings(BaseModel):
 
     host: str = Field(default="127.0.0.1", alias="HOST")
     port: int = Field(default=8080, ge=1, le=65535, alias="PORT")
-    database_url: str | None = Field(default=None, alias="DATABASE_URL")
+    database_url: str | None = Field(default=None, repr=False, alias="DATABASE_URL")
     data_dir: Path = Field(default=Path(".data"), alias="PROJECTOR_DATA_DIR")
     webhook_secrets: Json[dict[str, list[Secret]]] = Field(
-        default={}, alias="PROJECTOR_WEBHOOK_SECRETS"
+        default={}, repr=False, alias="PROJECTOR_WEBHOOK_SECRETS"
     )
     # Without any secret, and only for this machine, unsigned webhooks are taken.
     allow_unsigned: bool = Field(
@@ -135,7 +147,11 @@ class Settings(BaseModel):
         ),
         alias="PROJECTOR_ALLOW_UNSIGNED",
     )
-    tokens: Json[list[Token]] = Field(default=[], alias="PROJECTOR_TOKENS")
+    tokens: Annotated[Json[list[ConfiguredToken]], AfterValidator(_different)] = Field(
+        default=[], repr=False, alias="PROJECTOR_TOKENS"
+    )
+    # With which the commands ask the service; without it, one of the tokens.
+    token: str | None = Field(default=None, repr=False, alias="PROJECTOR_TOKEN")
     default_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
         default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )

@@ -57,7 +57,6 @@ class CallerSessions:
         self._lock = Lock()
         self._remembered: dict[bytes, tuple[CallerSession, int]] = {}  # with the time of the query
         self._endings = 0  # so that a query which began before an ending is not remembered
-        self._refusals = 0
 
     def begin(self, token_sha256: bytes, kind: CallerKind) -> tuple[str, CallerSession]:
         """A new session, and its id for the cookie; sessions that are over are removed."""
@@ -108,12 +107,6 @@ class CallerSessions:
         return self._end(
             "DELETE FROM sessions WHERE token_sha256 = %(token)s", {"token": token_sha256}
         )
-
-    def count_refusal(self) -> int:
-        """Count a sign-in with an unknown token; how many there were since the process began."""
-        with self._lock:
-            self._refusals += 1
-            return self._refusals
 
     def _end(self, statement: LiteralString, parameters: Mapping[str, Any]) -> int:
         with translated(), self._pool.connection() as connection:

@@ -125,7 +125,7 @@ def test_the_commands():
         "alerts connect demo events explain export follow history migrate names parked quarantine"
     )
     expected += " rebuild reconcile replay report run seal serve simulate status subscriptions"
-    expected += " verify version work"
+    expected += " tokens verify version work"
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
     for name in COMMANDS:
         result, command = run(name, "--help"), main.get_command(None, name)

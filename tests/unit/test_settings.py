@@ -57,6 +57,7 @@ def test_the_variables():
         "PROJECTOR_SETTLED_QUANTILE",
         "PROJECTOR_SHORT_ABANDON_MS",
         "PROJECTOR_THRESHOLDS",
+        "PROJECTOR_TOKEN",
         "PROJECTOR_TOKENS",
         "PROJECTOR_WEBHOOK_SECRETS",
         "PROJECTOR_RECONCILE_AT",
@@ -80,6 +81,7 @@ def test_defaults():
         "webhook_secrets": {},
         "allow_unsigned": True,
         "tokens": [],
+        "token": None,
         "default_org_id": None,
         "body_limit": 1_048_576,
         "streams": 100,
@@ -359,3 +361,37 @@ def test_those_who_start_at_once_get_the_same_token(tmp_path):
     assert [0] * 4 == [process.returncode for process in started]
     assert {f"{(tmp_path / 'data' / 'operator-token').read_text()}\n"} == told
     assert ["operator-token"] == [path.name for path in (tmp_path / "data").iterdir()]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '[{"token": "", "role": "viewer"}]',
+        '[{"token": " ", "role": "viewer"}]',
+        '[{"token": "a b", "role": "viewer"}]',
+        '[{"token": "a\\nb", "role": "viewer"}]',
+        '[{"token": "same", "role": "viewer"}, {"token": "same", "role": "operator"}]',
+    ],
+)
+def test_a_blank_token_and_two_equal_ones_are_refused(given):
+    """Before the service starts; the sentence names the setting and no token."""
+    with pytest.raises(SettingsError, match="PROJECTOR_TOKENS") as error:
+        read_settings({"PROJECTOR_TOKENS": given})
+    assert "same" not in str(error.value)
+
+
+def test_settings_that_are_shown_have_no_secret():
+    """As in a traceback or a log."""
+    secrets = {
+        "DATABASE_URL": "postgresql://u:hidden1@h/d",
+        "PROJECTOR_WEBHOOK_SECRETS": '{"sub": ["hidden2"]}',
+        "PROJECTOR_TOKENS": '[{"token": "hidden3", "role": "viewer"}]',
+        "PROJECTOR_TOKEN": "hidden4",
+        "PROJECTOR_ALERT_URL": "https://h/hidden5",
+        "PROJECTOR_ALERT_SECRET": "whsec_" + "hidden6A" * 4,
+        "PROJECTOR_WEBEX_CLIENT_SECRET": "hidden7",
+        "PROJECTOR_WEBEX_REFRESH_TOKEN": "hidden8",
+        "PROJECTOR_WEBEX_ACCESS_TOKEN": "hidden9",
+    }
+    settings = read_settings(secrets)
+    assert "hidden" not in repr(settings) + str(settings) + repr(settings.tokens)
