@@ -19,6 +19,7 @@ from tools.bench import (
     intake,
     late,
     measure,
+    page_memory,
     past,
     replay,
     replaying,
@@ -69,8 +70,8 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
         url,
         rounds=min(3, options["rounds"]),
         seconds=options["browser_seconds"],
-        minutes=options["browser_minutes"],
     ),
+    "page-memory": lambda url, options: page_memory.measure(url, minutes=options["page_minutes"]),
     "floor": lambda url, options: floor.measure(
         url, rounds=options["rounds"], events=options["floor_events"]
     ),
@@ -103,7 +104,7 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--browser-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
-@click.option("--browser-minutes", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--page-minutes", type=click.IntRange(3), default=3, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_001), default=100_000, show_default=True)
 @click.option("--report-events", type=click.IntRange(20_000), default=60_000, show_default=True)
 @click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)
@@ -118,7 +119,7 @@ def main(*, parts: Sequence[str], save: bool, **options: Any) -> None:
         machine_facts = machine(server)
         for name in parts or PARTS:
             click.echo(f"{name} ...", err=True)
-            results += PARTS[name](new_database(server, f"bench_{name}"), options)
+            results += PARTS[name](new_database(server, f"bench_{name.replace('-', '_')}"), options)
     _print(results)
     if save:
         about = {"options": {"parts": [*(parts or PARTS)], **options}, "machine": machine_facts}

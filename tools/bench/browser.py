@@ -13,8 +13,10 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import click
 from playwright.sync_api import CDPSession, Page, sync_playwright
@@ -44,8 +46,6 @@ EMPTY, FULL = "an empty floor", "2,000 agents"
 FILLED = 20_000  # events: until all agents have signed in
 OPENED = 3  # times in a round
 SETTLE_SECONDS = 2.0
-ORDINARY = (60, 1)  # events per second, and per POST: what 2,000 agents make
-FIRST, LAST = "first third", "last third"
 SHOWN_AT_LEAST = 0.95  # of all deliveries
 WINDOW = {"width": 1600, "height": 900}
 
@@ -74,16 +74,42 @@ NOTE_FRAMES = """async () => {
 }"""
 
 
-def measure(url: str, *, rounds: int, seconds: float, minutes: int) -> Iterator[CostComparison]:
-    """From 3 `minutes` on, also the memory of the page over that time of ordinary events."""
-    if not CHROMIUM.exists():
-        click.echo(f"browser: {CHROMIUM} is missing, so nothing is measured", err=True)
-        return
-    paint = CostCase(part=PART, name="first paint", unit="ms", pairs=[(FULL, EMPTY)])
-    frames = CostCase(part=PART, name="frame", unit="ms", pairs=[(BUSY, "no events")])
-    shown = CostCase(part=PART, name="delivery to screen", unit="ms", pairs=[(BUSY, IDLE)])
-    memory = CostCase(part=PART, name="memory", unit="MiB", pairs=[("after", "before")])
-    shift = CostCase(part=PART, name=f"memory, {minutes} min", unit="MiB", pairs=[(LAST, FIRST)])
+@dataclass(frozen=True, kw_only=True)
+class Floor:
+    """A page in a browser beside the service, and what sends events to it."""
+
+    url: str  # of the database
+    port: int
+    page: Page
+    session: CDPSession
+    world: Iterator[dict[str, Any]]
+
+    def fill(self) -> None:
+        """Let all agents sign in."""
+        with open_pool(self.url, max_size=2) as pool:
+            fill(EventStore(pool), map(compact, islice(self.world, FILLED)), request=100)
+        await_projection(self.url)
+
+    def post(self, rate: int, together: int, seconds: float) -> Sequence[Posted]:
+        """Send events for a while, in another thread: the browser's driver has this one."""
+        due = list(deliveries(self.world, rate, together, seconds))
+        with ThreadPoolExecutor(1) as pool:
+            posting = pool.submit(lambda: asyncio.run(post_all(self.port, due)))
+            while not posting.done():
+                self.page.wait_for_timeout(50)
+        self.page.wait_for_timeout(SETTLE_SECONDS * 1_000)
+        return posting.result()
+
+    def heap_mib(self) -> float:
+        """The memory of the page's objects, without those that nothing needs."""
+        self.session.send("HeapProfiler.collectGarbage")
+        used: float = self.session.send("Runtime.getHeapUsage")["usedSize"]
+        return used / 2**20
+
+
+@contextmanager
+def open_floor(url: str) -> Iterator[Floor]:
+    """The page Floor, signed in, while the service runs over an empty database."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="projector-bench-"))
         environment, port = environment_of(url, folder), free_port()
@@ -95,38 +121,51 @@ def measure(url: str, *, rounds: int, seconds: float, minutes: int) -> Iterator[
         context = browser.new_context(viewport=WINDOW)
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}/?token={TOKEN}")
+        yield Floor(
+            url=url,
+            port=port,
+            page=page,
+            session=context.new_cdp_session(page),
+            world=iter(Simulation(AGENTS, start_ms=now_ms() - HEAD_START_MS)),
+        )
+
+
+def has_browser(part: str) -> bool:
+    """Whether Chromium is here; if not, says that the part is not measured."""
+    if not CHROMIUM.exists():
+        click.echo(f"{part}: {CHROMIUM} is missing, so nothing is measured", err=True)
+    return CHROMIUM.exists()
+
+
+def measure(url: str, *, rounds: int, seconds: float) -> Iterator[CostComparison]:
+    if not has_browser(PART):
+        return
+    paint = CostCase(part=PART, name="first paint", unit="ms", pairs=[(FULL, EMPTY)])
+    frames = CostCase(part=PART, name="frame", unit="ms", pairs=[(BUSY, "no events")])
+    shown = CostCase(part=PART, name="delivery to screen", unit="ms", pairs=[(BUSY, IDLE)])
+    memory = CostCase(part=PART, name="memory", unit="MiB", pairs=[("after", "before")])
+    with open_floor(url) as floor:
+        page = floor.page
         page.add_init_script(NOTE_FIRST_PAINT)
         for _ in range(rounds):
             paint.add(EMPTY, [_first_paint(page) for _ in range(OPENED)])
-        world = iter(Simulation(AGENTS, start_ms=now_ms() - HEAD_START_MS))
-        with open_pool(url, max_size=2) as pool:
-            fill(EventStore(pool), map(compact, islice(world, FILLED)), request=100)
-        await_projection(url)
+        floor.fill()
         for _ in range(rounds):
             paint.add(FULL, [_first_paint(page) for _ in range(OPENED)])
         page.evaluate(NOTE_FRAMES)
-        session = context.new_cdp_session(page)
         for _ in range(rounds):
             _take_frames(page)
             page.wait_for_timeout(seconds * 1_000)
             frames.add("no events", _take_frames(page))
-            memory.add("before", [_heap_mib(session)])
+            memory.add("before", [floor.heap_mib()])
             for name in (IDLE, BUSY):
-                posted = _post(page, port, list(deliveries(world, *RATES[name], seconds)))
+                posted = floor.post(*RATES[name], seconds)
                 shown.add(name, _delays_ms(page, posted))
                 if name == BUSY:
                     frames.add(BUSY, _take_frames(page))
                 _take_frames(page)
-            memory.add("after", [_heap_mib(session)])
-        sizes = []
-        for _ in range(minutes):
-            _post(page, port, list(deliveries(world, *ORDINARY, 60 - SETTLE_SECONDS)))
-            page.evaluate("noted.shown.length = noted.frames.length = 0")
-            sizes.append(_heap_mib(session))
-        if third := minutes // 3:
-            shift.add(FIRST, sizes[:third])
-            shift.add(LAST, sizes[-third:])
-    for case in (paint, frames, shown, memory, *([shift] if shift.turns else [])):
+            memory.add("after", [floor.heap_mib()])
+    for case in (paint, frames, shown, memory):
         yield from case.comparisons()
 
 
@@ -137,16 +176,6 @@ def _first_paint(page: Page) -> float:
         page.wait_for_timeout(10)
         first = page.evaluate("window.firstPaint ?? 0")
     return first
-
-
-def _post(page: Page, port: int, due: list) -> Sequence[Posted]:
-    """Send in another thread: the browser's driver has this one."""
-    with ThreadPoolExecutor(1) as pool:
-        posting = pool.submit(lambda: asyncio.run(post_all(port, due)))
-        while not posting.done():
-            page.wait_for_timeout(50)
-    page.wait_for_timeout(SETTLE_SECONDS * 1_000)
-    return posting.result()
 
 
 def _delays_ms(page: Page, posted: Sequence[Posted]) -> list[float]:
@@ -170,9 +199,3 @@ def _take_frames(page: Page) -> list[float]:
     """The lengths of the frames since the last call."""
     frames: list[float] = page.evaluate("noted.frames.splice(0)")
     return frames
-
-
-def _heap_mib(session: CDPSession) -> float:
-    session.send("HeapProfiler.collectGarbage")
-    used: float = session.send("Runtime.getHeapUsage")["usedSize"]
-    return used / 2**20

@@ -34,7 +34,7 @@ class Posted:
 
 async def post_all(port: int, deliveries: Sequence[SentDelivery]) -> Sequence[Posted]:
     """Send deliveries, which are in the order in which they are due."""
-    idle: asyncio.LifoQueue[Streams] = asyncio.LifoQueue()
+    idle: asyncio.Queue[Streams] = asyncio.Queue()
     for _ in range(CONNECTIONS):
         idle.put_nowait(await asyncio.open_connection("127.0.0.1", port))
     tasks = []
@@ -47,7 +47,7 @@ async def post_all(port: int, deliveries: Sequence[SentDelivery]) -> Sequence[Po
     return posted
 
 
-async def _post(idle: asyncio.LifoQueue[Streams], delivery: SentDelivery) -> Posted:
+async def _post(idle: asyncio.Queue[Streams], delivery: SentDelivery) -> Posted:
     reader, writer = await idle.get()
     writer.write(delivery.request)
     head = await reader.readuntil(b"\r\n\r\n")
