@@ -72,7 +72,7 @@ def demo_jobs(
 
 
 class DemoReconciliations:
-    """Reconciles what a demo has played; ``stop`` ends it, ``say`` tells the operator a sentence."""
+    """Reconciles what a demo has played, until ``stop``; ``say`` tells the operator a sentence."""
 
     def __init__(
         self,

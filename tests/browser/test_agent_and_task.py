@@ -260,3 +260,16 @@ def test_lanes_are_laid_out_by_the_days_of_the_viewer(
         "open": pytest.approx(0.3),
         "wrong": None,
     }
+
+
+def test_the_wait_that_goes_on_is_among_the_figures_of_a_task(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """Beside the waits that are over."""
+    ago = now_ms() - examples.DAWN - 11 * 60_000
+    happen(site, examples.task(ago, "call", "parked", queueId="q1"))
+    sign_in(page, site, address)
+    page.goto(f"{address}/tasks/call")
+    figures = page.get_by_role("region", name="Figures")
+    waits = figures.locator("div", has_text="Waits now")
+    expect(waits).to_contain_text(re.compile(r"11:\d\d"))
