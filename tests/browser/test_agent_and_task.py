@@ -219,7 +219,7 @@ def test_an_id_of_several_organisations_asks_which_one(
 PURE = """async () => {
     const root = document.querySelector("script[type=module]").src.replace(/app[.]js.*/, "");
     const { dayOf, dayNamed, zoomIn } = await import(`${root}core/days.js`);
-    const { lateEvents, packed, place, ticks } = await import(`${root}core/lanes.js`);
+    const { lateEvents, packed, place, ticks } = await import(`${root}core/lane-layout.js`);
     const hour = 3_600_000;
     const day = dayOf(Date.UTC(2026, 2, 29, 12));  // clocks go from 2 to 3
     const spans = [[0, 5], [2, 4], [4, 8], [5, null], [9, 10]].map(([from, to]) => ({ from, to }));
