@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the declarations of the routes and from their models."""
+"""The document of all routes, made from their declarations and from their models."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ const nameOfFloor = ({ teamId, queueId }) =>
   t("wall.title");
 
 // A number that is long is smaller, and never broken.
-const Count = ({ text }) => html`<span class="count ${text.length > 5 ? "long" : ""}">${text}</span>`;
+const Count = ({ text }) => html`<span class="count ${text.length > 6 ? "long" : ""}">${text}</span>`;
 
 function Figures({ agents, queues, summary, now: time }) {
   const waiting = queues.reduce((sum, it) => sum + it.waiting, 0);
