@@ -110,11 +110,11 @@ class LiveDemo:
 
         Raises AnotherDemo where one plays for the same service.
         """
+        last = self._last_news()
         database_url = running_database(self._settings)
         with ExitStack() as stack, suppress(KeyboardInterrupt):
             self._sole = stack.enter_context(SoleProcess(database_url, DEMO_WORKER))
             hold_alone(self._sole, self._url)
-            last = self._last_news()
             self._now = now_ms()
             self._begin = max(self._now - self._plan.history_ms, last + 1)
             world = Simulation(self._plan.agents, DEMO_SEED, start_ms=self._begin)
