@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the declarations of the routes and from their models."""
+"""The document of all routes, made from their declarations and from their models."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _document() -> str:
             },
             "servers": [{"url": "/", "description": "This service."}],
             "tags": [
-                {"name": _topic(it), "description": _first_line(sys.modules[it.import_name])}
+                {"name": _topic(it), "description": _about(it)}
                 for it in dict.fromkeys(route.blueprint for route in ROUTES)
             ],
             "paths": paths,
@@ -87,7 +87,18 @@ def _document() -> str:
 
 
 def _topic(topic: Blueprint) -> str:
-    return topic.name.replace("_", " ")
+    return "OpenAPI" if topic is blueprint else topic.name.replace("_", " ")
+
+
+def _about(topic: Blueprint) -> str:
+    """What a topic is about: the first line of its file, without the topic's name in front."""
+    line = _first_line(sys.modules[topic.import_name])
+    name, _, rest = line.partition(": ")
+    return (
+        rest[:1].upper() + rest[1:]
+        if name.casefold().removeprefix("the ") == _topic(topic)
+        else line
+    )
 
 
 def _first_line(documented: object) -> str:

@@ -65,7 +65,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(NotAuthentic, _not_authentic)
     app.register_error_handler(StoreUnavailable, _unavailable)
     app.register_error_handler(OtherFold, _unavailable)
-    app.register_error_handler(HTTPException, _http_exception)
+    app.register_error_handler(HTTPException, http_problem)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -98,7 +98,8 @@ def _unavailable(error: StoreUnavailable | OtherFold) -> Response:
     return problem_response(503, str(error), headers=RETRY_LATER)
 
 
-def _http_exception(error: HTTPException) -> Response:
+def http_problem(error: HTTPException) -> Response:
+    """The problem document of an error of Flask's own, such as 404 or 405."""
     headers = {name: value for name, value in error.get_headers() if name in _KEPT_HEADERS}
     return problem_response(error.code or 500, error.description or error.name, headers=headers)
 

@@ -9,6 +9,7 @@ lacks.
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -21,10 +22,11 @@ from flask import (
     render_template,
     request,
 )
+from werkzeug.exceptions import NotFound
 
 from api.auth import session, sign_in
 from api.auth.errors import AccessDenied
-from api.http.problems import RETRY_LATER
+from api.http.problems import RETRY_LATER, http_problem
 from projector.infrastructure.database import StoreUnavailable
 
 STATIC = Path(__file__).parent / "static"
@@ -40,6 +42,10 @@ PAGES = (
     "/thresholds",
     "/wall",
     "/docs",
+)
+# Programs ask below these paths, and nobody else does.
+FOR_PROGRAMS = re.compile(
+    r"/(api|webhooks|metrics|healthz|readyz|static|openapi\.json|favicon\.ico)(/|$)"
 )
 # In their order: a later one may overrule an earlier one.
 STYLES = tuple(
@@ -92,6 +98,28 @@ def static_file(digest: str, file: str) -> Response:
     response.cache_control.public = True
     response.cache_control.max_age = FOREVER
     response.cache_control.immutable = True
+    return response
+
+
+@blueprint.get("/favicon.ico")
+def icon() -> Response:
+    """The icon for what has no document that names it, such as JSON in a window of its own."""
+    return Response(_contents()["icon.svg"], mimetype=TYPES[".svg"])
+
+
+@blueprint.app_errorhandler(404)
+def _missing(error: NotFound) -> Response:
+    """Where no page is: the shell for people, whose script says so, and a problem for programs."""
+    types = ("application/problem+json", "text/html")
+    prefers_html = request.accept_mimetypes.best_match(types) == "text/html"
+    if (
+        request.method not in {"GET", "HEAD"}
+        or FOR_PROGRAMS.match(request.path)
+        or not prefers_html
+    ):
+        return http_problem(error)
+    response = _protect(_document())
+    response.status_code = 404
     return response
 
 

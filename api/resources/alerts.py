@@ -56,5 +56,6 @@ def list_alerts(query: AlertsQuery, token: Token) -> AlertList:
         scope = scope.narrowed(query.team_id)
     alerts = service().alerts.find(scope, queue_ids=query.queue_id)
     rows = of_level(alerts, query.level)
-    meta = AlertsMeta(count=len(rows), levels=counted(alerts), posts=service().status.alert_posts())
+    posts = service().status.alert_posts(scope_of(token, []))
+    meta = AlertsMeta(count=len(rows), levels=counted(alerts), posts=posts)
     return AlertList.model_construct(meta=meta, data=rows)

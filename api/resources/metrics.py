@@ -15,7 +15,7 @@ from api.service import service
 from projector.contract.alerts import AlertCounts
 from projector.contract.status import StatusShape
 from projector.projection.partitions import OtherFold
-from projector.query.scope import Scope
+from projector.query.scope import EVERYTHING
 
 blueprint = Blueprint("metrics", __name__)
 
@@ -95,6 +95,6 @@ def metrics() -> Response:
 def _alerts() -> AlertCounts | None:
     """How many alerts there are; null as long as the views cannot be read."""
     try:
-        return service().alerts.count(Scope())
+        return service().alerts.count(EVERYTHING)
     except OtherFold:
         return None

@@ -153,7 +153,10 @@ def import_names(body: NamesBody, token: Token) -> ImportedNames:
 def _require_organisations(token: Token, org_ids: Collection[str]) -> None:
     if "" in org_ids:
         error = ParameterError(
-            parameter="names", given="a name without orgId", allowed="with orgId: no default is set"
+            parameter="names",
+            given="a name without orgId",
+            allowed="a list in which each name has an orgId, since PROJECTOR_DEFAULT_ORG_ID is not"
+            " set",
         )
-        raise Problem(400, "Bad body: names.", errors=[error])
+        raise Problem(400, "Bad body: a name has no orgId.", errors=[error])
     scope_of(token, sorted(org_ids))

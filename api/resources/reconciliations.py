@@ -174,8 +174,12 @@ class ReconciliationShape(ReconciliationRow):
     untold: list[str] = Field(description="What webhooks report and no API of the vendor does.")
 
 
+class ReconciliationsMeta(ListMeta):
+    can_ask_vendor: bool = Field(description="Whether credentials of the vendor are configured.")
+
+
 class ReconciliationList(Shape):
-    meta: ListMeta
+    meta: ReconciliationsMeta
     data: list[ReconciliationRow]
 
 
@@ -242,4 +246,5 @@ RunResource(
     run=ReconciliationShape,
     list_row=_row,
     run_of=_reconciliation,
+    more_meta=lambda: {"canAskVendor": has_credentials(service().settings)},
 ).register(blueprint)

@@ -6,7 +6,7 @@ their own: how a run is started, and what its report shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,7 @@ class RunResource:
     run: type[BaseModel]
     list_row: Callable[[Job], BaseModel]
     run_of: Callable[[Job], BaseModel]
+    more_meta: Callable[[], Mapping[str, Any]] = dict  # fields of the list's meta beside the usual
 
     def register(self, blueprint: Blueprint) -> None:
         """Declare the routes that list runs of this kind, show one and cancel one."""
@@ -120,7 +121,9 @@ class RunResource:
             self.kind, orgs=token.org_ids, after=after, limit=query.limit
         )
         rows = [*map(self.list_row, jobs)]
-        return self.run_list.model_construct(**list_fields(rows, last_key, query))
+        fields = list_fields(rows, last_key, query)
+        meta = fields["meta"].model_dump(by_alias=True) | self.more_meta()
+        return self.run_list.model_validate({**fields, "meta": meta})
 
     def show(self, token: Token, id: int) -> BaseModel:  # noqa: A002 - the path's name
         return self.run_of(self._find(token, id))

@@ -7,31 +7,36 @@ knows no vendor, so this process does those jobs itself, over the same database.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
-from projector.bootstrap.worker import build_own_jobs, configured_names
+from projector.bootstrap.worker import configured_names
 from projector.cli.contact_center import stand_in, with_records
 from projector.cli.database import running_database
+from projector.cli.demo_reconciliations import (
+    DEMO_WORKER,
+    DemoReconciliations,
+    demo_jobs,
+    hold_alone,
+)
+from projector.cli.demo_totals import DemoTotals, counted
 from projector.cli.service_client import Client, ServiceSilent
 from projector.infrastructure.clock import now_ms
-from projector.infrastructure.database import Pool, StoreUnavailable, open_pool
+from projector.infrastructure.database import open_pool
 from projector.infrastructure.errors import ProjectorError
-from projector.infrastructure.migrations import pending
 from projector.infrastructure.settings import Settings, is_loopback
 from projector.operations.job_queue import ClaimedJob
-from projector.operations.own_jobs import OwnJobs
+from projector.operations.own_jobs import SoleProcess
 from projector.webex.api_client import REQUESTS_A_MINUTE
 from projector.webex.credential_store import has_credentials
 from projector.webex.simulator.api_records import ApiRecords
@@ -47,10 +52,8 @@ FATES = {"late": 0.03, "duplicate": 0.02, "lose": 0.005}
 STORM_HOLDS_MS = 45_000
 HISTORY_RATE = 10_000.0  # webhooks a second; what is due at once goes in large batches
 DEMO_CONNECTIONS = 4
-WORKER = "demo"
-UNDER_WAY_SECONDS = 30.0  # webhooks that are younger may still come
-RECONCILED_TWICE_MS = 120_000  # of two windows that are reconciled
 LINE_EVERY_MS = 20_000
+ASK_AGAIN_MS = 1_000  # while the service is away
 JOIN_SECONDS = 30.0
 # Two clients may ask the stand-in within a minute, each as much as the vendor allows to one.
 VENDOR_CALLS_A_MINUTE = 2 * REQUESTS_A_MINUTE
@@ -65,50 +68,6 @@ class LivePlan:
     reconcile_every: float
     storm_every: float
     seconds: float | None
-
-
-@dataclass(slots=True, kw_only=True)
-class LiveTotals:
-    """What happened so far."""
-
-    sent: SendTotals = field(default_factory=SendTotals)
-    fates: Counter[str] = field(default_factory=Counter)
-    reconciliations: int = 0
-    reconciled: int = 0  # events that no webhook had brought
-    corrections: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            **self.sent.as_dict(),
-            **{name: self.fates[name] for name in ("late", "duplicated", "held", "lost")},
-            **{
-                name: count for name, count in asdict(self).items() if name not in {"sent", "fates"}
-            },
-        }
-
-    def text(self) -> str:
-        return (
-            f"{self.sent.sent} webhooks acknowledged, {self._fates()}.\n"
-            f"{self.reconciliations} reconciliations appended {self.reconciled} events that no"
-            f" webhook had brought, and made {self.corrections} corrections."
-        )
-
-    def _fates(self) -> str:
-        fates = self.fates
-        return (
-            f"{fates['duplicated']} of them twice, {fates['late']} late, {fates['held']} held back"
-            f" by storms; {fates['lost']} were lost on purpose"
-        )
-
-    def line(self, summary: dict[str, Any]) -> str:
-        """The floor now, and what was done to its webhooks."""
-        agents, tasks = summary["agents"], summary["tasks"]
-        resting = sum(agents["byStatus"].get(it, 0) for it in ("idle", "available"))
-        return (
-            f"{agents['loggedIn']} agents logged in, {agents['loggedIn'] - resting} of them with a"
-            f" task; {tasks['open']} tasks open, {tasks['waiting']} waiting. Webhooks:"
-            f" {self.sent.sent} sent, {self._fates()}; {self.reconciled} events reconciled"
-        )
 
 
 def check_allowed(settings: Settings, url: str) -> None:
@@ -142,31 +101,43 @@ class LiveDemo:
         self._plan = plan
         self._stop = threading.Event()
         self._is_history_sent = threading.Event()
-        self._totals = LiveTotals()
+        self._totals = DemoTotals()
         self._line_due = 0
+        self._is_away = False  # whether the service was when it was asked last
 
-    def play(self) -> LiveTotals:
-        """Play until Ctrl-C, or for the seconds of the plan, and return what happened."""
+    def play(self) -> DemoTotals:
+        """Play until Ctrl-C, or for the seconds of the plan, and return what happened.
+
+        Raises AnotherDemo where one plays for the same service.
+        """
         last = self._last_news()
-        self._now = now_ms()
-        self._begin = max(self._now - self._plan.history_ms, last + 1)
-        world = Simulation(self._plan.agents, DEMO_SEED, start_ms=self._begin)
-        records = ApiRecords(world.slots(), world.names())
+        database_url = running_database(self._settings)
         with ExitStack() as stack, suppress(KeyboardInterrupt):
+            self._sole = stack.enter_context(SoleProcess(database_url, DEMO_WORKER))
+            hold_alone(self._sole, self._url)
+            self._now = now_ms()
+            self._begin = max(self._now - self._plan.history_ms, last + 1)
+            world = Simulation(self._plan.agents, DEMO_SEED, start_ms=self._begin)
+            slots = world.slots()
+            self._own_agents = slots.keys()
+            records = ApiRecords(slots, world.names())
             root = stack.enter_context(stand_in(records, a_minute=VENDOR_CALLS_A_MINUTE))
             folder = stack.enter_context(TemporaryDirectory(prefix="projector-demo-"))
             settings = _with_vendor(self._settings, root, Path(folder))
-            database_url = running_database(self._settings)
             pool = stack.enter_context(closing(open_pool(database_url, max_size=DEMO_CONNECTIONS)))
-            jobs = self._own_jobs(settings, pool, database_url)
-            first = self._first_job(jobs)
-            configured_names(settings, pool).refresh()
-            minutes = (self._now - self._begin) // 60_000
-            self._say(
-                f"{self._plan.agents} people; the stand-in for the vendor is at {root}. First come"
-                f" the last {minutes} minutes, then what happens now. Ctrl-C ends it."
+            jobs = demo_jobs(settings, pool, database_url, self._url, self._stop)
+            reconciliations = DemoReconciliations(
+                jobs, totals=self._totals, stop=self._stop, say=self._say
             )
-            thread = threading.Thread(target=self._reconcile, args=(jobs, first), daemon=True)
+            first = reconciliations.begin(self._begin, self._now, self._client, self._url)
+            configured_names(settings, pool).refresh()
+            self._say(
+                f"{counted(self._plan.agents, 'person', 'people')}; the stand-in for the vendor is"
+                f" at {root}. {self._past(last)} Ctrl-C ends it."
+            )
+            thread = threading.Thread(
+                target=self._reconcile, args=(reconciliations, first), daemon=True
+            )
             thread.start()
             stack.callback(self._end, thread)
             self._totals.sent = send(
@@ -174,9 +145,19 @@ class LiveDemo:
                 self._url,
                 rate=HISTORY_RATE,
                 start_ms=self._now,
+                patience_s=math.inf,
                 progress=self._progress,
             )
         return self._totals
+
+    def _past(self, last: int) -> str:
+        """What comes first; ``last`` is when an earlier demo ended, if one did."""
+        past = _span(self._now - self._begin)
+        if self._begin == last + 1:
+            return f"It goes on where an earlier demo ended, {past} ago."
+        if self._begin == self._now:
+            return "It begins now."
+        return f"First come the last {past}, then what happens now."
 
     # --- webhooks ---
 
@@ -201,21 +182,34 @@ class LiveDemo:
         self._is_history_sent.set()
 
     def _progress(self, totals: SendTotals) -> None:
-        """Say now and then what happens."""
+        """Say now and then what happens; while the service is away, once that it is."""
         self._totals.sent = totals
         now = now_ms()
         if now < self._line_due:
             return
-        self._line_due = now + LINE_EVERY_MS
-        if not self._is_history_sent.is_set():
-            self._say(f"{totals.sent} webhooks of the past sent")
-            return
+        self._line_due = now + (ASK_AGAIN_MS if self._is_away else LINE_EVERY_MS)
         try:
-            summary = self._client.get("/api/v1/summary", "agents", {"orgId": SIMULATED_ORG_ID})
+            line = self._line(totals)
         except ServiceSilent as silent:
-            self._say(str(silent))
-        else:
-            self._say(self._totals.line(summary))
+            if not self._is_away:
+                self._say(f"{silent} The demo waits until it is back.")
+            self._is_away = True
+            return
+        if self._is_away:
+            self._is_away = False
+            hold_alone(self._sole, self._url)
+            self._say("The service is back, and gets what has happened meanwhile.")
+        self._say(line)
+
+    def _line(self, totals: SendTotals) -> str:
+        """What there is to say now. Raises ServiceSilent."""
+        organisation = {"orgId": SIMULATED_ORG_ID}
+        summary = self._client.get("/api/v1/summary", "tasks", organisation)
+        if not self._is_history_sent.is_set():
+            return f"{counted(totals.sent, 'webhook')} of the past sent"
+        agents = self._client.rows("/api/v1/agents", organisation | {"loggedIn": "true"})
+        own = [it for it in agents if it["agentId"] in self._own_agents]
+        return self._totals.line(own, summary["tasks"])
 
     def _last_news(self) -> int:
         """When the agents of an earlier demo did something last, in epoch ms; else 0."""
@@ -225,76 +219,13 @@ class LiveDemo:
 
     # --- reconciliations ---
 
-    def _own_jobs(self, settings: Settings, pool: Pool, database_url: str) -> OwnJobs:
-        try:
-            if pending(database_url):
-                raise ProjectorError(f"{self._elsewhere}.")
-            return build_own_jobs(settings, pool, database_url, WORKER, self._stop)
-        except StoreUnavailable as error:
-            raise ProjectorError(f"{self._elsewhere} ({error})") from None
-
-    def _first_job(self, jobs: OwnJobs) -> ClaimedJob:
-        """The reconciliation of the past, once it is sure that the service has this database."""
-        job = self._begin_job(jobs, self._begin, self._now)
-        try:
-            shown = self._client.get(f"/api/v1/reconciliations/{job.job.id}", "createdTime")
-        except ServiceSilent:
-            shown = {}
-        if job.job.created_time != shown.get("createdTime"):
-            jobs.give_up(job)
-            raise ProjectorError(f"{self._elsewhere}.")
-        return job
-
-    @property
-    def _elsewhere(self) -> str:
-        return (
-            f"The service at {self._url} works on another database than this command: give it the"
-            " same DATABASE_URL or PROJECTOR_DATA_DIR"
-        )
-
-    def _begin_job(self, jobs: OwnJobs, start: int, end: int) -> ClaimedJob:
-        parameters = {
-            "from": start,
-            "to": end,
-            "agentIds": [],
-            "dryRun": False,
-            "orgIds": [SIMULATED_ORG_ID],
-        }
-        return jobs.begin("reconciliation", parameters, why="The demo looks for what was lost.")
-
-    def _reconcile(self, jobs: OwnJobs, first: ClaimedJob) -> None:
-        """Reconcile the past, and then every few minutes what has happened since."""
-        every = self._plan.reconcile_every
-        under_way_ms = round(min(UNDER_WAY_SECONDS, every) * 1_000)
+    def _reconcile(self, reconciliations: DemoReconciliations, first: ClaimedJob) -> None:
+        """Reconcile the past once it is sent, and then what has happened since."""
         while not self._is_history_sent.wait(0.2):
             if self._stop.is_set():
-                jobs.give_up(first)
+                reconciliations.give_up(first)
                 return
-        job, since = first, self._now
-        while True:
-            try:
-                self._told(jobs.do(job).report)
-                if self._stop.wait(every):
-                    return
-                until = now_ms() - under_way_ms
-                job = self._begin_job(jobs, since - RECONCILED_TWICE_MS, until)
-                since = until
-            except ProjectorError as error:
-                self._say(f"the reconciliation has to wait: {error}")
-                if self._stop.wait(every):
-                    return
-
-    def _told(self, report: dict[str, Any]) -> None:
-        appended = sum(it["appended"] for it in report.get("sources", {}).values())
-        corrections = report.get("correctionsMade") or 0
-        totals = self._totals
-        totals.reconciliations += 1
-        totals.reconciled += appended
-        totals.corrections += corrections
-        self._say(
-            f"A reconciliation appended {appended} events that no webhook had brought:"
-            f" {corrections} corrections; verdict: {report.get('verdict')}"
-        )
+        reconciliations.go_on(first, self._now, self._plan.reconcile_every)
 
     def _end(self, thread: threading.Thread) -> None:
         self._stop.set()
@@ -303,6 +234,14 @@ class LiveDemo:
     def _say(self, sentence: str) -> None:
         time = datetime.now().astimezone().strftime("%H:%M:%S")
         click.echo(f"{time}  {sentence}", err=True)
+
+
+def _span(ms: int) -> str:
+    """A length of time in words, in minutes from two of them on."""
+    seconds = round(ms / 1_000)
+    if seconds < 120:
+        return counted(seconds, "second")
+    return counted(round(seconds / 60), "minute")
 
 
 def _with_vendor(settings: Settings, root: str, folder: Path) -> Settings:

@@ -61,6 +61,9 @@ class Scope:
         ).format(self.teams(AGENTS), self.teams(TASKS))
 
 
+EVERYTHING = Scope()
+
+
 def teams_of(table: Table[S]) -> sql.SQL:
     """The expression for the teams of an agent, or of a task's agents, as an array."""
     return _TEAMS_OF_TASK if table.name == "tasks" else _TEAMS_OF_AGENT

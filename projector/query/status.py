@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
 
 from psycopg import sql
 from psycopg.abc import QueryNoTemplate as Query
@@ -26,6 +27,7 @@ from projector.event_log.intake import Intake
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import SERVICE_ROLE, Pool, consistent_read, translated
 from projector.query.own_fold import other_fold
+from projector.query.scope import EVERYTHING, Scope
 
 READY_WITHIN_SECONDS = 30.0
 
@@ -51,24 +53,34 @@ class Status:
         self._reconciled_up_to = reconciled_up_to
         self._clock = clock
 
-    def read(self) -> StatusShape:
-        """The whole status. Raises StoreUnavailable where the database does not answer."""
+    def read(self, scope: Scope = EVERYTHING) -> StatusShape:
+        """The whole status, with the posts of a scope's alerts.
+
+        Raises StoreUnavailable where the database does not answer.
+        """
         head, projections = self._progress()
         return StatusShape(
             head=head,
             projections=projections,
             subscriptions=self._subscriptions(),
             ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES, {"now": self._clock()})),
-            alert_posts=self.alert_posts(),
+            alert_posts=self.alert_posts(scope),
             reconciled_up_to=self._reconciled_up_to(),
             refused=dict(self._intake.refused),
             log_protected_by=self._protections(),
             versions=self._versions(),
         )
 
-    def alert_posts(self) -> AlertPosts:
-        """How many posts of alerts wait, and how many were given up."""
-        return AlertPosts.model_validate(self._one(_ALERT_POSTS))
+    def alert_posts(self, scope: Scope = EVERYTHING) -> AlertPosts:
+        """How many posts of alerts wait, and how many were given up.
+
+        For a scope of some teams those of their agents count: the alert of a queue has no team.
+        """
+        query = _ALERT_POSTS.format(
+            organisations=scope.organisations(),
+            teams=sql.SQL("TRUE" if scope.team_ids is None else "team_id = ANY(%(teams)s)"),
+        )
+        return AlertPosts.model_validate(self._one(query, scope.parameters))
 
     def unready(self) -> list[str]:
         """Why the service should get no traffic, a sentence each; empty when it is ready."""
@@ -150,11 +162,11 @@ class Status:
             "eventsourcing": version("eventsourcing"),
         }
 
-    def _all(self, query: Query, parameters: Mapping[str, int] | None = None) -> list[DictRow]:
+    def _all(self, query: Query, parameters: Mapping[str, Any] | None = None) -> list[DictRow]:
         with translated(), self._pool.connection() as connection:
             return connection.execute(query, parameters).fetchall()
 
-    def _one(self, query: Query, parameters: Mapping[str, int] | None = None) -> DictRow:
+    def _one(self, query: Query, parameters: Mapping[str, Any] | None = None) -> DictRow:
         return self._all(query, parameters)[0]
 
 
@@ -221,7 +233,11 @@ _LEDGER_SIZES = sql.SQL("""
 _ALERT_POSTS = sql.SQL("""
     SELECT count(*) FILTER (WHERE failed_time IS NULL) AS pending,
         count(*) FILTER (WHERE failed_time IS NOT NULL) AS failed
-    FROM alert_posts
+    FROM (
+        SELECT failed_time, data->>'orgId' AS org_id, data->>'teamId' AS team_id
+        FROM alert_posts CROSS JOIN LATERAL (SELECT body::json->'data' AS data) AS b
+    ) AS p
+    WHERE {organisations} AND {teams}
 """)
 _PROTECTIONS = sql.SQL("""
     SELECT current_user AS name, EXISTS (

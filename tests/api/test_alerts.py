@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from projector.operations.alerts.watch import AlertWatch
 from tests.conftest import Site, open_site
 from tests.examples import ORG, RECORDED, body, story, task, v1
 
@@ -189,6 +190,28 @@ def test_a_token_of_a_team_sees_its_own_agents(site: Site, clock: Moments) -> No
     headers = {"Authorization": "Bearer other"}
     refused = site.client.get(f"/api/v1/alerts?orgId={ORG}", headers=headers)
     assert 403 == refused.status_code
+
+
+def test_a_caller_counts_the_posts_of_their_scope(site: Site, clock: Moments) -> None:
+    """In the list and in the status: those of a team's agents, those of an organisation."""
+    told(site, *waits(6))
+    clock.now = START + 40 * MINUTE
+    AlertWatch(site.service.pool, site.service.alerts, clock=clock).check()
+    with psycopg.connect(site.url) as connection:
+        connection.execute(
+            "UPDATE projector.alert_posts SET failed_time = 1"
+            " WHERE body::json->'data'->>'agentId' = 'bob'"
+        )
+    posts = {token: ask(site, token)["meta"]["posts"] for token in ("operator", "red", "other")}
+    assert {
+        "operator": {"pending": 4, "failed": 1},
+        "red": {"pending": 2, "failed": 0},
+        "other": {"pending": 1, "failed": 0},
+    } == posts
+    for token, counted in posts.items():
+        headers = {"Authorization": f"Bearer {token}"}
+        status = site.client.get("/api/v1/status", headers=headers).json
+        assert counted == status["alertPosts"]
 
 
 def test_a_token_of_a_team_sees_the_waits_in_which_its_agents_take_part(

@@ -359,6 +359,9 @@ def test_the_document_can_be_read_by_topic(document):
     """Each operation has a topic, each topic a sentence, and each parameter says what it takes."""
     topics = {it["name"]: it["description"] for it in document["tags"]}
     assert all(it.endswith(".") for it in topics.values())
+    doubled = {f"{it}: " for it in topics} | {f"the {it}: " for it in topics}
+    assert not any(it.casefold().startswith(tuple(doubled)) for it in topics.values())
+    assert {"OpenAPI", "agents"} <= topics.keys()
     used = set()
     for path, operations in document["paths"].items():
         for operation in operations.values():

@@ -84,6 +84,53 @@ def test_nothing_else_is_served(site: Site, path: str) -> None:
     assert site.client.get(path.format(digest=static_digest())).status_code == 404
 
 
+NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/agents/", "/tasks/", "/operations/", "/apis", "/a/b?c"]
+)
+def test_people_get_the_shell_where_no_page_is(site: Site, path: str) -> None:
+    """Its script says that there is no such page. It is as well protected as any page."""
+    answer = site.client.get(path, headers={"Accept": NAVIGATION})
+    assert (404, "text/html") == (answer.status_code, answer.mimetype)
+    page = site.client.get("/")
+    assert page.text == answer.text
+    policy = "Content-Security-Policy"
+    assert page.headers[policy] == answer.headers[policy]
+    assert "no-store" == answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept", "status"),
+    [
+        ("GET", "/nowhere", "*/*", 404),
+        ("GET", "/nowhere", "application/json", 404),
+        ("GET", "/nowhere", "", 404),
+        ("POST", "/nowhere", NAVIGATION, 404),
+        ("GET", "/api/nowhere", NAVIGATION, 404),
+        ("GET", "/api/v1/agents/nobody", NAVIGATION, 404),
+        ("GET", "/healthz/", NAVIGATION, 404),
+        ("GET", "/static/nothing", NAVIGATION, 404),
+        ("GET", "/webhooks", NAVIGATION, 404),
+        ("POST", "/api/v1/status", NAVIGATION, 405),
+    ],
+)
+def test_programs_get_a_problem_where_nothing_is(
+    site: Site, method: str, path: str, accept: str, status: int
+) -> None:
+    """Whatever asks for something else than a page, or asks where programs do."""
+    headers = {**site.headers, "Accept": accept}
+    answer = site.client.open(path, method=method, headers=headers)
+    assert (status, "application/problem+json") == (answer.status_code, answer.mimetype)
+
+
+def test_the_icon_is_also_where_browsers_look_for_it(site: Site) -> None:
+    """JSON in a window of its own names no icon."""
+    answer = site.client.get("/favicon.ico")
+    assert (200, "image/svg+xml") == (answer.status_code, answer.mimetype)
+
+
 # --- a token in the address ---
 
 

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 from projector.contract.thresholds import MOST_RULES
 from projector.query.alerts.defaults import DEFAULT_THRESHOLDS
 from tests.conftest import Site, open_site
+from tests.examples import story, task, v1
 
 TOKENS = [
     {"token": "operator", "role": "operator"},
@@ -22,6 +23,7 @@ TOKENS = [
     {"token": "acme", "role": "operator", "orgIds": ["acme"]},
     {"token": "red-operator", "role": "operator", "teamIds": ["red"]},
 ]
+MINUTE = 60_000
 IDLE = {"subject": "agent", "status": "idle", "amberMs": 5, "redMs": 9}
 WAITING = {"subject": "queue", "measure": "waiting", "queueId": "sales", "amber": 1, "red": None}
 FILE = [IDLE | {"teamId": "red", "amberMs": 7}, IDLE | {"status": "ringing"}]
@@ -188,8 +190,35 @@ def test_a_caller_sees_the_rules_of_their_scope(site: Site) -> None:
     of_other, of_sales = ("other", None, None), (None, None, "sales")
     blue, red = (None, "blue", None), ("acme", "red", None)
     assert {of_other, of_sales, blue, red} == {*seen["viewer"]}
-    assert {of_other, of_sales, red} == {*seen["red"]}
-    assert {of_sales, blue, red} == {*seen["acme"]}
+    assert {of_other, red} == {*seen["red"]}
+    assert {blue, red} == {*seen["acme"]}
     of_acme = ask(site, "GET", query_string={"orgId": "acme"})
-    assert 3 == len(by_source(of_acme, "operator"))
+    assert 2 == len(by_source(of_acme, "operator"))
     assert 403 == ask(site, "GET", "acme", query_string={"orgId": "other"}).status_code
+
+
+def test_a_caller_sees_the_rules_of_the_queues_of_their_scope(site: Site) -> None:
+    """Where such a queue has had a task: of a team, a task with one of its agents."""
+    queues = ("sales", "support", "empty")
+    put(site, [WAITING | {"queueId": it} for it in queues], 0)
+    told = story(
+        v1(0, "ann", "connected", "one", teamId="red", queueId="sales"),
+        v1(0, "bob", "connected", "two", teamId="blue", queueId="support"),
+        v1(0, "cid", "idle", teamId="red"),
+        task(MINUTE, "three", "new", queueId="support"),
+    )
+    site.post([{**it, "comciscoorgid": "acme"} for it in told])
+    site.project()
+    seen = {
+        token: {it["queueId"] for it in by_source(ask(site, "GET", token), "operator")}
+        for token in ("viewer", "red", "acme")
+    }
+    assert {"viewer": {*queues}, "red": {"sales"}, "acme": {"sales", "support"}} == seen
+    told = story(
+        v1(2 * MINUTE, "cid", "ringing", "three", teamId="red", queueId="support"),
+        v1(3 * MINUTE, "cid", "available", teamId="red"),
+    )
+    site.post([{**it, "comciscoorgid": "acme", "id": f"later{n}"} for n, it in enumerate(told)])
+    site.project()
+    of_red = by_source(ask(site, "GET", "red"), "operator")
+    assert {"sales", "support"} == {it["queueId"] for it in of_red}

@@ -219,7 +219,7 @@ def test_an_id_of_several_organisations_asks_which_one(
 PURE = """async () => {
     const root = document.querySelector("script[type=module]").src.replace(/app[.]js.*/, "");
     const { dayOf, dayNamed, zoomIn } = await import(`${root}core/days.js`);
-    const { lateEvents, packed, place, ticks } = await import(`${root}core/lanes.js`);
+    const { lateEvents, packed, place, ticks } = await import(`${root}core/lane-layout.js`);
     const hour = 3_600_000;
     const day = dayOf(Date.UTC(2026, 2, 29, 12));  // clocks go from 2 to 3
     const spans = [[0, 5], [2, 4], [4, 8], [5, null], [9, 10]].map(([from, to]) => ({ from, to }));
@@ -260,3 +260,16 @@ def test_lanes_are_laid_out_by_the_days_of_the_viewer(
         "open": pytest.approx(0.3),
         "wrong": None,
     }
+
+
+def test_the_wait_that_goes_on_is_among_the_figures_of_a_task(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """Beside the waits that are over."""
+    ago = now_ms() - examples.DAWN - 11 * 60_000
+    happen(site, examples.task(ago, "call", "parked", queueId="q1"))
+    sign_in(page, site, address)
+    page.goto(f"{address}/tasks/call")
+    figures = page.get_by_role("region", name="Figures")
+    waits = figures.locator("div", has_text="Waits now")
+    expect(waits).to_contain_text(re.compile(r"11:\d\d"))

@@ -27,7 +27,7 @@ def test_a_route_is_tried_with_the_session(page: Page, site: Site, theme: str) -
         page.goto(f"{address}/docs?token={token}")
         page.get_by_text("Authentication").click()
         expect(page.get_by_label("Example: Authentication")).to_contain_text(address)
-        topic = page.locator("h3.opblock-tag", has_text="Agents: their views")
+        topic = page.locator("h3.opblock-tag", has_text="Their views, histories and timelines")
         topic.get_by_role("button").click(timeout=30_000)
         route = page.locator(".opblock", has_text="/api/v1/agents").first
         route.locator(".opblock-summary-control").click()
@@ -36,6 +36,8 @@ def test_a_route_is_tried_with_the_session(page: Page, site: Site, theme: str) -
         route.get_by_role("button", name="Execute").click()
         answer = route.locator(".live-responses-table")
         expect(answer).to_contain_text('"agentId": "ann"')
+        line = route.locator(".curl-command")
+        expect(line).to_contain_text("-H 'Authorization: Bearer <token>'")
         assert page.locator("html.dark-mode").count() == (theme == "dark")
         page.get_by_role("link", name="Floor").click()
         expect(page.locator("html.dark-mode")).to_have_count(0)

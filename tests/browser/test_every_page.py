@@ -83,3 +83,21 @@ def test_no_page_is_wider_than_a_phone(
         if width > 390:
             too_wide[path] = width
     assert too_wide == {}
+
+
+def test_an_unknown_address_says_so(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """In the frame of the pages, so that one finds the way back."""
+    sign_in(page, site, address)
+    for path in ("/nonsense", "/agents/"):
+        answer = page.goto(address + path)
+        assert answer is not None
+        assert 404 == answer.status
+        expect(page.locator("main")).to_contain_text("There is no such page")
+        expect(page.locator("header.frame")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="Floor").click()
+    expect(page).to_have_url(f"{address}/")
+    # The browser itself names the two documents that it did not find.
+    assert 2 == len([it for it in complaints if "404" in it])
+    complaints.clear()

@@ -5,9 +5,10 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from projector.infrastructure.clock import now_ms
+from projector.projection.arrival_delays import SHORTEST_DELAY_MS
 from tests import examples
 from tests.browser.conftest import happen, sign_in, token_of
 from tests.conftest import MakeSite, Site, served
@@ -75,6 +76,64 @@ def test_the_floor_follows_webhooks_without_a_reload(
     )
     shows(page, "agent-1", "Wrap-up")
     assert page.evaluate("window.loadedOnce")
+
+
+def test_the_tiles_are_always_the_same(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """So nothing moves when somebody takes a status that nobody had."""
+    happen(site, examples.login(moment(), "agent-1", "Available"))
+    sign_in(page, site, address)
+    tiles = page.locator(".tiles.statuses .tile")
+    expect(tiles).to_have_count(11)
+    before = tiles.locator(".what").all_text_contents()
+    expect(page.get_by_role("button", name="0 Conferencing")).to_be_visible()
+    happen(
+        site,
+        examples.v2(moment(), "agent-1", "conferencing", "task-1", on=("c-1", "telephony")),
+    )
+    expect(page.get_by_role("button", name="1 Conferencing")).to_be_visible()
+    assert before == tiles.locator(".what").all_text_contents()
+
+
+def test_times_are_counted_to_what_the_views_know(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """While they catch up, nobody looks longer in a status than the views can tell."""
+    happen(site, examples.login(moment() - 700_000, "agent-1", "Available"))
+
+    def behind(route: Route) -> None:
+        status = site.get("/api/v1/status").json
+        status["projections"][0] |= {"lagEvents": 9, "lagSeconds": 600.0}
+        route.fulfill(json=status)
+
+    page.route("**/api/v1/status", behind)
+    sign_in(page, site, address)
+    expect(page.get_by_role("banner")).to_contain_text("Catching up")
+    shows(page, "agent-1", "1:4")
+    expect(agent_row(page, "agent-1")).not_to_contain_text("11:4")
+
+
+def test_a_mark_says_who_is_provisional_where_few_are(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """Where most are, one sentence says it of all."""
+    numbers = range(4)
+    happen(site, *(examples.login(moment(), f"agent-{it}", "Available") for it in numbers))
+    sign_in(page, site, address)
+    expect(page.locator(".agents .provisional-note")).to_be_visible()
+    page.wait_for_timeout(SHORTEST_DELAY_MS + 500)
+    page.reload()
+    shows(page, "agent-3", "Available")
+    expect(page.locator(".agents .provisional-note")).to_have_count(0)
+    expect(page.locator(".agents .provisional")).to_have_count(0)
+    happen(site, examples.v2(moment(), "agent-0", "idle"))
+    shows(page, "agent-0", "Idle")
+    expect(agent_row(page, "agent-0").locator(".provisional")).to_have_text("~")
+    expect(page.locator(".agents .provisional")).to_have_count(1)
+    happen(site, *(examples.v2(moment(), f"agent-{it}", "idle") for it in (1, 2)))
+    expect(page.locator(".agents .provisional-note")).to_be_visible()
+    expect(page.locator(".agents .provisional")).to_have_count(0)
 
 
 def test_a_webhook_is_on_the_screen_within_a_second(
@@ -159,7 +218,8 @@ def test_a_word_of_any_length_leaves_the_page_as_it_is(
     assert page.evaluate("document.documentElement.scrollWidth") <= 1_280
     assert page.evaluate("document.querySelector('.agents table').offsetWidth") < 4_000
     page.goto(f"{address}/wall?turn=3600")
-    expect(page.locator(".wall .large li")).to_have_count(8)
+    # Six figures, the usual statuses, and the long one.
+    expect(page.locator(".wall .large li")).to_have_count(18)
     assert page.evaluate("document.documentElement.scrollWidth") <= 1_280
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,8 +13,10 @@ from projector.event_log.seal.sealer import make_seal
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.database import connect, consistent_read
 from projector.operations.worker import Worker
-from tests.conftest import Site
+from projector.webex.simulator.api_server import ApiServer, serving
+from tests.conftest import Site, served
 from tests.examples import ORG, story, v1
+from tests.integration.reconciling import deliver, live, reconcile
 
 pytestmark = pytest.mark.browser
 
@@ -100,15 +103,61 @@ def test_a_run_is_cancelled_with_a_reason(page, site, address, complaints):
 
 
 def test_a_reconciliation_without_credentials_is_explained(page, address, complaints):
-    """In the dialog, which stays open."""
+    """In place of the form, which nobody need fill in."""
     open_tab(page, address, "reconciliations")
-    page.get_by_role("button", name="Start a reconciliation").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Why?").fill("is last night whole?")
-    dialog.get_by_role("button", name="Compare").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("projector connect")
-    assert all("409" in said for said in complaints)  # the browser tells of each refusal
-    complaints.clear()
+    expect(page.get_by_role("main")).to_contain_text("projector connect")
+    expect(page.get_by_role("button", name="Start a reconciliation")).to_have_count(0)
+
+
+def test_a_reconciliation_is_asked_for_with_a_window_and_a_reason(make_site, page, complaints):
+    """Where credentials are configured; the run waits for the worker."""
+    site = make_site(
+        PROJECTOR_TOKENS=TOKENS,
+        PROJECTOR_WEBEX_CLIENT_ID="c",
+        PROJECTOR_WEBEX_CLIENT_SECRET="s",
+        PROJECTOR_WEBEX_REFRESH_TOKEN="r",
+    )
+    with served(site.client.application) as address:
+        open_tab(page, address, "reconciliations")
+        page.get_by_role("button", name="Start a reconciliation").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("To, this moment not included").fill("2026-01-02T00:00:00")
+        dialog.get_by_label("From").fill("2026-01-01T00:00:00")
+        confirm(page, "Compare", "is that day whole?")
+        expect(page.get_by_role("complementary")).to_contain_text("is that day whole?")
+    (run,) = site.get("/api/v1/reconciliations").json["data"]
+    assert ("queued", True) == (run["status"], run["dryRun"])
+    assert DAY_MS == run["to"] - run["from"]
+
+
+def test_the_findings_of_a_reconciliation_lead_to_their_subjects(
+    page, site, address, complaints, tmp_path
+):
+    """What the log lacked, with its counts; the vendor is the stand-in."""
+    day = live(hours=0.5, agents=4, seed=2)
+    deliver(site, day.deliveries)
+    with serving(ApiServer(day.records)) as root:
+        report = reconcile(site, root, tmp_path, **{"from": day.start, "to": day.end})
+    assert report["missing"] != []
+    open_tab(page, address, "reconciliations")
+    row = page.locator("[data-row]")
+    expect(row).to_contain_text("whole")
+    row.get_by_role("link").click()
+    panel = page.get_by_role("complementary")
+    count = len(report["missing"])
+    missing = panel.locator("details", has_text="Missing in the log")
+    expect(missing.locator("summary")).to_have_text(f"Missing in the log ({count})")
+    sources = panel.get_by_role("region").locator("tbody tr")
+    expect(sources).to_have_count(len(report["sources"]))
+    if missing.get_attribute("open") is None:
+        missing.locator("summary").click()
+    expect(missing.locator("li")).to_have_count(count)
+    first = report["missing"][0]
+    subject = missing.locator("li").first.get_by_role("link")
+    expect(subject).to_contain_text(first["id"])
+    subject.click()
+    expect(page).to_have_url(re.compile(f"/{first['kind']}s/"))
+    expect(page.locator(".heading")).to_be_visible()
 
 
 def test_a_quarantined_body_is_read_retried_and_released(page, site, address, complaints):

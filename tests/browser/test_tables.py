@@ -126,6 +126,34 @@ def test_a_report_adds_up_and_can_be_saved(
     assert re.fullmatch(r"report_queues_.*_Europe-Berlin_\d+\.csv", name)
 
 
+def test_the_agents_report_opens_with_what_is_asked_most(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """The menu has the other figures."""
+    happen(site, examples.login(ago(30 * MINUTE), "ann", "Available"))
+    open_page(page, site, address, "/reports?report=agents&interval=1h")
+    expect(page.locator(ROWS).first).to_be_visible()
+    # Period, agent, team, at most ten figures, and whether the row is final.
+    assert 10 < page.locator("thead th").count() <= 14
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_label("Hold").check()
+    expect(page.locator("thead th", has_text="Hold")).to_be_visible()
+
+
+def test_the_period_that_runs_is_not_drawn(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """It would look like a fall; the table has it, and the page says so."""
+    happen(site, *queued("task-1", "sales"))
+    span = f"from={now_ms() - 150 * MINUTE}&to={now_ms() + 150 * MINUTE}"
+    open_page(page, site, address, f"/reports?{span}&interval=1h&tz=UTC")
+    expect(
+        page.get_by_role("img", name=re.compile("Offered in 2 periods, from 0 to 0"))
+    ).to_be_visible()
+    expect(page.get_by_text("The period that still runs is not drawn.")).to_be_visible()
+    expect(page.locator("tfoot")).to_contain_text("1")
+
+
 def test_two_knowledges_of_a_report_and_the_event_between_them(
     page: Page, site: Site, address: str, complaints: list[str]
 ) -> None:
@@ -138,6 +166,16 @@ def test_two_knowledges_of_a_report_and_the_event_between_them(
     open_page(page, site, address, f"/reports?view=differences&knownAt={known_at}&{span}")
     row = page.locator(ROWS).filter(has_text="Offered")
     expect(row.locator("td.number")).to_have_text(["1", "2", "+1"])
+    for known_before in (
+        known_at,
+        1,
+    ):  # an early one: the row is new, and most of its figures are 0
+        page.goto(f"{address}/reports?view=differences&knownAt={known_before}&{span}")
+        expect(row.first).to_be_visible()
+        differences = page.locator(f"{ROWS} td.number:nth-of-type(7)").all_inner_texts()
+        assert len(differences) > 0
+        assert "0" not in differences
+    page.goto(f"{address}/reports?view=differences&knownAt={known_at}&{span}")
     row.get_by_role("button").click()
     panel = page.get_by_role("complementary")
     panel.get_by_role("button", name="task:parked").click()

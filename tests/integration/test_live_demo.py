@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,11 @@ def test_a_floor_lives_and_what_is_lost_comes_back(service: Command, demo: Demo)
     assert "configuration" in sources
     assert "import" not in sources
     await_(lambda: "agents logged in" in demo.said.read_text(), "it says what happens")
+    refused = second(service)
+    assert (1, 1) == (refused.returncode, refused.stderr.count("\n"))
+    assert "Another demo plays for this service already" in refused.stderr
+    runs = service.get("/api/v1/reconciliations").json()["data"]
+    assert "cancelled" not in {it["status"] for it in runs}
     demo.interrupt()
     totals = demo.totals()
     assert totals["lost"] > 0
@@ -122,6 +128,44 @@ def test_a_floor_lives_and_what_is_lost_comes_back(service: Command, demo: Demo)
     assert totals["reconciliations"] >= 1
     runs = service.get("/api/v1/reconciliations").json()["data"]
     assert {"completed", "cancelled"} >= {it["status"] for it in runs}
+
+
+def second(service: Command) -> subprocess.CompletedProcess[str]:
+    """What a demo says that is started beside another one."""
+    return subprocess.run(
+        [sys.executable, "-m", "projector", "demo", "--hours", "0.1", "--seconds", "2"],
+        cwd=CHECKOUT,
+        env=service.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.slow
+def test_a_demo_waits_for_a_service_that_is_away(tmp_path: Path) -> None:
+    """It says so once, sends what has happened meanwhile, and is still the only one."""
+    service = Command(tmp_path / "data").start()
+    demo = Demo(service, tmp_path, "--hours", "0.1")
+    try:
+        await_(lambda: "agents logged in" in demo.said.read_text(), "it plays")
+        service.interrupt()
+        await_(lambda: "waits until it is back" in demo.said.read_text(), "it says that it waits")
+        time.sleep(3)
+        assert demo.runs
+        service.start()
+        await_(lambda: "The service is back" in demo.said.read_text(), "it goes on")
+        before = head(service)
+        await_(lambda: head(service) > before, "webhooks go on")
+        assert "Another demo plays" in second(service).stderr
+        demo.interrupt()
+        totals = demo.totals()
+    finally:
+        demo.kill()
+        service.interrupt()
+    assert 1 == demo.said.read_text().count("waits until it is back")
+    assert totals["sent"] == totals["acknowledged"]["received"]
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from projector.cli import service_client
 from projector.cli.main import main
 from tests.conftest import served
 
+CHECKOUT = Path(__file__).parents[2]
 CSV = 'kind,id,name,orgId\nagent,ann,Ann Archer,acme\nteam,red,"Red, the team",acme\n'
 
 
@@ -45,6 +48,22 @@ def test_a_csv_file_is_imported(command):
     assert expected == listed(command)
     line = command("list", "--kind", "agent").output.splitlines()[1]
     assert ["acme", "agent", "ann", "Ann", "Archer", "import"] == line.split()[:6]
+
+
+def test_the_example_of_the_docs_is_imported(command):
+    """Into a service without any setting."""
+    text = (CHECKOUT / "docs" / "operations.md").read_text()
+    example = re.search(r"\n    (orgId,kind,id,name\n(?:    .+\n)+)", text)
+    done = command("import", text=textwrap.dedent(f"    {example[1]}"))
+    assert (0, "2 names imported, 0 taken back.\n") == (done.exit_code, done.output)
+
+
+def test_a_name_without_an_organisation_is_refused_in_plain_words(command):
+    """Where there is no default one."""
+    refused = command("import", text="kind,id,name\nagent,ann,Ann Archer\n")
+    assert 1 == refused.exit_code
+    assert "a name has no orgId. names is a list in which each name has an orgId" in refused.output
+    assert {} == listed(command)
 
 
 def test_a_json_file_is_imported(command):

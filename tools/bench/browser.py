@@ -75,7 +75,7 @@ NOTE_FRAMES = """async () => {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Floor:
+class FloorPage:
     """A page in a browser beside the service, and what sends events to it."""
 
     url: str  # of the database
@@ -108,7 +108,7 @@ class Floor:
 
 
 @contextmanager
-def open_floor(url: str) -> Iterator[Floor]:
+def open_floor(url: str) -> Iterator[FloorPage]:
     """The page Floor, signed in, while the service runs over an empty database."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="projector-bench-"))
@@ -121,7 +121,7 @@ def open_floor(url: str) -> Iterator[Floor]:
         context = browser.new_context(viewport=WINDOW)
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}/?token={TOKEN}")
-        yield Floor(
+        yield FloorPage(
             url=url,
             port=port,
             page=page,

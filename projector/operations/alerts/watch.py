@@ -22,12 +22,11 @@ from projector.infrastructure.sql import Columns
 from projector.operations.alerts.posting import END_FROZEN
 from projector.operations.alerts.receiver import message_text
 from projector.query.alerts.current_alerts import Alerts
-from projector.query.scope import Scope
+from projector.query.scope import EVERYTHING
 
 MOST_LAG_MS = 30_000  # views that are further behind the log raise and end nothing
 FAILED_DAYS = 30  # for which a post that was given up is kept
 _RANK = {"amber": 1, "red": 2}
-_EVERYTHING = Scope()
 
 
 class AlertWatch:
@@ -54,7 +53,7 @@ class AlertWatch:
             if not _one(cur, _LOCK) or self._lag_ms(cur) > MOST_LAG_MS:
                 return 0
             now = self._clock()
-            current = {_key(it): it for it in self._alerts.find(_EVERYTHING)}
+            current = {_key(it): it for it in self._alerts.find(EVERYTHING)}
             was_open = {bytes(key): (level, text) for key, level, text in cur.execute(_OPEN)}
             posts = _posts(current, was_open, now)
             _keep(cur, current, was_open)

@@ -32,7 +32,7 @@ from projector.projection.read_models import (
     interval_from_json,
 )
 from projector.query.own_fold import read_views
-from projector.query.scope import Scope, names
+from projector.query.scope import EVERYTHING, Scope, names
 from projector.webex.json_body import read_for_display
 from projector.webex.webhook import differing_fields, read_data
 
@@ -92,7 +92,7 @@ class Ledgers:
 
         Such a body belongs to no organisation, so only a caller who may see all of them gets any.
         """
-        if scope != Scope() or selection.agent_ids or selection.task_ids:
+        if scope != EVERYTHING or selection.agent_ids or selection.task_ids:
             return [], None
         return self._rows(
             sql.SQL(_QUARANTINE_ROWS).format(),
@@ -104,7 +104,7 @@ class Ledgers:
 
     def quarantined(self, scope: Scope, id_: int) -> QuarantineRow | None:
         """One row of the quarantine; null where a caller of this scope may see none such."""
-        if scope != Scope():
+        if scope != EVERYTHING:
             return None
         with consistent_read(self._pool) as cur:
             row = cur.execute(_QUARANTINE_ROW, {"id": id_}).fetchone()

@@ -1,6 +1,6 @@
 // The floor as the page shows it: which rows a filter leaves, their order, and what tiles count. Pure.
 
-import { statusRank } from "./status.js";
+import { AGENT_STATUSES, statusRank } from "./status.js";
 import { keyOf, nameOf } from "./names.js";
 
 const ATTENTION = "attention"; // the order that nobody has to choose
@@ -103,10 +103,12 @@ const attention = (level) => (LEVELS.includes(level) ? LEVELS.indexOf(level) : L
 
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
-export function countBy(rows, key) {
-  const counts = new Map();
-  for (const row of rows) counts.set(row[key], (counts.get(row[key]) ?? 0) + 1);
-  return counts;
+// [status, number] of each status that agents usually have, also where nobody has it, so that nothing
+// moves when somebody gets it; of others where somebody has one.
+export function countsByStatus(agents) {
+  const counts = new Map(AGENT_STATUSES.filter((it) => it !== "unknown").map((it) => [it, 0]));
+  for (const { status } of agents) counts.set(status, (counts.get(status) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => statusRank(a) - statusRank(b) || compare(a, b));
 }
 
 // The tasks that wait, by organisation, queue and channel type; the longest wait first.

@@ -101,9 +101,11 @@ export function periodsOf({ from, to }, interval, zone) {
   return starts;
 }
 
-// A point for each period up to now: [beginning, figure of all its rows].
-export function pointsOf(report, rows, id, starts, now) {
-  const byPeriod = new Map(starts.filter((it) => it <= now).map((it) => [it, []]));
+// A point for each period that is over: [beginning, figure of all its rows]. One that still runs would
+// look like a fall. `starts` are of periods up to `to`.
+export function pointsOf(report, rows, id, { starts, to }, now) {
+  const isOver = (_, index) => (starts[index + 1] ?? to) <= now;
+  const byPeriod = new Map(starts.filter(isOver).map((it) => [it, []]));
   for (const row of rows) byPeriod.get(row.from)?.push(row);
   return [...byPeriod].map(([start, own]) => [start, totalOf(report, own, id)]);
 }

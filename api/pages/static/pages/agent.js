@@ -2,16 +2,17 @@
 
 import { get } from "../core/api.js";
 import { query, setQuery } from "../core/address.js";
-import { now as clockNow, second } from "../core/clock.js";
+import { now as clockNow } from "../core/clock.js";
 import { dayName, dayNamed, dayOf, spansOf } from "../core/days.js";
 import { html, useMemo } from "../core/dom.js";
 import { duration, Moment, NOTHING, number, percent, SECOND, Since, zone } from "../core/format.js";
-import { agentLanes } from "../core/lanes.js";
+import { agentLanes } from "../core/lane-layout.js";
 import { useLoad } from "../core/load.js";
 import { Named, taskHref } from "../core/names.js";
+import { viewsTime } from "../core/service-status.js";
 import { Status, statusRank } from "../core/status.js";
+import { readTimeline } from "../core/subject-log.js";
 import { t, word } from "../core/texts.js";
-import { readTimeline } from "../core/timeline.js";
 import { Fields, Figures, Past, SubjectPage } from "../parts/subject-page.js";
 import { reasonOf } from "../parts/span-words.js";
 import { Empty, Failure, Loaded, Loading } from "../parts/states.js";
@@ -22,7 +23,7 @@ export default function Agent({ id }) {
 }
 
 function Day({ subject, view, names, times, version }) {
-  const now = times?.at ?? second.value;
+  const now = times?.at ?? viewsTime();
   const { day, shown, whole, isZoomed } = spansOf(query.value, now);
   const fresh = whole.from <= now ? version : 0; // of a day to come, nothing changes
   const inputs = [subject.orgId, subject.id, whole.from, whole.to, times?.at, times?.knownAt, fresh];
@@ -39,7 +40,7 @@ function Day({ subject, view, names, times, version }) {
       <h1><${Named} names=${names} kind="agent" id=${subject.id} /></h1>
       <${Status} status=${view.status} />
       <span class="since"><${Since} time=${view.statusSince} now=${now} /></span>
-      ${!view.settled && html`<span class="provisional" title=${t("floor.unsettled")}>~ <span class="hidden">${t("floor.unsettled")}</span></span>`}
+      ${!view.settled && html`<span class="provisional" title=${t("provisional.one")}>${t("reports.provisional")}</span>`}
     </div>
     <${Past} times=${times} />
     <${DayBar} day=${day} now=${times ? clockNow() : now} isLive=${times === null} />

@@ -1,12 +1,12 @@
 // The floor: who does what, who waits and for how long, live or at any moment of the past.
 
 import { query } from "../core/address.js";
-import { second } from "../core/clock.js";
 import { html, useEffect, useMemo, useRef, useSignal } from "../core/dom.js";
 import { filtersOf } from "../core/floor.js";
 import * as live from "../core/live.js";
 import { useLoad } from "../core/load.js";
 import { differences, floorAt } from "../core/past.js";
+import { viewsTime } from "../core/service-status.js";
 import { figureFilters, readSummary, useLiveSummary } from "../core/summary.js";
 import { t } from "../core/texts.js";
 import { FloorScene } from "../parts/floor-scene.js";
@@ -30,7 +30,7 @@ function LiveFloor() {
   const isEmpty = live.agents.size === 0 && live.tasks.size === 0;
   if (isEmpty && state === "connecting") return html`<${Loading} what=${t("floor.loading")} />`;
   return html`<${FloorScene}
-    floor=${{ names: live.names, now: second.value, isLive: true, isOld: state === "lost", params: "" }}
+    floor=${{ names: live.names, now: viewsTime(), isLive: true, isOld: state === "lost", params: "" }}
     agents=${[...live.agents.values()]} tasks=${[...live.tasks.values()]}
     summary=${summary} />`;
 }

@@ -2,16 +2,16 @@
 
 import { get } from "../core/api.js";
 import { query } from "../core/address.js";
-import { second } from "../core/clock.js";
 import { zoomIn } from "../core/days.js";
 import { html, useMemo } from "../core/dom.js";
 import { duration, Moment, number, SECOND, Since } from "../core/format.js";
-import { taskLanes } from "../core/lanes.js";
+import { taskLanes } from "../core/lane-layout.js";
 import { useLoad } from "../core/load.js";
 import { agentHref, Named } from "../core/names.js";
+import { viewsTime } from "../core/service-status.js";
 import { Status } from "../core/status.js";
+import { readTimeline } from "../core/subject-log.js";
 import { t, word } from "../core/texts.js";
-import { readTimeline } from "../core/timeline.js";
 import { Fields, Figures, Past, SubjectPage } from "../parts/subject-page.js";
 import { Failure, Loading } from "../parts/states.js";
 import { Timeline } from "../parts/timeline.js";
@@ -21,7 +21,7 @@ export default function Task({ id }) {
 }
 
 function Journey({ subject, view, names, times, version }) {
-  const now = times?.at ?? second.value;
+  const now = times?.at ?? viewsTime();
   const inputs = [subject.orgId, subject.id, times?.at, times?.knownAt, version];
   const journey = useLoad(
     (signal) => get(`/api/v1/tasks/${encodeURIComponent(subject.id)}/journey`, { orgId: subject.orgId, ...times, names: true }, { signal }),
@@ -48,7 +48,7 @@ function Journey({ subject, view, names, times, version }) {
     ${journey.value && html`<${Timeline} subject=${subject} lanes=${lanes} log=${log} scene=${scene} whole=${t("task.whole")}
         lookedFrom=${journey.value.meta.lookedFrom}>
       <${View} view=${view} names=${names} subject=${subject} times=${times} />
-      <${Sums} view=${view} />
+      <${Sums} view=${view} now=${now} />
       <${Participants} view=${view} names=${all} orgId=${subject.orgId} times=${times} now=${now} />
     <//>`}`;
 }
@@ -89,9 +89,10 @@ function View({ view, names, subject, times }) {
   return html`<${Fields} title=${t(times ? "subject.then" : "subject.now")} fields=${fields} subject=${subject} times=${times} />`;
 }
 
-const Sums = ({ view }) => html`<section aria-labelledby="sums">
+const Sums = ({ view, now }) => html`<section aria-labelledby="sums">
   <h2 id="sums">${t("task.figures")}</h2>
   <${Figures} rows=${[
+    [t("task.waits-now"), view.waitingSince === null ? null : duration(now - view.waitingSince)],
     ...Object.entries(view.durations).map(([name, ms]) => [t(`duration.${name}`), duration(ms)]),
     ...Object.entries(view.counts).map(([name, count]) => [t(`count.${name}`), number(count)]),
   ]} />

@@ -1,7 +1,7 @@
 // Tasks: those that are open, live; others when they are asked for; or those of any moment of the past.
 
 import { query, setQuery } from "../core/address.js";
-import { second } from "../core/clock.js";
+import { viewsTime } from "../core/service-status.js";
 import { choicesOf, useDirectory } from "../core/directory.js";
 import { html, useEffect, useSignal } from "../core/dom.js";
 import { moment, number } from "../core/format.js";
@@ -12,6 +12,7 @@ import { TASK_STATUSES } from "../core/status.js";
 import { t, word } from "../core/texts.js";
 import { Choice, optionsOf } from "../parts/filters.js";
 import { Paged, usePaged } from "../parts/paged.js";
+import { MostAreProvisional } from "../parts/provisional.js";
 import { Scrubber, timesOf } from "../parts/scrubber.js";
 import { Empty, Loading } from "../parts/states.js";
 import { COLUMNS, TasksTable } from "../parts/tasks-table.js";
@@ -38,7 +39,7 @@ function LiveTasks({ choice }) {
   const { state, since } = live.connection.value;
   const all = [...live.tasks.values()];
   const tasks = all.filter((it) => fitsFilters(it, choice.filters));
-  const scene = { names: live.names, now: second.value, times: null };
+  const scene = { names: live.names, now: viewsTime(), times: null };
   return html`<${Bar} choice=${choice} found=${all} names=${live.names} />
     ${state === "lost" && html`<p class="warning" role="alert">${t("tasks.old", { since: moment(since) })}</p>`}
     ${state === "connecting" && all.length === 0
@@ -53,7 +54,7 @@ function ReadTasks({ choice, times, isBusy }) {
     isBusy.value = list.loading;
     return () => (isBusy.value = false);
   }, [list.loading]);
-  const scene = { names: list.names, now: times?.at ?? second.value, times: times && { at: times.at, knownAt: times.knownAt } };
+  const scene = { names: list.names, now: times?.at ?? viewsTime(), times: times && { at: times.at, knownAt: times.knownAt } };
   return html`<${Bar} choice=${choice} found=${list.rows ?? []} names=${list.names} />
     <${Paged} list=${list} what=${t("tasks.loading")}>${(tasks) => html`
       ${!list.isWhole && !list.loading && html`<p class="note-line">${t("tasks.part")}</p>`}
@@ -66,8 +67,9 @@ function Rows({ choice, tasks, scene, all }) {
   const shown = inOrder(tasks.filter((it) => fitsText(it, choice.text, scene.names)), sort, scene.names);
   const onSort = (id) => setQuery({ sort: sort.id === id && !sort.descending ? `-${id}` : id });
   const severalOrganisations = new Set(tasks.map((it) => it.orgId)).size > 1;
-  return html`<h2>${t(`tasks.${choice.which}`)} <span class="total" role="status">${shown.length === all
+  return html`<div class="titled"><h2>${t(`tasks.${choice.which}`)} <span class="total" role="status">${shown.length === all
       ? number(all) : t("floor.of", { shown: number(shown.length), all: number(all) })}</span></h2>
+      <${MostAreProvisional} rows=${shown} /></div>
     ${shown.length === 0
       ? html`<${Empty} title=${t(all === 0 && choice.which === "open" ? "tasks.none-open" : "tasks.no-fit")}>
           ${choice.text !== "" && html`<${ExactTask} id=${params.get("q").trim()} />`}<//>`

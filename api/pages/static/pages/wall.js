@@ -4,13 +4,13 @@
 import { query } from "../core/address.js";
 import { now, second } from "../core/clock.js";
 import { html, useEffect, useRef, useSignal } from "../core/dom.js";
-import { filtersOf, fitsAgent, fitsTask, countBy, inOrder, reasonOf, teamsOf, waitingByQueue } from "../core/floor.js";
+import { filtersOf, fitsAgent, fitsTask, countsByStatus, inOrder, reasonOf, teamsOf, waitingByQueue } from "../core/floor.js";
 import { duration, HOUR, MINUTE, moment, number, percent, SECOND, Since } from "../core/format.js";
 import * as live from "../core/live.js";
 import { repeated } from "../core/load.js";
 import { nameOf } from "../core/names.js";
-import { serviceStatus, watchStatus } from "../core/service-status.js";
-import { Shape, Status, statusRank, tone } from "../core/status.js";
+import { serviceStatus, viewsTime, watchStatus } from "../core/service-status.js";
+import { Shape, Status, tone } from "../core/status.js";
 import { readSummary } from "../core/summary.js";
 import { t, word } from "../core/texts.js";
 import { agentLevel, highest, queueLevel, readRules, waitLevel } from "../core/thresholds.js";
@@ -51,20 +51,27 @@ export default function Wall() {
   const queues = waitingByQueue([...live.tasks.values()].filter((it) => fitsTask(it, filters, teams)));
   const { kind, text } = freshness();
   const isOld = kind === "lost";
+  const title = nameOfFloor(filters);
+  useEffect(() => {
+    document.title = `${title} · ${t("page.wall")} · ${t("product")}`;
+  }, [title, live.version.value > 0]);
   const waits = live.connection.value.state === "connecting" && live.agents.size === 0;
   return html`<main class="wall ${isOld ? "old" : ""}" id="main">
     <header>
-      <h1>${nameOfFloor(filters)}</h1>
+      <h1>${title}</h1>
       <p class="badge ${kind}" role="status"><span class="dot" aria-hidden="true"></span>${text}</p>
       <p class="clock"><time>${moment(second.value)}</time></p>
     </header>
-    ${waits ? html`<${Loading} what=${t("floor.loading")} />` : html`<${View} agents=${agents} queues=${queues} summary=${summary.value} now=${second.value} />`}
+    ${waits ? html`<${Loading} what=${t("floor.loading")} />` : html`<${View} agents=${agents} queues=${queues} summary=${summary.value} now=${viewsTime()} />`}
   </main>`;
 }
 
 const nameOfFloor = ({ teamId, queueId }) =>
   [...teamId.map((id) => nameOf(live.names, "team", id)), ...queueId.map((id) => nameOf(live.names, "queue", id))].join(", ") ||
-  t("page.floor");
+  t("wall.title");
+
+// A number that is long is smaller, and never broken.
+const Count = ({ text }) => html`<span class="count ${text.length > 6 ? "long" : ""}">${text}</span>`;
 
 function Figures({ agents, queues, summary, now: time }) {
   const waiting = queues.reduce((sum, it) => sum + it.waiting, 0);
@@ -77,12 +84,11 @@ function Figures({ agents, queues, summary, now: time }) {
     ["abandonment", percent(summary?.abandonment.value)],
   ];
   const level = highest(queues.map((it) => waitLevel(it, time)));
-  const counts = [...countBy(agents, "status")].sort(([a], [b]) => statusRank(a) - statusRank(b));
   return html`<section aria-label=${t("floor.figures")}>
     <ul class="large">${figures.map(([id, text]) => html`<li key=${id} class=${id === "longestWait" ? (level ?? "") : ""}>
-      <span class="count">${text}</span><span class="what">${t(`figure.${id}`)}</span></li>`)}</ul>
-    <ul class="large" aria-label=${t("floor.by-status")}>${counts.map(([it, count]) => html`<li key=${it} class=${tone(it)}>
-      <span class="count">${number(count)}</span><span class="what"><${Shape} status=${it} /> ${word("status", it)}</span></li>`)}</ul>
+      <${Count} text=${text} /><span class="what">${t(`figure.${id}`)}</span></li>`)}</ul>
+    <ul class="large" aria-label=${t("floor.by-status")}>${countsByStatus(agents).map(([it, count]) => html`<li key=${it} class=${count === 0 ? "" : tone(it)}>
+      <${Count} text=${number(count)} /><span class="what"><${Shape} status=${it} /> ${word("status", it)}</span></li>`)}</ul>
   </section>`;
 }
 

@@ -6,11 +6,13 @@ import { isSortable, otherInteractions, reasonOf, shownInteraction } from "../co
 import { agentHref, keyOf, Named, taskHref } from "../core/names.js";
 import { Shape, Status } from "../core/status.js";
 import { t, word } from "../core/texts.js";
+import { areMarked, Mark } from "./provisional.js";
 import { Table } from "./table.js";
 
 export const COLUMNS = ["name", "status", "time", "reason", "team", "queue", "task", "others", "channels", "event"];
 
-// `floor`: {names, now, marks}; `marks` says which agents two knowledges show differently.
+// `floor`: {names, now, marks, areMarked}; `marks` says which agents two knowledges show differently,
+// `areMarked` whether provisional ones are marked.
 function cells(floor, onWhy) {
   const { names, now, params } = floor;
   return {
@@ -18,7 +20,7 @@ function cells(floor, onWhy) {
     name: (agent) => html`<${Named} names=${names} kind="agent" id=${agent.agentId} href=${`${agentHref(agent.agentId, agent.orgId)}${params}`} />`,
     status: (agent) => html`<button type="button" class="plain" title=${t("floor.why")} onClick=${() => onWhy(agent)}>
       <${Status} status=${agent.status} /></button>
-      ${!agent.settled && html`<span class="provisional" title=${t("floor.unsettled")} aria-label=${t("floor.unsettled")}>~</span>`}
+      ${floor.areMarked && html`<${Mark} row=${agent} />`}
       ${agent.anomalyCount > 0 && html`<span class="odd" title=${t("floor.anomalies", { count: agent.anomalyCount })} aria-label=${t("floor.anomalies", { count: agent.anomalyCount })}>!</span>`}
       ${floor.marks?.has(agent) && html`<button type="button" class="mark" onClick=${() => floor.marks.open(agent)}>${floor.marks.text(agent)}</button>`}`,
     time: (agent) => html`<${Since} time=${agent.statusSince} now=${now} />`,
@@ -38,7 +40,7 @@ function cells(floor, onWhy) {
 const ALIGN = { time: "number", event: "number" };
 
 export function AgentsTable({ floor, agents, columns, sort, onSort, onWhy, levelOf, severalOrganisations }) {
-  const draw = cells(floor, onWhy);
+  const draw = cells({ ...floor, areMarked: areMarked(agents) }, onWhy);
   const shown = severalOrganisations ? ["organisation", ...columns] : columns;
   return html`<${Table}
     label=${t("floor.agents")}

@@ -6,10 +6,8 @@ import { timesIn } from "../core/days.js";
 import { html, useEffect } from "../core/dom.js";
 import { duration, Moment, moment, number } from "../core/format.js";
 import { connection, followers } from "../core/live.js";
-import { serviceStatus, watchStatus } from "../core/service-status.js";
+import { lagOf, serviceStatus, watchStatus } from "../core/service-status.js";
 import { t } from "../core/texts.js";
-
-const LAG_SHOWN_MS = 3_000;
 
 // The state of the data: {kind, text}. The worst counts.
 export function freshness() {
@@ -23,9 +21,10 @@ export function freshness() {
   const isAwaited = link.state === "connecting" && followers.value > 0;
   if (!value || isAwaited) return { kind: "waiting", text: t("fresh.connecting") };
   const [projection] = value.projections;
-  if (projection.lagEvents > 0 && projection.lagSeconds * 1000 > LAG_SHOWN_MS) {
+  const lag = lagOf(value);
+  if (lag > 0) {
     const values = { count: projection.lagEvents, events: number(projection.lagEvents) };
-    return { kind: "behind", text: t("fresh.behind", { ...values, lag: duration(projection.lagSeconds * 1000) }) };
+    return { kind: "behind", text: t("fresh.behind", { ...values, lag: duration(lag) }) };
   }
   if (value.head.position === 0) return { kind: "waiting", text: t("fresh.no-events") };
   const silent = value.subscriptions.filter((it) => ["no-data", "never"].includes(it.state));

@@ -9,7 +9,7 @@ import { t } from "../core/texts.js";
 import { Empty, Failure } from "./states.js";
 import { Table } from "./table.js";
 
-// `log`: the load of core/timeline.js.
+// `log`: the load of core/subject-log.js.
 export function Events({ log, shown, isZoomed, names, subject, times, onOpen, openKey }) {
   const order = query.value.get("order") === "recorded" ? "recorded" : "created";
   const found = log.value;

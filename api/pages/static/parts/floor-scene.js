@@ -4,13 +4,12 @@ import { who } from "../core/api.js";
 import { href, query, setQuery } from "../core/address.js";
 import { html, useEffect, useSignal } from "../core/dom.js";
 import {
-  countBy, filtersOf, fitsAgent, fitsTask, inOrder, reasonOf, sortOf, teamsOf, waitingByQueue,
+  countsByStatus, filtersOf, fitsAgent, fitsTask, inOrder, reasonOf, sortOf, teamsOf, waitingByQueue,
 } from "../core/floor.js";
 import { MINUTE, moment, number } from "../core/format.js";
 import * as live from "../core/live.js";
 import { repeated } from "../core/load.js";
 import { keyOf, nameOf } from "../core/names.js";
-import { statusRank } from "../core/status.js";
 import { WINDOW_MS } from "../core/summary.js";
 import { t, word } from "../core/texts.js";
 import { agentLevel, highest, queueLevel, readRules, waitLevel } from "../core/thresholds.js";
@@ -18,6 +17,7 @@ import { AgentsTable, COLUMNS } from "./agents-table.js";
 import { Alarm } from "./alarm.js";
 import { Choice, optionsOf } from "./filters.js";
 import { FloorPanel } from "./floor-panel.js";
+import { MostAreProvisional } from "./provisional.js";
 import { QueuesTable } from "./queues-table.js";
 import { SavedViews } from "./saved-views.js";
 import { Empty } from "./states.js";
@@ -62,7 +62,7 @@ export function FloorScene({ floor, agents, tasks, marked = new Map(), summary }
     ${floor.isOld && html`<p class="warning" role="alert">${t("floor.old", { since: moment(live.connection.value.since) })}</p>`}
     ${agents.length === 0 && tasks.length === 0 ? html`<${NobodyYet} times=${floor.times} />` : html`
     <div class="overview">
-      <${StatusTiles} counts=${statusCounts(fitting)} chosen=${filters.status} onChoose=${toggle} />
+      <${StatusTiles} counts=${countsByStatus(fitting)} chosen=${filters.status} onChoose=${toggle} />
       <${FigureTiles} waiting=${queues.reduce((sum, it) => sum + it.waiting, 0)} longestWait=${longest}
         waitLevel=${highest(queues.map((it) => waitLevel(it, floor.now)))}
         summary=${summary.value} onOpen=${(id) => (panel.value = { kind: "figure", id })} />
@@ -94,7 +94,10 @@ export function FloorScene({ floor, agents, tasks, marked = new Map(), summary }
       <${QueuesTable} queues=${queues} names=${floor.names} now=${floor.now} levelOf=${levelOfQueue} params=${floor.params} />
     </section>
     <section class="agents" aria-labelledby="agents">
-      <h2 id="agents">${t("floor.agents")} <span class="total">${total(shown.length, agents.length)}</span></h2>
+      <div class="titled">
+        <h2 id="agents">${t("floor.agents")} <span class="total">${total(shown.length, agents.length)}</span></h2>
+        <${MostAreProvisional} rows=${shown} />
+      </div>
       ${marked.size > 0 && html`<p><button type="button" class="mark" aria-pressed=${isOnly} title=${t("floor.differing-only")}
         onClick=${() => setQuery({ differing: isOnly ? null : "1" })}>${t("floor.differing", { count: marked.size })}</button></p>`}
       ${shown.length === 0 ? html`<${Empty} title=${t("floor.no-fit")} />` : html`
@@ -125,13 +128,6 @@ const channelTypes = (row) =>
 function chosenColumns(params) {
   const chosen = (params.get("cols") ?? "").split(",").filter((it) => COLUMNS.includes(it));
   return chosen.length ? chosen : COLUMNS;
-}
-
-// Every status that somebody has, in the order of the tiles; those that are always asked for, too.
-function statusCounts(agents) {
-  const counts = countBy(agents, "status");
-  for (const status of ["available", "connected", "idle"]) if (!counts.has(status)) counts.set(status, 0);
-  return [...counts].sort(([a], [b]) => statusRank(a) - statusRank(b) || (a < b ? -1 : 1));
 }
 
 function differenceText({ other }, { times, names }) {

@@ -4,7 +4,7 @@
 import { html, useEffect, useMemo, useRef, useSignal } from "../core/dom.js";
 import { clock, fromLocalField, localField, MINUTE, utc } from "../core/format.js";
 import { moved, zoomed } from "../core/days.js";
-import { place, ticks } from "../core/lanes.js";
+import { place, ticks } from "../core/lane-layout.js";
 import { Shape, tone } from "../core/status.js";
 import { language, t } from "../core/texts.js";
 
@@ -14,7 +14,7 @@ const HAIR_PX = 3; // less is drawn as wide as this, and over its neighbours
 const DRAG_PX = 5; // less is a click
 const STEPS_OF_NOW = 2_000; // what goes on is drawn longer so often within the width
 
-// `lanes` as core/lanes.js makes them; `shown`: {from, to}; `bands`: spans that are marked across all
+// `lanes` as core/lane-layout.js makes them; `shown`: {from, to}; `bands`: spans that are marked across all
 // lanes. `titleOf(lane)`, `wordOf(span)` and `textOf(span)` say what they are; `onZoom({from, to})`.
 export function Lanes({ label, lanes, shown, now, bands = [], titleOf, wordOf, textOf, onOpen, onZoom, openKey }) {
   const element = useRef(null);

@@ -7,6 +7,7 @@ import { agentHref, Named, nameOf, taskHref } from "../core/names.js";
 import { Shape, Status } from "../core/status.js";
 import { shortId } from "../core/tasks.js";
 import { t, word } from "../core/texts.js";
+import { areMarked, Mark } from "./provisional.js";
 import { Table } from "./table.js";
 
 export const COLUMNS = [
@@ -16,7 +17,7 @@ const ALIGN = { time: "number", waiting: "number", offers: "number", rona: "numb
 const PARTICIPANTS_SHOWN = 3;
 
 // `scene`: {names, now, times}; `times` are added to the links, so that they lead to the same moment.
-function cells({ names, now, times }) {
+function cells({ names, now, times }, marked) {
   return {
     organisation: (task) => html`<bdi class="id" title=${task.orgId}>${task.orgId}</bdi>`,
     task: ({ taskId, orgId }) => html`<a href=${withTimes(taskHref(taskId, orgId), times)} title=${taskId}>
@@ -25,7 +26,7 @@ function cells({ names, now, times }) {
     direction: (task) => (task.direction === null ? "" : word("direction", task.direction)),
     status: (task) => html`<${Status} status=${task.status} />
       ${task.stale && html`<span class="odd" title=${t("tasks.stale-hint")}>${t("tasks.stale")}</span>`}
-      ${!task.settled && html`<span class="provisional" title=${t("floor.unsettled")} aria-label=${t("floor.unsettled")}>~</span>`}
+      ${marked && html`<${Mark} row=${task} />`}
       ${task.anomalyCount > 0 && html`<${Odd} text=${t("floor.anomalies", { count: task.anomalyCount })} />`}`,
     time: (task) => task.open
       ? html`<${Since} time=${task.stateSince} now=${now} />`
@@ -59,7 +60,7 @@ export function withTimes(to, times) {
 }
 
 export function TasksTable({ scene, tasks, columns, sort, onSort, severalOrganisations }) {
-  const draw = cells(scene);
+  const draw = cells(scene, areMarked(tasks));
   const shown = severalOrganisations ? ["organisation", ...columns] : columns;
   const open = (task) => {
     const [to, text] = withTimes(taskHref(task.taskId, task.orgId), scene.times).split("?");

@@ -4,7 +4,7 @@ import { setQuery } from "../core/address.js";
 import { dayName } from "../core/days.js";
 import { html, useMemo, useSignal } from "../core/dom.js";
 import { Moment, number } from "../core/format.js";
-import { ledgerLanes, place } from "../core/lanes.js";
+import { ledgerLanes, place } from "../core/lane-layout.js";
 import { t } from "../core/texts.js";
 import { Events } from "./events-table.js";
 import { Lanes, ZoomBar } from "./lanes.js";
@@ -19,7 +19,7 @@ const ALWAYS_SHOWN = new Set(["session", "status"]);
 const zoomTo = ({ from, to }) => setQuery({ from, to }, { replace: false });
 const zoomOut = () => setQuery({ from: null, to: null }, { replace: false });
 
-// `subject`: {kind, id, orgId}; `lanes`: of core/lanes.js; `log`: the load of core/timeline.js;
+// `subject`: {kind, id, orgId}; `lanes`: of core/lane-layout.js; `log`: the load of core/subject-log.js;
 // `scene`: {shown, isZoomed, now, names, times}. `children` stand beside the tables.
 export function Timeline({ subject, lanes, log, scene, whole, lookedFrom, lookedTo, children }) {
   const { shown, isZoomed, now, times } = scene;

@@ -38,7 +38,8 @@ export function Trend({ to, knownAt, filters }) {
 }
 
 const minuteOf = (time) => Math.floor(time / MINUTE) * MINUTE;
-const quarterOf = (time) => Math.ceil(time / QUARTER) * QUARTER;
+// The quarter that still runs is left out: it would look like a fall.
+const quarterOf = (time) => Math.floor(time / QUARTER) * QUARTER;
 
 function byPeriod(rows, end) {
   const periods = new Map();

@@ -30,7 +30,7 @@ export function Viewer() {
   return html`
     ${error && html`<${Failure} error=${error} retry=${start} />`}
     ${!isReady && !error && html`<${Loading} what=${t("docs.loading")} />`}
-    <div class="viewer" ref=${element}></div>`;
+    <div class="viewer" lang="en" ref=${element}></div>`;
 }
 
 function show(element, spec, onComplete) {
@@ -59,6 +59,11 @@ const plain = ({ React: { createElement } }) => ({
       createElement(getComponent("operations", true))),
     authorizeBtn: () => null,
     authorizeOperationBtn: () => null,
+  },
+  // The session of the page is not in the line for a terminal: a token has its place there.
+  wrapComponents: {
+    curl: (Curl) => ({ request, ...others }) =>
+      createElement(Curl, { ...others, request: request.setIn(["headers", "Authorization"], "Bearer <token>") }),
   },
 });
 

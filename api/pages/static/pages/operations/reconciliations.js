@@ -1,6 +1,6 @@
 // Reconciliations: the vendor is asked for a window of time, and what the log lacks of it is appended.
 
-import { ApiError, seesAllTeams, send } from "../../core/api.js";
+import { seesAllTeams, send } from "../../core/api.js";
 import { html, useSignal } from "../../core/dom.js";
 import { duration, fromLocalField, HOUR, localField, Moment, number } from "../../core/format.js";
 import { now } from "../../core/clock.js";
@@ -26,6 +26,7 @@ const KIND = {
   ],
   Start,
   Report,
+  unready: (meta) => !meta.canAskVendor && html`<span class="note-line">${t("reconciliations.no-credentials")} <code>projector connect</code></span>`,
 };
 
 export const Reconciliations = () =>
@@ -45,12 +46,7 @@ function Start({ onClose, onStarted }) {
   const { from, to, agentIds, dryRun } = fields.value;
   const act = async (why) => {
     const body = { from: fromLocalField(from), to: fromLocalField(to), agentIds: idsOf(agentIds), dryRun, why };
-    try {
-      onStarted(await send("POST", PATH, body));
-    } catch (error) {
-      if (error.status !== 409) throw error;
-      throw new ApiError(409, { detail: `${t("reconciliations.no-credentials")} ${error.message}` });
-    }
+    onStarted(await send("POST", PATH, body));
   };
   return html`<${Confirm} title=${t("reconciliations.start")} act=${act} onClose=${onClose}
     action=${t(dryRun ? "reconciliations.go-dry" : "reconciliations.go")}>

@@ -20,7 +20,8 @@ export const isGoing = (run) => run.status === "queued" || run.status === "runni
 
 export const RunStatus = ({ status }) => html`<span class="pill ${TONES[status] ?? "other"}">${t(`run.${status}`)}</span>`;
 
-// The tab of a kind of runs. `kind`: {path, name, columns, progress(run), Start, Report}.
+// The tab of a kind of runs. `kind`: {path, name, columns, progress(run), Start, Report, unready(meta)}: where
+// `unready` says why no run can be started, by the meta of the list, it stands in place of the button.
 export function Runs({ kind, mayStart, whyNot }) {
   const shown = useSignal(A_PAGE);
   const dialog = useSignal(null);
@@ -29,6 +30,7 @@ export function Runs({ kind, mayStart, whyNot }) {
     (signal) => rows(kind.path, {}, { signal, atMost: shown.value }),
     [shown.value], LIST_EVERY_MS, (list) => list !== null && list.data.some(isGoing),
   );
+  const unready = load.value && kind.unready?.(load.value.meta);
   const open = query.value.get("run");
   const close = () => (dialog.value = null);
   const started = (run) => {
@@ -52,7 +54,7 @@ export function Runs({ kind, mayStart, whyNot }) {
   return html`<section>
     <h2>${t(`ops.tab.${kind.name}`)}</h2>
     <p>${t(`${kind.name}.what`)}</p>
-    <p>${mayStart
+    <p>${unready ? unready : mayStart
       ? html`<button type="button" onClick=${() => (dialog.value = { kind: "start" })}>${t(`${kind.name}.start`)}</button>`
       : html`<span class="note-line">${whyNot}</span>`}</p>
     <${Outcome} done=${done} />

@@ -29,9 +29,11 @@ export function Differences({ scene }) {
   const set = (first, second) => setQuery({ knownAt: [first ?? earlier, second] });
   const names = list.names;
   const figures = (list.rows ?? []).flatMap((row) => {
-    const changes = Object.entries(row.changes);
-    return (changes.length ? changes : [[null, null]]).map(([id, change]) => ({ row, id, change }));
+    const changes = Object.entries(row.changes).filter(([id, change]) => isVisible(report, id, change, zone));
+    const isSaid = changes.length > 0 || kindOf(row) === "changed";
+    return (isSaid ? changes : [[null, null]]).map(([id, change]) => ({ row, id, change }));
   });
+  const visible = new Set(figures.map(({ row }) => row)).size;
   const columns = [
     { id: "from", title: t("reports.period"), align: "wide", isHead: true, cell: ({ row }) => html`<${Period} row=${row} zone=${zone} />` },
     ...whoseColumns(report, names).filter((it) => it.id !== "team").map((it) => ({ ...it, cell: ({ row }) => it.cell(row) })),
@@ -56,9 +58,9 @@ export function Differences({ scene }) {
     <p class="note-line">${t(later === null ? "differences.compared-now" : "differences.compared", {
       earlier: momentIn(earlier, zone), later: momentIn(later, zone) })}</p>
     <${Download} to=${to} params=${question} name=${`differences-${fileName(report, span, zone)}`} />
-    <${Paged} list=${list} what=${t("differences.loading")}>${(rows) => rows.length === 0
-      ? html`<${Empty} title=${t("differences.none")} />`
-      : html`<h2>${list.isWhole ? t("differences.title", { count: rows.length }) : t("reports.differences")}</h2>
+    <${Paged} list=${list} what=${t("differences.loading")}>${(rows) => visible === 0
+      ? html`<${Empty} title=${t(rows.length === 0 ? "differences.none" : "differences.too-small")} />`
+      : html`<h2>${list.isWhole ? t("differences.title", { count: visible }) : t("reports.differences")}</h2>
         <${Table} label=${t("reports.differences")} columns=${columns} rows=${figures}
           keyOf=${({ row, id }) => [row.from, row.orgId, row.queueId, row.channelType, row.agentId, id].join("\n")} />`}<//>
     ${open.value && html`<${Why} row=${open.value} names=${names} onClose=${() => (open.value = null)} />`}`;
@@ -89,6 +91,13 @@ function shown(report, id, value, zone, isDifference) {
   if (isMoment(id) && !isDifference) return momentIn(value, zone);
   const text = figure || isMoment(id) ? (figure ?? figureOf(report, "loggedInMs")).show(value) : String(value);
   return isDifference && value > 0 ? `+${text}` : text;
+}
+
+// A figure that differs by nothing, such as 0 in a row that is new, or by less than is shown says nothing.
+function isVisible(report, id, { before, after, difference }, zone) {
+  if (difference === 0) return false;
+  const [one, other] = [before, after].map((it) => shown(report, id, it, zone, false));
+  return typeof one !== "string" || typeof other !== "string" || one !== other;
 }
 
 function Why({ row, names, onClose }) {

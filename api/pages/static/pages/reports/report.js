@@ -22,7 +22,10 @@ const USUAL = {
   queues: [
     "offered", "answered", "answeredInTime", "abandoned", "serviceLevel", "asaMs", "maxWaitMs", "handled", "ahtMs", "doubtful",
   ],
-  agents: null, // all
+  agents: [
+    "loggedInMs", "firstLogin", "lastLogout", "occupancy", "handled", "offersRefused", "statusMs.available", "statusMs.idle", "talkMs",
+    "wrapUpMs",
+  ],
 };
 const SHORTEST_DAY = 23 * HOUR; // where the clock is set forward
 const FIRST_FIGURE = { queues: "offered", agents: "occupancy" };
@@ -56,7 +59,7 @@ export const fileName = (report, { from, to }, zone) =>
 const chosenFigures = (report, rows) => {
   const all = figuresOf(report, rows);
   const chosen = (query.value.get("cols") ?? "").split(",").filter((it) => all.includes(it));
-  return chosen.length ? chosen : (USUAL[report] ?? all);
+  return chosen.length ? chosen : USUAL[report].filter((it) => all.includes(it));
 };
 
 export const titleOf = (report, id, names, directory = []) => {
@@ -83,15 +86,18 @@ function Chart({ scene, list }) {
   const { show } = figureOf(report, id);
   const starts = periodsOf(span, interval, zone);
   if (starts.length < 2 || !list.isWhole) return null;
-  const points = pointsOf(report, list.rows, id, starts, now());
+  const points = pointsOf(report, list.rows, id, { starts, to: span.to }, now());
+  if (points.length === 0) return null;
   const title = titleOf(report, id, list.names);
+  const isRunning = starts[points.length] <= now();
   return html`<section class="chart" aria-labelledby="chart">
     <h2 id="chart">${t("reports.chart")}</h2>
     <div class="bar"><select aria-label=${t("reports.figure")} onChange=${(event) => setQuery({ figure: event.target.value })}>
       ${figures.map((it) => html`<option key=${it} value=${it} selected=${it === id}>${titleOf(report, it, list.names)}</option>`)}
     </select></div>
-    <${PeriodsChart} points=${points} show=${show} zone=${zone} title=${title}
-      label=${t("reports.chart-label", { figure: title, count: points.length, ...extremes(points, show) })} />
+    ${points.some(([, value]) => value !== null) && html`<${PeriodsChart} points=${points} show=${show} zone=${zone} title=${title}
+      label=${t("reports.chart-label", { figure: title, count: points.length, ...extremes(points, show) })} />`}
+    ${isRunning && html`<p class="note-line">${t("reports.running-left-out")}</p>`}
   </section>`;
 }
 

@@ -2,7 +2,7 @@
 // had been shown, and where something is missing.
 
 import { mergeNames, rows } from "./api.js";
-import { lateEvents } from "./lanes.js";
+import { lateEvents } from "./lane-layout.js";
 
 const EVENTS_AT_MOST = 5_000;
 const LEDGER_AT_MOST = 1_000;
