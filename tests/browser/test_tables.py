@@ -212,7 +212,7 @@ def test_the_ledgers_show_what_was_unexpected(
 
 
 def test_what_a_token_may_not_see_is_said(
-    page: Page, make_site: MakeSite, complaints: list[str]
+    page: Page, make_site: MakeSite, complaints: list[str], port: int
 ) -> None:
     """A viewer is told who may see the audit, an auditor of a team why there is no quarantine."""
     tokens = [
@@ -220,7 +220,7 @@ def test_what_a_token_may_not_see_is_said(
         {"token": "audits" * 4, "role": "auditor", "teamIds": ["team-1"]},
     ]
     site = make_site(PROJECTOR_TOKENS=json.dumps(tokens), PROJECTOR_ALLOW_UNSIGNED="1")
-    with served(site.client.application) as address:
+    with served(site.client.application, port) as address:
         sign_in(page, address, "looks" * 4)
         page.goto(f"{address}/audit")
         expect(page.get_by_text("The audit is for auditors and operators")).to_be_visible()
