@@ -63,13 +63,12 @@ def profile(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[
 def context(profile: BrowserContext, port: int) -> Iterator[BrowserContext]:
     """The shared context as if nobody had used it: no cookie, and nothing stored."""
     profile.clear_cookies()
-    kept = profile.pages[0]
-    kept_session = profile.new_cdp_session(kept)
-    kept_session.send(
+    session = profile.new_cdp_session(profile.pages[0])
+    session.send(
         "Storage.clearDataForOrigin",
         {"origin": f"http://127.0.0.1:{port}", "storageTypes": "local_storage"},
     )
-    kept_session.detach()
+    session.detach()
     yield profile
     for opened in profile.pages[1:]:
         opened.close()

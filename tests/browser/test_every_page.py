@@ -30,7 +30,10 @@ PAGES = {
 }
 SERIOUS = {"serious", "critical"}
 CONTRAST = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
-THEMES: dict[Literal["light", "dark"], dict[str, Any]] = {"light": {}, "dark": {"runOnly": CONTRAST}}
+THEMES: dict[Literal["light", "dark"], dict[str, Any]] = {
+    "light": {},
+    "dark": {"runOnly": CONTRAST},
+}
 # Colors that change gradually are at their end.
 COLORS_CHANGED = """() => document.getAnimations()
     .filter((it) => it instanceof CSSTransition).forEach((it) => it.finish())"""

@@ -12,7 +12,7 @@ from projector.event_log.seal.sealer import make_seal
 from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.database import connect, consistent_read
 from projector.operations.worker import Worker
-from tests.conftest import Site
+from tests.conftest import Site, slow
 from tests.examples import ORG, story, v1
 
 pytestmark = pytest.mark.browser
@@ -153,9 +153,11 @@ def test_a_parked_subject_is_retried_and_its_event_skipped(page, site, address, 
 @pytest.mark.parametrize(
     ("token", "tab", "told"),
     [
-        ("looks", "overview", "Operations need a token of the role operator."),
         ("team", "quarantine", "all organizations and teams only"),
-        ("team", "replays", "you need a token for all teams"),
+        *slow(
+            ("looks", "overview", "Operations need a token of the role operator."),
+            ("team", "replays", "you need a token for all teams"),
+        ),
     ],
 )
 @pytest.mark.usefixtures("complaints")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from projector.infrastructure.clock import now_ms
 from tests import examples
 from tests.browser.conftest import happen
-from tests.conftest import MakeSite, Site, served
+from tests.conftest import MakeSite, Site, served, slow
 
 pytestmark = pytest.mark.browser
 
@@ -144,7 +144,7 @@ def test_two_knowledges_of_a_report_and_the_event_between_them(
     expect(panel.locator("pre.body")).to_contain_text('"taskId": "task-2"')
 
 
-@pytest.mark.parametrize("cut", ["within a row", "between rows"])
+@pytest.mark.parametrize("cut", ["between rows", *slow("within a row")])
 def test_a_download_that_broke_off_is_not_saved(
     page: Page, site: Site, address: str, complaints: list[str], cut: str
 ) -> None:
