@@ -8,6 +8,9 @@ PARALLEL := -n 2 --dist worksteal
 PURE := tests/laws tests/unit $(patsubst %,--ignore=tests/unit/test_%.py,\
 	architecture cli settings simulator api_client)
 
+# Else each process that a test starts would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run test slow quick laws lint types check mutants bench screenshots demo demo-recorded clean
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ from projector.projection.runner import Runner
 TEMPLATE = "template_projector"
 
 # No deadline: a shared machine is slow at times.
-hypothesis.settings.register_profile("default", max_examples=20, deadline=None)
+hypothesis.settings.register_profile("default", max_examples=12, deadline=None)
 hypothesis.settings.register_profile("thorough", max_examples=2_000, deadline=None)
 # Each mutant runs the same few examples, and a failure is not reported in detail.
 hypothesis.settings.register_profile(
@@ -69,8 +69,17 @@ def pytest_collection_finish() -> None:
 
 
 def slow(*values: Any) -> list[Any]:
-    """Values of a parameter whose tests are slow ones."""
-    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+    """Values of a parameter whose tests are slow ones; a tuple has those of several."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.slow)
+        for value in values
+    ]
+
+
+def sample(values: Iterable[Any], *, every: int) -> list[Any]:
+    """Values of a parameter; the tests of all but each n-th are slow ones."""
+    parts = [[value] if number % every == 0 else slow(value) for number, value in enumerate(values)]
+    return [*itertools.chain.from_iterable(parts)]
 
 
 def on_database(url: str, name: str) -> str:

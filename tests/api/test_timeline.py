@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from projector.operations.names import NameEntry
-from tests.conftest import Site, open_site
+from tests.conftest import Site, open_site, sample
 from tests.examples import (
     LIVES,
     NOW,
@@ -253,7 +253,7 @@ def state_in(rows: list[dict[str, Any]], moment: int) -> set[tuple[Any, ...]]:
     return state
 
 
-@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
+@pytest.mark.parametrize("life", sample(LIVES, every=3), ids=lambda life: life.name)
 def test_a_life_has_the_timeline_of_its_views(site, clock, life: Life):
     """At each change and just before, in its own order of arrival."""
     clock.now = NOW

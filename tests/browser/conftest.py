@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
-from tests.conftest import Site, served
+from tests.conftest import Site, free_port, served
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = (
@@ -42,9 +42,41 @@ def browser_context_args() -> dict[str, Any]:
     return {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", "timezone_id": "UTC"}
 
 
+@pytest.fixture(scope="session")
+def port() -> int:
+    """One port for all tests: the browser keeps the scripts of an origin, as it does for people."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def profile(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[BrowserContext]:
+    """The context that all tests share; its first page keeps the window open.
+
+    A new context is a new window and an empty cache, which takes longer than most tests.
+    """
+    with browser.new_context(**browser_context_args) as shared:
+        shared.new_page()
+        yield shared
+
+
 @pytest.fixture
-def address(site: Site) -> Iterator[str]:
-    with served(site.client.application) as found:
+def context(profile: BrowserContext, port: int) -> Iterator[BrowserContext]:
+    """The shared context as if nobody had used it: no cookie, and nothing stored."""
+    profile.clear_cookies()
+    session = profile.new_cdp_session(profile.pages[0])
+    session.send(
+        "Storage.clearDataForOrigin",
+        {"origin": f"http://127.0.0.1:{port}", "storageTypes": "local_storage"},
+    )
+    session.detach()
+    yield profile
+    for opened in profile.pages[1:]:
+        opened.close()
+
+
+@pytest.fixture
+def address(site: Site, port: int) -> Iterator[str]:
+    with served(site.client.application, port) as found:
         yield found
 
 

@@ -408,7 +408,7 @@ def test_a_figure_opens_what_it_counts(
 
 
 def test_a_team_viewer_sees_no_other_team(
-    page: Page, make_site: MakeSite, complaints: list[str]
+    page: Page, make_site: MakeSite, complaints: list[str], port: int
 ) -> None:
     """Neither in the table, nor in the tiles, nor among the filters."""
     viewer = {"token": "team", "role": "viewer", "teamIds": ["red"]}
@@ -417,7 +417,7 @@ def test_a_team_viewer_sees_no_other_team(
         body = examples.login(moment(), name, "Available", teamId=team)
         site.post([body | {"id": f"team-{number}"}])
     site.project()
-    with served(site.client.application) as address:
+    with served(site.client.application, port) as address:
         page.goto(f"{address}/?token=team")
         shows(page, "ann", "Available")
         expect(page.locator(".agents tbody tr")).to_have_count(1)
@@ -428,15 +428,14 @@ def test_a_team_viewer_sees_no_other_team(
 
 
 def test_without_an_answer_the_floor_does_not_look_live(
-    page: Page, site: Site, complaints: list[str]
+    page: Page, site: Site, complaints: list[str], port: int
 ) -> None:
     """It stays, says since when it is old, and comes back by itself."""
     happen(site, examples.login(moment(), "ann", "Available"))
     app = site.client.application
-    with served(app) as address:
+    with served(app, port) as address:
         sign_in(page, site, address)
         shows(page, "ann", "Available")
-        port = int(address.rpartition(":")[2])
     for stream in [*site.service.feed._open]:
         stream.close()
     expect(page.get_by_text("Not live since").first).to_be_visible(timeout=SHOWN_WITHIN_MS)

@@ -14,7 +14,7 @@ from projector.infrastructure.clock import DAY_MS, now_ms
 from projector.infrastructure.database import connect, consistent_read
 from projector.operations.worker import Worker
 from projector.webex.simulator.api_server import ApiServer, serving
-from tests.conftest import Site, served
+from tests.conftest import Site, served, slow
 from tests.examples import ORG, story, v1
 from tests.integration.reconciling import deliver, live, reconcile
 
@@ -109,7 +109,9 @@ def test_a_reconciliation_without_credentials_is_explained(page, address, compla
     expect(page.get_by_role("button", name="Start a reconciliation")).to_have_count(0)
 
 
-def test_a_reconciliation_is_asked_for_with_a_window_and_a_reason(make_site, page, complaints):
+def test_a_reconciliation_is_asked_for_with_a_window_and_a_reason(
+    make_site, port, page, complaints
+):
     """Where credentials are configured; the run waits for the worker."""
     site = make_site(
         PROJECTOR_TOKENS=TOKENS,
@@ -117,7 +119,7 @@ def test_a_reconciliation_is_asked_for_with_a_window_and_a_reason(make_site, pag
         PROJECTOR_WEBEX_CLIENT_SECRET="s",
         PROJECTOR_WEBEX_REFRESH_TOKEN="r",
     )
-    with served(site.client.application) as address:
+    with served(site.client.application, port) as address:
         open_tab(page, address, "reconciliations")
         page.get_by_role("button", name="Start a reconciliation").click()
         dialog = page.get_by_role("dialog")
@@ -202,9 +204,11 @@ def test_a_parked_subject_is_retried_and_its_event_skipped(page, site, address, 
 @pytest.mark.parametrize(
     ("token", "tab", "told"),
     [
-        ("looks", "overview", "Operations need a token of the role operator."),
         ("team", "quarantine", "all organizations and teams only"),
-        ("team", "replays", "you need a token for all teams"),
+        *slow(
+            ("looks", "overview", "Operations need a token of the role operator."),
+            ("team", "replays", "you need a token for all teams"),
+        ),
     ],
 )
 @pytest.mark.usefixtures("complaints")

@@ -98,7 +98,7 @@ def test_a_page_on_another_port_changes_nothing(
     page.goto(f"{address}/?token={token(site)}")
     expect(page.locator("h1")).to_have_text("Floor")
     opened: list[Any] = []  # answers to navigations
-    page.context.on(
+    page.on(
         "response", lambda it: opened.append(it) if it.request.is_navigation_request() else None
     )
     page.goto(neighbour)

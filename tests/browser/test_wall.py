@@ -18,13 +18,12 @@ PATIENCE_MS = 20_000
 
 
 def test_a_wall_comes_back_after_a_restart(
-    page: Page, make_site: MakeSite, complaints: list[str]
+    page: Page, make_site: MakeSite, complaints: list[str], port: int
 ) -> None:
     """Signed in for good, it shows what came meanwhile; meanwhile it does not look live."""
     site = make_site(PROJECTOR_TOKENS=TOKENS, PROJECTOR_ALLOW_UNSIGNED="1")
     happen(site, examples.login(now_ms() - examples.DAWN, "ann", "Available"))
-    with served(site.client.application) as address:
-        port = int(address.rpartition(":")[2])
+    with served(site.client.application, port) as address:
         page.goto(f"{address}/wall?turn=3600")
         page.get_by_label("Token").fill("looks")
         page.get_by_label("This is a wall display").check()
@@ -45,14 +44,14 @@ def test_a_wall_comes_back_after_a_restart(
 
 @pytest.mark.parametrize("width", [1_000, 1_400, 1_920])
 def test_no_number_of_the_wall_is_broken(
-    page: Page, make_site: MakeSite, complaints: list[str], width: int
+    page: Page, make_site: MakeSite, port: int, complaints: list[str], width: int
 ) -> None:
     """Also a wait of hours stands on one line, inside its tile."""
     site = make_site(PROJECTOR_TOKENS=TOKENS, PROJECTOR_ALLOW_UNSIGNED="1")
     ago = now_ms() - examples.DAWN - 97 * 60_000
     happen(site, examples.task(ago, "mail", "parked", queueId="q1", channelType="email"))
     page.set_viewport_size({"width": width, "height": 900})
-    with served(site.client.application) as address:
+    with served(site.client.application, port) as address:
         page.goto(f"{address}/wall?turn=3600")
         page.get_by_label("Token").fill("looks")
         page.keyboard.press("Enter")
@@ -72,10 +71,10 @@ def test_no_number_of_the_wall_is_broken(
     complaints.clear()
 
 
-def test_a_walls_session_changes_nothing(page: Page, make_site: MakeSite) -> None:
+def test_a_walls_session_changes_nothing(page: Page, make_site: MakeSite, port: int) -> None:
     """An operator's token makes no wall; a viewer's wall is refused whatever changes something."""
     site = make_site(PROJECTOR_TOKENS=TOKENS)
-    with served(site.client.application) as address:
+    with served(site.client.application, port) as address:
         page.goto(f"{address}/wall")
         page.get_by_label("Token").fill("acts")
         page.get_by_label("This is a wall display").check()

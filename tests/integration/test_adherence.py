@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projector.domain.events import plain_word
-from tests.conftest import Site, over_http
+from tests.conftest import Site, over_http, slow
 from tests.integration.driving import arrived, moments
 from tests.integration.test_two_times import without_settled
 from tests.strategies import believable_deliveries, noisy_deliveries
@@ -19,7 +19,7 @@ PATH = "/api/v1/reports/adherence"
 SAME = ("agentId", "orgId", "teamId", "status", "currentState", "loggedIn")
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())

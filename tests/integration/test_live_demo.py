@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from projector.webex.simulator.payloads import SIMULATED_ORG_ID
-from tests.conftest import Site, free_port
+from tests.conftest import Site, free_port, slow
 from tests.integration.test_run import CHECKOUT, Command, await_
 
 AGENTS = 16
@@ -177,6 +177,7 @@ def played(service: Command, tmp_path: Path) -> Command:
     return service
 
 
+@pytest.mark.slow
 def test_what_a_demo_made_is_verified(played: Command) -> None:
     """The log folded independently gives every table: late events, storms and reconciled ones."""
     verified = subprocess.run(
@@ -191,6 +192,7 @@ def test_what_a_demo_made_is_verified(played: Command) -> None:
     assert 0 == verified.returncode, verified.stdout + verified.stderr
 
 
+@pytest.mark.slow
 def test_a_second_demo_goes_on_after_the_first(played: Command, tmp_path: Path) -> None:
     """The same people have no two pasts; and it ends by itself where that is asked for."""
     with psycopg.connect(played.url) as connection:
@@ -206,7 +208,7 @@ def test_a_second_demo_goes_on_after_the_first(played: Command, tmp_path: Path) 
     assert first > last
 
 
-@pytest.mark.parametrize("database", ["empty", "migrated", "away"])
+@pytest.mark.parametrize("database", ["migrated", *slow("empty", "away")])
 def test_another_database_is_noticed(
     service: Command, tmp_path: Path, server: str, site: Site, database: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -118,7 +119,9 @@ def test_the_installed_package_runs_in_an_empty_folder(installed, environment, t
         root = json.loads(line)["webhooks"].removesuffix("/webhooks/webex")
         page = httpx.get(json.loads(line)["address"], follow_redirects=True)
         assert (200, "text/html") == (page.status_code, page.headers["Content-Type"].split(";")[0])
-        for path in ("/healthz", "/readyz", "/static/page.css", "/static/page.js"):
+        drawn_by = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)
+        assert {"css", "js"} <= {path.rpartition(".")[2] for path in drawn_by}
+        for path in ("/healthz", "/readyz", *drawn_by):
             assert 200 == httpx.get(f"{root}{path}").status_code, path
         words = ("demo", "--recorded", "--json")
         demo = json.loads(call(projector, *words, cwd=folder, env=environment))

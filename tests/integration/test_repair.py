@@ -26,7 +26,7 @@ from projector.projection.read_models import FOLD_VERSION
 from projector.projection.runner import Runner
 from projector.webex.simulator import Simulation
 from projector.webex.webhook import judge
-from tests.conftest import Site, erasable, erase, forget
+from tests.conftest import Site, erasable, erase, forget, slow
 from tests.examples import RECORDED, story, v1
 from tests.integration.driving import eventually, follow, tables
 from tests.strategies import believable_deliveries, noisy_deliveries
@@ -73,7 +73,7 @@ def take_a_batch(site: Site, runner: Runner, *, dies_before: int) -> None:
     MortalCursor.remaining = None
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from projector.domain.facts import Fact
 from projector.domain.fold import Interval
 from projector.projection.read_models import AGENTS, TASKS
-from tests.conftest import Site, over_http
+from tests.conftest import Site, over_http, slow
 from tests.independent_metrics import (
     AT_WORK,
     FigureWindow,
@@ -34,7 +34,7 @@ Rows = list[dict[str, Any]]
 NO_SUMS = {"from", "to", "maxWaitMs", "firstLogin", "lastLogout", "settled"}
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())

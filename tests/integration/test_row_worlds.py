@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from projector.webex.simulator.api_server import ApiServer, serving
 from projector.webex.simulator.payloads import WebhookBody
 from projector.webex.simulator.vendor_rows import VendorRows
-from tests.conftest import Site, erasable, erase, over_http, slow
+from tests.conftest import Site, erasable, erase, over_http, sample, slow
 from tests.integration.reconciling import deliver, listed, reconcile
 from tests.row_worlds.calls import CALLS, answered, callback, outdial, outdial_unanswered, plain
 from tests.row_worlds.consults import (
@@ -222,7 +222,11 @@ def test_after_a_run_views_and_intervals_are_as_the_rows_tell(services, data):
 
 
 @pytest.mark.parametrize(
-    "name", [*SMALL_WORLDS, *slow(*(name for name in WORLDS if name not in SMALL_WORLDS))]
+    "name",
+    [
+        *sample(SMALL_WORLDS, every=3),
+        *slow(*(name for name in WORLDS if name not in SMALL_WORLDS)),
+    ],
 )
 def test_a_run_restores_a_world_of_which_no_webhook_came(services, name):
     """All that the rows tell; nothing that they do not."""
@@ -245,7 +249,7 @@ def test_rows_that_are_five_seconds_off_are_not_a_second_day(services):
 
 
 @pytest.mark.parametrize("marks", MARKS)
-@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("outcome", sample(OUTCOMES, every=3))
 def test_rows_of_the_call_to_an_entry_point_are_not_the_parents(services, marks, outcome):
     """Where they are not marked they are doubtful; they are never appended."""
     day = VendorDay()
@@ -378,7 +382,7 @@ def test_a_state_that_differs_in_its_idle_code_is_another_fact(services):
     assert AT + 61_200 == lunch["from"]
 
 
-@pytest.mark.parametrize("names", CHANNELS)
+@pytest.mark.parametrize("names", sample(CHANNELS, every=4))
 def test_a_webhook_may_name_any_channel_of_an_agent_who_goes_idle(services, names):
     """Rows of all channels say it, and the webhook names one of them."""
     day = VendorDay()

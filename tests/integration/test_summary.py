@@ -14,7 +14,7 @@ from projector.domain.facts import Fact
 from projector.domain.fold import Fold
 from projector.projection.read_models import AGENTS, TASKS
 from tests import independent_metrics
-from tests.conftest import erase, over_http
+from tests.conftest import erase, over_http, slow
 from tests.examples import RECORDED, at, login, story, v1
 from tests.integration.driving import arrived, deliver, moments, stories
 from tests.laws.memory import MemoryLog
@@ -24,7 +24,7 @@ Key = tuple[str, str]
 WINDOWS = (1, 1_000, 60_000, 1_800_000, 3_600_000, 7 * 24 * 3_600_000)
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())

@@ -12,13 +12,13 @@ from projector.contract.intervals import interval_rows
 from projector.domain.events import Recorded, facts_once
 from projector.domain.fold import fold
 from projector.projection.read_models import TABLES, Table
-from tests.conftest import Site, over_http
+from tests.conftest import Site, over_http, slow
 from tests.integration.driving import arrived, counts, moments, stories
 from tests.laws.memory import MemoryLog
 from tests.strategies import believable_deliveries, noisy_deliveries
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())
@@ -69,7 +69,7 @@ def listed(
     return [key for key in keys if "/" not in key[1]]
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())

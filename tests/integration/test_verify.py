@@ -29,6 +29,7 @@ from tests.conftest import (
     on_database,
     open_site,
     over_http,
+    slow,
 )
 from tests.examples import ORG, RECORDED, capture, ended, login, story, task, v1, v2
 from tests.integration.driving import arrived, eventually, follow
@@ -37,7 +38,7 @@ from tests.strategies import believable_deliveries, noisy_deliveries
 CLEAN = {"jobs": 1, "moments": 1_000, "seed": 1}
 
 
-@pytest.mark.parametrize("lives", [believable_deliveries(), noisy_deliveries()],
+@pytest.mark.parametrize("lives", [believable_deliveries(), *slow(noisy_deliveries())],
                          ids=["believable", "noise"])  # fmt: skip
 @over_http
 @given(data=st.data())
