@@ -14,6 +14,7 @@ from tools.bench import (
     browser,
     committer,
     costs,
+    exports,
     floor,
     http,
     intake,
@@ -68,6 +69,12 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
     "browser": lambda url, options: browser.measure(
         url, rounds=min(3, options["rounds"]), seconds=options["browser_seconds"]
     ),
+    "exports": lambda url, options: exports.measure(
+        url,
+        rounds=min(3, options["rounds"]),
+        events=options["export_events"],
+        seconds=options["export_seconds"],
+    ),
     "floor": lambda url, options: floor.measure(
         url, rounds=options["rounds"], events=options["floor_events"]
     ),
@@ -100,6 +107,8 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
 @click.option("--storm-events", type=click.IntRange(1_000), default=2_500, show_default=True)
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--browser-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
+@click.option("--export-events", type=click.IntRange(1_000), default=40_000, show_default=True)
+@click.option("--export-seconds", type=click.FloatRange(1), default=8.0, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_001), default=100_000, show_default=True)
 @click.option("--report-events", type=click.IntRange(20_000), default=60_000, show_default=True)
 @click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)
