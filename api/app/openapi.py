@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.auth.session import SECURE_COOKIE
-from api.http.exports import EVENT_STREAM, EXPORT_TYPES
+from api.http.exports import EVENT_STREAM, EXPORT_TYPES, OF_A_PAGE
 from api.http.freshness import LAST_EVENT_ID, MIN_POSITION
 from api.http.parameters import PATH_NUMBERS, Parameters, allowed_value, repeatable
 from api.http.problems import ProblemDocument
@@ -37,6 +37,17 @@ _SECURITY = {
         "in": "cookie",
         "name": SECURE_COOKIE,
         "description": "Of the pages, after sign-in. Without TLS the name has the port instead.",
+    },
+}
+_LATER = {
+    "description": (
+        "Not now: the database does not answer, the views are behind, or as many ask as may."
+    ),
+    "headers": {
+        "Retry-After": {
+            "description": "The seconds after which it is worth another try.",
+            "schema": {"type": "integer"},
+        }
     },
 }
 _REFERENCE = "#/components/schemas/{model}"
@@ -131,6 +142,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
         "parameters": [*_path_parameters(path), *_query_parameters(route)],
         "responses": {
             str(route.status): _content(route.content_type, route.answers),
+            "503": _content("application/problem+json", ProblemDocument) | _LATER,
             "default": _content("application/problem+json", ProblemDocument),
         },
     }
@@ -185,6 +197,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
     query = _described(route.query)
+    left_out = OF_A_PAGE if route.of_all_rows else ()
     parameters = [
         {
             "name": name,
@@ -195,6 +208,7 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
         }
         | ({"style": "form", "explode": True} if name in repeatable(route.query) else {})
         for name, schema in query.get("properties", {}).items()
+        if name not in left_out
     ]
     position = {"type": "string", "pattern": "^[0-9]{1,18}$"}
     headers = [

@@ -1,4 +1,4 @@
-"""Exports: all rows of an answer, streamed as CSV or NDJSON.
+"""Exports: all rows of an answer, as a file of CSV or NDJSON, and the digest of that file.
 
 The rule of this file: an export of the same question as of the same position has the same bytes. So
 it holds rows only; what the rows are of stands in the headers of the response.
@@ -10,11 +10,12 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import Response, request
+from flask import request
+from pydantic import Field
 
 from api.http.parameters import Parameters
 from api.http.problems import ParameterError, Problem
@@ -25,12 +26,23 @@ EXPORT_TYPES = (CSV, NDJSON)
 EVENT_STREAM = "text/event-stream"
 # Of a page, or of a question about the past: no stream takes these.
 _NOT_WITH_STREAM = ("limit", "cursor", "at", "knownAt")
+OF_A_PAGE = ("limit", "cursor")
 ExportRow = Shape | Mapping[str, Any]  # a model, or a row as JSON shows it
 # A spreadsheet takes a cell for a formula that begins so, in plain or in full-width characters.
 _FORMULA_STARTS = (*"=+-@", *"\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
 _CHUNK_BYTES = 64 * 1024
 _ROWS_WRITTEN_TOGETHER = 50
 _nested = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Digest(Shape):
+    """Row count and SHA-256 of the file that the same question exports."""
+
+    count: int
+    sha256: str
+    format: str = Field(description="The file's type: what `Accept` says, or else NDJSON.")
+    position: int
+    recorded_to: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +97,13 @@ def accepted(*, streams: bool = False) -> str:
     choices = (JSON, *EXPORT_TYPES, *([EVENT_STREAM] if streams else []))
     content_type = request.accept_mimetypes.best_match(choices, default=JSON)
     if content_type == EVENT_STREAM:
-        _refuse(_NOT_WITH_STREAM, f"not with {EVENT_STREAM}: it goes on from now")
+        refuse(_NOT_WITH_STREAM, f"not with {EVENT_STREAM}: it goes on from now")
     elif content_type != JSON:
-        _refuse(("limit", "cursor"), f"not with {content_type}: it is whole")
+        refuse(OF_A_PAGE, f"not with {content_type}: it is whole")
     return content_type
 
 
-def _refuse(parameters: Sequence[str], allowed: str) -> None:
+def refuse(parameters: Sequence[str], allowed: str) -> None:
     """Problem 400 where one of these parameters is given."""
     given = [name for name in parameters if name in request.args]
     if given:
@@ -105,19 +117,10 @@ def _refuse(parameters: Sequence[str], allowed: str) -> None:
         )
 
 
-def respond(export: Export, content_type: str) -> Response:
-    """The file as a download. Where reading fails halfway, the connection breaks off."""
-    response = Response(
-        export.chunks(content_type),
-        content_type=f"{content_type}; charset=utf-8",
-        headers=export.headers(content_type),
-    )
-    response.vary.add("Accept")
-    return response
-
-
-def digest(export: Export, content_type: str) -> tuple[int, str]:
-    """How many rows the file has, and its SHA-256 in hex."""
+def digest(
+    export: Export, content_type: str, keep: Callable[[bytes], object] | None = None
+) -> tuple[int, str]:
+    """How many rows the file has, and its SHA-256 in hex. ``keep`` gets the file, part by part."""
     count, sha256 = 0, hashlib.sha256()
 
     def counted_rows() -> Iterator[ExportRow]:
@@ -128,6 +131,8 @@ def digest(export: Export, content_type: str) -> tuple[int, str]:
 
     for chunk in replace(export, rows=counted_rows()).chunks(content_type):
         sha256.update(chunk)
+        if keep is not None:
+            keep(chunk)
     return count, sha256.hexdigest()
 
 

@@ -39,11 +39,14 @@ def named_answer(
     return {**content, "names": names}
 
 
-def named_export(export: Export, query: Parameters, token: Token, content_type: str) -> Export:
-    """An export whose rows have ``names``; CSV has a column for each id that stands in a column.
+def with_names(export: Export, query: Parameters, token: Token, content_type: str) -> Export:
+    """An export whose rows have ``names``, where the caller asks for them.
 
-    The names are read before the rows, so a whole file has those of one moment.
+    CSV has a column for each id that stands in a column. The names are read before the rows, so a
+    whole file has those of one moment.
     """
+    if not asks_names(query):
+        return export
     directory, scope = service().directory, _scope(query, token)
     if content_type != CSV:
         names = directory.of_kinds(scope, NAME_KINDS)

@@ -15,6 +15,7 @@ from api.auth.errors import AccessDenied
 from projector.contract.base import Shape
 from projector.event_log.intake import NotAuthentic
 from projector.infrastructure.database import StoreUnavailable
+from projector.infrastructure.slots import NoSlot
 from projector.projection.partitions import OtherFold
 
 RETRY_LATER = {"Retry-After": "1"}  # seconds
@@ -63,6 +64,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(AccessDenied, _access_denied)
     app.register_error_handler(NotAuthentic, _not_authentic)
+    app.register_error_handler(NoSlot, _no_slot)
     app.register_error_handler(StoreUnavailable, _unavailable)
     app.register_error_handler(OtherFold, _unavailable)
     app.register_error_handler(HTTPException, http_problem)
@@ -96,6 +98,10 @@ def _not_authentic(error: NotAuthentic) -> Response:
 
 def _unavailable(error: StoreUnavailable | OtherFold) -> Response:
     return problem_response(503, str(error), headers=RETRY_LATER)
+
+
+def _no_slot(error: NoSlot) -> Response:
+    return problem_response(503, str(error), headers={"Retry-After": str(error.retry_seconds)})
 
 
 def http_problem(error: HTTPException) -> Response:

@@ -1,13 +1,15 @@
 """One decorator for every route: what it takes, who may ask, and what it answers.
 
-The rule of this file: validation comes before every other refusal. ``Route._respond`` leads a
-request through its four steps: validate, admit, wait, answer. ``ROUTES`` lists the declarations, so
-that the OpenAPI document is made from what the requests really meet.
+The rule of this file: validation comes before every other refusal, but for that of a process that
+answers too many requests already. ``Route._respond`` leads a request through its four steps:
+validate, admit, wait, answer. ``ROUTES`` lists the declarations, so that the OpenAPI document is
+made from what the requests really meet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal
 
@@ -16,11 +18,13 @@ from pydantic import BaseModel
 
 from api.auth.authentication import end_stream_with_session
 from api.auth.authorization import admit
-from api.http import exports, freshness, naming
+from api.http import export_files, exports, freshness, naming
 from api.http.pagination import require_own_cursor
 from api.http.parameters import Parameters, read_body, read_path, read_query
+from api.service import service
 from projector.contract.base import to_json
 from projector.infrastructure.settings import Role
+from projector.infrastructure.tokens import Token
 
 Handler = Callable[..., BaseModel | Response]
 Answer = BaseModel | Mapping[str, Any] | Response
@@ -49,7 +53,10 @@ class Route:
     takes: Sequence[str] = (exports.JSON,)  # content types of the body, for the document
     takes_headers: Sequence[str] = ()  # that the handler reads, for the document
     content_type: str = exports.JSON
-    export: Callable[..., exports.Export] | None = None  # takes what the function takes
+    # Takes what the function takes. Then there is a route of the digest, too.
+    export: Callable[[Any, Token], exports.Export] | None = None
+    of_all_rows: bool = False  # not of a page: ``limit`` and ``cursor`` are refused
+    has_threads: bool = False  # of its own, so that it needs no slot of other requests
     # Server-sent events, for a caller who accepts them; then only it takes ``last_event_id``.
     stream: Callable[..., Response] | None = None
     resumes: bool = False  # a stream, which goes on after the header Last-Event-ID
@@ -58,13 +65,17 @@ class Route:
         ROUTES.append(self)
 
         def view(**path: str) -> Response:
-            response = self._respond(handler, path)
+            slots = service().request_slots
+            with nullcontext() if self.has_threads else slots.take():
+                response = self._respond(handler, path)
             if response.mimetype == exports.EVENT_STREAM:
                 end_stream_with_session(response)
             return response
 
         endpoint = f"{self.method} {self.path}".replace(".", "_")  # Flask allows no dot
         self.blueprint.add_url_rule(self.path, endpoint, view, methods=[self.method])
+        if self.export is not None:
+            self._offer_digest(self.export)
         return handler
 
     @property
@@ -76,6 +87,8 @@ class Route:
     def _respond(self, handler: Handler, path: dict[str, str]) -> Response:
         # Validate, else 400.
         query = read_query(self.query)
+        if self.of_all_rows:
+            exports.refuse(exports.OF_A_PAGE, "not with a digest: it is of all rows")
         require_own_cursor(query)
         body = None if self.body is None else read_body(self.body)
         min_position = freshness.min_position() if self.method == "get" else None
@@ -101,15 +114,32 @@ class Route:
             return self.stream(*arguments, **named, **resumed)
         if self.stream is None:
             named |= resumed
-        if self.export is not None and accepted != exports.JSON:
-            export = self.export(*arguments, **named)
-            if token is not None and naming.asks_names(query):
-                export = naming.named_export(export, query, token, accepted)
-            return exports.respond(export, accepted)
+        if self.export is not None and token is not None and accepted != exports.JSON:
+            return _file(self.export, query, token, accepted)
         answer = handler(*arguments, **named)
         if token is not None and naming.asks_names(query):
             return self._response(naming.named_answer(answer, query, token))
         return self._response(answer)
+
+    def _offer_digest(self, export: Callable[[Any, Token], exports.Export]) -> None:
+        def digest(query: Parameters, token: Token) -> Response:
+            content_type = exports.accepted()
+            if content_type == exports.JSON:
+                content_type = exports.NDJSON
+            with service().export_slots.take(token):
+                whole = naming.with_names(export(query, token), query, token, content_type)
+                return json_response(export_files.told_digest(whole, content_type))
+
+        Route(
+            self.blueprint,
+            "get",
+            f"{self.path}/digest",
+            role=self.role,
+            summary="Row count and SHA-256 of what the same filters export.",
+            answers=exports.Digest,
+            query=self.query,
+            of_all_rows=True,
+        )(digest)
 
     def _response(self, answer: Answer) -> Response:
         if isinstance(answer, Response):
@@ -120,6 +150,19 @@ class Route:
         if self.export is not None:
             response.vary.add("Accept")
         return response
+
+
+def _file(
+    export: Callable[[Any, Token], exports.Export], query: Parameters, token: Token, accepted: str
+) -> Response:
+    """The whole file, sent while it holds a slot."""
+    slot = service().export_slots.take(token)
+    try:
+        whole = naming.with_names(export(query, token), query, token, accepted)
+        return export_files.respond(slot, whole, accepted)
+    except BaseException:
+        slot.release()
+        raise
 
 
 ROUTES: list[Route] = []

@@ -61,7 +61,7 @@ def _stream(query: AdherenceQuery, token: Token, last_event_id: int | None) -> R
         filters={name: frozenset(values) for name, values in _filters(query).items()},
         events=frozenset({"adherence"}),
     )
-    return open_stream(service().feed, interest, since=last_event_id, thinned=_changed_rows)
+    return open_stream(service().feed, token, interest, since=last_event_id, thinned=_changed_rows)
 
 
 @Route(

@@ -34,7 +34,7 @@ from projector.query.audit.event_log import EventLogQuery
 blueprint = Blueprint("events", __name__)
 
 
-class FilterQuery(OrganisationQuery):
+class LogQuery(OrganisationQuery, NamedQuery):
     """Which events: those that happened in ``[from, to)``, and were recorded in the inclusive
     ``recordedFrom`` to ``recordedTo``.
     """
@@ -52,11 +52,6 @@ class FilterQuery(OrganisationQuery):
     to_position: PositionText | None = None
     order: Order = "created"
     body: Flag = "false"
-
-
-class LogQuery(FilterQuery, NamedQuery):
-    """A page of them."""
-
     limit: Limit = 100
     cursor: LogCursor | None = None
 
@@ -73,17 +68,7 @@ class LogList(Shape):
     data: list[EventWithBody | EventRow]
 
 
-class Digest(Shape):
-    """Row count and SHA-256 of the file that the same question exports."""
-
-    count: int
-    sha256: str
-    format: str = Field(description="The file's type: what `Accept` says, or else NDJSON.")
-    position: int
-    recorded_to: int
-
-
-def _export(query: FilterQuery, token: Token) -> exports.Export:
+def _export(query: LogQuery, token: Token) -> exports.Export:
     position, recorded_to = _as_of(query)
     question = _question(query, token, position)
     return exports.Export(
@@ -122,28 +107,6 @@ def list_events(query: LogQuery, token: Token) -> LogList:
 @Route(
     blueprint,
     "get",
-    "/api/v1/events/digest",
-    role=Role.VIEWER,
-    summary="Row count and SHA-256 of what the same filters export.",
-    answers=Digest,
-    query=FilterQuery,
-)
-def digest(query: FilterQuery, token: Token) -> Digest:
-    export, content_type = _export(query, token), exports.accepted()
-    content_type = exports.NDJSON if content_type == exports.JSON else content_type
-    count, sha256 = exports.digest(export, content_type)
-    return Digest(
-        count=count,
-        sha256=sha256,
-        format=content_type,
-        position=export.position,
-        recorded_to=export.recorded_to,
-    )
-
-
-@Route(
-    blueprint,
-    "get",
     "/api/v1/events/<position>",
     role=Role.VIEWER,
     summary="One event with its body, duplicates and conflicts.",
@@ -157,7 +120,7 @@ def find_event(query: OrganisationQuery, token: Token, position: int) -> LogEven
     return event
 
 
-def _as_of(query: FilterQuery) -> tuple[int, int]:
+def _as_of(query: LogQuery) -> tuple[int, int]:
     """The last position that the question includes, and when it was recorded (epoch ms)."""
     store = service().store
     position = store.head()
@@ -169,7 +132,7 @@ def _as_of(query: FilterQuery) -> tuple[int, int]:
 
 
 def _question(
-    query: FilterQuery, token: Token, position: int, after: tuple[int, int] | None = None
+    query: LogQuery, token: Token, position: int, after: tuple[int, int] | None = None
 ) -> EventLogQuery:
     first_time = query.recorded_from
     return EventLogQuery(

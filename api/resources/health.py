@@ -24,7 +24,13 @@ class Readiness(Health):
 
 
 @Route(
-    blueprint, "get", "/healthz", role=None, summary="Whether the process lives.", answers=Health
+    blueprint,
+    "get",
+    "/healthz",
+    role=None,
+    summary="Whether the process lives.",
+    answers=Health,
+    has_threads=True,
 )
 def healthz() -> Health:
     return Health(status="alive")

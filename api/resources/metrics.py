@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from flask import Blueprint, Response
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,6 +14,7 @@ from api.http.routing import Route
 from api.service import service
 from projector.contract.alerts import AlertCounts
 from projector.contract.status import StatusShape
+from projector.infrastructure.slots import Slots
 from projector.projection.partitions import OtherFold
 from projector.query.scope import EVERYTHING
 
@@ -21,11 +22,14 @@ blueprint = Blueprint("metrics", __name__)
 
 
 class StatusCollector:
-    """Collects the metrics of one status, and of the alerts where they are known."""
+    """Collects the metrics of one status, of slots, and of the alerts where they are known."""
 
-    def __init__(self, status: StatusShape, alerts: AlertCounts | None) -> None:
+    def __init__(
+        self, status: StatusShape, alerts: AlertCounts | None, slots: Sequence[Slots]
+    ) -> None:
         self._status = status
         self._alerts = alerts
+        self._slots = slots
 
     def collect(self) -> Iterator[Metric]:
         status = self._status
@@ -44,6 +48,16 @@ class StatusCollector:
         for reason, count in status.refused.items():
             refused.add_metric([reason], count)
         yield refused
+        taken = {it.name: it.taken for it in self._slots}
+        yield _gauge("slots_taken", "What is under way", taken, "kind")
+        refused_slots = CounterMetricFamily(
+            "projector_slots_refused",
+            "Refused, since as many were under way",
+            labels=["kind"],
+        )
+        for slots in self._slots:
+            refused_slots.add_metric([slots.name], slots.refused)
+        yield refused_slots
         if self._alerts is not None:
             yield _gauge("alerts", "Open alerts", self._alerts.model_dump(), "level")
         about = "Posts of alerts that wait, or were given up"
@@ -88,7 +102,9 @@ class MetricsText(RootModel[str]):
 )
 def metrics() -> Response:
     registry = CollectorRegistry()
-    registry.register(StatusCollector(service().status.read(), _alerts()))
+    it = service()
+    slots = (it.request_slots, it.export_slots, it.stream_slots)
+    registry.register(StatusCollector(it.status.read(), _alerts(), slots))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

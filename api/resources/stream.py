@@ -77,6 +77,7 @@ def stream(query: StreamQuery, token: Token, last_event_id: int | None) -> Respo
     )
     return open_stream(
         service().feed,
+        token,
         interest,
         since=last_event_id,
         snapshot=query.snapshot == "true",
@@ -89,6 +90,7 @@ Messages = Iterable[StreamMessage]
 
 def open_stream(  # noqa: PLR0913 - what is sent, and how it begins
     feed: Feed,
+    token: Token,
     interest: Interest,
     *,
     since: int | None,
@@ -96,19 +98,25 @@ def open_stream(  # noqa: PLR0913 - what is sent, and how it begins
     sent_as: SentAs = tuple,
     thinned: Callable[[Messages], Messages] = iter,
 ) -> Response:
-    """A response that sends what is of interest; the rest as ``Feed.open`` takes it.
+    """A response that sends what is of interest to a caller; the rest as ``Feed.open`` takes it.
 
-    ``thinned`` may leave out some messages.
+    It holds a slot of the token. ``thinned`` may leave out some messages.
     """
     response = Response(content_type=EVENT_STREAM, headers=STREAM_HEADERS)
     if request.method == "HEAD":  # nobody reads its body, so nothing would close a stream
         return response
+    slot = service().stream_slots.take(token)
     try:
         changes = feed.open(interest, since=since, snapshot=snapshot, sent_as=sent_as)
     except TooManyStreams as error:
+        slot.release()
         raise Problem(503, str(error), headers=RETRY_LATER) from None
+    except BaseException:
+        slot.release()
+        raise
     response.response = _frames(thinned(changes))
     response.call_on_close(changes.close)
+    response.call_on_close(slot.release)
     return response
 
 

@@ -51,6 +51,7 @@ class ReceiptShape(Shape):
     answers=ReceiptShape,
     query=AnyQuery,
     status=202,
+    has_threads=True,
     takes=(
         "application/json",
         "application/cloudevents+json",

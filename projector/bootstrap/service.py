@@ -13,6 +13,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings
+from projector.infrastructure.slots import REQUESTS_AT_ONCE, Slots
 from projector.infrastructure.tokens import configured_tokens
 from projector.operations.caller_tokens import CallerTokens
 from projector.operations.failed_attempts import FailedAttempts
@@ -43,7 +44,9 @@ from projector.query.names import Directory
 from projector.query.status import Status
 from projector.webex.webhook_secrets import WebhookSecrets
 
-SERVICE_CONNECTIONS = 16
+SERVICE_CONNECTIONS = 16  # of requests; each export may take another one
+INTAKE_CONNECTIONS = 4  # of the committer, the monitor, and of webhooks that ask what is released
+EXPORT_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,7 @@ class Service:
     tokens: CallerTokens
     failed_attempts: FailedAttempts
     pool: Pool
+    intake_pool: Pool
     store: EventStore
     intake: Intake
     monitor: DeliveryMonitor
@@ -79,12 +83,16 @@ class Service:
     alerts: Alerts
     jobs: JobQueue
     status: Status
+    request_slots: Slots
+    export_slots: Slots
+    stream_slots: Slots
 
     def close(self) -> None:
         """End the streams, commit what waits, and close the connections."""
         self.feed.close()
         self.intake.close()
         self.monitor.close()
+        self.intake_pool.close()
         self.pool.close()
 
 
@@ -93,11 +101,19 @@ def build_service(
 ) -> Service:
     """Put the parts together over a migrated database; ``clock`` returns epoch ms."""
     from_file = file_thresholds(settings)
-    pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
+    pool = open_pool(
+        database_url,
+        max_size=SERVICE_CONNECTIONS + settings.exports,
+        statement_ms=settings.statement_timeout_ms,
+    )
+    # Intake waits for nobody who reads.
+    intake_pool = open_pool(database_url, max_size=INTAKE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     webhook_secrets = WebhookSecrets(settings)
-    monitor = DeliveryMonitor(pool, webhook_secrets.subscription_ids, clock=clock)
-    intake = Intake(store, settings, webhook_secrets, monitor, clock=clock)
+    monitor = DeliveryMonitor(intake_pool, webhook_secrets.subscription_ids, clock=clock)
+    intake = Intake(
+        EventStore(intake_pool, clock=clock), settings, webhook_secrets, monitor, clock=clock
+    )
     delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)
     thresholds = Thresholds(
@@ -110,6 +126,7 @@ def build_service(
         tokens=CallerTokens(pool, configured_tokens(settings), clock=clock),
         failed_attempts=FailedAttempts(),
         pool=pool,
+        intake_pool=intake_pool,
         store=store,
         intake=intake,
         monitor=monitor,
@@ -143,4 +160,12 @@ def build_service(
             reconciled_up_to=partial(covered_until, pool, settings.webex_org_id, 0),
             clock=clock,
         ),
+        request_slots=Slots("requests", REQUESTS_AT_ONCE),
+        export_slots=Slots(
+            "exports",
+            settings.exports,
+            per_caller=settings.exports_per_token,
+            retry_seconds=EXPORT_RETRY_SECONDS,
+        ),
+        stream_slots=Slots("streams", settings.streams, per_caller=settings.streams_per_token),
     )

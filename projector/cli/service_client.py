@@ -107,12 +107,19 @@ class Client:
 
     @contextmanager
     def stream(self, path: str, query: Mapping[str, Any], accept: str) -> Iterator[httpx.Response]:
-        """An answer that is read as it comes; ServiceSilent also where it breaks off."""
+        """An answer that is read as it comes; ServiceSilent also where it breaks off.
+
+        It may begin late: the service sends a file when it is whole.
+        """
         headers = self._headers | {"Accept": accept}
         with (
             self._telling(),
             httpx.stream(
-                "GET", f"{self._url}{path}", params=_given(query), headers=headers, timeout=SECONDS
+                "GET",
+                f"{self._url}{path}",
+                params=_given(query),
+                headers=headers,
+                timeout=httpx.Timeout(SECONDS, read=None),
             ) as answer,
         ):
             if not answer.is_success:

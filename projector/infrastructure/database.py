@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -21,6 +23,9 @@ EVENTS_CHANNEL = "projector_events"
 VIEWS_CHANNEL = "projector_views"
 
 Pool = ConnectionPool[Connection[DictRow]]
+
+# Of the reads within ``long_reads``; null: what the pool has.
+_statement_ms: ContextVar[int | None] = ContextVar("statement_ms", default=None)
 
 
 class StoreUnavailable(ProjectorError):  # noqa: N818 - named for what callers handle
@@ -66,8 +71,11 @@ def connect(url: str, **kwargs: Any) -> Connection[DictRow]:
         return connection
 
 
-def open_pool(url: str, *, max_size: int) -> Pool:
-    """A pool of at most ``max_size`` connections, which work as the service's role if it exists."""
+def open_pool(url: str, *, max_size: int, statement_ms: int = 0) -> Pool:
+    """A pool of at most ``max_size`` connections, which work as the service's role if it exists.
+
+    The server cancels a statement that takes longer than ``statement_ms``; 0: none.
+    """
     return ConnectionPool(
         url,
         connection_class=Connection[DictRow],
@@ -76,9 +84,31 @@ def open_pool(url: str, *, max_size: int) -> Pool:
         max_size=max_size,
         open=True,
         timeout=4,
-        configure=become_service,
+        configure=partial(_configure, statement_ms=statement_ms),
         check=ConnectionPool.check_connection,
     )
+
+
+def _configure(connection: Connection[DictRow], *, statement_ms: int) -> None:
+    become_service(connection)
+    if statement_ms:
+        connection.execute(_set_timeout("SET", statement_ms))
+
+
+def _set_timeout(command: str, statement_ms: int) -> sql.Composed:
+    return sql.SQL("{command} statement_timeout = {ms}").format(
+        command=sql.SQL(command), ms=statement_ms
+    )
+
+
+@contextmanager
+def long_reads(statement_ms: int) -> Iterator[None]:
+    """Let the statements of consistent reads take so long (ms) within the block."""
+    before = _statement_ms.set(statement_ms)
+    try:
+        yield
+    finally:
+        _statement_ms.reset(before)
 
 
 @contextmanager
@@ -86,6 +116,8 @@ def consistent_read(pool: Pool) -> Iterator[Cursor[TupleRow]]:
     """A cursor whose queries all see the database at one moment, and change nothing."""
     with translated(), pool.connection() as connection, connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if (statement_ms := _statement_ms.get()) is not None:
+            connection.execute(_set_timeout("SET LOCAL", statement_ms))
         yield connection.cursor(row_factory=tuple_row)
 
 

@@ -156,7 +156,23 @@ class Settings(BaseModel):
         default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )
     body_limit: int = Field(default=1_048_576, ge=1, alias="PROJECTOR_BODY_LIMIT")  # bytes
-    streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")  # a process
+    # Of a process, at once: in all, and of one token.
+    streams: int = Field(default=100, ge=1, le=1_000, alias="PROJECTOR_STREAMS")
+    streams_per_token: int = Field(
+        default_factory=lambda given: -(-given.get("streams", 1) * 4 // 5),
+        ge=1,
+        alias="PROJECTOR_STREAMS_PER_TOKEN",
+    )
+    exports: int = Field(default=4, ge=1, le=100, alias="PROJECTOR_EXPORTS")
+    exports_per_token: int = Field(
+        default_factory=lambda given: -(-given.get("exports", 1) // 2),
+        ge=1,
+        alias="PROJECTOR_EXPORTS_PER_TOKEN",
+    )
+    # Of a request that reads; exports have longer.
+    statement_timeout_ms: int = Field(
+        default=30_000, ge=1, le=2**31 - 1, alias="PROJECTOR_STATEMENT_TIMEOUT_MS"
+    )
     # By channel type in lower case; ``*`` is every other one.
     service_level_ms: Annotated[dict[str, Milliseconds], BeforeValidator(_by_channel_type)] = Field(
         default={}, validate_default=True, alias="PROJECTOR_SERVICE_LEVEL_MS"

@@ -7,10 +7,13 @@ import hashlib
 import io
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from api.http import export_files
+from projector.infrastructure.database import StoreUnavailable
 from projector.query.audit import event_log as log
 from tests.conftest import Site
 from tests.examples import at, login, story, task, v1
@@ -110,11 +113,8 @@ def test_an_export_is_stable_while_others_append(site):
 
     before = rows(site)
     writer = threading.Thread(target=append)
-    answer = site.get(
-        f"/api/v1/events?toPosition={MANY}", headers={"Accept": NDJSON}, buffered=False
-    )
     writer.start()
-    told = b"".join(answer.iter_encoded()).splitlines()
+    told = export(site, NDJSON, toPosition=MANY).data.splitlines()
     stop.set()
     writer.join()
     assert site.service.store.head() > MANY
@@ -123,35 +123,124 @@ def test_an_export_is_stable_while_others_append(site):
 
 
 def test_an_export_is_read_in_parts(site, monkeypatch):
-    """No more of it is in memory than one part, and none is read before it is asked for."""
+    """No more of it is in memory than one part; what is larger than little is on the disk."""
     many(site)
+    monkeypatch.setattr(export_files, "IN_MEMORY_BYTES", 10_000)
+    monkeypatch.setattr(export_files, "_SENT_TOGETHER_BYTES", 5_000)
     monkeypatch.setattr(log, "ROWS_TOGETHER", 100)
     asked, read = [], log._read
     monkeypatch.setattr(log, "_read", lambda *given: asked.append(given[2]) or read(*given))
     monkeypatch.setattr("api.http.exports._CHUNK_BYTES", 1_000)
-    answer = site.get("/api/v1/events", headers={"Accept": NDJSON}, buffered=False)
-    parts = answer.iter_encoded()
-    first = next(parts)
-    assert [100] == asked
-    assert MANY == sum(part.count(b"\n") for part in (first, *parts))
+    written, write = [], export_files.ExportFile.write
+    monkeypatch.setattr(
+        export_files.ExportFile, "write", lambda *given: written.append(given[1]) or write(*given)
+    )
+    with site.get("/api/v1/events", headers={"Accept": NDJSON}, buffered=False) as answer:
+        parts = [*answer.iter_encoded()]
     assert [100] * 26 == asked
+    assert 2_000 > max(map(len, written))
+    assert 5_000 == max(map(len, parts))
+    assert MANY == b"".join(parts).count(b"\n")
+    assert b"".join(written) == b"".join(parts)
 
 
-def test_what_breaks_amid_an_export_breaks_it(site, monkeypatch):
-    """So that nobody takes a part for the whole."""
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(StoreUnavailable("The database is gone."), 503), (RuntimeError("a defect"), 500)],
+)
+@pytest.mark.parametrize("path", ["events", "events/digest"])
+def test_what_breaks_amid_an_export_is_no_export(site, monkeypatch, path, error, status):
+    """So that nobody takes a part for the whole; the slot is free again."""
     many(site)
     read, calls = log._read, []
 
     def breaks(*given: Any) -> Any:
         calls.append(given)
         if len(calls) == 3:
-            raise RuntimeError("the database is gone")
+            raise error
         return read(*given)
 
     monkeypatch.setattr(log, "_read", breaks)
-    answer = site.get("/api/v1/events", headers={"Accept": NDJSON}, buffered=False)
-    with pytest.raises(RuntimeError, match="gone"):
-        list(answer.iter_encoded())
+    answer = site.get(f"/api/v1/{path}", headers={"Accept": NDJSON})
+    assert (status, "application/problem+json") == (answer.status_code, answer.content_type)
+    assert ("1" if status == 503 else None) == answer.headers.get("Retry-After")
+    assert 0 == site.service.export_slots.taken
+    assert MANY == export(site, NDJSON).text.count("\n")
+
+
+@pytest.mark.parametrize("kind", [CSV, NDJSON])
+def test_the_headers_have_the_length_the_count_and_the_digest(site, kind):
+    """Of the file that follows, and without it where the method is HEAD."""
+    many(site, 500)
+    told = export(site, kind)
+    expected = (str(len(told.data)), "500", hashlib.sha256(told.data).hexdigest())
+    names = ("Content-Length", "X-Row-Count", "X-SHA-256")
+    assert expected == tuple(told.headers[name] for name in names)
+    head = site.client.head("/api/v1/events", headers={**site.headers, "Accept": kind})
+    assert (expected, b"") == (tuple(head.headers[name] for name in names), head.data)
+    assert 0 == site.service.export_slots.taken
+
+
+def test_an_export_leaves_space_on_the_disk(site, monkeypatch):
+    """To the database, above all: 503, and nothing is left of the file."""
+    many(site, 500)
+    monkeypatch.setattr(export_files, "IN_MEMORY_BYTES", 1_000)
+    free = export_files.FREE_BYTES
+    for left, status in ((free - 1, 503), (free, 200)):
+        monkeypatch.setattr(
+            "shutil.disk_usage", lambda _, left=left: SimpleNamespace(total=2 * free, free=left)
+        )
+        with site.get("/api/v1/events", headers={"Accept": NDJSON}) as answer:
+            assert status == answer.status_code
+            assert (status == 503) == ("no room on the disk" in answer.text)
+    assert 0 == site.service.export_slots.taken
+
+
+def test_exports_have_slots(make_site):
+    """Of a token and in all, digests among them; a refusal says when to come again."""
+    tokens = [{"token": name, "role": "viewer"} for name in ("one", "other")]
+    site = make_site(
+        PROJECTOR_TOKENS=json.dumps(tokens), PROJECTOR_EXPORTS="3", PROJECTOR_EXPORTS_PER_TOKEN="2"
+    )
+    many(site, 500)
+
+    def ask(token: str, path: str = "events") -> Any:
+        headers = {"Authorization": f"Bearer {token}", "Accept": NDJSON}
+        return site.get(f"/api/v1/{path}", headers=headers, buffered=False)
+
+    first, second = ask("one"), ask("one")
+    assert [200, 200] == [first.status_code, second.status_code]
+    for path in ("events", "events/digest", "anomalies", "names/digest"):
+        refused = ask("one", path)
+        assert (503, "5") == (refused.status_code, refused.headers["Retry-After"])
+        assert "2 exports of this token" in refused.json["detail"]
+    third = ask("other")
+    assert 200 == third.status_code
+    assert "3 exports are under way" in ask("other").json["detail"]
+    assert 200 == site.get("/api/v1/events").status_code  # a page is no export
+    metrics = site.client.get("/metrics").text
+    assert 'projector_slots_taken{kind="exports"} 3.0' in metrics
+    assert 'projector_slots_refused_total{kind="exports"} 5.0' in metrics
+    first.close()  # whoever leaves gives the slot back, and so does whoever has it all
+    assert 500 == b"".join(second.iter_encoded()).count(b"\n")
+    third.close()
+    assert 0 == site.service.export_slots.taken
+    assert 200 == export(site, NDJSON).status_code
+
+
+def test_exports_have_longer_than_other_reads(make_site, monkeypatch):
+    """A statement of a request is ended after the time of the setting, and is a 503."""
+    site = make_site(PROJECTOR_STATEMENT_TIMEOUT_MS="50")
+    many(site, 500)
+    rows = log._ROWS.replace("WHERE", "CROSS JOIN (SELECT pg_sleep(0.2)) AS slow WHERE")
+    monkeypatch.setattr(log, "_ROWS", rows)
+    answer = site.get("/api/v1/events")
+    assert (503, "1") == (answer.status_code, answer.headers["Retry-After"])
+    assert "statement timeout" in answer.json["detail"]
+    assert 500 == export(site, NDJSON).text.count("\n")
+    assert 500 == site.get("/api/v1/events/digest").json["count"]
+    monkeypatch.setattr(export_files, "STATEMENT_MS", 50)
+    assert 503 == site.get("/api/v1/events", headers={"Accept": NDJSON}).status_code
 
 
 @pytest.mark.parametrize("name", ["limit", "cursor"])

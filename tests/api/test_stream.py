@@ -801,3 +801,25 @@ def test_a_database_that_is_away_is_told(site):
     answer = site.get(PATH)
     assert (503, "application/problem+json") == (answer.status_code, answer.content_type)
     assert not site.service.feed._open
+
+
+def test_streams_have_slots_of_each_token(make_site):
+    """One token leaves some for the others; who ends a stream has its slot again."""
+    tokens = [{"token": name, "role": "viewer"} for name in ("one", "other")]
+    site = make_site(
+        PROJECTOR_TOKENS=json.dumps(tokens), PROJECTOR_STREAMS="3", PROJECTOR_STREAMS_PER_TOKEN="2"
+    )
+    other = {"Authorization": "Bearer other"}
+    with listening(site), listening(site) as second:
+        answer = site.get(PATH)
+        assert (503, "1") == (answer.status_code, answer.headers["Retry-After"])
+        assert "2 streams of this token" in answer.json["detail"]
+        third = site.get(PATH, headers=other, buffered=False)
+        assert 200 == third.status_code
+        assert "3 streams are under way" in site.get(PATH, headers=other).json["detail"]
+        metrics = site.client.get("/metrics").text
+        assert 'projector_slots_refused_total{kind="streams"} 2.0' in metrics
+        third.close()
+        second.close()
+        listen(site).close()
+    assert 0 == site.service.stream_slots.taken

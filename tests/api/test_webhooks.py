@@ -1230,7 +1230,7 @@ def test_other_paths_are_problem_documents(shared, path):
 def test_a_store_out_of_reach_is_told_and_nothing_acknowledged(make_site):
     """503 with Retry-After: the sender must try again."""
     site = make_site()
-    site.service.pool.close()
+    site.service.intake_pool.close()
     answer = site.post(told(login(0, "a1")))
     assert 503 == problem(answer)
     assert int(answer.headers["Retry-After"]) > 0

@@ -186,7 +186,7 @@ def test_two_knowledges_of_a_report_and_the_event_between_them(
 def test_a_download_that_broke_off_is_not_saved(
     page: Page, site: Site, address: str, complaints: list[str], cut: str
 ) -> None:
-    """Nor one that lacks rows by the digest of the service."""
+    """Nor one that lacks rows by the headers of the file."""
     happen(site, *queued("task-1", "sales"))
     whole = site.get("/api/v1/events", headers={"Accept": "text/csv"})
     end = whole.data.rindex(b"\n", 0, -1) + 1 if cut == "between rows" else -5
@@ -194,8 +194,8 @@ def test_a_download_that_broke_off_is_not_saved(
     def break_off(route: Route) -> None:
         if route.request.headers["accept"] != "text/csv":
             return route.continue_()
-        position = whole.headers["X-As-Of-Position"]
-        headers = {"Content-Type": "text/csv", "X-As-Of-Position": position}
+        told = ("X-As-Of-Position", "X-Row-Count", "X-SHA-256")
+        headers = {"Content-Type": "text/csv", **{name: whole.headers[name] for name in told}}
         return route.fulfill(headers=headers, body=whole.data[:end])
 
     open_page(page, site, address, "/audit")

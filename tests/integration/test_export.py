@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pyarrow import dataset
 
+from api.http import exports
 from projector.cli.commands import export
 from projector.cli.main import main
 from projector.query.audit import event_log as log
@@ -120,7 +121,10 @@ def test_what_breaks_off_is_no_export(site, address, tmp_path, monkeypatch, kind
 
 def test_what_is_not_what_the_service_tells_is_no_export(site, address, tmp_path, monkeypatch):
     """Were a part lost on the way, the SHA-256 would say so; what was there before stays."""
-    monkeypatch.setattr("api.http.exports.digest", lambda *_: (5, "0" * 64))
+    digest = exports.digest
+    monkeypatch.setattr(
+        "api.http.export_files.digest", lambda *given: (digest(*given)[0], "0" * 64)
+    )
     out = tmp_path / "file"
     out.write_text("before")
     result = run(site, address, "--out", str(out))

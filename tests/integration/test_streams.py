@@ -10,7 +10,7 @@ import pytest
 from tests.examples import login
 from tests.integration.test_run import MAX_SECONDS, Command, await_
 
-STREAMS = 70  # more than the threads that answer requests
+STREAMS = 300  # more than the threads that answer requests and webhooks
 _moments = itertools.count(1)
 
 
@@ -42,7 +42,8 @@ class StreamClient:
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
     """A service that may have so many streams open."""
-    held = Command(tmp_path_factory.mktemp("streams") / "data", PROJECTOR_STREAMS=str(STREAMS))
+    limits = {"PROJECTOR_STREAMS": str(STREAMS), "PROJECTOR_STREAMS_PER_TOKEN": str(STREAMS)}
+    held = Command(tmp_path_factory.mktemp("streams") / "data", **limits)
     yield held.start()
     if held.runs:
         held.interrupt()
@@ -52,10 +53,12 @@ def command(tmp_path_factory):
 def test_requests_are_answered_while_all_streams_are_open(command):
     """All are told; one more is refused; and SIGINT ends the service with all of them open."""
     with ExitStack() as stack:
-        clients = [StreamClient(command) for _ in range(STREAMS)]
-        for client in clients:
+        clients = []
+        for _ in range(STREAMS):
+            client = StreamClient(command)
             stack.callback(client.close)
             assert b" 200 OK" in client.await_(b"\nid: ")
+            clients.append(client)
         assert 503 == command.get("/api/v1/stream").status_code
         for _ in range(20):
             assert 200 == command.get("/api/v1/status").status_code

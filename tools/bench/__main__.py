@@ -14,6 +14,7 @@ from tools.bench import (
     browser,
     committer,
     costs,
+    exports,
     floor,
     http,
     intake,
@@ -72,6 +73,12 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
         seconds=options["browser_seconds"],
     ),
     "page-memory": lambda url, options: page_memory.measure(url, minutes=options["page_minutes"]),
+    "exports": lambda url, options: exports.measure(
+        url,
+        rounds=min(3, options["rounds"]),
+        events=options["export_events"],
+        seconds=options["export_seconds"],
+    ),
     "floor": lambda url, options: floor.measure(
         url, rounds=options["rounds"], events=options["floor_events"]
     ),
@@ -105,6 +112,8 @@ PARTS: dict[str, Callable[[str, Options], Iterator[Result]]] = {
 @click.option("--tail-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--browser-seconds", type=click.FloatRange(1), default=5.0, show_default=True)
 @click.option("--page-minutes", type=click.IntRange(3), default=3, show_default=True)
+@click.option("--export-events", type=click.IntRange(1_000), default=40_000, show_default=True)
+@click.option("--export-seconds", type=click.FloatRange(1), default=8.0, show_default=True)
 @click.option("--floor-events", type=click.IntRange(20_001), default=100_000, show_default=True)
 @click.option("--report-events", type=click.IntRange(20_000), default=60_000, show_default=True)
 @click.option("--past-events", type=click.IntRange(10_000), default=100_000, show_default=True)

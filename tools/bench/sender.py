@@ -26,10 +26,11 @@ class SentDelivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Posted:
-    """An acknowledged delivery, and the log's head after its commit."""
+    """An acknowledged delivery, the log's head after its commit, and when the answer was there."""
 
     delivery: SentDelivery
     position: int
+    answered_time: float  # monotonic s
 
 
 async def post_all(port: int, deliveries: Sequence[SentDelivery]) -> Sequence[Posted]:
@@ -56,5 +57,6 @@ async def _post(idle: asyncio.Queue[Streams], delivery: SentDelivery) -> Posted:
     assert length
     assert position
     await reader.readexactly(int(length[1]))
+    answered = time.monotonic()
     idle.put_nowait((reader, writer))
-    return Posted(delivery=delivery, position=int(position[1]))
+    return Posted(delivery=delivery, position=int(position[1]), answered_time=answered)

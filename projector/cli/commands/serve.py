@@ -11,9 +11,9 @@ from granian.log import LogLevels
 
 from projector.infrastructure.processes import die_with_starter
 from projector.infrastructure.settings import Settings, settings_from_environment
+from projector.infrastructure.slots import INTAKE_THREADS, REQUESTS_AT_ONCE
 from projector.query.alerts.threshold_file import file_thresholds
 
-REQUEST_THREADS = 64
 BACKLOG = 1024
 STOP_SECONDS = 3
 
@@ -37,7 +37,8 @@ def serve_http(settings: Settings) -> None:
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=1,  # counters and the committer's batches are a process's own
-        blocking_threads=REQUEST_THREADS + settings.streams,  # each stream holds one
+        # Each export and each stream holds one, after its request was answered.
+        blocking_threads=INTAKE_THREADS + REQUESTS_AT_ONCE + settings.exports + settings.streams,
         backlog=BACKLOG,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,

@@ -7,7 +7,7 @@ export const FORMATS = { csv: "text/csv", ndjson: "application/x-ndjson" };
 export class Broken extends Error {}
 
 // Reads the file. `onBytes(count)` hears how much has come. Throws ApiError where it is refused, and
-// Broken where it ended too early: the service breaks off the connection when an export fails.
+// Broken where it is not what the service made: its headers have the count of rows and the digest.
 export async function read(to, params, format, { signal, onBytes }) {
   const answer = await request("GET", to, { params, headers: { Accept: FORMATS[format] }, signal });
   const chunks = [];
@@ -28,8 +28,12 @@ export async function read(to, params, format, { signal, onBytes }) {
   }
   if (!counter.isAtEnd()) throw new Broken();
   const blob = new Blob(chunks, { type: FORMATS[format] });
+  const [rows, digest] = [counter.rows(), await sha256(blob)];
+  const isAsTold = rows === Number(answer.headers.get("X-Row-Count") ?? -1) &&
+    (digest === null || digest === answer.headers.get("X-SHA-256"));
+  if (!isAsTold) throw new Broken();
   return {
-    blob, bytes, rows: counter.rows(), sha256: await sha256(blob),
+    blob, bytes, rows, sha256: digest,
     position: Number(answer.headers.get("X-As-Of-Position")), time: Number(answer.headers.get("X-As-Of")),
   };
 }

@@ -972,7 +972,7 @@ export default {
   "docs.fresh-text": "Ansichten folgen dem Protokoll einen Augenblick später. Senden Sie die X-Position aus der Antwort auf einen Webhook als X-Min-Position: Die Abfrage wartet, bis die Ansichten so weit sind, höchstens 5 Sekunden.",
   "docs.fresh-example": "curl -H 'Authorization: Bearer <token>' -H 'X-Min-Position: 1042' {origin}/api/v1/tasks",
   "docs.exports": "Exporte",
-  "docs.exports-text": "Das Protokoll, die Listen dazu und die Berichte gibt es auch als Dateien: Fragen Sie mit Accept nach text/csv oder application/x-ndjson. Eine Datei enthält alle Zeilen. Ein Export derselben Abfrage zum Stand derselben Position hat dieselben Bytes.",
+  "docs.exports-text": "Das Protokoll, die Listen dazu und die Berichte gibt es auch als Dateien: Fragen Sie mit Accept nach text/csv oder application/x-ndjson. Eine Datei enthält alle Zeilen, oder die Antwort ist ein Fehler. X-SHA-256 ist ihre Prüfsumme, die auch derselbe Pfad mit /digest nennt. Ein Export derselben Abfrage zum Stand derselben Position hat dieselben Bytes.",
   "docs.exports-example": "curl -H 'Authorization: Bearer <token>' -H 'Accept: text/csv' {origin}/api/v1/corrections -o corrections.csv",
   "docs.stream": "Live-Strom",
   "docs.stream-text": "Server-Sent Events: agent, task, correction, und left für das, was ein Filter nicht mehr findet. Mit snapshot=true beginnt der Strom mit allem, was es gibt. Die ID eines Ereignisses kommt in Last-Event-ID, um danach fortzufahren.",

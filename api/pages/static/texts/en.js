@@ -971,7 +971,7 @@ export default {
   "docs.fresh-text": "Views follow the log a moment later. Send the X-Position of the answer to a webhook as X-Min-Position: the read waits until the views have it, at most 5 seconds.",
   "docs.fresh-example": "curl -H 'Authorization: Bearer <token>' -H 'X-Min-Position: 1042' {origin}/api/v1/tasks",
   "docs.exports": "Exports",
-  "docs.exports-text": "The log, the ledgers and the reports are files, too: ask with Accept for text/csv or application/x-ndjson. A file has all rows. An export of the same question as of the same position has the same bytes.",
+  "docs.exports-text": "The log, the ledgers and the reports are files, too: ask with Accept for text/csv or application/x-ndjson. A file has all rows, or the answer is an error. X-SHA-256 is its digest, which the same path with /digest tells, too. An export of the same question as of the same position has the same bytes.",
   "docs.exports-example": "curl -H 'Authorization: Bearer <token>' -H 'Accept: text/csv' {origin}/api/v1/corrections -o corrections.csv",
   "docs.stream": "Live stream",
   "docs.stream-text": "Server-sent events: agent, task, correction, and left for what a filter does not find any more. With snapshot=true it begins with all that there is. The id of an event goes into Last-Event-ID to go on after it.",
