@@ -20,10 +20,15 @@ def admit(role: Role) -> Token:
     Raises AccessDenied 401 without a valid token, 403 where the token's role is a lower one.
     """
     token = authenticate()
+    require_role(token, role)
+    return token
+
+
+def require_role(token: Token, role: Role) -> None:
+    """Raise AccessDenied 403 where the token's role is a lower one."""
     if _ROLES.index(token.role) < _ROLES.index(role):
         detail = f"This needs the role {role.value}; the token has {token.role.value}."
         raise AccessDenied(403, detail)
-    return token
 
 
 def require_all_teams(token: Token) -> None:

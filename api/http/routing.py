@@ -16,9 +16,9 @@ from typing import Any, Literal
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from api.auth.authentication import end_stream_with_session
-from api.auth.authorization import admit
-from api.http import export_files, exports, freshness, naming
+from api.auth.authentication import authenticate, end_stream_with_session
+from api.auth.authorization import require_role
+from api.http import export_files, exports, freshness, naming, trail
 from api.http.pagination import require_own_cursor
 from api.http.parameters import Parameters, read_body, read_path, read_query
 from api.service import service
@@ -99,7 +99,11 @@ class Route:
         named: dict[str, Any] = read_path(path)
 
         # Admit, else 401 or 403. Where the log ends is only for those who are admitted.
-        token = None if self.role is None else admit(self.role)
+        token = None if self.role is None else authenticate()
+        if token is not None and self.role is not None:
+            if self._leaves_a_trail(accepted):
+                trail.begin(f"{self.method.upper()} {self.path}", token, body)
+            require_role(token, self.role)
         if self.resumes:
             freshness.require_recorded(last_event_id)
 
@@ -120,6 +124,10 @@ class Route:
         if token is not None and naming.asks_names(query):
             return self._response(naming.named_answer(answer, query, token))
         return self._response(answer)
+
+    def _leaves_a_trail(self, accepted: str) -> bool:
+        """Whether the request changes something, or takes a file."""
+        return self.method != "get" or accepted in exports.EXPORT_TYPES
 
     def _offer_digest(self, export: Callable[[Any, Token], exports.Export]) -> None:
         def digest(query: Parameters, token: Token) -> Response:

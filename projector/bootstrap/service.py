@@ -15,6 +15,7 @@ from projector.infrastructure.database import Pool, open_pool
 from projector.infrastructure.settings import Settings
 from projector.infrastructure.slots import REQUESTS_AT_ONCE, Slots
 from projector.infrastructure.tokens import configured_tokens
+from projector.operations.audit_trail import AuditTrail
 from projector.operations.caller_tokens import CallerTokens
 from projector.operations.failed_attempts import FailedAttempts
 from projector.operations.job_queue import JobQueue
@@ -34,6 +35,7 @@ from projector.query.as_of.lanes import Lanes
 from projector.query.as_of.views import AsOfViews
 from projector.query.audit.event_log import LogSearch
 from projector.query.audit.ledgers import Ledgers
+from projector.query.audit.trail import TrailReader
 from projector.query.current_views import Views
 from projector.query.figures.differences import Differences
 from projector.query.figures.reports import Reports
@@ -81,6 +83,8 @@ class Service:
     threshold_reader: ThresholdReader
     threshold_store: ThresholdStore
     alerts: Alerts
+    audit_trail: AuditTrail
+    trail_reader: TrailReader
     jobs: JobQueue
     status: Status
     request_slots: Slots
@@ -152,6 +156,8 @@ def build_service(
         threshold_reader=threshold_reader,
         threshold_store=ThresholdStore(pool, clock=clock),
         alerts=Alerts(pool, threshold_reader, clock=clock),
+        audit_trail=AuditTrail(pool, clock=clock),
+        trail_reader=TrailReader(pool),
         jobs=JobQueue(pool, clock=clock),
         status=Status(
             pool,

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from projector.infrastructure.database import check_address
+from psycopg import Connection
+from psycopg.rows import DictRow
+
+from projector.infrastructure.database import check_address, connect
 from projector.infrastructure.embedded_postgres import AlreadyRuns, EmbeddedPostgres
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.migrations import pending
-from projector.infrastructure.settings import Settings
+from projector.infrastructure.settings import Settings, settings_from_environment
 
 
 class SchemaOutdated(ProjectorError):  # noqa: N818 - named for what is noticed
@@ -47,6 +50,13 @@ def current_database(settings: Settings) -> Iterator[str]:
         if pending(url):
             raise SchemaOutdated("The schema is not up to date: run `projector migrate`.")
         yield url
+
+
+@contextmanager
+def owners_connection() -> Iterator[Connection[DictRow]]:
+    """A connection with the rights of the database's owner, whose schema is up to date."""
+    with current_database(settings_from_environment()) as url, connect(url) as connection:
+        yield connection
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from api.http.routing import ROUTES, Route
+from projector.operations.audit_trail import TrailRequest
 from projector.operations.names import NameEntry
 from tests.conftest import Site, clone, open_site
 from tests.examples import ORG, at, story, task, v1
@@ -39,6 +40,7 @@ QUERIES: dict[str, dict[str, Any]] = {  # of each list that has pages: filters t
     "replays": {},
     "reconciliations": {},
     "thresholds/changes": {},
+    "audit-trail": {"action": ["POST /a", "PUT /b"]},
 }
 JOB = {  # the parameters of either kind
     "from": 0,
@@ -60,6 +62,7 @@ MORE_OF_ONE_KIND = [  # lists whose cursors have the same parts
     ("agents/ann/events", "replays"),
     ("replays", "reconciliations"),
     ("replays", "thresholds/changes"),
+    ("replays", "audit-trail"),
 ]
 
 
@@ -97,6 +100,9 @@ def floor(template, tmp_path_factory) -> Iterator[Site]:
         )
         for version in range(3):
             site.service.threshold_store.change([], version=version, who="", why="")
+        for action in ("POST /a", "PUT /b", "POST /a"):
+            request = TrailRequest(who="", address=None, action=action, details={})
+            site.service.audit_trail.ask(request)
         with psycopg.connect(site.url) as connection:
             connection.execute(
                 "INSERT INTO projector.parked SELECT 'agents', org_id, agent_id, agent_bucket,"

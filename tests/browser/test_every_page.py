@@ -23,6 +23,7 @@ PAGES = {
     "/tasks": "tbody tr",
     "/reports": "h1",
     "/audit": "tbody tr",
+    "/audit?tab=trail": "h1",
     "/operations": "h1",
     "/thresholds": "tbody tr",
     "/docs": "h1",

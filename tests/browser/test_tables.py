@@ -249,6 +249,27 @@ def test_the_ledgers_show_what_was_unexpected(
     expect(page.locator("pre.body").first).to_have_text("no JSON")
 
 
+def test_the_actions_show_who_did_what_and_why(
+    page: Page, site: Site, address: str, complaints: list[str]
+) -> None:
+    """With the reason, the answer, and all that was asked for."""
+    why = {"why": "the night was lost"}
+    site.client.post("/api/v1/replays", json=why, headers=site.headers)
+    file = {"Accept": "text/csv", **site.headers}
+    site.client.get("/api/v1/events", headers=file, environ_base={"REMOTE_ADDR": "192.0.2.7"})
+    open_page(page, site, address, "/audit?tab=trail")
+    rows = page.locator(ROWS)
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("192.0.2.7")
+    expect(rows.last).to_contain_text("the night was lost")
+    expect(rows.last).to_contain_text("202")
+    rows.last.get_by_role("button").click()
+    expect(page.locator("pre.body").first).to_contain_text("the night was lost")
+    page.get_by_role("button", name="Action").click()
+    page.get_by_label("GET /api/v1/events").check()
+    expect(rows).to_have_count(1)
+
+
 def test_what_a_token_may_not_see_is_said(
     page: Page, make_site: MakeSite, complaints: list[str], port: int
 ) -> None:

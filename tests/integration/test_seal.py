@@ -31,6 +31,7 @@ from projector.event_log.seal.seal_file import (
 from projector.event_log.seal.sealer import SEALED_COLUMNS, compare_with_seal, make_seal
 from projector.event_log.store import EventStore, Request
 from projector.infrastructure.database import connect, open_pool
+from projector.operations.audit_trail import TrailRequest, append_answer, append_asked
 from projector.webex.webhook import Unusable, judge
 from tests.conftest import clone, database_of
 from tests.integration.driving import eventually
@@ -67,6 +68,14 @@ class Log:
         self.now += 1_000
         self._store.append([Request(events=events, unusable=bad, headers={"X": "1"})])
 
+    def act(self) -> None:
+        """Leave a row in the audit trail, and its answer."""
+        asked = TrailRequest(
+            who="operator 1", address="192.0.2.1", action="POST /x", details={"a": 1}
+        )
+        request_id = append_asked(self.connection, asked, self.now)
+        append_answer(self.connection, request_id, {"status": 200}, self.now)
+
     def tamper(self, *statements: str) -> None:
         """Change rows; no trigger fires."""
         with self.connection.transaction():
@@ -97,9 +106,11 @@ def offer(id_: str, **data: Any) -> Offered:
 def fill(log: Log) -> None:
     """Append ten events, three segments, and rows of each ledger between them."""
     log.append(offer("a"), offer("b"))
+    log.act()
     log.append(offer("a"), offer("a", destination="else"), unusable=b"[]")
     log.append(offer("c"), offer("d", taskId="t"), offer("e"))
     log.append(offer("b"), offer("e", destination="else"), unusable=b"7")
+    log.act()
     log.append(*map(offer, "fghij"))
 
 
@@ -170,7 +181,7 @@ def test_the_sealed_log_has_all_kinds_of_rows(seal):
     """It has three segments, and a row of each ledger in at least one of them."""
     assert [4, 4, 2] == [segment.tables[EVENTS_TABLE].rows for segment in seal.segments]
     counts = {name: sum(it.tables[name].rows for it in seal.segments) for name in LEDGERS}
-    assert {"duplicates": 2, "conflicts": 2, "quarantine": 2} == counts
+    assert {"duplicates": 2, "conflicts": 2, "quarantine": 2, "audit_trail": 4} == counts
 
 
 def test_segments_are_those_of_the_logs_column(log, monkeypatch):
@@ -227,9 +238,15 @@ OTHER = {
     "jsonb": "'{{}}'",
 }
 OTHER_WORD = {"origin": "'import'", "time_source": "'dispatched'"}  # of those that are allowed
+NO_CHECKS = (
+    "ALTER TABLE audit_trail DROP CONSTRAINT audit_trail_check,"
+    " DROP CONSTRAINT audit_trail_step_check"
+)
 LOOSEN = {
     "seal_segment": "ALTER TABLE events ALTER seal_segment DROP EXPRESSION",
     "id": "ALTER TABLE quarantine ALTER id DROP IDENTITY",
+    "number": "ALTER TABLE audit_trail ALTER number DROP IDENTITY",
+    **dict.fromkeys(("step", "who", "action"), NO_CHECKS),
 }
 
 
@@ -312,6 +329,8 @@ COPIES = {
     " FROM conflicts LIMIT 1",
     "quarantine": "INSERT INTO quarantine (sha256, body, reason, headers, deliveries, first_time,"
     " last_time) SELECT '', '', '', headers, 1, first_time, 0 FROM quarantine LIMIT 1",
+    "audit_trail": "INSERT INTO audit_trail (request_id, step, time, who, action, details)"
+    " SELECT gen_random_uuid(), step, time, who, action, details FROM audit_trail LIMIT 1",
 }
 
 
@@ -461,7 +480,7 @@ def test_a_changed_seal_is_refused(seal):
     """Any value: all but the time, the versions and `believed` depend on each other."""
     text = seal.json_text()
     places = [it for it in _places(json.loads(text)) if it[0] not in {"time", "versions"}]
-    assert 4 + 3 * (3 + 2 * 4) + 10 == len(places)  # of the seal, the segments, the leaves
+    assert 4 + 3 * (3 + 2 * 5) + 10 == len(places)  # of the seal, the segments, the leaves
     for *path, last in places:
         changed = json.loads(text)
         holder = changed
@@ -487,7 +506,7 @@ def test_a_cut_seal_is_refused(seal, cut):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"format": "projector-seal-2"}, "format: .*'projector-seal-1'"),
+        ({"format": "projector-seal-3"}, "format: .*'projector-seal-2'"),
         ({"surplus": 1}, "surplus"),
         ({"chain": "00"}, "chain"),
         ({"chain": "zz"}, "chain"),
@@ -609,3 +628,44 @@ def test_seal_without_a_schema(run, own):
     own.tamper("DELETE FROM schema_migrations WHERE version > 1")
     result = run()
     assert (1, True) == (result.exit_code, "projector migrate" in result.stderr)
+
+
+# --- the first format ---
+
+
+def first_format(seal: Seal) -> Seal:
+    """The seal as it was made before the audit trail was sealed."""
+    segments = [
+        it.model_copy(update={"tables": {k: v for k, v in it.tables.items() if k != LEDGERS[-1]}})
+        for it in seal.segments
+    ]
+    older = seal.model_copy(
+        update={
+            "format": "projector-seal-1",
+            "segments": segments,
+            "chain": sealed_module.chain_hash(segments),
+        }
+    )
+    return read_seal(older.json_text().encode())
+
+
+def test_a_seal_of_the_first_format_is_compared(log, seal):
+    """It says nothing of the audit trail, and as much as before of all else."""
+    older = first_format(seal)
+    assert [] == log.differences(older)
+    log.tamper("UPDATE audit_trail SET details = '{}'")
+    assert [] == log.differences(older)
+    assert {"audit_trail"} == {table for _, table, _ in log.differences(seal)}
+    log.tamper("UPDATE events SET origin = 'import' WHERE notification_id = 2")
+    assert [(0, EVENTS_TABLE, [2])] == log.differences(older)
+
+
+def test_after_a_seal_of_the_first_format_all_is_read(log, seal):
+    """Nothing of it is believed, and what differs from it is found first."""
+    older = first_format(seal)
+    made = log.seal(earlier=older, leaves=True)
+    assert 0 == made.believed
+    assert seal.segments == made.segments
+    log.tamper("UPDATE events SET origin = 'import' WHERE notification_id = 2")
+    with pytest.raises(SealError, match="does not go on"):
+        log.seal(earlier=older)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 
 import click
@@ -15,6 +17,7 @@ from projector.cli.options import as_json, printable
 from projector.infrastructure.database import connect, translated
 from projector.infrastructure.settings import settings_from_environment
 from projector.operations import shadow_rebuild
+from projector.operations.audit_trail import trailed
 
 
 @click.group()
@@ -25,7 +28,7 @@ def rebuild() -> None:
 @rebuild.command()
 def begin() -> None:
     """Make empty shadow tables."""
-    with current_database(settings_from_environment()) as url:
+    with _trailed("begin") as url:
         shadow_rebuild.begin(url)
     click.echo("There are empty shadow tables: `projector rebuild follow` fills them.")
 
@@ -91,7 +94,7 @@ def diff(*, as_json: bool) -> None:
 @rebuild.command()
 def switch() -> None:
     """Exchange the serving and the shadow tables in one transaction."""
-    with current_database(settings_from_environment()) as url:
+    with _trailed("switch") as url:
         serving, shadow = shadow_rebuild.switch(url)
     click.echo(
         f"Fold {serving.fold} serves from position {serving.position} on; fold {shadow.fold} is the"
@@ -102,6 +105,17 @@ def switch() -> None:
 @rebuild.command()
 def drop() -> None:
     """Remove the shadow tables."""
-    with current_database(settings_from_environment()) as url:
+    with _trailed("drop") as url:
         shadow_rebuild.drop(url)
     click.echo("There are no shadow tables.")
+
+
+@contextmanager
+def _trailed(command: str) -> Iterator[str]:
+    """The address of the database; what the block does is in the audit trail."""
+    with (
+        current_database(settings_from_environment()) as url,
+        connect(url) as connection,
+        trailed(connection, f"rebuild {command}", {}),
+    ):
+        yield url

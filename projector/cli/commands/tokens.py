@@ -6,17 +6,16 @@ They are in the database, and whoever may use that may make them: no route of th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from projector.cli.database import current_database
+from projector.cli.database import owners_connection
 from projector.cli.options import as_json, in_columns, shown_time
 from projector.infrastructure.clock import DAY_MS, now_ms
-from projector.infrastructure.database import connect
-from projector.infrastructure.settings import Role, settings_from_environment
+from projector.infrastructure.settings import Role
+from projector.operations.audit_trail import trailed
 from projector.operations.caller_tokens import StoredToken, TokenStore
 
 
@@ -66,14 +65,18 @@ def create_token(  # noqa: PLR0913 - one for each option
     as_json: bool,
 ) -> None:
     """Make a token and show it, this one time."""
-    with _store() as store:
-        text, stored = store.create(
-            Role(role),
-            note=note,
-            org_ids=orgs or None,
-            team_ids=teams or None,
-            expires_time=None if days is None else now_ms() + days * DAY_MS,
-        )
+    expires_time = None if days is None else now_ms() + days * DAY_MS
+    with owners_connection() as connection:
+        asked = {"role": role, "note": note, "orgIds": orgs, "teamIds": teams, "days": days}
+        with trailed(connection, "tokens create", asked) as answer:
+            text, stored = TokenStore(connection).create(
+                Role(role),
+                note=note,
+                org_ids=orgs or None,
+                team_ids=teams or None,
+                expires_time=expires_time,
+            )
+            answer["id"] = stored.id
     if as_json:
         click.echo(json.dumps({"token": text} | _fields(stored)))
         return
@@ -85,8 +88,8 @@ def create_token(  # noqa: PLR0913 - one for each option
 @as_json
 def list_tokens(*, as_json: bool) -> None:
     """List the tokens that were made, those that are over, too; not those of the settings."""
-    with _store() as store:
-        stored = store.all()
+    with owners_connection() as connection:
+        stored = TokenStore(connection).all()
     table = in_columns([_row(it) for it in stored]) or "There are no tokens."
     click.echo(json.dumps([_fields(it) for it in stored]) if as_json else table)
 
@@ -96,17 +99,10 @@ def list_tokens(*, as_json: bool) -> None:
 @as_json
 def revoke_token(*, id: str, as_json: bool) -> None:  # noqa: A002 - as the argument is called
     """Take the token with this ID back, and end its sessions. It ends within five seconds."""
-    with _store() as store:
-        stored = store.revoke(id)
+    with owners_connection() as connection, trailed(connection, "tokens revoke", {"id": id}):
+        stored = TokenStore(connection).revoke(id)
     told = f"The token {stored.id} ({stored.note}) is taken back."
     click.echo(json.dumps(_fields(stored)) if as_json else told)
-
-
-@contextmanager
-def _store() -> Iterator[TokenStore]:
-    settings = settings_from_environment()
-    with current_database(settings) as url, connect(url) as connection:
-        yield TokenStore(connection)
 
 
 def _fields(stored: StoredToken) -> dict[str, Any]:

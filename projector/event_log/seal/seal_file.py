@@ -13,11 +13,13 @@ from projector.contract.base import Shape
 from projector.event_log.seal.merkle import MerkleTree, leaf
 from projector.infrastructure.errors import ProjectorError
 
-Format = Literal["projector-seal-1"]
-(FORMAT,) = get_args(Format)
+# The second one has the audit trail. Rows and segments are hashed as in the first one.
+Format = Literal["projector-seal-1", "projector-seal-2"]
+_FIRST_FORMAT, FORMAT = get_args(Format)
 SEGMENT_EVENTS = 4096
 EVENTS_TABLE = "events"
-LEDGERS = ("duplicates", "conflicts", "quarantine")
+LEDGERS = ("duplicates", "conflicts", "quarantine", "audit_trail")
+_LEDGERS_OF: Mapping[Format, Sequence[str]] = {_FIRST_FORMAT: LEDGERS[:3], FORMAT: LEDGERS}
 
 _HASH_BYTES = 32
 _MOST_POSITIONS_NAMED = 10  # in the text of a difference
@@ -78,8 +80,9 @@ class Seal(_SealPart):
     segments: list[Segment]
 
     @property
-    def full_segments(self) -> Sequence[Segment]:
-        return [segment for segment in self.segments if segment.is_full]
+    def believable(self) -> Sequence[Segment]:
+        """The segments that a later seal may take over: full, with all that is sealed now."""
+        return [it for it in self.segments if it.is_full and self.format == FORMAT]
 
     def json_text(self) -> str:
         return self.model_dump_json(by_alias=True, exclude_none=True, indent=1)
@@ -143,7 +146,7 @@ def _link(chain: bytes, segment: Segment) -> bytes:
 @cache
 def _domain(kind: str) -> bytes:
     """The prefix of hashed content, so that no content is mistaken for another kind."""
-    return f"{FORMAT} {kind}\0".encode()
+    return f"{_FIRST_FORMAT} {kind}\0".encode()
 
 
 def read_seal(text: bytes) -> Seal:
@@ -170,14 +173,14 @@ def _is_whole(seal: Seal) -> bool:
         and seal.believed <= seal.position
         and [segment.number for segment in segments] == [*range(segment_number(seal.position) + 1)]
         and all(segment.is_full for segment in segments[:-1])
-        and all(map(_is_sound, segments))
+        and all(_is_sound(segment, _LEDGERS_OF[seal.format]) for segment in segments)
     )
 
 
-def _is_sound(segment: Segment) -> bool:
+def _is_sound(segment: Segment, ledgers: Sequence[str]) -> bool:
     events = segment.tables.get(EVENTS_TABLE)
     return (
-        [*segment.tables] == [EVENTS_TABLE, *LEDGERS]
+        [*segment.tables] == [EVENTS_TABLE, *ledgers]
         and events is not None
         and events.rows == len(segment.positions)
         and (segment.leaves is None or rows_digest(segment.leaves) == events)

@@ -65,6 +65,10 @@ SEALED_COLUMNS = {
     "quarantine": SealedColumns(
         order=("first_time", "id"), others=("sha256", "body", "reason", "headers")
     ),
+    "audit_trail": SealedColumns(
+        order=("time", "number"),
+        others=("request_id", "step", "who", "address", "action", "details"),
+    ),
 }
 _COPY = """
     COPY (
@@ -96,15 +100,16 @@ def make_seal(
     """Seal the log up to its head; the full segments of an earlier seal are believed.
 
     The earlier seal's last segment is read again, to make sure that the log goes on from there:
-    otherwise SealError. ``now`` is epoch ms; with ``leaves`` the seal has the hash of each event.
+    otherwise SealError. A seal of the first format lacks the audit trail: of it nothing is
+    believed. ``now`` is epoch ms; with ``leaves`` the seal has the hash of each event.
     """
     if earlier:
-        differences = compare_with_seal(cur, earlier, since=len(earlier.segments) - 1)
+        differences = compare_with_seal(cur, earlier, since=_to_read_again(earlier))
         if differences:
             raise SealError(
                 f"The log does not go on from the earlier seal: {differences[0].text()}."
             )
-    believed = earlier.full_segments if earlier else []
+    believed = earlier.believable if earlier else []
     segments = [*believed, *_segments_after(cur, believed, leaves=leaves)]
     return Seal(
         format=FORMAT,
@@ -115,6 +120,11 @@ def make_seal(
         chain=chain_hash(segments),
         segments=segments,
     )
+
+
+def _to_read_again(earlier: Seal) -> int:
+    """The number of the first segment that is not believed unseen."""
+    return len(earlier.segments) - 1 if earlier.format == FORMAT else 0
 
 
 def _segments_after(

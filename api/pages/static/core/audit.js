@@ -1,10 +1,12 @@
 // The parts of the audit: the log and the ledgers, and which filters each takes. Pure.
 
-export const PARTS = ["log", "anomalies", "corrections", "conflicts", "quarantine"];
+export const PARTS = ["log", "anomalies", "corrections", "conflicts", "quarantine", "trail"];
 export const ROUTES = {
   log: "/api/v1/events", anomalies: "/api/v1/anomalies", corrections: "/api/v1/corrections",
-  conflicts: "/api/v1/conflicts", quarantine: "/api/v1/quarantine",
+  conflicts: "/api/v1/conflicts", quarantine: "/api/v1/quarantine", trail: "/api/v1/audit-trail",
 };
+// Parts that belong to no organisation: who sees not all of them sees none, and no row has names.
+export const OF_NO_ORGANISATION = ["quarantine", "trail"];
 const SUBJECTS = ["orgId", "agentId", "taskId"];
 export const FILTERS = {
   log: [...SUBJECTS, "type", "teamId", "queueId", "origin"],
@@ -12,6 +14,7 @@ export const FILTERS = {
   corrections: SUBJECTS,
   conflicts: [...SUBJECTS, "kind"],
   quarantine: ["orgId"],
+  trail: ["who", "action"],
 };
 export const ORIGINS = ["webhook", "reconciliation", "import"];
 export const CONFLICT_KINDS = ["conflict", "variation"];

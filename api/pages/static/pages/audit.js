@@ -2,7 +2,7 @@
 
 import { mayAct, seesEverything } from "../core/api.js";
 import { query, setQuery } from "../core/address.js";
-import { FILTERS, openOf, partOf, PARTS, questionOf, ROUTES } from "../core/audit.js";
+import { FILTERS, OF_NO_ORGANISATION, openOf, partOf, PARTS, questionOf, ROUTES } from "../core/audit.js";
 import { useDirectory } from "../core/directory.js";
 import { html, useSignal } from "../core/dom.js";
 import { zone as ownZone } from "../core/format.js";
@@ -30,8 +30,8 @@ export default function Audit() {
     <${Tabs} label=${t("audit.parts")} name="tab" chosen=${part} usual="log"
       tabs=${PARTS.map((id) => ({ id, text: t(`audit.${id}`) }))} changes=${{ open: null, order: null, kind: null }} />
     <p class="note-line">${t(`audit.${part}-hint`)}</p>
-    ${part === "quarantine" && !seesEverything()
-      ? html`<${Empty} title=${t("audit.quarantine-hidden")}><p>${t("audit.quarantine-hidden-hint")}</p><//>`
+    ${OF_NO_ORGANISATION.includes(part) && !seesEverything()
+      ? html`<${Empty} title=${t(`audit.${part}-hidden`)}><p>${t(`audit.${part}-hidden-hint`)}</p><//>`
       : html`<${Part} key=${part} part=${part} />`}`;
 }
 
@@ -41,7 +41,7 @@ function Part({ part }) {
   const span = spanOf(params, zone, useToday(ownZone), ANY);
   const directory = useDirectory(["agent", "team", "queue"]);
   const question = questionOf(part, params, span);
-  const list = usePaged(isSound(span) ? ROUTES[part] : null, { ...question, names: part === "quarantine" ? null : true });
+  const list = usePaged(isSound(span) ? ROUTES[part] : null, { ...question, names: OF_NO_ORGANISATION.includes(part) ? null : true });
   const found = list.rows ?? [];
   const open = useSignal(null); // a row of a ledger; an event of the log is in the address
   const position = openOf(params);
@@ -59,12 +59,7 @@ function Part({ part }) {
       <${Filters} names=${FILTERS[part]} found=${found} known=${list.names} directory=${directory} />
     </div>
     ${part === "log" && html`<${LogFilters} zone=${zone} />`}
-    <div class="files">
-      <${Download} key=${part} to=${ROUTES[part]} params=${question} name=${fileName(part, span, zone)}
-        digest=${part === "log" ? "/api/v1/events/digest" : null} canHaveNames=${part !== "quarantine"}
-        options=${part === "log" ? [{ name: "body", text: t("audit.with-bodies") }] : []} />
-      ${part === "log" && html`<${Digest} question=${question} position=${list.meta?.position ?? null} />`}
-    </div>
+    ${part !== "trail" && html`<${Files} part=${part} span=${span} zone=${zone} question=${question} position=${list.meta?.position ?? null} />`}
     ${!isSound(span) ? null : html`<${Paged} list=${list}>${(rows) => rows.length === 0
       ? html`<${Empty} title=${t(`audit.${part}-none`)} />`
       : html`<h2>${t(`audit.${part}`)}</h2>
@@ -74,6 +69,14 @@ function Part({ part }) {
     ${(position !== null || open.value) && html`<${Side} key=${position ?? keyOf(part, open.value)}
       part=${part} position=${position} row=${open.value} names=${list.names} onClose=${onClose} />`}`;
 }
+
+const Files = ({ part, span, zone, question, position }) => html`
+    <div class="files">
+      <${Download} key=${part} to=${ROUTES[part]} params=${question} name=${fileName(part, span, zone)}
+        digest=${part === "log" ? "/api/v1/events/digest" : null} canHaveNames=${!OF_NO_ORGANISATION.includes(part)}
+        options=${part === "log" ? [{ name: "body", text: t("audit.with-bodies") }] : []} />
+      ${part === "log" && html`<${Digest} question=${question} position=${position} />`}
+    </div>`;
 
 const fileName = (part, { from, to }, zone) =>
   [

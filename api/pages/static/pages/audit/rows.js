@@ -5,7 +5,7 @@ import { duration, Moment, number } from "../../core/format.js";
 import { agentHref, Named, taskHref } from "../../core/names.js";
 import { Status } from "../../core/status.js";
 import { shortId } from "../../core/tasks.js";
-import { has, t } from "../../core/texts.js";
+import { has, short, t } from "../../core/texts.js";
 
 export const positionOf = (row) => String(row.position);
 
@@ -15,6 +15,7 @@ const KEYS = {
   corrections: (row) => [row.orgId, row.subject, row.from, row.position].join("\n"),
   conflicts: (row) => [row.position, row.sha256].join("\n"),
   quarantine: (row) => String(row.id),
+  trail: (row) => String(row.number),
 };
 export const keyOf = (part, row) => KEYS[part](row);
 
@@ -86,4 +87,19 @@ const COLUMNS = {
     ["retries", "number", (row) => number(row.retries.length)],
     ["resolution", "", (row) => (row.resolution === null ? t("audit.unresolved") : t(`resolution.${row.resolution.kind}`))],
   ],
+  trail: (names, opener) => [
+    ["asked", "number", (row) => opener(row, moment(row.time))],
+    ["who", "", (row) => html`<bdi>${row.who}</bdi>`],
+    ["address", "", (row) => row.address ?? t("audit.this-machine")],
+    ["action", "", (row) => html`<code>${row.action}</code>`],
+    ["why", "", (row) => short(String(whyOf(row) ?? ""))],
+    ["answer", "", (row) => answerOf(row)],
+  ],
+};
+
+// The reason is in the body, or in the query where a request has none.
+const whyOf = ({ asked }) => asked.body?.why ?? asked.query?.why?.[0] ?? asked.note;
+const answerOf = ({ answer }) => {
+  if (answer === null) return t("audit.no-answer");
+  return answer.status ?? (answer.done ? t("audit.done") : t("audit.failed"));
 };

@@ -1,5 +1,6 @@
 // The details of a row: the event with its body, what a correction changed, or a body in quarantine.
 
+import { OF_NO_ORGANISATION } from "../../core/audit.js";
 import { html } from "../../core/dom.js";
 import { Moment, number } from "../../core/format.js";
 import { has, t } from "../../core/texts.js";
@@ -11,9 +12,9 @@ export function Side({ part, position, row, names, onClose }) {
     return html`<${Panel} title=${t("audit.event", { position: number(Number(position)) })} onClose=${onClose}>
       <${EventBody} position=${position} /><//>`;
   }
-  const Details = { anomalies: Anomaly, corrections: Correction, conflicts: Conflict, quarantine: Quarantined }[part];
+  const Details = { anomalies: Anomaly, corrections: Correction, conflicts: Conflict, quarantine: Quarantined, trail: Action }[part];
   return html`<${Panel} title=${t(`audit.one-${part}`)} onClose=${onClose}>
-    ${part !== "quarantine" && html`<p>${t("audit.column-subject")}: ${subject(names, row)}</p>`}
+    ${!OF_NO_ORGANISATION.includes(part) && html`<p>${t("audit.column-subject")}: ${subject(names, row)}</p>`}
     <${Details} row=${row} />
   <//>`;
 }
@@ -50,3 +51,15 @@ const Quarantined = ({ row }) => html`
   </dl>
   <h3>${t("event.body")}</h3><${Body} parsed=${null} body=${row.body} />
   <h3>${t("audit.headers")}</h3><${Body} parsed=${row.headers} body=${null} />`;
+
+const Action = ({ row }) => html`
+  <dl>
+    <dt>${t("audit.column-asked")}</dt><dd><${Moment} time=${row.time} withDate ms /></dd>
+    <dt>${t("audit.column-who")}</dt><dd><bdi>${row.who}</bdi>, ${row.address ?? t("audit.this-machine")}</dd>
+    <dt>${t("audit.column-action")}</dt><dd><code>${row.action}</code></dd>
+  </dl>
+  <h3>${t("audit.asked-for")}</h3><${Body} parsed=${row.asked} body=${null} />
+  <h3>${t("audit.column-answer")}</h3>
+  ${row.answer === null
+    ? html`<p>${t("audit.no-answer-hint")}</p>`
+    : html`<p><${Moment} time=${row.answeredTime} withDate ms /></p><${Body} parsed=${row.answer} body=${null} />`}`;

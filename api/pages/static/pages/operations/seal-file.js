@@ -1,6 +1,6 @@
-// The file of a seal, of the format `projector-seal-1`: its segments are chained by SHA-256.
+// The file of a seal: its segments are chained by SHA-256. The second format has the audit trail.
 
-const FORMAT = "projector-seal-1";
+const FORMATS = ["projector-seal-1", "projector-seal-2"];
 const ZEROS = new Uint8Array(32);
 
 // Browsers hash only for pages that came over TLS or from this machine.
@@ -9,7 +9,7 @@ export const canHash = Boolean(crypto.subtle);
 // The seal of a text. Throws where it is none.
 export function readSeal(text) {
   const seal = JSON.parse(text);
-  if (seal.format !== FORMAT || !Array.isArray(seal.segments)) throw new TypeError("no seal");
+  if (!FORMATS.includes(seal.format) || !Array.isArray(seal.segments)) throw new TypeError("no seal");
   return seal;
 }
 
@@ -19,7 +19,7 @@ export async function chainOf(seal) {
   let chain = ZEROS;
   for (const { number, position, recordedTime, tables } of seal.segments) {
     const text = JSON.stringify({ number, position, recordedTime, tables });
-    const parts = [bytes(`${FORMAT} segment\0`), chain, bytes(text)];
+    const parts = [bytes(`${FORMATS[0]} segment\0`), chain, bytes(text)];
     chain = new Uint8Array(await crypto.subtle.digest("SHA-256", await new Blob(parts).arrayBuffer()));
   }
   return [...chain].map((it) => it.toString(16).padStart(2, "0")).join("");
