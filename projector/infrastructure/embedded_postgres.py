@@ -49,6 +49,7 @@ OPTIONS = {
     "timezone": "UTC",
     "unix_socket_permissions": "0700",
 }
+PASSED_ON = ("HOME", "LD_LIBRARY_PATH", "PATH", "TMPDIR")  # variables, to the server
 UNSAFE_OPTIONS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
@@ -332,9 +333,9 @@ class EmbeddedPostgres:
 
 
 def _environment() -> dict[str, str]:
-    """Our environment without libpq's and the server's variables, which would override settings."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return others | {"LC_ALL": "C"}
+    """What the programs need of our environment, and no token, secret or setting of libpq."""
+    needed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return needed | {"LC_ALL": "C"}
 
 
 def _change_owner(folder: Path, owner: int) -> None:

@@ -133,6 +133,14 @@ def test_variables_of_other_servers_are_ignored(server, monkeypatch):
     assert setting(server.start(), "port") == "5432"
 
 
+def test_the_server_has_no_secret_of_ours(server, monkeypatch):
+    """Its environment can be read by whoever is the server's user, and may land in a core dump."""
+    for name in ("PROJECTOR_TOKENS", "PROJECTOR_WEBHOOK_SECRETS", "DATABASE_URL"):
+        monkeypatch.setenv(name, "sesame")
+    server.start()
+    assert b"sesame" not in Path(f"/proc/{server.pid()}/environ").read_bytes()
+
+
 def test_ctrl_c_does_not_reach_the_server(server):
     """The server has a session of its own: only its supervisor stops it."""
     server.start()
