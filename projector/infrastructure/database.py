@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import Connection, Cursor, sql
@@ -131,6 +132,21 @@ def become_service(connection: Connection[DictRow], *schemas: str) -> None:
         # Only trying tells: a member of the role may lack the right to take it.
         with suppress(psycopg.errors.InsufficientPrivilege):
             connection.execute(sql.SQL("SET ROLE {role}").format(role=sql.Identifier(SERVICE_ROLE)))
+
+
+def service_address(url: str) -> str:
+    """The address at which the service's role signs in by itself, on a server of our own.
+
+    Such a connection cannot take back rights that it never had. The server must trust whoever
+    reaches its socket, as the embedded one does. Where the role is missing, nothing changes.
+    """
+    with connect(url) as connection, translated():
+        if not has_service_role(connection):
+            return url
+        connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(SERVICE_ROLE)))
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{SERVICE_ROLE}@{host}"))
 
 
 def has_service_role(connection: Connection[DictRow]) -> bool:

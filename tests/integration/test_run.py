@@ -17,6 +17,7 @@ import httpx
 import psycopg
 import pytest
 
+from projector.infrastructure.database import service_address
 from tests.conftest import free_port, on_database, slow
 from tests.examples import ORG, login, v1
 
@@ -308,6 +309,29 @@ def test_a_webhook_becomes_a_view(service):
     assert ("dora", True, 1) == tuple(
         view.json()[field] for field in ("agentId", "loggedIn", "eventCount")
     )
+
+
+def test_the_service_never_has_the_rights_of_the_owner(service):
+    """They sign in as a role that cannot change the log, and has no rights to take back."""
+    with psycopg.connect(service.url) as connection:
+        users = connection.execute(
+            "SELECT DISTINCT usename FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        ).fetchall()
+    assert [("projector_service",)] == users
+    with psycopg.connect(service_address(service.url), autocommit=True) as connection:
+        connection.execute("RESET ROLE")
+        (rights,) = connection.execute(
+            "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user"
+        ).fetchall()
+        assert (False, False, False) == rights
+        for statement in (
+            "DELETE FROM projector.events",
+            "DROP TRIGGER immutable ON projector.events",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"SET search_path = projector; {statement}")
 
 
 def test_it_is_verified_while_it_runs(service):

@@ -20,6 +20,7 @@ import click
 
 from projector.cli.database import database
 from projector.cli.options import as_json
+from projector.infrastructure.database import service_address
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.migrations import migrate
 from projector.infrastructure.processes import Child, on_stop_signals
@@ -88,7 +89,8 @@ def run_service(settings: Settings, announce: Callable[[Announcement], None]) ->
         if version is not None:
             click.echo(_FILLED_ANEW.format(version=version), err=True)
         _keep_token(settings)
-        environment = {"DATABASE_URL": url}
+        embedded = settings.database_url is None
+        environment = {"DATABASE_URL": service_address(url) if embedded else url}
         # They stop in reverse order: first the web server, so that no new webhook arrives.
         children = [Child([name], environment) for name in ("follow", "work", "serve")]
         for child in children:
