@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.auth.authorization import Reach
 from api.auth.session import SECURE_COOKIE
 from api.http.exports import EVENT_STREAM, EXPORT_TYPES
 from api.http.freshness import LAST_EVENT_ID, MIN_POSITION
@@ -38,6 +39,10 @@ _SECURITY = {
         "name": SECURE_COOKIE,
         "description": "Of the pages, after sign-in. Without TLS the name has the port instead.",
     },
+}
+_REACHES = {
+    Reach.TEAMS: "A token sees what is of its organisations and teams.",
+    **{it: f"Needs {it.value}." for it in (Reach.ORGANISATIONS, Reach.EVERYTHING)},
 }
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -130,7 +135,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
         operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
         operation["security"] = [{name: []} for name in _SECURITY]
-        operation["description"] = f"Needs the role {route.role.value}."
+        operation["description"] = f"Needs the role {route.role.value}. {_REACHES[route.reach]}"
     if route.method in {"post", "put"}:
         schema = {} if route.body is None else {"schema": _described(route.body)}
         content = dict.fromkeys(route.takes, schema)

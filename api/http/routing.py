@@ -15,7 +15,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 
 from api.auth.authentication import end_stream_with_session
-from api.auth.authorization import admit
+from api.auth.authorization import Reach, admit
 from api.http import exports, freshness, naming
 from api.http.pagination import require_own_cursor
 from api.http.parameters import Parameters, read_body, read_path, read_query
@@ -40,6 +40,7 @@ class Route:
     path: str
     _: KW_ONLY
     role: Role | None  # the lowest that may ask; null: everyone may, without a token
+    reach: Reach = Reach.TEAMS  # of a route with a role: which tokens may ask
     summary: str
     answers: type[BaseModel]
     query: type[Parameters] = Parameters
@@ -86,7 +87,7 @@ class Route:
         named: dict[str, Any] = read_path(path)
 
         # Admit, else 401 or 403. Where the log ends is only for those who are admitted.
-        token = None if self.role is None else admit(self.role)
+        token = None if self.role is None else admit(self.role, self.reach)
         if self.resumes:
             freshness.require_recorded(last_event_id)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from api.auth.authorization import scope_of
 from api.http.routing import Route
 from api.service import service
 from projector.contract.status import StatusShape
@@ -20,5 +21,5 @@ blueprint = Blueprint("status", __name__)
     summary="Head of the log, lag of each projection, subscriptions, sizes of ledgers, versions.",
     answers=StatusShape,
 )
-def status(_: Token) -> StatusShape:
-    return service().status.read()
+def status(token: Token) -> StatusShape:
+    return service().status.read(scope_of(token, []))

@@ -168,14 +168,18 @@ class SubjectResource:
         return path[f"{self.noun}_id"]
 
     def find(self, query: OrganisationQuery, token: Token, id_: str, times: AsOf) -> FoundSubject:
-        """The one subject of this id that the caller may see; Problem 404, 409 or 403."""
-        subjects = service().as_of_views.find(self.table, scope_of(token, query.org_id), id_, times)
+        """The one subject of this id that the caller may see; Problem 404, 409 or 403.
+
+        To a token of some teams, a subject of other teams is as one that there is not.
+        """
+        scope = scope_of(token, query.org_id)
+        subjects = service().as_of_views.find(self.table, scope, id_, times)
+        if not subjects and scope.team_ids is not None:
+            raise Problem(403, f"The token's teams take part in no {self.noun} {id_!r}.")
         if not subjects:
             raise Problem(404, f"No {self.noun} is known by the id {id_!r}.")
         if len(subjects) > 1:
             org_ids = [subject.org_id for subject in subjects]
             detail = f"Several organisations have it, say which by orgId: {', '.join(org_ids)}."
             raise Problem(409, detail, org_ids=org_ids)
-        if not subjects[0].in_scope:
-            raise Problem(403, f"The token's teams take no part in this {self.noun}.")
         return subjects[0]

@@ -142,6 +142,7 @@ def build_service(
             intake,
             monitor,
             reconciled_up_to=partial(covered_until, pool, settings.webex_org_id, 0),
+            own_org_id=settings.webex_org_id,
             clock=clock,
         ),
     )

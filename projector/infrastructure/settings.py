@@ -136,6 +136,11 @@ class Settings(BaseModel):
         alias="PROJECTOR_ALLOW_UNSIGNED",
     )
     tokens: Json[list[Token]] = Field(default=[], alias="PROJECTOR_TOKENS")
+    # On this machine alone, and without tokens, there is one operator who sees everything.
+    open_subscriptions: bool = Field(
+        default_factory=lambda given: not given["tokens"] and is_loopback(given["host"]),
+        alias="PROJECTOR_OPEN_SUBSCRIPTIONS",
+    )
     default_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
         default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )

@@ -46,11 +46,10 @@ AGENTS_TOGETHER = 500  # that an export reads at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSubject:
-    """One subject with its view, and whether the caller's teams take part in it."""
+    """One subject with its view."""
 
     org_id: str
     view: BaseModel
-    in_scope: bool
 
 
 class AsOfViews:
@@ -99,7 +98,7 @@ class AsOfViews:
         return replace(as_of, position=position, recorded_time=self._store.recorded_at(position))
 
     def find(self, table: Table[S], scope: Scope, id_: str, as_of: AsOf) -> Sequence[FoundSubject]:
-        """The subject of this id in each organisation that had it."""
+        """The subject of this id in each organisation that had it, where a caller may see it."""
         query = sql.SQL(
             "SELECT org_id, id FROM {} AS v WHERE id = ANY(%(ids)s) AND {} ORDER BY org_id"
         ).format(sql.Identifier(table.name), scope.organisations())
@@ -108,13 +107,9 @@ class AsOfViews:
             subjects = reconstruct(cur, self._store, table, keys, as_of)
             in_scope = self._in_scope(cur, table, scope, subjects, as_of)
         return [
-            FoundSubject(
-                org_id=key[0],
-                view=self._view(table, key, subjects[key].state, as_of),
-                in_scope=key in in_scope,
-            )
+            FoundSubject(org_id=key[0], view=self._view(table, key, subjects[key].state, as_of))
             for key in keys
-            if key in subjects
+            if key in in_scope
         ]
 
     def list(
