@@ -138,6 +138,7 @@ class SubjectResource:
         intervals, last_key = service().as_of_views.history(
             self.table,
             (subject.org_id, id_),
+            scope_of(token, query.org_id),
             times,
             start=query.from_,
             end=query.to,
@@ -149,15 +150,19 @@ class SubjectResource:
     def explain(self, query: ViewQuery, token: Token, **path: str) -> BaseModel:
         id_, times = self._id(path), times_of(query)
         subject = self.find(query, token, id_, times)
-        return service().explainer.explain(self.table, (subject.org_id, id_), times)
+        return service().explainer.explain(
+            self.table, (subject.org_id, id_), scope_of(token, query.org_id), times
+        )
 
     def list_events(self, query: EventsQuery, token: Token, **path: str) -> BaseModel:
         id_ = self._id(path)
-        subject = self.find(query, token, id_, service().as_of_views.resolve(None, None))
+        times = service().as_of_views.resolve(None, None)
+        subject = self.find(query, token, id_, times)
         rows, last_key = service().log_search.of_subject(
             self.table,
-            subject.org_id,
-            id_,
+            (subject.org_id, id_),
+            scope_of(token, query.org_id),
+            times,
             order=query.order,
             after=query.cursor[0] if query.cursor else 0,
             limit=query.limit,

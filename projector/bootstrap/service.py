@@ -124,7 +124,7 @@ def build_service(
         reports=reports,
         differences=Differences(pool, reports),
         log_search=LogSearch(pool, store),
-        ledgers=Ledgers(pool, clock=clock),
+        ledgers=Ledgers(pool, store, clock=clock),
         feed=Feed(
             Changes(pool, store, delays, clock=clock), database_url, streams=settings.streams
         ),
