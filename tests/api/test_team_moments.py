@@ -17,6 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projector.query.as_of import views
+from projector.query.audit import event_log
 from tests.conftest import Site, erasable, erase, over_http
 from tests.examples import NOW, RECORDED, Body, at, ended, login, task, v1
 from tests.integration.driving import Clock
@@ -113,10 +115,15 @@ class World:
         time = row["time"]
         return self.agent_is_seen(row["agentId"], time) or self.task_is_seen(row["taskId"], time)
 
+    def moments_of(self, kind: str, id_: str) -> Seen:
+        """At which moments a subject is seen."""
+        is_seen = self.agent_is_seen if kind == "agent" else self.task_is_seen
+        return lambda time: is_seen(id_, time)
+
     def of(self, kind: str, id_: str, now: int) -> Seen:
-        """When a subject is seen; after the last event of a task it is so as of the question."""
+        """When what goes on is seen: after the last event of a task it is as of the question."""
         if kind == "agent":
-            return lambda time: self.agent_is_seen(id_, time)
+            return self.moments_of(kind, id_)
         last = self.last_of(id_)
         return lambda time: self.task_is_seen(id_, time if time <= last else now)
 
@@ -174,6 +181,84 @@ def by_start(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: (row["from"], json.dumps(row, sort_keys=True)))
 
 
+LATE = [
+    login(0, "ann", teamId="blue") | {"id": "e1"},
+    v1(10_000, "ann", "idle", teamId="red", idleCodeId="lunch") | {"id": "e2"},
+    v1(20_000, "ann", "available") | {"id": "e3"},
+    v1(5_000, "ann", "available", idleCodeId="blue-code") | {"id": "e4"},
+    v1(15_000, "ann", "idle", idleCodeId="late") | {"id": "e5"},
+]
+
+
+def test_a_stream_tells_of_a_correction_what_the_team_sees(emptied: tuple[Site, Clock]) -> None:
+    """As the ledger does, and nothing of one that is of another team's time alone."""
+    site, clock = emptied
+    erase(site.url)
+    clock.now = RECORDED
+    for body in LATE[:3]:
+        site.post(body)
+        site.project()
+    everyone, red = (
+        iter(
+            site.client.get("/api/v1/stream", headers={"Authorization": f"Bearer {token}"}).response
+        )
+        for token in ("all", "red")
+    )
+    assert ["retry:", "retry:"] == [next(it).decode().split(" ")[0] for it in (everyone, red)]
+    for body in LATE[3:]:
+        site.post(body)
+        site.project()
+    told = {
+        token: [correction_of(next_of(messages)) for _ in walk(site, token, "corrections")]
+        for token, messages in (("all", everyone), ("red", red))
+    }
+    for token, corrections in told.items():
+        assert by_start(walk(site, token, "corrections")) == by_start(corrections)
+    assert len(told["red"]) < len(told["all"])
+    assert "blue-code" not in json.dumps(told["red"])
+
+
+def next_of(messages: Iterator[bytes]) -> str:
+    """The next message about a correction."""
+    return next(it for it in (one.decode() for one in messages) if "event: correction" in it)
+
+
+def correction_of(message: str) -> Row:
+    (data,) = [line[6:] for line in message.splitlines() if line.startswith("data: ")]
+    row: Row = json.loads(data)
+    return row
+
+
+def test_the_wait_of_a_pages_rows_is_bounded(
+    emptied: tuple[Site, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a team sees little, pages are short, and all of them together are whole."""
+    site, clock = emptied
+    erase(site.url)
+    clock.now = RECORDED
+    moved = [v1(n * STEP_MS, "ann", "idle", idleCodeId=f"c{n}") for n in range(1, 40)]
+    for number, body in enumerate(moved):
+        body["data"]["teamId"] = "red" if number % 13 == 12 else "blue"
+    site.post([it | {"id": f"e{n}"} for n, it in enumerate(moved)])
+    site.project()
+    whole = {path: walk(site, "red", path, limit=1_000) for path in BOUNDED}
+    assert [3, 3, 3] == [*map(len, whole.values())]
+    for module, name in (
+        (views, "INTERVALS_PER_PAGE"),
+        (event_log, "EVENTS_PER_PAGE"),
+        (event_log, "ROWS_PER_TEAM_PAGE"),
+        (event_log, "ROWS_TOGETHER"),
+    ):
+        monkeypatch.setattr(module, name, 4)
+    for path, rows in whole.items():
+        first = ask(site, "red", path, limit=2).json
+        assert ([], True) == (first["data"], first["meta"]["nextCursor"] is not None), path
+        assert rows == walk(site, "red", path, limit=2), path
+
+
+BOUNDED = ("agents/ann/history", "agents/ann/events", "events")
+
+
 @over_http
 @given(data=st.data())
 def test_nothing_is_told_of_other_teams_moments(
@@ -214,14 +299,14 @@ def check_log(site: Site, world: World, paged: dict[str, int], order: str) -> No
 def check_ledgers(site: Site, world: World, paged: dict[str, int]) -> None:
     anomalies, corrections = list[Row](), list[Row]()
     for row in walk(site, "all", "anomalies"):
-        seen = of_row(world, row)
+        seen = world.moments_of(*row["subject"].split(":"))
         if seen(row["to"]):
             start = row["to"] if row["from"] is None else row["from"]
             begin = world.cut(seen, start, row["to"] + 1)[-1][0]
             anomalies.append(row | {"from": row["from"] if begin == start else begin})
     assert anomalies == walk(site, "red", "anomalies", **paged)
     for row in walk(site, "all", "corrections"):
-        seen = of_row(world, row)
+        seen = world.of(*row["subject"].split(":"), NOW)
         parts = world.cut(seen, row["from"], row["to"])
         events = [it for it in row["events"] if seen(it["time"])]
         if parts:
@@ -239,11 +324,6 @@ def check_ledgers(site: Site, world: World, paged: dict[str, int]) -> None:
         if world.seen(row | {"time": times[row["position"]]})
     ]
     assert conflicts == walk(site, "red", "conflicts", **paged)
-
-
-def of_row(world: World, row: Row) -> Seen:
-    kind, _, id_ = row["subject"].partition(":")
-    return world.of(kind, id_, NOW)
 
 
 def cut_all(world: World, seen: Seen, rows: Iterable[Row]) -> Iterator[Row]:
@@ -284,6 +364,7 @@ def check_subject(
     assert by_start(cut_all(until_now, seen, everything)) == by_start(some)
     assert [row["from"] for row in some] == sorted(row["from"] for row in some)
     everything, some = (ask(site, it, f"{path}/explain", **times).json for it in ("all", "red"))
+    seen = until_now.moments_of(kind, id_)
     hidden = {"eventId": None, "position": None, "time": None}
     assert some == everything | {
         "fields": {

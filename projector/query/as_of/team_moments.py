@@ -148,19 +148,21 @@ class TeamMoments:
             )
             for it, (_, start, _) in zip(folds, stretches, strict=True)
         ]
-        agents: list[SubjectStretch] = []
+        told, now = list[SubjectStretch](), list[SubjectStretch]()
         for (key, _, end), part in zip(stretches, parts, strict=True):
             for agent_id, since in part.joined.items():
-                upto = max(since, part.last if end == NO_END else end)
-                now = max(upto, self._as_of.now)
-                agents += [((key[0], agent_id), since, upto), ((key[0], agent_id), now, now)]
-        of_agents = iter(self._of_agents(agents))
+                agent = (key[0], agent_id)
+                told.append((agent, since, max(since, part.last if end == NO_END else end)))
+                if end == NO_END:
+                    moment = max(part.last, self._as_of.now)
+                    now.append((agent, moment, moment))
+        while_told, since_then = iter(self._of_agents(told)), iter(self._of_agents(now))
         return [
             union(
                 [
-                    _with_now(next(of_agents), next(of_agents), part.last)
+                    _with_now(next(while_told), next(since_then), part.last)
                     if end == NO_END
-                    else (next(of_agents), next(of_agents))[0]
+                    else next(while_told)
                     for _ in part.joined
                 ]
             )

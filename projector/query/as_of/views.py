@@ -19,7 +19,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import AGENTS, Key, Table
+from projector.projection.read_models import AGENTS, TASKS, Key, Table
 from projector.query.as_of.reconstruct import (
     AsOf,
     Reconstructed,
@@ -261,7 +261,9 @@ def _seen(
     """The parts of rows that a caller sees."""
     if not rows:
         return
-    periods = moments.periods(table, key, start=rows[0].from_, end=rows[-1].to)
+    # Of a task the time after its last event is judged alike on every page.
+    end = None if table is TASKS else rows[-1].to
+    periods = moments.periods(table, key, start=rows[0].from_, end=end)
     for row in rows:
         yield from seen_interval(row, periods)
 

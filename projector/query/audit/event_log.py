@@ -40,6 +40,7 @@ LogKey = tuple[int, int]  # time (epoch ms) and position of the last row
 SUBJECT_COLUMNS: Sequence[SubjectColumn] = ("agent_id", "task_id")
 ROWS_TOGETHER = 1_000  # that are read at a time
 ROWS_PER_PAGE = 20_000  # that are examined at most, where few match
+ROWS_PER_TEAM_PAGE = 5_000  # the same where each is judged by a fold
 EVENTS_PER_PAGE = 5_000  # of a subject that are examined at most, where a caller sees few
 
 
@@ -89,12 +90,13 @@ class LogSearch:
         be the last one.
         """
         page: list[EventRow] = []
+        most = ROWS_PER_PAGE if query.scope.team_ids is None else ROWS_PER_TEAM_PAGE
         for parts, (rows, cursor) in enumerate(self._parts(query, limit + 1), start=1):
             page += rows
             if len(page) > limit:
                 last = page[limit - 1]
                 return page[:limit], (last.time, last.position)
-            if cursor is not None and parts * ROWS_TOGETHER >= ROWS_PER_PAGE:
+            if cursor is not None and parts * ROWS_TOGETHER >= most:
                 return page, cursor
         return page, None
 

@@ -320,7 +320,8 @@ def correction_periods(moments: TeamMoments, table: Table[Any], row: CorrectionR
     intervals = [*row.before, *row.after]
     first = min(row.from_, *(it.from_ for it in intervals), *(it.time for it in row.events))
     ends = [row.to, *(it.to for it in intervals)]
-    last = None if None in ends else max(it for it in ends if it is not None)
+    known_ends = [it for it in ends if it is not None]
+    last = None if table is TASKS or len(known_ends) < len(ends) else max(known_ends)
     id_ = row.agent_id if table is AGENTS else row.task_id
     return moments.periods(table, (row.org_id, id_ or ""), start=first, end=last)
 
