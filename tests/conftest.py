@@ -234,9 +234,11 @@ def forget(url: str) -> None:
 
 
 @contextmanager
-def erasable(template: str, folder: Path, *, clock: Callable[[], int] = now_ms) -> Iterator[Site]:
+def erasable(
+    template: str, folder: Path, *, clock: Callable[[], int] = now_ms, **settings: str
+) -> Iterator[Site]:
     """The service for many examples: ``erase`` can empty its log, which has no triggers."""
-    with open_site(clone(template), folder, clock=clock) as site:
+    with open_site(clone(template), folder, clock=clock, **settings) as site:
         with psycopg.connect(site.url, autocommit=True) as connection:
             for name in ("events", "duplicates"):
                 connection.execute(f"DROP TRIGGER immutable ON projector.{name}".encode())

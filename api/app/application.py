@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, Response
 
 from api.app import openapi
 from api.http import problems
@@ -68,6 +68,17 @@ def create_app(service: Service) -> Flask:
     app.url_map.merge_slashes = False  # an id may end in a slash: 404, not a redirect
     attach(app, service)
     problems.register(app)
+    app.after_request(_protect)
     for topic in TOPICS:
         app.register_blueprint(topic.blueprint)
     return app
+
+
+def _protect(response: Response) -> Response:
+    """Nobody on the way keeps an answer, and no browser takes it for another type.
+
+    What says so itself, such as a file of the pages, is kept as long as it says.
+    """
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

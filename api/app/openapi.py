@@ -12,6 +12,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.auth.authorization import Reach
 from api.auth.session import SECURE_COOKIE
 from api.http.exports import EVENT_STREAM, EXPORT_TYPES, OF_A_PAGE
 from api.http.freshness import LAST_EVENT_ID, MIN_POSITION
@@ -49,6 +50,10 @@ _LATER = {
             "schema": {"type": "integer"},
         }
     },
+}
+_REACHES = {
+    Reach.TEAMS: "A token sees what is of its organisations and teams.",
+    **{it: f"Needs {it.value}." for it in (Reach.ORGANISATIONS, Reach.EVERYTHING)},
 }
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -153,7 +158,7 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
         operation["responses"][str(route.status)]["content"] |= files
     if route.role is not None:
         operation["security"] = [{name: []} for name in _SECURITY]
-        operation["description"] = f"Needs the role {route.role.value}."
+        operation["description"] = f"Needs the role {route.role.value}. {_REACHES[route.reach]}"
     if route.method in {"post", "put"}:
         schema = {} if route.body is None else {"schema": _described(route.body)}
         content = dict.fromkeys(route.takes, schema)

@@ -1,10 +1,14 @@
-"""What a caller may see and do, by the role, the organisations and the teams of the token."""
+"""What a caller may see and do, by the role, the organisations and the teams of the token.
+
+Rule: every route says its reach. What can be bounded by teams is bounded by them. What concerns
+whole organisations is refused to a token of some teams, reading too: it would tell of other teams.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
-from api.auth.authentication import authenticate
 from api.auth.errors import AccessDenied
 from projector.infrastructure.settings import Role
 from projector.infrastructure.tokens import Token
@@ -14,33 +18,35 @@ from projector.query.scope import Scope
 _ROLES = (Role.VIEWER, Role.AUDITOR, Role.OPERATOR)
 
 
-def admit(role: Role) -> Token:
-    """The caller's token, for what needs a role.
+class Reach(StrEnum):
+    """How far a route reaches; the words say which token it needs."""
 
-    Raises AccessDenied 401 without a valid token, 403 where the token's role is a lower one.
+    TEAMS = "any token"  # the answer is bounded by the token's organisations and teams
+    ORGANISATIONS = "a token for all teams"  # it is bounded by the token's organisations
+    EVERYTHING = "a token for all organisations and teams"
+
+
+def require(token: Token, role: Role, reach: Reach) -> None:
+    """Let a token pass that has a role and reaches so far.
+
+    Raises AccessDenied 403 where the token's role is a lower one, or its scope is too narrow.
     """
-    token = authenticate()
-    require_role(token, role)
-    return token
-
-
-def require_role(token: Token, role: Role) -> None:
-    """Raise AccessDenied 403 where the token's role is a lower one."""
     if _ROLES.index(token.role) < _ROLES.index(role):
         detail = f"This needs the role {role.value}; the token has {token.role.value}."
         raise AccessDenied(403, detail)
+    if not _reaches(token, reach):
+        raise AccessDenied(403, f"This needs {reach.value}.")
 
 
-def require_all_teams(token: Token) -> None:
-    """Raise AccessDenied 403 for a token of some teams: replays and reconciliations change all."""
-    if token.team_ids is not None:
-        raise AccessDenied(403, "This needs a token for all teams.")
+def sees_everything(token: Token) -> bool:
+    """Whether a token is for all organisations and teams."""
+    return _reaches(token, Reach.EVERYTHING)
 
 
-def require_full_scope(token: Token) -> None:
-    """Raise AccessDenied 403 for a token of some organisations or teams."""
-    if token.org_ids is not None or token.team_ids is not None:
-        raise AccessDenied(403, "This needs a token for all organisations and teams.")
+def _reaches(token: Token, reach: Reach) -> bool:
+    if reach is Reach.EVERYTHING and token.org_ids is not None:
+        return False
+    return reach is Reach.TEAMS or token.team_ids is None
 
 
 def scope_of(token: Token, org_ids: Sequence[str]) -> Scope:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from flask import request
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictInt, WithJsonSchema
 
 from api.http.parameters import (
     Allowed,
@@ -115,6 +115,8 @@ QueueReportCursor = Annotated[
     tuple[StorableTime, Storable, Storable | None, Storable | None], *_CURSOR
 ]
 AgentReportCursor = Annotated[tuple[StorableTime, Storable, Storable], *_CURSOR]
-LedgerCursor = Annotated[tuple[StorableTime, Storable, Storable, Storable, Position], *_CURSOR]
+# What the passing of time raised has a number below 0 in place of a position.
+_RowNumber = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+LedgerCursor = Annotated[tuple[StorableTime, Storable, Storable, Storable, _RowNumber], *_CURSOR]
 ConflictCursor = Annotated[tuple[StorableTime, Storable, Position, Storable], *_CURSOR]
 QuarantineCursor = Annotated[tuple[StorableTime, Position], *_CURSOR]

@@ -17,7 +17,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 
 from api.auth.authentication import authenticate, end_stream_with_session
-from api.auth.authorization import require_role
+from api.auth.authorization import Reach, require
 from api.http import export_files, exports, freshness, naming, trail
 from api.http.pagination import require_own_cursor
 from api.http.parameters import Parameters, read_body, read_path, read_query
@@ -44,6 +44,7 @@ class Route:
     path: str
     _: KW_ONLY
     role: Role | None  # the lowest that may ask; null: everyone may, without a token
+    reach: Reach = Reach.TEAMS  # of a route with a role: which tokens may ask
     summary: str
     answers: type[BaseModel]
     query: type[Parameters] = Parameters
@@ -103,7 +104,7 @@ class Route:
         if token is not None and self.role is not None:
             if self._leaves_a_trail(accepted):
                 trail.begin(f"{self.method.upper()} {self.path}", token, body)
-            require_role(token, self.role)
+            require(token, self.role, self.reach)
         if self.resumes:
             freshness.require_recorded(last_event_id)
 
@@ -143,6 +144,7 @@ class Route:
             "get",
             f"{self.path}/digest",
             role=self.role,
+            reach=self.reach,
             summary="Row count and SHA-256 of what the same filters export.",
             answers=exports.Digest,
             query=self.query,

@@ -7,6 +7,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field, ValidationInfo, field_validator
 
+from api.auth.authorization import scope_of
 from api.http.freshness import times_of
 from api.http.pagination import AsOfMeta, ListMeta
 from api.http.parameters import MAX_WINDOW_MS, Allowed, Flag, Names, Parameters, Time
@@ -114,7 +115,11 @@ def show_timeline(query: TimelineQuery, token: Token, agent_id: str) -> Timeline
     times = times_of(query)
     subject = AGENT_RESOURCE.find(query, token, agent_id, times)
     lanes = service().lanes.of_agent(
-        (subject.org_id, agent_id), times, start=query.from_, end=query.to
+        (subject.org_id, agent_id),
+        scope_of(token, query.org_id),
+        times,
+        start=query.from_,
+        end=query.to,
     )
     rows = timeline_rows(lanes.spans)
     meta = TimelineMeta(

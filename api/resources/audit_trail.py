@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from pydantic import Field
 
-from api.auth.authorization import require_full_scope
+from api.auth.authorization import Reach
 from api.http.pagination import ListMeta, PositionCursor, list_fields
 from api.http.parameters import Limit, Names, Parameters, Time
 from api.http.routing import Route
@@ -40,12 +40,12 @@ class TrailList(Shape):
     "get",
     "/api/v1/audit-trail",
     role=Role.AUDITOR,
+    reach=Reach.EVERYTHING,
     summary="Who changed something or took a file, why, from where, and the answer.",
     answers=TrailList,
     query=TrailQuery,
 )
-def list_trail(query: TrailQuery, token: Token) -> TrailList:
-    require_full_scope(token)
+def list_trail(query: TrailQuery, _: Token) -> TrailList:
     rows, last_number = service().trail_reader.page(
         TrailSelection(
             who=query.who,

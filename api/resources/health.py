@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from api.auth.openness import may_name_subscriptions
 from api.http.problems import RETRY_LATER, Problem
 from api.http.routing import Route
 from api.service import service
@@ -18,7 +19,7 @@ class Health(Shape):
 
 
 class Readiness(Health):
-    """Ready; a warning names a silent subscription, which is no reason to move traffic."""
+    """Ready; a warning tells of silent subscriptions, which is no reason to move traffic."""
 
     warnings: list[str]
 
@@ -48,7 +49,7 @@ def readyz() -> Readiness:
     warnings: list[str] = []
     try:
         reasons = service().status.unready()
-        warnings = service().status.warnings()
+        warnings = service().status.warnings(named=may_name_subscriptions())
     except StoreUnavailable as error:
         reasons = [str(error)]
     if reasons:

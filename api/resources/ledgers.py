@@ -9,7 +9,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
-from api.auth.authorization import scope_of
+from api.auth.authorization import Reach, scope_of
 from api.http.exports import Export
 from api.http.pagination import (
     ConflictCursor,
@@ -87,6 +87,7 @@ class LedgerResource:
     query: type[LedgerQuery]
     row_list: type[Shape]
     row: type[Shape]
+    reach: Reach = Reach.TEAMS
 
     def register(self) -> None:
         """Declare the route of this ledger."""
@@ -95,6 +96,7 @@ class LedgerResource:
             "get",
             f"/api/v1/{self.name}",
             role=Role.VIEWER,
+            reach=self.reach,
             summary=self.summary,
             answers=self.row_list,
             query=self.query,
@@ -173,6 +175,7 @@ for _ledger in (
         query=QuarantineQuery,
         row_list=QuarantineList,
         row=QuarantineRow,
+        reach=Reach.ORGANISATIONS,  # its bodies name no team
     ),
 ):
     _ledger.register()

@@ -1,8 +1,14 @@
-"""The status as metrics of Prometheus: lag, counts, and the silence of subscriptions."""
+"""The status as metrics of Prometheus: lag, counts, and the silence of subscriptions.
+
+Rule: a label is a text of others. Its control characters are escaped, so that none begins a line.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
 
 from flask import Blueprint, Response
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -10,10 +16,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import CollectorRegistry
 from pydantic import RootModel
 
+from api.auth.openness import may_name_subscriptions
 from api.http.routing import Route
 from api.service import service
 from projector.contract.alerts import AlertCounts
-from projector.contract.status import StatusShape
+from projector.contract.status import HeardState, StatusShape
 from projector.infrastructure.slots import Slots
 from projector.projection.partitions import OtherFold
 from projector.query.scope import EVERYTHING
@@ -22,14 +29,23 @@ blueprint = Blueprint("metrics", __name__)
 
 
 class StatusCollector:
-    """Collects the metrics of one status, of slots, and of the alerts where they are known."""
+    """Collects the metrics of one status, of slots, and of the alerts where they are known.
+
+    Subscriptions have metrics of their own where ``names_subscriptions`` says so.
+    """
 
     def __init__(
-        self, status: StatusShape, alerts: AlertCounts | None, slots: Sequence[Slots]
+        self,
+        status: StatusShape,
+        alerts: AlertCounts | None,
+        slots: Sequence[Slots],
+        *,
+        names_subscriptions: bool,
     ) -> None:
         self._status = status
         self._alerts = alerts
         self._slots = slots
+        self._names_subscriptions = names_subscriptions
 
     def collect(self) -> Iterator[Metric]:
         status = self._status
@@ -46,7 +62,7 @@ class StatusCollector:
         yield _gauge("ledger_rows", "Rows of the ledgers", status.ledgers.model_dump(), "ledger")
         refused = CounterMetricFamily("projector_refused", "Deliveries refused", labels=["reason"])
         for reason, count in status.refused.items():
-            refused.add_metric([reason], count)
+            refused.add_metric([escaped(reason)], count)
         yield refused
         taken = {it.name: it.taken for it in self._slots}
         yield _gauge("slots_taken", "What is under way", taken, "kind")
@@ -62,7 +78,12 @@ class StatusCollector:
             yield _gauge("alerts", "Open alerts", self._alerts.model_dump(), "level")
         about = "Posts of alerts that wait, or were given up"
         yield _gauge("alert_posts", about, status.alert_posts.model_dump(), "state")
-        yield from self._subscriptions()
+        states = dict.fromkeys(get_args(HeardState), 0) | Counter(
+            it.state for it in status.subscriptions
+        )
+        yield _gauge("subscriptions", "Subscriptions", states, "state")
+        if self._names_subscriptions:
+            yield from self._subscriptions()
 
     def _subscriptions(self) -> Iterator[Metric]:
         by_id = {it.id: it for it in self._status.subscriptions}
@@ -83,8 +104,21 @@ def _gauge(
     """One metric, with a value for each value of its label."""
     family = GaugeMetricFamily(f"projector_{name}", about, labels=[label] if label else [])
     for key, value in values.items():
-        family.add_metric([key] if label else [], value)
+        family.add_metric([escaped(key)] if label else [], value)
     return family
+
+
+def escaped(label: str) -> str:
+    """The value of a label without control characters; no two values become one."""
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if character == "\\" or unicodedata.category(character) in _BREAKING
+        else character
+        for character in label
+    )
+
+
+_BREAKING = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, separators of lines
 
 
 class MetricsText(RootModel[str]):
@@ -103,8 +137,14 @@ class MetricsText(RootModel[str]):
 def metrics() -> Response:
     registry = CollectorRegistry()
     it = service()
-    slots = (it.request_slots, it.export_slots, it.stream_slots)
-    registry.register(StatusCollector(it.status.read(), _alerts(), slots))
+    registry.register(
+        StatusCollector(
+            it.status.read(EVERYTHING),
+            _alerts(),
+            (it.request_slots, it.export_slots, it.stream_slots),
+            names_subscriptions=may_name_subscriptions(),
+        )
+    )
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 

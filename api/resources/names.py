@@ -8,7 +8,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import AfterValidator, Field, StringConstraints
 
-from api.auth.authorization import require_all_teams, scope_of
+from api.auth.authorization import Reach, scope_of
 from api.http.exports import Export
 from api.http.pagination import ListMeta, NameCursor, list_fields
 from api.http.parameters import (
@@ -135,12 +135,12 @@ def list_names(query: NamesQuery, token: Token) -> NameList:
     "put",
     "/api/v1/names",
     role=Role.OPERATOR,
+    reach=Reach.ORGANISATIONS,
     summary="Import names: each replaces what the operator called the id before.",
     answers=ImportedNames,
     body=NamesBody,
 )
 def import_names(body: NamesBody, token: Token) -> ImportedNames:
-    require_all_teams(token)
     default = service().settings.default_org_id
     entries = [
         NameEntry(org_id=it.org_id or default or "", kind=it.kind, id=it.id, name=it.name)

@@ -8,7 +8,7 @@ from typing import Annotated
 from flask import Blueprint, Response
 from pydantic import Field, StringConstraints
 
-from api.auth.authorization import require_full_scope, scope_of
+from api.auth.authorization import Reach, scope_of
 from api.http.parameters import Allowed, Parameters, Reason
 from api.http.problems import Problem
 from api.http.routing import Route, json_response
@@ -51,6 +51,7 @@ class AttemptShape(Shape):
     "get",
     "/api/v1/quarantine/<id>",
     role=Role.VIEWER,
+    reach=Reach.ORGANISATIONS,
     summary="One authentic body that is no usable event.",
     answers=QuarantineRow,
 )
@@ -66,6 +67,7 @@ def show(token: Token, id: int) -> QuarantineRow:  # noqa: A002 - the path's nam
     "post",
     "/api/v1/quarantine/<id>/retry",
     role=Role.OPERATOR,
+    reach=Reach.EVERYTHING,
     summary="Judge a quarantined body again, and append what it states.",
     answers=AttemptShape,
     body=QuarantineRequest,
@@ -79,6 +81,7 @@ def retry(body: QuarantineRequest, token: Token, id: int) -> Response:  # noqa: 
     "post",
     "/api/v1/quarantine/<id>/release",
     role=Role.OPERATOR,
+    reach=Reach.EVERYTHING,
     summary="Append what a quarantined body states, although its time is far ahead.",
     answers=AttemptShape,
     body=QuarantineRequest,
@@ -90,7 +93,6 @@ def release(body: QuarantineRequest, token: Token, id: int) -> Response:  # noqa
 def _attempt(
     attempt: Callable[..., QuarantineAttempt], body: QuarantineRequest, token: Token, id_: int
 ) -> Response:
-    require_full_scope(token)
     try:
         result = attempt(id_, who=token.name, why=body.why)
     except NotQuarantined as error:

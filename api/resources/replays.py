@@ -7,7 +7,7 @@ from typing import Any, Self
 from flask import Blueprint
 from pydantic import Field, model_validator
 
-from api.auth.authorization import require_all_teams, scope_of
+from api.auth.authorization import Reach, scope_of
 from api.http.pagination import ListMeta
 from api.http.parameters import (
     JsonFlag,
@@ -118,6 +118,7 @@ def _replay(job: Job) -> ReplayShape:
     "post",
     "/api/v1/replays",
     role=Role.OPERATOR,
+    reach=Reach.ORGANISATIONS,
     summary="Fold subjects again from the log.",
     answers=ReplayShape,
     body=ReplayRequest,
@@ -125,7 +126,6 @@ def _replay(job: Job) -> ReplayShape:
     location="/api/v1/replays/{0.id}",
 )
 def start_replay(body: ReplayRequest, token: Token) -> ReplayShape:
-    require_all_teams(token)
     org_ids = scope_of(token, [body.org_id] if body.org_id else []).org_ids
     scope = body.model_dump(mode="json", by_alias=True, exclude={"org_id", "why"})
     scope["orgIds"] = None if org_ids is None else sorted(org_ids)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from flask import Blueprint
 from pydantic import BaseModel, Field
 
+from api.auth.authorization import Reach
 from api.http.pagination import PositionCursor, list_fields
 from api.http.parameters import Limit, Parameters, Reason
 from api.http.problems import Problem
@@ -89,26 +91,22 @@ class RunResource:
 
     def register(self, blueprint: Blueprint) -> None:
         """Declare the routes that list runs of this kind, show one and cancel one."""
-        many, kind, role = f"/api/v1/{self.kind}s", self.kind, Role.OPERATOR
-        Route(
-            blueprint,
+        many, kind = f"/api/v1/{self.kind}s", self.kind
+        # A run may be of all that an organisation has.
+        route = partial(Route, blueprint, role=Role.OPERATOR, reach=Reach.ORGANISATIONS)
+        route(
             "get",
             many,
-            role=role,
             summary=f"{kind.capitalize()}s, the newest first.",
             answers=self.run_list,
             query=RunsQuery,
         )(self.list_runs)
         one, run = f"{many}/<id>", self.run
-        show = Route(
-            blueprint, "get", one, role=role, summary=f"One {kind} and its progress.", answers=run
-        )
+        show = route("get", one, summary=f"One {kind} and its progress.", answers=run)
         show(self.show)
-        cancel = Route(
-            blueprint,
+        cancel = route(
             "delete",
             one,
-            role=role,
             summary=f"Cancel a {kind}.",
             answers=run,
             query=CancelQuery,

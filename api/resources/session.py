@@ -125,8 +125,7 @@ def _shape(caller: Caller) -> CallerShape:
 
 
 def _with_content(response: Response, content: BaseModel) -> Response:
-    """The response with a model as JSON, which nobody on the way may keep."""
+    """The response with a model as JSON."""
     response.data = to_json(content)
     response.content_type = exports.JSON
-    response.headers["Cache-Control"] = "no-store"
     return response

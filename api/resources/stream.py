@@ -33,7 +33,7 @@ from projector.query.live.interest import Interest
 from projector.query.live.streams import Feed, SentAs, StreamMessage, TooManyStreams
 
 RECONNECT_MS = 1_000  # after this time a client that lost its stream asks for it again
-STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+STREAM_HEADERS = {"X-Accel-Buffering": "no"}
 
 blueprint = Blueprint("stream", __name__)
 

@@ -139,6 +139,7 @@ class SubjectResource:
         intervals, last_key = service().as_of_views.history(
             self.table,
             (subject.org_id, id_),
+            scope_of(token, query.org_id),
             times,
             start=query.from_,
             end=query.to,
@@ -150,15 +151,19 @@ class SubjectResource:
     def explain(self, query: ViewQuery, token: Token, **path: str) -> BaseModel:
         id_, times = self._id(path), times_of(query)
         subject = self.find(query, token, id_, times)
-        return service().explainer.explain(self.table, (subject.org_id, id_), times)
+        return service().explainer.explain(
+            self.table, (subject.org_id, id_), scope_of(token, query.org_id), times
+        )
 
     def list_events(self, query: EventsQuery, token: Token, **path: str) -> BaseModel:
         id_ = self._id(path)
-        subject = self.find(query, token, id_, service().as_of_views.resolve(None, None))
+        times = service().as_of_views.resolve(None, None)
+        subject = self.find(query, token, id_, times)
         rows, last_key = service().log_search.of_subject(
             self.table,
-            subject.org_id,
-            id_,
+            (subject.org_id, id_),
+            scope_of(token, query.org_id),
+            times,
             order=query.order,
             after=query.cursor[0] if query.cursor else 0,
             limit=query.limit,
@@ -169,14 +174,18 @@ class SubjectResource:
         return path[f"{self.noun}_id"]
 
     def find(self, query: OrganisationQuery, token: Token, id_: str, times: AsOf) -> FoundSubject:
-        """The one subject of this id that the caller may see; Problem 404, 409 or 403."""
-        subjects = service().as_of_views.find(self.table, scope_of(token, query.org_id), id_, times)
+        """The one subject of this id that the caller may see; Problem 404, 409 or 403.
+
+        To a token of some teams, a subject of other teams is as one that there is not.
+        """
+        scope = scope_of(token, query.org_id)
+        subjects = service().as_of_views.find(self.table, scope, id_, times)
+        if not subjects and scope.team_ids is not None:
+            raise Problem(403, f"The token's teams take part in no {self.noun} {id_!r}.")
         if not subjects:
             raise Problem(404, f"No {self.noun} is known by the id {id_!r}.")
         if len(subjects) > 1:
             org_ids = [subject.org_id for subject in subjects]
             detail = f"Several organisations have it, say which by orgId: {', '.join(org_ids)}."
             raise Problem(409, detail, org_ids=org_ids)
-        if not subjects[0].in_scope:
-            raise Problem(403, f"The token's teams take no part in this {self.noun}.")
         return subjects[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint
 from pydantic import Field
 
+from api.auth.authorization import scope_of
 from api.http.freshness import times_of
 from api.http.pagination import AsOfMeta, ListMeta
 from api.http.parameters import Flag, Names, Parameters
@@ -93,7 +94,8 @@ TASK_RESOURCE.register(blueprint)
 def show_journey(query: ViewQuery, token: Token, task_id: str) -> JourneyList:
     times = times_of(query)
     subject = TASK_RESOURCE.find(query, token, task_id, times)
-    journey = service().journeys.of_task((subject.org_id, task_id), times)
+    scope = scope_of(token, query.org_id)
+    journey = service().journeys.of_task((subject.org_id, task_id), scope, times)
     rows = journey_rows(journey.timeline)
     meta = JourneyMeta(
         next_cursor=None,

@@ -8,7 +8,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import AfterValidator, StringConstraints
 
-from api.auth.authorization import require_full_scope, scope_of
+from api.auth.authorization import Reach, scope_of
 from api.http.pagination import ListMeta, PositionCursor, list_fields
 from api.http.parameters import (
     Allowed,
@@ -124,6 +124,7 @@ def list_thresholds(query: ThresholdsQuery, token: Token) -> ThresholdList:
     "put",
     "/api/v1/thresholds",
     role=Role.OPERATOR,
+    reach=Reach.EVERYTHING,
     summary="Replace all rules of the operator's.",
     answers=ThresholdList,
     body=ThresholdsBody,
@@ -137,6 +138,7 @@ def replace_thresholds(body: ThresholdsBody, token: Token) -> ThresholdList:
     "delete",
     "/api/v1/thresholds",
     role=Role.OPERATOR,
+    reach=Reach.EVERYTHING,
     summary="Take the operator's rules back: those of the settings file and the defaults count.",
     answers=ThresholdList,
     query=TakeBackQuery,
@@ -150,12 +152,12 @@ def take_back_thresholds(query: TakeBackQuery, token: Token) -> ThresholdList:
     "get",
     "/api/v1/thresholds/changes",
     role=Role.OPERATOR,
+    reach=Reach.EVERYTHING,
     summary="Who changed the operator's rules, why and when, the newest first.",
     answers=ThresholdChangeList,
     query=ThresholdChangesQuery,
 )
-def list_changes(query: ThresholdChangesQuery, token: Token) -> ThresholdChangeList:
-    require_full_scope(token)
+def list_changes(query: ThresholdChangesQuery, _: Token) -> ThresholdChangeList:
     rows, last_key = service().threshold_reader.changes(
         before=query.cursor[0] if query.cursor else None, limit=query.limit
     )
@@ -165,7 +167,6 @@ def list_changes(query: ThresholdChangesQuery, token: Token) -> ThresholdChangeL
 def _change(
     rules: Sequence[AgentThreshold | QueueThreshold] | None, version: int, why: str, token: Token
 ) -> ThresholdList:
-    require_full_scope(token)
     try:
         service().threshold_store.change(rules, version=version, who=token.name, why=why)
     except StaleVersion as error:

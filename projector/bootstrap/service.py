@@ -144,7 +144,7 @@ def build_service(
         reports=reports,
         differences=Differences(pool, reports),
         log_search=LogSearch(pool, store),
-        ledgers=Ledgers(pool, clock=clock),
+        ledgers=Ledgers(pool, store, clock=clock),
         feed=Feed(
             Changes(pool, store, delays, clock=clock), database_url, streams=settings.streams
         ),
@@ -164,6 +164,7 @@ def build_service(
             intake,
             monitor,
             reconciled_up_to=partial(covered_until, pool, settings.webex_org_id, 0),
+            own_org_id=settings.webex_org_id,
             clock=clock,
         ),
         request_slots=Slots("requests", REQUESTS_AT_ONCE),

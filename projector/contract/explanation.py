@@ -11,7 +11,10 @@ from projector.contract.base import Shape
 
 
 class FieldShape(Shape):
-    """A field's value and the event that set it; null where no event did."""
+    """A field's value and the event that set it.
+
+    Null where no event did, and where the token's teams do not see the moment at which it was set.
+    """
 
     value: Any
     event_id: str | None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from pydantic import Field
 
 from projector.contract.base import Shape, fields_of
 from projector.domain.fold import Interval
+from projector.domain.team_periods import Periods
 
 
 class TaskInterval(Shape):
@@ -38,6 +40,22 @@ def interval_row(kind: type[TaskInterval], interval: Interval, end: int | None) 
             "event_id": interval.event_id,
         }
     )
+
+
+I = TypeVar("I", bound=TaskInterval)  # noqa: E741 - an interval
+
+
+def seen_interval(row: I, periods: Periods) -> Iterator[I]:
+    """The parts of a row that lie in some periods. One that is cut at its begin names no event."""
+    for start, end in periods.cut(row.from_, row.to):
+        yield row.model_copy(
+            update={
+                "from_": start,
+                "to": end,
+                "duration_ms": None if end is None else end - start,
+                "event_id": row.event_id if start == row.from_ else None,
+            }
+        )
 
 
 def interval_rows(

@@ -101,7 +101,9 @@ class CorrectionRow(Shape):
     task_id: str | None
     from_: int = Field(alias="from")
     to: int | None
-    event_id: str = Field(description="Of the first of the late events.")
+    event_id: str | None = Field(
+        description="Of the first of the late events; null where the token's teams see none."
+    )
     position: int = Field(description="Of the first event of the request.")
     recorded_time: int
     before: list[AgentInterval | TaskInterval] = Field(

@@ -8,12 +8,13 @@ lasts no time has no span.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from projector.domain.agent import AgentState, Session
 from projector.domain.events import Recorded
 from projector.domain.fold import DisplayState, Fold, Interval, ticks
+from projector.domain.team_periods import Periods
 
 
 class LaneKind(StrEnum):
@@ -70,6 +71,21 @@ class Span:
         """Whether a part of it lies in ``[start, end)``."""
         return (self.end is None or self.end > start) and max(self.start, start) < end
 
+    def seen_in(self, periods: Periods) -> Iterator[Span]:
+        """The parts that lie in some periods; nobody is told what began or ended beyond them."""
+        for start, end in periods.cut(self.start, self.end):
+            content, is_cut = self.content, end != self.end
+            if is_cut and isinstance(content, Session):
+                content = replace(content, logout_time=None, logged_out_by=None)
+            yield replace(
+                self,
+                start=start,
+                end=end,
+                event_id=self.event_id if start == self.start else None,
+                ended_by_time=self.ended_by_time and not is_cut,
+                content=content,
+            )
+
 
 def fold_lanes(
     state: AgentState,
@@ -89,13 +105,14 @@ def fold_lanes(
         fold.apply(time, events)
     fold.advance_to(now)
     spans = [*fold.spans(), *_status_spans([*shown_before, *fold.intervals], fold.idle_code_names)]
-    return sorted(spans, key=_order)
+    return sorted(spans, key=span_order)
 
 
 _KINDS_IN_ORDER = [*LaneKind]
 
 
-def _order(span: Span) -> tuple[int, int, str]:
+def span_order(span: Span) -> tuple[int, int, str]:
+    """The order of spans: by start, and of one time by lane."""
     kind, name = span.lane
     return span.start, _KINDS_IN_ORDER.index(kind), name
 

@@ -16,6 +16,7 @@ from projector.domain.facts import Fact, FactKind
 from projector.domain.fold import Fold, ticks
 from projector.domain.participant import Participant
 from projector.domain.task import TaskState
+from projector.domain.team_periods import Periods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,35 @@ class TaskTimeline:
 
     facts: Sequence[Fact]
     stretches: Sequence[Stretch]
+
+    def seen_in(self, periods: Periods) -> TaskTimeline:
+        """The parts that lie in some periods, cut to them.
+
+        Of a wait, an offer or a contact that is cut at its end, the end is not told. Its sums are
+        those of the whole, as those of the view are.
+        """
+        return TaskTimeline(
+            facts=[
+                replace(
+                    fact,
+                    start=start,
+                    end=end,
+                    outcome=fact.outcome if end == fact.end else None,
+                    counted_time=_if_seen(fact.counted_time, periods),
+                )
+                for fact in self.facts
+                for start, end in periods.cut(fact.start, fact.end)
+            ],
+            stretches=[
+                replace(stretch, start=start, end=end)
+                for stretch in self.stretches
+                for start, end in periods.cut(stretch.start, stretch.end)
+            ],
+        )
+
+
+def _if_seen(time: int | None, periods: Periods) -> int | None:
+    return time if time is not None and periods.include(time) else None
 
 
 def fold_timeline(

@@ -152,6 +152,11 @@ class Settings(BaseModel):
     )
     # With which the commands ask the service; without it, one of the tokens.
     token: str | None = Field(default=None, repr=False, alias="PROJECTOR_TOKEN")
+    # On this machine alone, and without tokens, there is one operator who sees everything.
+    open_subscriptions: bool = Field(
+        default_factory=lambda given: not given["tokens"] and is_loopback(given["host"]),
+        alias="PROJECTOR_OPEN_SUBSCRIPTIONS",
+    )
     default_org_id: Annotated[str, AfterValidator(_bounded)] | None = Field(
         default=None, alias="PROJECTOR_DEFAULT_ORG_ID"
     )

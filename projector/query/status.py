@@ -1,4 +1,9 @@
-"""The status: how far projections are, what subscriptions bring, and what protects the log."""
+"""The status: how far projections are, what subscriptions bring, and what protects the log.
+
+Rule: what belongs to an organisation is told to whom the organisation is: subscriptions, parked
+subjects and the ledgers. How far the service is, is told to everybody. Of the organisations of
+subscriptions only this is known: those that the service keeps at the vendor are of its own one.
+"""
 
 from __future__ import annotations
 
@@ -36,34 +41,37 @@ class Status:
     """Reads the status from the database and from this process.
 
     ``reconciled_up_to`` returns up to when whole reconciliations cover (epoch ms), or null.
+    ``own_org_id`` is the organisation whose subscriptions the service keeps at the vendor.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where the status is read, and whose it is
         self,
         pool: Pool,
         intake: Intake,
         monitor: DeliveryMonitor,
         *,
         reconciled_up_to: Callable[[], int | None],
+        own_org_id: str | None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
         self._intake = intake
         self._monitor = monitor
         self._reconciled_up_to = reconciled_up_to
+        self._own_org_id = own_org_id
         self._clock = clock
 
-    def read(self, scope: Scope = EVERYTHING) -> StatusShape:
-        """The whole status, with the posts of a scope's alerts.
+    def read(self, scope: Scope) -> StatusShape:
+        """The status as far as it is of the scope's organisations.
 
         Raises StoreUnavailable where the database does not answer.
         """
-        head, projections = self._progress()
+        head, projections = self._progress(scope)
         return StatusShape(
             head=head,
             projections=projections,
-            subscriptions=self._subscriptions(),
-            ledgers=LedgersShape.model_validate(self._one(_LEDGER_SIZES, {"now": self._clock()})),
+            subscriptions=self._subscriptions(scope),
+            ledgers=self._ledger_sizes(scope),
             alert_posts=self.alert_posts(scope),
             reconciled_up_to=self._reconciled_up_to(),
             refused=dict(self._intake.refused),
@@ -88,15 +96,18 @@ class Status:
             reason = other_fold(cur)
         if reason is not None:
             return [reason]
-        _, projections = self._progress()
+        _, projections = self._progress(Scope())
         return [
             f"the projection {projection.name} is {projection.lag_seconds:.0f} s behind the log"
             for projection in projections
             if projection.lag_seconds > READY_WITHIN_SECONDS
         ]
 
-    def _progress(self) -> tuple[HeadShape, list[ProjectionShape]]:
-        rows = self._all(_PROJECTION_PROGRESS)
+    def _progress(self, scope: Scope) -> tuple[HeadShape, list[ProjectionShape]]:
+        query = _PROJECTION_PROGRESS.format(
+            width=BUCKETS_PER_PARTITION, organisations=scope.organisations()
+        )
+        rows = self._all(query, scope.parameters)
         now = self._clock()
         head = HeadShape(position=rows[0]["head"], recorded_time=rows[0]["head_time"])
         return head, [
@@ -121,21 +132,30 @@ class Status:
             for row in rows
         ]
 
-    def warnings(self) -> list[str]:
+    def warnings(self, *, named: bool) -> list[str]:
         """Which subscriptions bring nothing though they should, a sentence each.
 
-        The service itself can do nothing about it.
+        Without names, how many there are. The service itself can do nothing about it.
         """
+        silent = [it for it in self._monitor.silences() if it.state == "no-data"]
+        if silent and not named:
+            return [f"{len(silent)} of the subscriptions are silent, though they should not be"]
         return [
             f"the subscription {it.id} is silent, though {it.expected:.0f} deliveries were expected"
-            for it in self._monitor.silences()
-            if it.state == "no-data"
+            for it in silent
         ]
 
-    def _subscriptions(self) -> list[SubscriptionShape]:
+    def _ledger_sizes(self, scope: Scope) -> LedgersShape:
+        query, parameters = _LEDGER_SIZES, {"now": self._clock()}
+        if scope.org_ids is not None:
+            query = _LEDGER_SIZES_OF_ORGANISATIONS
+        return LedgersShape.model_validate(self._one(query, scope.parameters | parameters))
+
+    def _subscriptions(self, scope: Scope) -> list[SubscriptionShape]:
         now = self._clock()
         rows = self._all("SELECT id, status FROM subscriptions")
         vendor_status = {row["id"]: row["status"] for row in rows}
+        own = self._own_org_id is not None and scope.covers_organisation(self._own_org_id)
         return [
             SubscriptionShape(
                 id=it.id,
@@ -146,6 +166,7 @@ class Status:
                 vendor_status=vendor_status.get(it.id),
             )
             for it in self._monitor.silences()
+            if scope.org_ids is None or (own and it.id in vendor_status)
         ]
 
     def _protections(self) -> list[str]:
@@ -206,10 +227,10 @@ _PROJECTION_PROGRESS = sql.SQL("""
         (SELECT e.recorded_time FROM log e WHERE e.position = p.position + 1)
             AS waits_since,
         c.stored, c.projected, c.waiting, c.skipped_buckets,
-        (SELECT count(*) FROM parked) AS parked
+        (SELECT count(*) FROM parked WHERE {organisations}) AS parked
     FROM furthest_behind p JOIN counts c ON c.name = p.name LEFT JOIN head h ON true
     ORDER BY p.name
-""").format(width=BUCKETS_PER_PARTITION)
+""")
 _LEDGER_SIZES = sql.SQL("""
     SELECT l.*, c.*
     FROM (
@@ -229,6 +250,27 @@ _LEDGER_SIZES = sql.SQL("""
             coalesce(sum(corrections), 0)::bigint AS corrections
         FROM bucket_counts
     ) AS c
+""")
+# No counter is kept for each organisation, so rows are counted, by their indexes.
+_LEDGER_SIZES_OF_ORGANISATIONS = sql.SQL("""
+    SELECT (SELECT count(*) FROM duplicates WHERE org_id = ANY(%(orgs)s)) AS duplicates,
+        (
+            SELECT count(*) FROM conflicts WHERE org_id = ANY(%(orgs)s) AND kind = 'conflict'
+        ) AS conflicts,
+        0 AS quarantine,
+        (SELECT count(*) FROM agent_corrections WHERE org_id = ANY(%(orgs)s))
+            + (SELECT count(*) FROM task_corrections WHERE org_id = ANY(%(orgs)s)) AS corrections,
+        (SELECT count(*) FROM agent_anomalies WHERE org_id = ANY(%(orgs)s))
+            + (SELECT count(*) FROM task_anomalies WHERE org_id = ANY(%(orgs)s))
+            + (
+                SELECT count(*) FROM (
+                    SELECT org_id, anomaly_time, later_anomalies FROM agents
+                    UNION ALL
+                    SELECT org_id, anomaly_time, later_anomalies FROM tasks
+                ) AS v, jsonb_array_elements(v.later_anomalies) AS it
+                WHERE v.org_id = ANY(%(orgs)s) AND v.anomaly_time <= %(now)s
+                    AND (it->>'to')::bigint <= %(now)s
+            ) AS anomalies
 """)
 _ALERT_POSTS = sql.SQL("""
     SELECT count(*) FILTER (WHERE failed_time IS NULL) AS pending,

@@ -188,18 +188,18 @@ def test_lists_are_filtered_by_team(floor):
 
 
 def test_single_subjects_outside_the_teams_are_refused(floor):
-    """403 for a subject that exists but belongs to other teams or to none; 404 for none."""
+    """403 for one of other teams or of none, and alike for one that there is not."""
     for path, expected in {
         "agents/a1": 200,
         "agents/a2": 403,
         "agents/a3": 403,
-        "agents/none": 404,
+        "agents/none": 403,
         "tasks/t1": 200,
         "tasks/t12": 200,
         "tasks/t2": 403,
         "tasks/waiting": 403,
         "tasks/stranger": 403,
-        "tasks/none": 404,
+        "tasks/none": 403,
     }.items():
         assert expected == status(floor, "team-1", f"/api/v1/{path}"), path
         assert expected == status(floor, "team-1", f"/api/v1/{path}/history"), path
@@ -208,6 +208,29 @@ def test_single_subjects_outside_the_teams_are_refused(floor):
             assert expected == status(floor, "team-1", f"/api/v1/{path}/timeline?{window}"), path
         if path.startswith("tasks/"):
             assert expected == status(floor, "team-1", f"/api/v1/{path}/journey"), path
+
+
+def test_a_refusal_does_not_tell_what_other_teams_have(floor):
+    """The same words for a subject of another team, of another organisation, and for none."""
+    for kind, ids_ in (("agent", ("a2", "none", "later")), ("task", ("t2", "none", "later"))):
+        answers = [
+            ask(floor, token, f"/api/v1/{kind}s/{id_}{rest}").json["detail"].replace(id_, "")
+            for token in ("team-1", "beta-1")
+            for id_ in ids_
+            for rest in ("", "?orgId=beta", "?at=1", "/history", "/events", "/explain")
+        ]
+        assert {f"The token's teams take part in no {kind} ''."} == {*answers}
+
+
+def test_organisations_where_the_teams_take_no_part_are_not_told(floor):
+    """Of two agents of one id the one of the team is found; without any it is as one unknown."""
+    elsewhere = login(1, "same", teamId="team-2") | {"comciscoorgid": "beta", "id": "moved"}
+    floor.post(elsewhere)
+    floor.project()
+    found = ask(floor, "team-1", "/api/v1/agents/same")
+    assert (200, "acme") == (found.status_code, found.json["orgId"])
+    assert 409 == status(floor, "teams", "/api/v1/agents/same")
+    assert 403 == status(floor, "no-team", "/api/v1/agents/same")
 
 
 def test_the_team_is_the_one_of_now(floor):
@@ -246,7 +269,7 @@ def test_without_tokens_the_local_operator_has_one(site):
     assert "600" == oct(kept.stat().st_mode)[-3:]
     again = build_service(site.service.settings, site.url)
     try:
-        assert again.token(kept.read_text()) is not None
+        assert again.tokens.find(kept.read_text()) is not None
     finally:
         again.close()
 

@@ -348,9 +348,9 @@ def test_quarantine_is_seen_by_who_sees_all(make_site):
     names = {"id", "reason", "sha256", "body", "headers", "deliveries", "firstTime", "lastTime"}
     assert names | {"retries", "resolution"} == first.keys()
     assert ([], None) == (first["retries"], first["resolution"])
-    assert (
-        [] == seen("org") == seen("team") == seen("all", "orgId=acme") == seen("all", "agentId=a")
-    )
+    assert [] == seen("org") == seen("all", "orgId=acme") == seen("all", "agentId=a")
+    team = {"Authorization": "Bearer team"}
+    assert 403 == site.get("/api/v1/quarantine", headers=team).status_code
     assert [] == seen("all", f"to={first['firstTime']}")
     assert [second] == seen("all", f"from={first['lastTime'] + 1}") or first["lastTime"] == (
         second["firstTime"]

@@ -297,10 +297,85 @@ def test_a_wrong_header_stays_wrong(site: Site) -> None:
     assert ("operator", "token") == (answer.json["role"], answer.json["kind"])
 
 
-def test_every_change_is_among_the_changes() -> None:
+def changing_rules(site: Site) -> set[tuple[str, str]]:
+    """Every method and path of the application that may change something, whoever declared it."""
+    return {
+        (method.lower(), rule.rule)
+        for rule in site.client.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}
+    }
+
+
+# What asks for no session: a sign-in has its token, and a webhook its signature.
+WITHOUT_SESSION = {("post", PATH), ("post", "/webhooks/webex")}
+
+
+def test_every_change_is_among_the_changes(site: Site) -> None:
     """So that the tests below leave no route out."""
-    needing = {(it.method, it.path) for it in ROUTES if it.method != "get" and it.role is not None}
-    assert needing == set(CHANGES)
+    assert changing_rules(site) == set(CHANGES) | WITHOUT_SESSION
+
+
+def contents(site: Site) -> dict[str, Any]:
+    """A digest of every table, without what is written a while after it was counted."""
+    with connect(site.url) as connection:
+        tables = connection.execute(
+            "SELECT oid::regclass::text AS it FROM pg_class WHERE relkind = 'r' AND relnamespace"
+            " NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)"
+        ).fetchall()
+        digests = {}
+        for row in tables:
+            if "delivery_hours" in row["it"]:
+                continue
+            query = (
+                "SELECT md5(coalesce(string_agg(it, '|' ORDER BY it), '')) AS digest FROM ("
+                " SELECT (to_jsonb(t) - 'last_used_time')::text AS it"
+                f" FROM {row['it']} AS t) AS r"
+            )
+            digests[row["it"]] = connection.execute(query.encode()).fetchone()
+    return digests
+
+
+@pytest.mark.parametrize("content_type", ["application/json", *FORM_TYPES])
+def test_a_cookie_changes_nothing_from_elsewhere(site: Site, content_type: str | None) -> None:
+    """By no method and on no path that there is, whatever is sent; no table changes."""
+    client = signed_in(site)
+    site.post(login(0, "a") | {"id": "e1"})
+    site.project()
+    before = contents(site)
+    assert len(before) > 20
+    methods = ("POST", "PUT", "PATCH", "DELETE", "GET", "HEAD", "OPTIONS", "TRACE", "MERGE")
+    paths = {rule.rule for rule in site.client.application.url_map.iter_rules()}
+    overriding = {"X-HTTP-Method-Override": "DELETE", "X-Method-Override": "PUT"}
+    for path in sorted(paths - {"/webhooks/webex", PATH}):
+        for method in methods:
+            url = address_of(method.lower(), path).replace("<agent_id>", "a")
+            for headers in ({"Sec-Fetch-Site": "same-site"}, {"Origin": "http://127.0.0.1:9"}, {}):
+                answer = client.open(
+                    url,
+                    method=method,
+                    data=json.dumps(CHANGES.get((method.lower(), path), {})),
+                    content_type=content_type,
+                    headers=headers | overriding,
+                )
+                answer.close()
+                if (method.lower(), path) in CHANGES:
+                    assert 403 == answer.status_code, (method, url, headers)
+    assert before == contents(site)
+    assert 200 == status(client)
+
+
+def test_a_cookie_adds_nothing_to_a_webhook(
+    database_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    """Where signatures are asked for, a session of an own page is none."""
+    settings = {"PROJECTOR_TOKENS": json.dumps(TOKENS), "PROJECTOR_WEBHOOK_SECRETS": '{"*": ["s"]}'}
+    with open_site(database_url, tmp_path, clock=clock, **settings) as signing:
+        client = signed_in(signing)
+        before = contents(signing)
+        for headers in map(filled_in, (*OWN, *FOREIGN)):
+            answer = client.post("/webhooks/webex", json=login(0, "a"), headers=headers)
+            assert 401 == answer.status_code
+        assert before == contents(signing)
 
 
 @pytest.mark.parametrize(("method", "path"), CHANGES)

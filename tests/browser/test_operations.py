@@ -207,7 +207,7 @@ def test_a_parked_subject_is_retried_and_its_event_skipped(page, site, address, 
         ("team", "quarantine", "all organizations and teams only"),
         *slow(
             ("looks", "overview", "Operations need a token of the role operator."),
-            ("team", "replays", "you need a token for all teams"),
+            ("team", "replays", "a token for all teams only"),
         ),
     ],
 )

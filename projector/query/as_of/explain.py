@@ -31,7 +31,9 @@ from projector.query.as_of.reconstruct import (
     intervals_as_of,
     reconstruct,
 )
+from projector.query.as_of.team_moments import TeamMoments
 from projector.query.own_fold import read_views
+from projector.query.scope import Scope
 
 SNAPSHOTS_BACK = (16, 64, 256)  # to go back, try by try; about one event in four has a snapshot
 MAX_AROUND = 1_000  # rows
@@ -54,19 +56,29 @@ class Explainer:
         self._delays = delays
         self._store = store
 
-    def explain(self, table: Table[S], key: Key, as_of: AsOf) -> Explanation:
-        """What set each field of the view of a subject that existed as of both times."""
+    def explain(self, table: Table[S], key: Key, scope: Scope, as_of: AsOf) -> Explanation:
+        """What set each field of the view of a subject that existed as of both times.
+
+        What set a field at a moment that the caller does not see is not told.
+        """
         with read_views(self._pool) as cur:
             subject = reconstruct(cur, self._store, table, [key], as_of)[key]
             start, setters = self._setters(cur, table, key, as_of)
             shown_since = _last_interval(cur, table, key, as_of, subject).start
             around = _around(cur, table, key, as_of, since=shown_since, events=start.events)
+            moments = TeamMoments(cur, self._store, scope.team_ids, as_of)
+            times = [*(it.time for it in setters.values()), *(it.time for it in around)]
+            seen = moments.seen(table, [(key, time) for time in times])
         settled = self._delays.settled(key[0], subject.state, as_of.known_time)
         view = table.view(*key, subject.state, settled=settled)
         values = view.model_dump(mode="json", by_alias=True)
         return Explanation(
-            fields={name: _field(value, setters.get(name)) for name, value in values.items()},
-            around=around,
+            fields={
+                name: _field(value, setter if setter and (key, setter.time) in seen else None)
+                for name, value in values.items()
+                for setter in [setters.get(name)]
+            },
+            around=[it for it in around if (key, it.time) in seen],
             looked_from=None if start.since == BEFORE_ALL else start.since,
         )
 

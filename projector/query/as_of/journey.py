@@ -16,7 +16,9 @@ from projector.infrastructure.database import Pool
 from projector.projection.read_models import TASKS, Key
 from projector.projection.snapshots import BEFORE_ALL
 from projector.query.as_of.reconstruct import AsOf, fold_start
+from projector.query.as_of.team_moments import TeamMoments
 from projector.query.own_fold import read_views
+from projector.query.scope import Scope
 
 MOST_SNAPSHOTS_BACK = 256  # about a thousand events; a task has a few dozen
 
@@ -36,10 +38,17 @@ class Journeys:
         self._pool = pool
         self._store = store
 
-    def of_task(self, key: Key, as_of: AsOf) -> TaskJourney:
-        """The journey of a task that existed as of both times."""
+    def of_task(self, key: Key, scope: Scope, as_of: AsOf) -> TaskJourney:
+        """The journey of a task that existed as of both times, as far as a caller sees it."""
         with read_views(self._pool) as cur:
             start = fold_start(cur, self._store, TASKS, key, as_of, snapshots=MOST_SNAPSHOTS_BACK)
-        timeline = fold_timeline(start.state, start.events, after=start.since, now=as_of.now)
+            timeline = fold_timeline(start.state, start.events, after=start.since, now=as_of.now)
+            starts = [
+                *(it.start for it in timeline.facts),
+                *(it.start for it in timeline.stretches),
+            ]
+            moments = TeamMoments(cur, self._store, scope.team_ids, as_of)
+            first = min(starts, default=as_of.now)
+            timeline = timeline.seen_in(moments.periods(TASKS, key, start=first))
         is_whole = start.since == BEFORE_ALL
         return TaskJourney(timeline=timeline, looked_from=None if is_whole else start.since)

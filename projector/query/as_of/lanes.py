@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from projector.domain.agent import AgentState
 from projector.domain.events import RECONCILIATION_TOLERANCE_MS
 from projector.domain.fold import Fold
-from projector.domain.lanes import ChannelContent, Span, fold_lanes
+from projector.domain.lanes import ChannelContent, Span, fold_lanes, span_order
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool
 from projector.projection.read_models import AGENTS, Key
@@ -31,7 +31,9 @@ from projector.query.as_of.reconstruct import (
     intervals_as_of,
     reconstruct,
 )
+from projector.query.as_of.team_moments import TeamMoments
 from projector.query.own_fold import read_views
+from projector.query.scope import Scope
 
 _DAY_MS = 24 * 3_600_000
 SNAPSHOTS_BEFORE = 256  # the window: about a thousand events, as many as of a task's journey
@@ -66,8 +68,11 @@ class Lanes:
         self._pool = pool
         self._store = store
 
-    def of_agent(self, key: Key, as_of: AsOf, *, start: int, end: int) -> AgentLanes:
-        """The lanes in ``[start, end)`` of an agent that existed as of both times."""
+    def of_agent(self, key: Key, scope: Scope, as_of: AsOf, *, start: int, end: int) -> AgentLanes:
+        """The lanes in ``[start, end)`` of an agent that existed as of both times.
+
+        Spans are cut to the moments that a caller of some teams sees.
+        """
         with read_views(self._pool) as cur:
             agent = reconstruct(cur, self._store, AGENTS, [key], as_of)[key].state
             question = _Question(key=key, as_of=as_of, start=start, end=end, agent=agent)
@@ -80,6 +85,9 @@ class Lanes:
                 if (longer.looked_from or 0) > start:
                     break  # too many events since
                 found = longer
+            if scope.team_ids is not None:
+                moments = TeamMoments(cur, self._store, scope.team_ids, as_of)
+                found = _seen(found, question, moments)
         return found
 
     def _folded(self, cur: Cursor[TupleRow], question: _Question, as_of: AsOf) -> AgentLanes:
@@ -112,6 +120,27 @@ class Lanes:
             looked_from=None if base.since == BEFORE_ALL else base.since,
             looked_to=None if is_whole else as_of.upto,
         )
+
+
+def _seen(lanes: AgentLanes, question: _Question, moments: TeamMoments) -> AgentLanes:
+    """What a caller sees of lanes: nothing of before the fold began, nor of long after the window.
+
+    So as many events are read as for the lanes themselves.
+    """
+    if not lanes.spans:
+        return lanes
+    as_of, looked_to = question.as_of, lanes.looked_to
+    if looked_to is None and min(as_of.now, as_of.upto) > question.end + TAILS_MS[1]:
+        looked_to = question.end + TAILS_MS[1]
+    first = max(min(it.start for it in lanes.spans), lanes.looked_from or BEFORE_ALL)
+    periods = moments.periods(AGENTS, question.key, start=first, end=looked_to)
+    seen = [
+        part
+        for span in lanes.spans
+        for part in span.seen_in(periods)
+        if part.overlaps(question.start, question.end)
+    ]
+    return replace(lanes, spans=sorted(seen, key=span_order), looked_to=looked_to)
 
 
 def _tries(as_of: AsOf, end: int) -> Iterator[AsOf]:

@@ -115,6 +115,20 @@ def fold_start(  # noqa: PLR0913 - a subject as of two times, and how far to go 
     )
 
 
+def fold_stretches(
+    cur: Cursor[TupleRow],
+    store: EventStore,
+    table: Table[S],
+    stretches: Sequence[tuple[Key, int, int]],
+    as_of: AsOf,
+) -> list[FoldStart[S] | None]:
+    """Where to start the fold of each (subject, from, to), in epoch ms, and its events up to then.
+
+    Null where there is no such subject. A subject may have several stretches.
+    """
+    return _SubjectReader(cur, store, table, as_of).fold_stretches(stretches)
+
+
 def intervals_as_of(  # noqa: PLR0913 - a subject as of two times, and a part of its intervals
     cur: Cursor[TupleRow],
     table: Table[S],
@@ -241,6 +255,37 @@ class _SubjectReader(Generic[S]):
         if most is not None:
             time = max(time, self._earlier_snapshot_time(key, last_time, most))
         return self._fold_starts(views, time)[key]
+
+    def fold_stretches(
+        self, stretches: Sequence[tuple[Key, int, int]]
+    ) -> list[FoldStart[S] | None]:
+        views = self._stored_views({key for key, _, _ in stretches})
+        known = [
+            (key, start, min(end, self._last_time(views[key])))
+            for key, start, end in stretches
+            if key in views
+        ]
+        starts = bases(
+            self._cur,
+            self._table,
+            [(*key, min(start, end)) for key, start, end in known],
+            known_position=self._as_of.position,
+        )
+        # With the tolerance before: an earlier webhook may state the fact of a reconciled event.
+        events = self._store.between(
+            self._cur,
+            self._table.column,
+            [
+                (*key, base.time - RECONCILIATION_TOLERANCE_MS - 1, end, views[key].position)
+                for (key, _, end), base in zip(known, starts, strict=True)
+            ],
+            condition=self._table.not_skipped,
+        )
+        folds = iter(
+            FoldStart(base.time, self._loaded(base), its)
+            for base, its in zip(starts, events, strict=True)
+        )
+        return [next(folds) if key in views else None for key, _, _ in stretches]
 
     def _earlier_snapshot_time(self, key: Key, upto: int, skip: int) -> int:
         return earlier_snapshot_time(

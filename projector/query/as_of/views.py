@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 from pydantic import BaseModel
 
 from projector.contract.adherence import AdherenceRow, adherence_row
-from projector.contract.intervals import TaskInterval, interval_rows
+from projector.contract.intervals import TaskInterval, interval_rows, seen_interval
 from projector.contract.views import agent_view
 from projector.domain.fold import S, State
 from projector.event_log.reader import ENDLESS
@@ -19,7 +19,7 @@ from projector.event_log.store import EventStore
 from projector.infrastructure.clock import now_ms
 from projector.infrastructure.database import Pool
 from projector.projection.arrival_delays import ArrivalDelays
-from projector.projection.read_models import AGENTS, Key, Table
+from projector.projection.read_models import AGENTS, TASKS, Key, Table
 from projector.query.as_of.reconstruct import (
     AsOf,
     Reconstructed,
@@ -28,6 +28,7 @@ from projector.query.as_of.reconstruct import (
     reconstruct,
     teams_as_of,
 )
+from projector.query.as_of.team_moments import TeamMoments
 from projector.query.conditions import (
     EXISTED,
     MAY_BE_OPEN,
@@ -42,15 +43,15 @@ from projector.query.scope import Scope, names
 CANDIDATES_TOGETHER = 500  # subjects that are reconstructed at a time, where few match
 CANDIDATES_PER_PAGE = 5_000  # about as many at most
 AGENTS_TOGETHER = 500  # that an export reads at a time
+INTERVALS_PER_PAGE = 5_000  # that are examined at most, where a caller sees few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundSubject:
-    """One subject with its view, and whether the caller's teams take part in it."""
+    """One subject with its view."""
 
     org_id: str
     view: BaseModel
-    in_scope: bool
 
 
 class AsOfViews:
@@ -99,7 +100,7 @@ class AsOfViews:
         return replace(as_of, position=position, recorded_time=self._store.recorded_at(position))
 
     def find(self, table: Table[S], scope: Scope, id_: str, as_of: AsOf) -> Sequence[FoundSubject]:
-        """The subject of this id in each organisation that had it."""
+        """The subject of this id in each organisation that had it, where a caller may see it."""
         query = sql.SQL(
             "SELECT org_id, id FROM {} AS v WHERE id = ANY(%(ids)s) AND {} ORDER BY org_id"
         ).format(sql.Identifier(table.name), scope.organisations())
@@ -108,13 +109,9 @@ class AsOfViews:
             subjects = reconstruct(cur, self._store, table, keys, as_of)
             in_scope = self._in_scope(cur, table, scope, subjects, as_of)
         return [
-            FoundSubject(
-                org_id=key[0],
-                view=self._view(table, key, subjects[key].state, as_of),
-                in_scope=key in in_scope,
-            )
+            FoundSubject(org_id=key[0], view=self._view(table, key, subjects[key].state, as_of))
             for key in keys
-            if key in subjects
+            if key in in_scope
         ]
 
     def list(
@@ -171,6 +168,7 @@ class AsOfViews:
         self,
         table: Table[S],
         key: Key,
+        scope: Scope,
         as_of: AsOf,
         *,
         start: int,
@@ -180,24 +178,37 @@ class AsOfViews:
     ) -> tuple[Sequence[TaskInterval], int | None]:
         """Intervals that overlap ``[start, end)`` (epoch ms), oldest first, and where to go on.
 
-        Intervals are not cut to the window. ``after`` is the start of the last interval of the page
-        before; the second value is the next such start, null at the end.
+        Intervals are not cut to the window, but to the moments that a caller of some teams sees.
+        ``after`` is the start of the last interval of the page before; the second value is the next
+        such start, null at the end. A page may have less than ``limit`` rows and not be the last.
         """
+        page, examined = list[TaskInterval](), 0
         first = start if after is None else after + 1
         with read_views(self._pool) as cur:
             subject = reconstruct(cur, self._store, table, [key], as_of)[key]
-            # Three more than a page: the one before it, the one that shows that there is a next
-            # page, and the one at whose start that one ends.
-            intervals = intervals_as_of(
-                cur, table, key, as_of, subject, first=first, limit=limit + 3
-            )
-        rows = [
-            row
-            for row in interval_rows(table.interval, intervals)
-            if _overlaps(row, start, end) and (after is None or row.from_ > after)
-        ]
-        page = rows[:limit]
-        return page, page[-1].from_ if len(rows) > len(page) else None
+            moments = TeamMoments(cur, self._store, scope.team_ids, as_of)
+            while True:
+                # Three more than a page: the one before it, the one that shows that there is a next
+                # page, and the one at whose start that one ends.
+                intervals = intervals_as_of(
+                    cur, table, key, as_of, subject, first=first, limit=limit + 3
+                )
+                is_last = len(intervals) < limit + 3
+                rows = interval_rows(table.interval, intervals)[: None if is_last else -1]
+                page += [
+                    row
+                    for row in _seen(rows, moments, table, key)
+                    if _overlaps(row, start, end) and (after is None or row.from_ > after)
+                ]
+                if len(page) > limit:
+                    return page[:limit], page[limit - 1].from_
+                if is_last or (end is not None and intervals[-1].start >= end):
+                    return page, None
+                examined += len(rows)
+                if examined >= INTERVALS_PER_PAGE:
+                    return page, intervals[-1].start - 1
+                first = intervals[-1].start + 1
+                after = max(after or 0, intervals[-1].start - 1)
 
     def _page(
         self,
@@ -242,6 +253,19 @@ class AsOfViews:
             return {*subjects}
         teams = teams_as_of(cur, self._store, table, subjects, as_of)
         return {key for key, its in teams.items() if scope.covers(key[0], its)}
+
+
+def _seen(
+    rows: Sequence[TaskInterval], moments: TeamMoments, table: Table[S], key: Key
+) -> Iterator[TaskInterval]:
+    """The parts of rows that a caller sees."""
+    if not rows:
+        return
+    # Of a task the time after its last event is judged alike on every page.
+    end = None if table is TASKS else rows[-1].to
+    periods = moments.periods(table, key, start=rows[0].from_, end=end)
+    for row in rows:
+        yield from seen_interval(row, periods)
 
 
 def _candidates(

@@ -1,7 +1,9 @@
 """Searches of the event log: events by filters, in either order, up to a position.
 
 Rule: up to a position the log never changes. So a search up to it has the same answer at any time,
-however it is divided into pages, and each part may be read from a snapshot of its own.
+however it is divided into pages, and each part may be read from a snapshot of its own. That holds
+for a caller of some teams too, once the views have that position: an event is seen by the team of
+its agent, or of its task's agents, as of the event's time.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from projector.domain.fold import S
 from projector.event_log.reader import ReadOrder, SubjectColumn
 from projector.event_log.store import EventStore
 from projector.infrastructure.database import Pool, consistent_read
-from projector.projection.read_models import Table
+from projector.projection.read_models import Key, Table
+from projector.query.as_of.reconstruct import AsOf
+from projector.query.as_of.team_moments import NamedMoment, TeamMoments
 from projector.query.scope import Scope, names
 from projector.webex.json_body import read_for_display
 from projector.webex.webhook import differing_fields, read_data, read_event
@@ -36,6 +40,8 @@ LogKey = tuple[int, int]  # time (epoch ms) and position of the last row
 SUBJECT_COLUMNS: Sequence[SubjectColumn] = ("agent_id", "task_id")
 ROWS_TOGETHER = 1_000  # that are read at a time
 ROWS_PER_PAGE = 20_000  # that are examined at most, where few match
+ROWS_PER_TEAM_PAGE = 5_000  # the same where each is judged by a fold
+EVENTS_PER_PAGE = 5_000  # of a subject that are examined at most, where a caller sees few
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +90,13 @@ class LogSearch:
         be the last one.
         """
         page: list[EventRow] = []
+        most = ROWS_PER_PAGE if query.scope.team_ids is None else ROWS_PER_TEAM_PAGE
         for parts, (rows, cursor) in enumerate(self._parts(query, limit + 1), start=1):
             page += rows
             if len(page) > limit:
                 last = page[limit - 1]
                 return page[:limit], (last.time, last.position)
-            if cursor is not None and parts * ROWS_TOGETHER >= ROWS_PER_PAGE:
+            if cursor is not None and parts * ROWS_TOGETHER >= most:
                 return page, cursor
         return page, None
 
@@ -104,10 +111,11 @@ class LogSearch:
             scope=scope, position=position, after_position=position - 1, with_body=True
         )
         with consistent_read(self._pool) as cur:
-            row = next(iter(_read(cur, query, 1)), None)
+            upto = self._store.head_of(cur)
+            rows = self._seen(cur, replace(query, position=upto), _read(cur, query, 1))
+            row = next(iter(rows), None)
             if row is None:
                 return None
-            upto = self._store.head_of(cur)
             (shape,) = self._with_restates(cur, [row], upto)
             parameters = {"org_id": shape.org_id, "position": position}
             duplicates = cur.execute(_DUPLICATES_OF_EVENT, parameters).fetchall()
@@ -124,18 +132,47 @@ class LogSearch:
     def of_subject(  # noqa: PLR0913 - a subject, and a part of its events
         self,
         table: Table[S],
-        org_id: str,
-        id_: str,
+        key: Key,
+        scope: Scope,
+        as_of: AsOf,
         *,
         order: ReadOrder,
         after: int,
         limit: int,
     ) -> tuple[Sequence[EventRow], int | None]:
-        """A subject's events after a position (0: from the beginning), and where to go on."""
+        """A subject's events after a position (0: from the beginning), and where to go on.
+
+        Of those a caller of some teams sees some; a page may then have less than ``limit`` rows and
+        not be the last.
+        """
+        page, examined, last = list[EventRow](), 0, after
         with consistent_read(self._pool) as cur:
-            recorded = self._store.part_of_subject(
-                cur, table.column, org_id, id_, order=order, after=after, limit=limit + 1
-            )
+            while True:
+                rows, more = self._part_of_subject(
+                    cur, table, key, order=order, after=last, limit=limit
+                )
+                page += _seen_rows(TeamMoments(cur, self._store, scope.team_ids, as_of), rows)
+                if len(page) > limit or (len(page) == limit and more is not None):
+                    return page[:limit], page[limit - 1].position
+                if more is None:
+                    return page, None
+                examined, last = examined + len(rows), more
+                if examined >= EVENTS_PER_PAGE:
+                    return page, more
+
+    def _part_of_subject(  # noqa: PLR0913 - a subject, and a part of its events
+        self,
+        cur: Cursor[TupleRow],
+        table: Table[S],
+        key: Key,
+        *,
+        order: ReadOrder,
+        after: int,
+        limit: int,
+    ) -> tuple[Sequence[EventRow], int | None]:
+        recorded = self._store.part_of_subject(
+            cur, table.column, *key, order=order, after=after, limit=limit + 1
+        )
         # Beside the part these are events that may state the same facts as one of it.
         repeats = restatements(recorded)
         if order == "recorded":
@@ -151,12 +188,14 @@ class LogSearch:
         self, query: EventLogQuery, size: int
     ) -> Iterator[tuple[Sequence[EventRow], LogKey | None]]:
         """The rows that match, of ``size`` examined ones at a time, and where to go on."""
-        if query.team_ids or query.queue_ids:
+        if query.team_ids or query.queue_ids or query.scope.team_ids is not None:
             size = ROWS_TOGETHER
         while True:
             with consistent_read(self._pool) as cur:
                 examined = _read(cur, query, size)
-                matching = [row for row in examined if _body_matches(row.body, query)]
+                matching = self._seen(
+                    cur, query, [row for row in examined if _body_matches(row.body, query)]
+                )
                 rows = self._with_restates(cur, matching, query.position)
             if len(examined) < size:
                 yield rows, None
@@ -164,6 +203,14 @@ class LogSearch:
             last = examined[-1].shape
             query = replace(query, after=(last.time, last.position))
             yield rows, query.after
+
+    def _seen(
+        self, cur: Cursor[TupleRow], query: EventLogQuery, rows: Sequence[_LogRow]
+    ) -> Sequence[_LogRow]:
+        as_of = AsOf(position=query.position, now=0, known_time=0)
+        moments = TeamMoments(cur, self._store, query.scope.team_ids, as_of)
+        seen = moments.seen_by_name([_moment(row.shape) for row in rows])
+        return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
 
     def _with_restates(
         self, cur: Cursor[TupleRow], rows: Sequence[_LogRow], upto: int
@@ -211,7 +258,6 @@ def _log_conditions(query: EventLogQuery) -> tuple[list[sql.Composable], dict[st
     conditions: list[sql.Composable] = [
         sql.SQL("position > %(after_position)s AND position <= %(position)s"),
         scope.organisations(),
-        scope.events(),
     ]
     for column, values in _columns(query).items():
         if values:
@@ -236,6 +282,15 @@ def _log_conditions(query: EventLogQuery) -> tuple[list[sql.Composable], dict[st
         "last_time": time,
         "last_position": position,
     }
+
+
+def _seen_rows(moments: TeamMoments, rows: Sequence[EventRow]) -> list[EventRow]:
+    seen = moments.seen_by_name([_moment(row) for row in rows])
+    return [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
+
+
+def _moment(row: EventRow) -> NamedMoment:
+    return NamedMoment(org_id=row.org_id, agent_id=row.agent_id, task_id=row.task_id, time=row.time)
 
 
 def _columns(query: EventLogQuery) -> Mapping[str, Collection[str]]:

@@ -21,6 +21,7 @@ from psycopg import Cursor, sql
 from psycopg.rows import TupleRow
 
 from projector.contract.adherence import adherence_row
+from projector.contract.ledgers import CorrectionRow
 from projector.contract.views import AgentView
 from projector.event_log.reader import ENDLESS
 from projector.event_log.store import EventStore
@@ -30,8 +31,9 @@ from projector.infrastructure.sql import Columns
 from projector.projection.arrival_delays import ArrivalDelays
 from projector.projection.partitions import PROJECTION
 from projector.projection.read_models import AGENTS, KEY_COLUMNS, TABLES, TASKS, Key, Table
-from projector.query.as_of.reconstruct import interval_starts
-from projector.query.audit.ledgers import correction_row
+from projector.query.as_of.reconstruct import AsOf, interval_starts
+from projector.query.as_of.team_moments import TeamMoments
+from projector.query.audit.ledgers import correction_periods, correction_row, seen_correction
 from projector.query.current_views import current_state
 from projector.query.live.interest import Change, Interest
 from projector.query.live.refolded import Refolded, numbers_before, read_refolded, read_views_of
@@ -193,6 +195,7 @@ class Changes:
         upto = folded if refolded.end is None else progress.positions
         changed, end = self._changed(cur, progress, upto, now)
         changed = self._with_before(cur, changed, progress, interests, now)
+        changed = self._with_seen_corrections(cur, changed, interests, now)
         moved = [it for some in (again, changed) for it in self._tasks_of_moved(cur, some, now)]
         changes: Sequence[Change] = [*passed, *again, *changed, *moved]
         told: dict[Subject, KnownAt] = {
@@ -322,6 +325,24 @@ class Changes:
             for it in changes
         ]
 
+    def _with_seen_corrections(
+        self,
+        cur: Cursor[TupleRow],
+        changes: Sequence[Change],
+        interests: Sequence[Interest],
+        now: int,
+    ) -> Sequence[Change]:
+        """The changes; of each correction also what readers of some teams see of it."""
+        readers = {it.scope.team_ids for it in interests} - {None}
+        if not readers:
+            return changes
+        as_of = AsOf(now=now, known_time=now)
+        moments = {teams: TeamMoments(cur, self._store, teams, as_of) for teams in readers if teams}
+        return [
+            replace(it, correction=_seen_by(it, moments).get) if it.event == "correction" else it
+            for it in changes
+        ]
+
     def _tasks_of_moved(
         self, cur: Cursor[TupleRow], changes: Sequence[Change], now: int
     ) -> Sequence[Change]:
@@ -361,6 +382,18 @@ class Changes:
             shown=as_shown(table, id_, table.facets(state), teams),
             data=model.model_dump_json(by_alias=True),
         )
+
+
+def _seen_by(
+    change: Change, moments: Mapping[frozenset[str], TeamMoments]
+) -> Mapping[frozenset[str], str]:
+    """What each of some readers sees of a correction, by their teams."""
+    row, seen_by = CorrectionRow.model_validate_json(change.data), dict[frozenset[str], str]()
+    for teams, its in moments.items():
+        seen = seen_correction(row, correction_periods(its, change.table, row))
+        if seen is not None:
+            seen_by[teams] = seen.model_dump_json(by_alias=True)
+    return seen_by
 
 
 def _with_adherence(cur: Cursor[TupleRow], changes: Sequence[Change], now: int) -> Sequence[Change]:

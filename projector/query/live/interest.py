@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -10,6 +10,9 @@ from projector.contract.views import SubjectLeft
 from projector.projection.read_models import Key, Table
 from projector.query.live.shown_before import Shown
 from projector.query.scope import Scope
+
+# Of some teams to what they see of a correction, as JSON; null: nothing.
+SeenCorrection = Callable[[frozenset[str]], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Change:
     shown: Shown  # of its subject, as it is now
     before: Sequence[Shown] = ()  # what readers may have of it, where one of them needs it
     data: str  # JSON, in the contract's spelling
+    correction: SeenCorrection | None = None  # for readers of some teams, in place of ``data``
 
     @property
     def left_teams(self) -> frozenset[str]:
@@ -80,9 +84,18 @@ class Interest:
             if change.event not in self.events:
                 continue
             if not change.is_gone and self._matches(change, change.shown):
-                yield change
+                yield from self._as_seen(change)
             elif any(self._matches(change, shown) for shown in change.before):
                 yield change.left()
+
+    def _as_seen(self, change: Change) -> Iterator[Change]:
+        """A change, of a correction what was of the reader's teams; nothing where nothing was."""
+        if change.event != "correction" or self.scope.team_ids is None:
+            yield change
+        elif change.correction is not None:
+            data = change.correction(self.scope.team_ids)
+            if data is not None:
+                yield replace(change, data=data)
 
     def _matches(self, change: Change, shown: Shown) -> bool:
         return self.scope.covers(change.key[0], shown.teams) and shown.fits(self.filters)

@@ -729,7 +729,7 @@ export default {
   "ops.tab.seals": "Siegel",
   "ops.tab.sessions": "Sitzungen",
   "ops.need-operator": "Der Betrieb braucht ein Token mit der Rolle operator.",
-  "ops.need-all-teams": "Zum Starten brauchen Sie ein Token für alle Teams, denn es ändert, was alle Teams sehen.",
+  "ops.need-all-teams": "Läufe betreffen alle Teams. Nur ein Token für alle Teams zeigt sie.",
   "ops.need-everything": "Nachrichten in Quarantäne können jedem gehören. Nur ein Token für alle Organisationen und Teams zeigt sie.",
   "ops.log": "Das Protokoll",
   "ops.protected": "Geschützt durch",

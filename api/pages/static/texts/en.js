@@ -728,7 +728,7 @@ export default {
   "ops.tab.seals": "Seals",
   "ops.tab.sessions": "Sessions",
   "ops.need-operator": "Operations need a token of the role operator.",
-  "ops.need-all-teams": "To start one, you need a token for all teams, since it changes what all teams see.",
+  "ops.need-all-teams": "Runs are of all teams. They are shown to a token for all teams only.",
   "ops.need-everything": "Bodies in quarantine may belong to anybody. They are shown to a token for all organizations and teams only.",
   "ops.log": "The log",
   "ops.protected": "Protected by",

@@ -1,6 +1,6 @@
 // Replays: subjects folded again from the log, what that changes, and the event behind each change.
 
-import { rows, seesAllTeams, send, who } from "../../core/api.js";
+import { rows, send, who } from "../../core/api.js";
 import { html, useSignal } from "../../core/dom.js";
 import { duration, fromLocalField, Moment, number } from "../../core/format.js";
 import { useLoad } from "../../core/load.js";
@@ -28,7 +28,7 @@ const KIND = {
   Report,
 };
 
-export const Replays = () => html`<${Runs} kind=${KIND} mayStart=${seesAllTeams()} whyNot=${t("ops.need-all-teams")} />`;
+export const Replays = () => html`<${Runs} kind=${KIND} />`;
 
 function scopeText(run) {
   const parts = [

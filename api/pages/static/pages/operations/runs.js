@@ -1,6 +1,6 @@
 // What replays and reconciliations have in common: a list of runs, one with its progress, and its end.
 
-import { get, rows, send, withParams } from "../../core/api.js";
+import { get, rows, seesAllTeams, send, withParams } from "../../core/api.js";
 import { href, query, setQuery } from "../../core/address.js";
 import { html, useEffect, useRef, useSignal } from "../../core/dom.js";
 import { duration, Moment, number, percent } from "../../core/format.js";
@@ -9,7 +9,7 @@ import { Confirm } from "../../parts/dialog.js";
 import { Panel } from "../../parts/panel.js";
 import { Empty, Loaded } from "../../parts/states.js";
 import { Table } from "../../parts/table.js";
-import { Fact, Outcome, usePolled } from "./action.js";
+import { Fact, NotAllowed, Outcome, usePolled } from "./action.js";
 
 const RUN_EVERY_MS = 1_000;
 const LIST_EVERY_MS = 3_000;
@@ -22,7 +22,10 @@ export const RunStatus = ({ status }) => html`<span class="pill ${TONES[status] 
 
 // The tab of a kind of runs. `kind`: {path, name, columns, progress(run), Start, Report, unready(meta)}: where
 // `unready` says why no run can be started, by the meta of the list, it stands in place of the button.
-export function Runs({ kind, mayStart, whyNot }) {
+export const Runs = ({ kind }) => (seesAllTeams() ? html`<${List} kind=${kind} />`
+  : html`<h2>${t(`ops.tab.${kind.name}`)}</h2><${NotAllowed} why=${t("ops.need-all-teams")} />`);
+
+function List({ kind }) {
   const shown = useSignal(A_PAGE);
   const dialog = useSignal(null);
   const done = useSignal(null);
@@ -54,9 +57,7 @@ export function Runs({ kind, mayStart, whyNot }) {
   return html`<section>
     <h2>${t(`ops.tab.${kind.name}`)}</h2>
     <p>${t(`${kind.name}.what`)}</p>
-    <p>${unready ? unready : mayStart
-      ? html`<button type="button" onClick=${() => (dialog.value = { kind: "start" })}>${t(`${kind.name}.start`)}</button>`
-      : html`<span class="note-line">${whyNot}</span>`}</p>
+    <p>${unready || html`<button type="button" onClick=${() => (dialog.value = { kind: "start" })}>${t(`${kind.name}.start`)}</button>`}</p>
     <${Outcome} done=${done} />
     <${Loaded} load=${{ ...load, loading: false }}>${(list) => list.data.length === 0
       ? html`<${Empty} title=${t(`${kind.name}.none`)} />`
