@@ -14,7 +14,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from api.auth.authentication import end_stream_with_session
+from api.auth.authentication import authenticate, end_stream_with_session
 from api.auth.authorization import admit
 from api.http import exports, freshness, naming
 from api.http.pagination import require_own_cursor
@@ -90,7 +90,9 @@ class Route:
         if self.resumes:
             freshness.require_recorded(last_event_id)
 
-        # Wait for the views, else 503.
+        # Wait for the views, else 503. To wait holds a thread, so nobody unknown may.
+        if min_position is not None and token is None:
+            authenticate()
         freshness.wait_for(min_position)
 
         # Answer.

@@ -38,6 +38,7 @@ from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
 from projector.query.names import Directory
+from projector.query.position_watch import PositionWatch
 from projector.query.status import Status
 from projector.webex.webhook_secrets import WebhookSecrets
 
@@ -57,6 +58,7 @@ class Service:
     monitor: DeliveryMonitor
     delays: ArrivalDelays
     views: Views
+    position_watch: PositionWatch
     as_of_views: AsOfViews
     explainer: Explainer
     journeys: Journeys
@@ -84,6 +86,7 @@ class Service:
     def close(self) -> None:
         """End the streams, commit what waits, and close the connections."""
         self.feed.close()
+        self.position_watch.close()
         self.intake.close()
         self.monitor.close()
         self.pool.close()
@@ -116,6 +119,7 @@ def build_service(
         monitor=monitor,
         delays=delays,
         views=views,
+        position_watch=PositionWatch(views.position),
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
         journeys=Journeys(pool, store),

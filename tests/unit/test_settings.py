@@ -17,12 +17,14 @@ from projector.infrastructure.settings import (
     read_settings,
 )
 from projector.infrastructure.tokens import local_tokens
+from projector.webex.webhook_secrets import configured_secrets
 
 SECRETS = '{"sub-1": ["sesame", "older"], "*": ["any"]}'
 
 KEEP_A_TOKEN = """
 import sys, time
 from projector.infrastructure.tokens import local_tokens
+from projector.webex.webhook_secrets import configured_secrets
 from projector.infrastructure.settings import read_settings
 settings = read_settings({"PROJECTOR_DATA_DIR": sys.argv[1]})
 print("ready", flush=True)
@@ -130,7 +132,8 @@ def test_all_are_read():
         found.database_url,
         found.data_dir,
     )
-    assert {"sub-1": ["sesame", "older"], "*": ["any"]} == found.webhook_secrets
+    secrets = {id_: it.secrets for id_, it in found.webhook_secrets.items()}
+    assert {"sub-1": ("sesame", "older"), "*": ("any",)} == secrets
     assert (True, "acme", 5000) == (found.allow_unsigned, found.default_org_id, found.body_limit)
     (token,) = found.tokens
     assert ("t", Role.AUDITOR, {"acme"}, None) == (
@@ -241,6 +244,13 @@ def test_loopback(host, local):
                 '{"sub-1": [null, "sesame"]}',
                 '{"sub-1": ["sesame", ""]}',
                 '{"sub-1": ["sesame"',
+                '{"sub-1": [" \\t"]}',
+                '{"sub-1": ["sesame", "sesame"]}',
+                '{"sub-1": ["sesame"], "sub-2": ["other", "sesame"]}',
+                '{"sub-1": ["sesame"], "*": {"secrets": ["sesame"]}}',
+                '{"sub-1": {"secrets": ["sesame"], "orgs": ["acme"]}}',
+                '{"sub-1": {"secrets": "sesame"}}',
+                '{"sub-1": {"secrets": ["sesame"], "orgIds": "acme"}}',
             )
         ),
         *(
@@ -283,6 +293,44 @@ def test_a_bad_setting_does_not_hide_behind_the_default_of_another():
     """Bad secrets are named also where the rule for unsigned webhooks would need them."""
     assert refusal(PROJECTOR_WEBHOOK_SECRETS="{").startswith("PROJECTOR_WEBHOOK_SECRETS")
     assert refusal(PORT="x", PROJECTOR_WEBHOOK_SECRETS="{").startswith("PORT")
+
+
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        ('{"a": ["sesame"], "b": ["sesame"]}', "two secrets are equal"),
+        ('{"a": [" "]}', "a secret must not be blank"),
+    ],
+)
+def test_why_secrets_are_refused(secrets, said):
+    """A secret that two subscriptions have would let each sign for the other."""
+    assert said in refusal(PROJECTOR_WEBHOOK_SECRETS=secrets)
+
+
+def test_a_subscription_may_be_bound_to_organisations():
+    """Beside the plain list of secrets; neither is repeated by the settings' text."""
+    found = read_settings(
+        {"PROJECTOR_WEBHOOK_SECRETS": '{"a": {"secrets": ["sesame"], "orgIds": ["acme"]}}'}
+    )
+    bound = found.webhook_secrets["a"]
+    assert (("sesame",), {"acme"}) == (bound.secrets, bound.org_ids)
+    assert "sesame" not in repr(found)
+    assert [True, True, False] == [bound.covers(it) for it in ("acme", None, "umbra")]
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"/x/sub-1": ["a"], "sub-1": ["b"]},
+        {"sub-1/": ["a"], "sub%2D1": ["b"]},
+        {"": ["a"]},
+        {"/": ["a"]},
+    ],
+)
+def test_a_subscription_stands_in_the_settings_once(secrets):
+    """In whatever spelling."""
+    with pytest.raises(SettingsError, match="PROJECTOR_WEBHOOK_SECRETS cannot be used"):
+        configured_secrets(read_settings({"PROJECTOR_WEBHOOK_SECRETS": json.dumps(secrets)}))
 
 
 # --- the local operator's token ---

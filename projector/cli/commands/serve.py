@@ -12,6 +12,7 @@ from granian.log import LogLevels
 from projector.infrastructure.processes import die_with_starter
 from projector.infrastructure.settings import Settings, settings_from_environment
 from projector.query.alerts.threshold_file import file_thresholds
+from projector.webex.webhook_secrets import configured_secrets
 
 REQUEST_THREADS = 64
 BACKLOG = 1024
@@ -23,7 +24,9 @@ def serve() -> None:
     """Run the web server alone, on DATABASE_URL."""
     settings = settings_from_environment()
     settings.require_database_url()
-    file_thresholds(settings)  # a wrong file ends this process, and not the one it starts
+    # What is wrong in them ends this process, and not the one it starts.
+    file_thresholds(settings)
+    configured_secrets(settings)
     serve_http(settings)
 
 
