@@ -162,11 +162,14 @@ class Settings(BaseModel):
         Json[dict[str, Annotated[SubscriptionSecrets, BeforeValidator(_secrets_alone)]]],
         AfterValidator(_all_different),
     ] = Field(default={}, alias="PROJECTOR_WEBHOOK_SECRETS")
+    # A proxy with the limits of deploy/nginx.conf stands between the service and others.
+    behind_proxy: bool = Field(default=False, alias="PROJECTOR_BEHIND_PROXY")
     # Without any secret, and only for this machine, unsigned webhooks are taken.
     allow_unsigned: bool = Field(
         default_factory=lambda given: (
             not any(it.secrets for it in given["webhook_secrets"].values())
             and is_loopback(given["host"])
+            and not given["behind_proxy"]
         ),
         alias="PROJECTOR_ALLOW_UNSIGNED",
     )

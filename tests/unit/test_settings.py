@@ -51,6 +51,7 @@ def test_the_variables():
         "PROJECTOR_ALERT_SECRET",
         "PROJECTOR_ALERT_URL",
         "PROJECTOR_ALLOW_UNSIGNED",
+        "PROJECTOR_BEHIND_PROXY",
         "PROJECTOR_BODY_LIMIT",
         "PROJECTOR_DATA_DIR",
         "PROJECTOR_DEFAULT_ORG_ID",
@@ -80,6 +81,7 @@ def test_defaults():
         "database_url": None,
         "data_dir": Path(".data"),
         "webhook_secrets": {},
+        "behind_proxy": False,
         "allow_unsigned": True,
         "tokens": [],
         "default_org_id": None,
@@ -193,6 +195,12 @@ def test_unsigned_webhooks_by_default(host, secrets, allowed):
     assert allowed is read_settings(given).allow_unsigned
 
 
+def test_unsigned_webhooks_do_not_come_through_a_proxy_by_default():
+    """A proxy on loopback brings what comes from anywhere."""
+    assert read_settings({"PROJECTOR_BEHIND_PROXY": "0"}).allow_unsigned
+    assert not read_settings({"PROJECTOR_BEHIND_PROXY": "1"}).allow_unsigned
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 @pytest.mark.parametrize("secrets", ["", SECRETS])
 @pytest.mark.parametrize(("said", "allowed"), [("1", True), ("0", False)])
@@ -233,6 +241,7 @@ def test_loopback(host, local):
         *(("PORT", value) for value in ("http", "0", "-1", "65536", "80.5", "8e3", "9" * 5000)),
         *(("PROJECTOR_BODY_LIMIT", value) for value in ("0", "-1", "1 MiB")),
         *(("PROJECTOR_ALLOW_UNSIGNED", value) for value in ("maybe", "2", "-1")),
+        ("PROJECTOR_BEHIND_PROXY", "nginx"),
         *(
             ("PROJECTOR_WEBHOOK_SECRETS", value)
             for value in (
