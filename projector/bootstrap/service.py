@@ -100,7 +100,7 @@ def build_service(
     pool = open_pool(database_url, max_size=SERVICE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     webhook_secrets = WebhookSecrets(settings)
-    monitor = DeliveryMonitor(pool, webhook_secrets.subscription_ids, clock=clock)
+    monitor = DeliveryMonitor(pool, webhook_secrets.known_subscriptions, clock=clock)
     intake = Intake(store, settings, webhook_secrets, monitor, clock=clock)
     delays = ArrivalDelays(pool, settings.settled_quantile, windows=partial(covered_windows, pool))
     views = Views(pool, delays, clock=clock)

@@ -64,6 +64,11 @@ class WebhookSecrets:
 
     def subscription_ids(self) -> set[str]:
         """The subscriptions that have a secret."""
+        by_id = self.keyring().by_subscription
+        return {id_ for id_, it in by_id.items() if it.secrets} - {ANY_SUBSCRIPTION}
+
+    def known_subscriptions(self) -> set[str]:
+        """Those, and the others that the settings name."""
         return self.keyring().by_subscription.keys() - {ANY_SUBSCRIPTION}
 
     def save(self, id_: str, secret: str) -> None:

@@ -98,6 +98,28 @@ def test_an_interrupted_creation_can_be_repeated(tmp_path):
         assert kept[made[0].id]["secret"] in secrets_of(settings, made[0].id)
 
 
+def test_a_subscription_that_is_bound_gets_its_secret_too(tmp_path):
+    """The settings may name its organisations before it has a secret; both hold together."""
+    with reached(tmp_path) as (_, own, settings):
+        id_ = next(own.create(URL))[1].id
+        (tmp_path / "webhook-secrets").unlink()
+        named = {f"/x/{id_}/": {"orgIds": ["acme"]}}
+        bound = read_settings(
+            environment(settings.vendor_root, tmp_path)
+            | {"PROJECTOR_WEBHOOK_SECRETS": json.dumps(named)}
+        )
+        webhook_secrets = WebhookSecrets(bound)
+        assert ({id_}, set()) == (
+            webhook_secrets.known_subscriptions(),
+            webhook_secrets.subscription_ids(),
+        )
+        client = ApiClient(bound.vendor_root, Credentials(bound), sleep=lambda _: None)
+        assert "given a new secret" == next(Subscriptions(client, webhook_secrets).create(URL))[0]
+        client.close()
+        entry = webhook_secrets.keyring().by_subscription[id_]
+        assert (1, {"acme"}) == (len(entry.secrets), entry.org_ids)
+
+
 def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):
     """It records what the vendor says, for the status."""
     with reached(tmp_path) as (kept, own, settings):

@@ -6,6 +6,7 @@ Attackers come from another address of loopback than the honest sender. All atta
 from __future__ import annotations
 
 import itertools
+import resource
 import socket
 import ssl
 import statistics
@@ -28,7 +29,18 @@ WAIT = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Min-Position: 999999999999\r\n\r\
 HALF_A_HEAD = b"POST /webhooks/webex HTTP/1.1\r\nHost: x\r\nX-Some"
 DELIVERIES = 10  # of the honest sender during an attack
 DRIP_SECONDS = 0.5
+MOST_FILES = 4_096
 _ids = itertools.count(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _open_files() -> Iterator[None]:
+    """The attackers' ends of the connections are open in this process."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= before[0] < MOST_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (MOST_FILES, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture(scope="module")
