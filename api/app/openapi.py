@@ -28,7 +28,7 @@ Names are in camel case, times in epoch milliseconds (UTC). Lists are `{"meta": 
 send `meta.nextCursor` as `cursor` for the next page. Errors are problem documents (RFC 9457).
 """
 _HEADERS = {
-    MIN_POSITION: "Wait, at most 5 s, until the views have reached this position.",
+    MIN_POSITION: "Wait, at most 5 s, until the views have reached this position; needs a token.",
     LAST_EVENT_ID: "Go on after the event of this id.",
 }
 _SECURITY = {

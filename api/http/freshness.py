@@ -6,19 +6,17 @@ the answer waits until the views have reached it.
 
 from __future__ import annotations
 
-import time
-
 from flask import request
 
 from api.http.parameters import WHOLE_NUMBER, AsOfQuery, is_position
 from api.http.problems import RETRY_LATER, ParameterError, Problem
 from api.service import service
 from projector.query.as_of.reconstruct import AsOf
+from projector.query.position_watch import TooManyWait
 
 MIN_POSITION = "X-Min-Position"
 LAST_EVENT_ID = "Last-Event-ID"
 WAIT_SECONDS = 5.0
-VIEWS_POLL_SECONDS = 0.01
 
 
 def min_position() -> int | None:
@@ -39,15 +37,19 @@ def require_recorded(last_event_id: int | None) -> None:
 
 
 def wait_for(position: int | None) -> None:
-    """Wait until the views have reached a position; Problem 503 after ``WAIT_SECONDS``."""
+    """Wait until the views have reached a position.
+
+    Problem 503 after ``WAIT_SECONDS``, and at once where too many wait.
+    """
     if position is None:
         return
-    deadline = time.monotonic() + WAIT_SECONDS
-    while service().views.position() < position:
-        if time.monotonic() > deadline:
-            detail = f"The views have not reached position {position} yet."
-            raise Problem(503, detail, headers=RETRY_LATER)
-        time.sleep(VIEWS_POLL_SECONDS)
+    try:
+        is_there = service().position_watch.wait_for(position, WAIT_SECONDS)
+    except TooManyWait as error:
+        raise Problem(503, str(error), headers=RETRY_LATER) from None
+    if not is_there:
+        detail = f"The views have not reached position {position} yet."
+        raise Problem(503, detail, headers=RETRY_LATER)
 
 
 def times_of(query: AsOfQuery) -> AsOf:

@@ -100,15 +100,13 @@ class Route:
         named: dict[str, Any] = read_path(path)
 
         # Admit, else 401 or 403. Where the log ends is only for those who are admitted.
-        token = None if self.role is None else authenticate()
-        if token is not None and self.role is not None:
-            if self._leaves_a_trail(accepted):
-                trail.begin(f"{self.method.upper()} {self.path}", token, body)
-            require(token, self.role, self.reach)
+        token = None if self.role is None else self._admit(self.role, body, accepted)
         if self.resumes:
             freshness.require_recorded(last_event_id)
 
-        # Wait for the views, else 503.
+        # Wait for the views, else 503. To wait holds a thread, so nobody unknown may.
+        if min_position is not None and token is None:
+            authenticate()
         freshness.wait_for(min_position)
 
         # Answer.
@@ -126,9 +124,13 @@ class Route:
             return self._response(naming.named_answer(answer, query, token))
         return self._response(answer)
 
-    def _leaves_a_trail(self, accepted: str) -> bool:
-        """Whether the request changes something, or takes a file."""
-        return self.method != "get" or accepted in exports.EXPORT_TYPES
+    def _admit(self, role: Role, body: BaseModel | None, accepted: str) -> Token:
+        """The caller's token; what changes something or takes a file leaves a trail before."""
+        token = authenticate()
+        if self.method != "get" or accepted in exports.EXPORT_TYPES:
+            trail.begin(f"{self.method.upper()} {self.path}", token, body)
+        require(token, role, self.reach)
+        return token
 
     def _offer_digest(self, export: Callable[[Any, Token], exports.Export]) -> None:
         def digest(query: Parameters, token: Token) -> Response:

@@ -65,10 +65,11 @@ class ReceiptShape(Shape):
     ),
 )
 def receive() -> Response:
+    signature, headers = request.headers.get(SIGNATURE), dict(request.headers)
+    service().intake.require_signature(signature, headers)  # before the body takes any time
     body = request.get_data(cache=False)
     if len(body) > service().settings.body_limit:
         raise RequestEntityTooLarge
-    signature, headers = request.headers.get(SIGNATURE), dict(request.headers)
     try:
         receipt = service().intake.accept(body, signature, headers)
     except BodyTooLarge:

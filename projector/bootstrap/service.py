@@ -43,6 +43,7 @@ from projector.query.figures.summary import Summaries
 from projector.query.live.changes import Changes
 from projector.query.live.streams import Feed
 from projector.query.names import Directory
+from projector.query.position_watch import PositionWatch
 from projector.query.status import Status
 from projector.webex.webhook_secrets import WebhookSecrets
 
@@ -65,6 +66,7 @@ class Service:
     monitor: DeliveryMonitor
     delays: ArrivalDelays
     views: Views
+    position_watch: PositionWatch
     as_of_views: AsOfViews
     explainer: Explainer
     journeys: Journeys
@@ -94,6 +96,7 @@ class Service:
     def close(self) -> None:
         """End the streams, commit what waits, and close the connections."""
         self.feed.close()
+        self.position_watch.close()
         self.intake.close()
         self.monitor.close()
         self.intake_pool.close()
@@ -114,7 +117,7 @@ def build_service(
     intake_pool = open_pool(database_url, max_size=INTAKE_CONNECTIONS)
     store = EventStore(pool, clock=clock)
     webhook_secrets = WebhookSecrets(settings)
-    monitor = DeliveryMonitor(intake_pool, webhook_secrets.subscription_ids, clock=clock)
+    monitor = DeliveryMonitor(intake_pool, webhook_secrets.known_subscriptions, clock=clock)
     intake = Intake(
         EventStore(intake_pool, clock=clock), settings, webhook_secrets, monitor, clock=clock
     )
@@ -136,6 +139,7 @@ def build_service(
         monitor=monitor,
         delays=delays,
         views=views,
+        position_watch=PositionWatch(views.position),
         as_of_views=AsOfViews(pool, store, views, delays, clock=clock),
         explainer=Explainer(pool, store, delays),
         journeys=Journeys(pool, store),

@@ -55,6 +55,7 @@ COMMANDS = {
     "follow": "follow:follow",
     "work": "work:work",
     "migrate": "migrate:migrate",
+    "check": "check:check",
     "version": "version:version",
     # Questions to the running service.
     "status": "status:status",

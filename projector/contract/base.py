@@ -37,11 +37,12 @@ def to_json(model: BaseModel | Mapping[str, Any]) -> bytes:
 
     A mapping has that spelling already: rows of which there are very many are no models.
     """
-    if not isinstance(model, BaseModel):
-        return orjson.dumps(model)
     try:
-        return model.model_dump_json(by_alias=True).encode()
-    except PydanticSerializationError:  # pydantic stops at 255 levels
+        if isinstance(model, BaseModel):
+            return model.model_dump_json(by_alias=True).encode()
+        return orjson.dumps(model)
+    except (PydanticSerializationError, orjson.JSONEncodeError):
+        # Both stop at 255 levels, and orjson at integers of more than 64 bits.
         text = json.dumps(model, default=_plain, ensure_ascii=False, separators=(",", ":"))
         return text.encode()
 

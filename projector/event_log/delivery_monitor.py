@@ -44,18 +44,18 @@ class Silence:
 class DeliveryMonitor:
     """Counts deliveries in one process, and reads what all processes have counted. Thread-safe.
 
-    ``with_secret`` gives the ids of the subscriptions that have a secret.
+    ``known`` gives the ids of the subscriptions that have a secret or stand in the settings.
     """
 
     def __init__(
         self,
         pool: Pool,
-        with_secret: Callable[[], Collection[str]],
+        known: Callable[[], Collection[str]],
         *,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._pool = pool
-        self._with_secret = with_secret
+        self._known = known
         self._clock = clock
         self._lock = threading.Lock()
         self._counts: Counter[tuple[str, int]] = Counter()  # not written yet, by hour
@@ -65,11 +65,11 @@ class DeliveryMonitor:
 
     def count(self, subscriptions: Iterable[str]) -> None:
         """Count a delivery of some subscriptions, by their ids."""
-        now, with_secret = self._clock(), self._with_secret()
+        now, known = self._clock(), self._known()
         with self._lock:
             for id_ in subscriptions:
                 # Ids that an unsigned sender makes up must not fill the memory.
-                is_known = id_ in self._last or id_ in with_secret
+                is_known = id_ in self._last or id_ in known
                 if is_known or len(self._last) < MOST_UNKNOWN_SUBSCRIPTIONS:
                     self._last[id_] = now
                     self._counts[id_, now // HOUR_MS] += 1
@@ -86,11 +86,11 @@ class DeliveryMonitor:
             self._thread.join()
 
     def silences(self) -> list[Silence]:
-        """Every subscription that has a secret or had a delivery in the last weeks, by id."""
+        """Every subscription that is known or had a delivery in the last weeks, by id."""
         now = self._clock()
         with self._lock:
             unwritten, last = Counter(self._counts), dict(self._last)
-        hours: dict[str, Counter[int]] = {id_: Counter() for id_ in self._with_secret()}
+        hours: dict[str, Counter[int]] = {id_: Counter() for id_ in self._known()}
         with translated(), self._pool.connection() as connection:
             rows = connection.execute(
                 "SELECT subscription, hour, deliveries, last_time FROM delivery_hours"

@@ -1,17 +1,17 @@
 """Intake: a request's raw body becomes durable, and then gets a receipt.
 
 Rule: all that is authentic is stored, as an event or in quarantine, and nothing is acknowledged
-before its commit. Requests that wait at the same time are committed together: appends take turns
+before its commit. What no known secret has signed is never parsed: the signature is checked over
+the bytes first. Requests that wait at the same time are committed together: appends take turns
 anyway, and a commit costs the same for one request as for a hundred.
 """
 
 from __future__ import annotations
 
-import hmac
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 
@@ -25,12 +25,13 @@ from projector.infrastructure.settings import Settings
 from projector.webex.cloudevents import is_binary, read_binary
 from projector.webex.content_encoding import BrokenEncoding, decode_content
 from projector.webex.json_body import Delivery, read_delivery
+from projector.webex.keyring import Keyring, may_be_signature
 from projector.webex.webhook import (
     LATEST_TIME,
     TIME_IN_THE_FUTURE,
     Unusable,
     judge,
-    subscription_ids,
+    stated_source,
 )
 from projector.webex.webhook_secrets import WebhookSecrets
 
@@ -38,7 +39,7 @@ QUEUE_REQUESTS = 2_000
 COMMIT_EVENTS = 1_000  # about as many are committed together
 ANSWER_SECONDS = 4.5  # the vendor gives up after 5 s
 PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
-_REFUSAL = "The signature fits no secret of the subscriptions that it names."
+_REFUSAL = "The signature is not that of every subscription and organisation that the body names."
 _REFUSAL_OF_HEADERS = (
     "No signature covers headers, where the binary mode of CloudEvents has its attributes: "
     "a subscription with a secret sends in structured mode."
@@ -69,56 +70,77 @@ class Intake:
         self._committer = GroupCommitter(store)
         self.refused: Counter[str] = Counter()  # since the start of the process, by reason
 
+    def require_signature(self, signature: str | None, headers: Mapping[str, str]) -> None:
+        """NotAuthentic where no body could be authentic that comes with this signature.
+
+        The names of ``headers`` are in title case, as servers give them.
+        """
+        if not self._secrets.allows_unsigned and (
+            is_binary(headers) or not may_be_signature(signature)
+        ):
+            raise self._refusal(headers)
+
     def accept(self, body: bytes, signature: str | None, headers: Mapping[str, str]) -> Receipt:
         """Make a delivery durable and say what became of it.
 
-        The names of ``headers`` are in title case, as servers give them. NotAuthentic where no
-        secret fits; UnsupportedEncoding or BodyTooLarge where the body cannot be decoded within
-        the limit; StoreUnavailable where it could not be made durable.
+        The names of ``headers`` are in title case. NotAuthentic where a subscription that is named
+        has not signed it; UnsupportedEncoding or BodyTooLarge where the body cannot be decoded
+        within the limit; StoreUnavailable where it could not be made durable.
         """
-        delivery, signed = self._read(body, headers)
-        named = subscription_ids(element for _, element in delivery.elements)
-        secrets = self._secrets.secrets_of(named)
-        if not secrets and delivery.unreadable:
-            secrets = self._secrets.secrets_of(())  # nobody knows which one that names
-        if not self._is_authentic(signed, signature, secrets):
-            self.refused["not-authentic"] += 1
-            raise NotAuthentic(_REFUSAL if signed else _REFUSAL_OF_HEADERS)
+        self.require_signature(signature, headers)
+        keyring = self._secrets.keyring()
+        decoded = self._decoded(body, headers)
+        signers = self._signers(keyring, signature, body, decoded, headers)
+        if not signers and not keyring.allows_unsigned:
+            raise self._refusal(headers)
+        delivery = _read(body, decoded, headers)
+        default_org = self._settings.default_org_id
+        sources = {stated_source(element, default_org) for _, element in delivery.elements}
+        names_nobody = delivery.unreadable or not sources
+        if not keyring.admits(sources, signers) or (
+            names_nobody and not keyring.admits_unreadable(signers)
+        ):
+            raise self._refusal(headers)
         receipt = self._committer.commit(self._request(delivery, headers))
-        self._monitor.count(named)
+        self._monitor.count({it.subscription for it in sources if it.subscription is not None})
         return receipt
 
     def close(self) -> None:
         self._committer.close()
 
-    def _read(self, body: bytes, headers: Mapping[str, str]) -> tuple[Delivery, Collection[bytes]]:
-        """What a request delivers, and the bytes that its signature may be of.
+    def _refusal(self, headers: Mapping[str, str]) -> NotAuthentic:
+        self.refused["not-authentic"] += 1
+        return NotAuthentic(_REFUSAL_OF_HEADERS if is_binary(headers) else _REFUSAL)
+
+    def _decoded(self, body: bytes, headers: Mapping[str, str]) -> bytes | None:
+        """The body without its Content-Encoding; null where it is not what that says."""
+        encoding = headers.get("Content-Encoding")
+        if not encoding:
+            return body
+        try:
+            return decode_content(body, encoding, self._settings.body_limit)
+        except BrokenEncoding:
+            return None
+
+    def _signers(
+        self,
+        keyring: Keyring,
+        signature: str | None,
+        body: bytes,
+        decoded: bytes | None,
+        headers: Mapping[str, str],
+    ) -> frozenset[str]:
+        """Whose secret has signed the body, as it was received or as it was before a proxy.
 
         A signature covers no header. In binary mode it would let anyone who has seen one delivery
         send its data again under another id, type or organisation. So none is trusted there.
         """
-        received, encoding, binary = body, headers.get("Content-Encoding"), is_binary(headers)
-        if encoding:
-            try:
-                body = decode_content(received, encoding, self._settings.body_limit)
-            except BrokenEncoding:
-                return Delivery(unreadable=(received,)), () if binary else (received,)
-        if binary:
-            return read_binary(body, headers), ()
-        return read_delivery(body), (received,) if body is received else (received, body)
-
-    def _is_authentic(
-        self, signed: Collection[bytes], signature: str | None, secrets: Sequence[str]
-    ) -> bool:
-        if not secrets:
-            return self._secrets.allows_unsigned
-        offered = (signature or "").strip().lower().encode()
-        fits = [
-            hmac.compare_digest(_sign(secret, body), offered)
-            for body in signed
-            for secret in secrets
-        ]
-        return any(fits)
+        if is_binary(headers):
+            return frozenset()
+        signers = keyring.signers(signature, body)
+        if decoded is not None and decoded is not body:
+            signers |= keyring.signers(signature, decoded)
+        return signers
 
     def _request(self, delivery: Delivery, headers: Mapping[str, str]) -> Request:
         judged = self._judge(delivery)
@@ -151,13 +173,15 @@ class Intake:
         ]
 
 
+def _read(body: bytes, decoded: bytes | None, headers: Mapping[str, str]) -> Delivery:
+    if decoded is None:
+        return Delivery(unreadable=(body,))
+    return read_binary(decoded, headers) if is_binary(headers) else read_delivery(decoded)
+
+
 def _public(headers: Mapping[str, str]) -> Mapping[str, str]:
     """The headers that may be stored."""
     return {name: it for name, it in headers.items() if name.lower() not in PRIVATE_HEADERS}
-
-
-def _sign(secret: str, body: bytes) -> bytes:
-    return hmac.digest(secret.encode(), body, "sha256").hex().encode()
 
 
 class GroupCommitter:

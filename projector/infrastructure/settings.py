@@ -63,7 +63,31 @@ def _different(tokens: list[ConfiguredToken]) -> list[ConfiguredToken]:
     return tokens
 
 
-Secret = Annotated[str, Field(min_length=1)]
+def _not_blank(secret: str) -> str:
+    if not secret.strip():
+        raise ValueError("a secret must not be blank")
+    return secret
+
+
+Secret = Annotated[str, AfterValidator(_not_blank)]
+
+
+class SubscriptionSecrets(BaseModel):
+    """The secrets of a subscription, and the organisations that it is bound to; null: any."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
+
+    secrets: tuple[Secret, ...] = Field(default=(), repr=False)
+    org_ids: frozenset[str] | None = Field(default=None, alias="orgIds")
+
+    def covers(self, org_id: str | None) -> bool:
+        """Whether something of this organisation may come; null: of none that is known."""
+        return self.org_ids is None or org_id is None or org_id in self.org_ids
+
+
+def _secrets_alone(given: Any) -> Any:
+    """A list of secrets is a subscription that is bound to no organisation."""
+    return {"secrets": given} if isinstance(given, list) else given
 
 
 def _bounded(name: str) -> str:
@@ -137,13 +161,17 @@ class Settings(BaseModel):
     port: int = Field(default=8080, ge=1, le=65535, alias="PORT")
     database_url: str | None = Field(default=None, repr=False, alias="DATABASE_URL")
     data_dir: Path = Field(default=Path(".data"), alias="PROJECTOR_DATA_DIR")
-    webhook_secrets: Json[dict[str, list[Secret]]] = Field(
-        default={}, repr=False, alias="PROJECTOR_WEBHOOK_SECRETS"
-    )
+    webhook_secrets: Json[
+        dict[str, Annotated[SubscriptionSecrets, BeforeValidator(_secrets_alone)]]
+    ] = Field(default={}, repr=False, alias="PROJECTOR_WEBHOOK_SECRETS")
+    # A proxy with the limits of deploy/nginx.conf stands between the service and others.
+    behind_proxy: bool = Field(default=False, alias="PROJECTOR_BEHIND_PROXY")
     # Without any secret, and only for this machine, unsigned webhooks are taken.
     allow_unsigned: bool = Field(
         default_factory=lambda given: (
-            not any(given["webhook_secrets"].values()) and is_loopback(given["host"])
+            not any(it.secrets for it in given["webhook_secrets"].values())
+            and is_loopback(given["host"])
+            and not given["behind_proxy"]
         ),
         alias="PROJECTOR_ALLOW_UNSIGNED",
     )

@@ -12,7 +12,7 @@ docs/architecture.md says what else a new event type touches.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,37 @@ class _NotAnEvent(Exception):  # noqa: N818 - a signal inside this file, never a
     """Carries the reason why an element states no event."""
 
 
-def subscription_ids(elements: Iterable[Any]) -> frozenset[str]:
-    """The ids of the subscriptions that the elements name, at the end of their ``source``."""
-    sources = (element.get("source") for element in elements if isinstance(element, dict))
-    tails = (source.rsplit("/", 1)[-1] for source in sources if isinstance(source, str))
-    return frozenset(tail for tail in tails if tail and name_defect(tail) is None)
+@dataclass(frozen=True, slots=True)
+class StatedSource:
+    """What an element says of where it comes from; null where it says nothing."""
+
+    subscription: str | None
+    org_id: str | None
+
+
+def stated_source(element: Any, default_org: str | None) -> StatedSource:
+    """The subscription and the organisation that an element names."""
+    if not isinstance(element, dict):
+        return StatedSource(None, None)
+    source = element.get("source")
+    subscription = subscription_id(source) if isinstance(source, str) else None
+    return StatedSource(subscription, _named_organisation(element) or default_org)
+
+
+def subscription_id(address: str) -> str | None:
+    """The id at the end of a subscription's address; null where none can be read.
+
+    Every spelling of an address that means the same has one id: without query, fragment, empty and
+    ``.`` segments and surrounding space, and with ``%41`` as ``A``.
+    """
+    path = _AFTER_PATH.split(address, maxsplit=1)[0].strip()
+    segments = [_ENCODED.sub(_decoded, it) for it in path.split("/")]
+    id_ = next((it for it in reversed(segments) if it not in ("", ".")), None)
+    return id_ if id_ is not None and name_defect(id_) is None else None
+
+
+def _decoded(encoded: re.Match[str]) -> str:
+    return bytes.fromhex(encoded[0].replace("%", "")).decode("utf-8", "replace")
 
 
 def judge(
@@ -201,12 +227,20 @@ def _reason_name(field: str) -> str:
 
 
 def _organisation(element: Mapping[str, Any], default_org: str | None) -> str:
-    for field in ("comciscoorgid", "comciscocorgid"):  # the vendor's page has both
+    for field in _ORGANISATION_FIELDS:
         if _text_or_none(element.get(field)) is not None:
             return _name(element, field)
     if default_org is None:
         raise _NotAnEvent("no-organisation")
     return default_org
+
+
+def _named_organisation(element: Mapping[str, Any]) -> str | None:
+    named = (_text_or_none(element.get(field)) for field in _ORGANISATION_FIELDS)
+    return next((it for it in named if it is not None), None)
+
+
+_ORGANISATION_FIELDS = ("comciscoorgid", "comciscocorgid")  # the vendor's page has both
 
 
 def _data(element: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -341,3 +375,5 @@ def _displayable(value: Any) -> str | None:
 
 
 _NOT_TEXT = re.compile("[\0\ud800-\udfff]")
+_ENCODED = re.compile("(?:%[0-9A-Fa-f]{2})+")
+_AFTER_PATH = re.compile("[?#]")

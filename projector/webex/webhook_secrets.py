@@ -7,43 +7,69 @@ the data folder uses it as soon as it stands there.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from projector.infrastructure.errors import ProjectorError
 from projector.infrastructure.private_file import write_private
-from projector.infrastructure.settings import Settings
+from projector.infrastructure.settings import Settings, SettingsError, SubscriptionSecrets
+from projector.webex.keyring import ANY_SUBSCRIPTION, Keyring
+from projector.webex.webhook import subscription_id
 
-ANY_SUBSCRIPTION = "*"
+_FileVersion = tuple[int, int] | None  # null: there is no file
+
+
+def configured_secrets(settings: Settings) -> Mapping[str, SubscriptionSecrets]:
+    """The secrets of the settings by subscription id; SettingsError where an id stands twice."""
+    by_id: dict[str, SubscriptionSecrets] = {}
+    for address, secrets in settings.webhook_secrets.items():
+        id_ = subscription_id(address)
+        if id_ is None:
+            raise SettingsError("PROJECTOR_WEBHOOK_SECRETS cannot be used: an id is empty.")
+        if id_ in by_id:
+            raise SettingsError(
+                f"PROJECTOR_WEBHOOK_SECRETS cannot be used: {id_!r} stands there twice."
+            )
+        by_id[id_] = secrets
+    return by_id
 
 
 class WebhookSecrets:
     """Secrets by the id of their subscription. Thread-safe."""
 
     def __init__(self, settings: Settings) -> None:
-        self._configured: Mapping[str, Sequence[str]] = settings.webhook_secrets
+        self._configured = configured_secrets(settings)
         self._file = settings.data_dir / "webhook-secrets"
-        self._made: Mapping[str, Sequence[str]] = {}
-        self._file_version: tuple[int, int] | None = None
         # By default unsigned webhooks are accepted as long as there is no secret at all.
         self._unsigned = settings.allow_unsigned
         self._unsigned_is_set = "allow_unsigned" in settings.model_fields_set
+        self._read: tuple[_FileVersion, Keyring] = (None, self._keyring({}))
 
-    def secrets_of(self, subscription_ids: Collection[str]) -> list[str]:
-        """The secrets of some subscriptions; those of all where none is named."""
-        by_id = self._by_subscription()
-        ids = [*subscription_ids, ANY_SUBSCRIPTION] if subscription_ids else by_id
-        return [secret for id_ in ids for secret in by_id.get(id_, ())]
+    def keyring(self) -> Keyring:
+        """All secrets of this moment, by which one delivery is judged."""
+        try:
+            stat = self._file.stat()
+            version: _FileVersion = (stat.st_mtime_ns, stat.st_ino)
+        except OSError:
+            version = None
+        read_version, keyring = self._read
+        if version != read_version:
+            keyring = self._keyring(self._stored())
+            self._read = (version, keyring)
+        return keyring
 
     @property
     def allows_unsigned(self) -> bool:
         """Whether webhooks of a subscription that has no secret are accepted."""
-        return self._unsigned and (
-            self._unsigned_is_set or not any(self._by_subscription().values())
-        )
+        return self.keyring().allows_unsigned
 
     def subscription_ids(self) -> set[str]:
         """The subscriptions that have a secret."""
-        return self._by_subscription().keys() - {ANY_SUBSCRIPTION}
+        by_id = self.keyring().by_subscription
+        return {id_ for id_, it in by_id.items() if it.secrets} - {ANY_SUBSCRIPTION}
+
+    def known_subscriptions(self) -> set[str]:
+        """Those, and the others that the settings name."""
+        return self.keyring().by_subscription.keys() - {ANY_SUBSCRIPTION}
 
     def save(self, id_: str, secret: str) -> None:
         """Save a secret that was made; those that the subscription has stay valid."""
@@ -57,18 +83,14 @@ class WebhookSecrets:
         if made.pop(id_, None) is not None:
             self._write(made)
 
-    def _by_subscription(self) -> Mapping[str, Sequence[str]]:
-        try:
-            stat = self._file.stat()
-        except OSError:
-            return self._configured
-        version = (stat.st_mtime_ns, stat.st_ino)
-        if version != self._file_version:
-            self._made, self._file_version = self._stored(), version
-        by_id = {id_: [*secrets] for id_, secrets in self._configured.items()}
-        for id_, made in self._made.items():
-            by_id[id_] = [*by_id.get(id_, ()), *made]
-        return by_id
+    def _keyring(self, made: Mapping[str, Sequence[str]]) -> Keyring:
+        by_id = {**self._configured}
+        for address, secrets in made.items():
+            id_ = subscription_id(address) or address
+            known = by_id.get(id_, SubscriptionSecrets())
+            by_id[id_] = known.model_copy(update={"secrets": (*known.secrets, *secrets)})
+        has_secrets = any(it.secrets for it in by_id.values())
+        return Keyring(by_id, self._unsigned and (self._unsigned_is_set or not has_secrets))
 
     def _stored(self) -> dict[str, list[str]]:
         try:

@@ -55,15 +55,14 @@ ADMITTED = [
     (["sub-1"], "any"),
     (["unknown"], "any"),
     (["empty"], "any"),
-    (["sub-1", "sub-2"], "one-new"),
-    (["sub-1", "sub-2"], "one-old"),
-    (["sub-1", "sub-2"], "two"),
-    (["sub-1", "unknown"], "one-new"),
-    (["unknown", "sub-2"], "two"),
-    (["sub-1", None], "one-new"),
-    ([None], "one-old"),
-    ([None], "two"),
-    ([None, None], "two"),
+    (["sub-1", "sub-1"], "one-new"),
+    (["sub-1", "sub-2"], "any"),
+    (["sub-1", "unknown", None], "any"),
+    (["empty", "sub-2"], "any"),
+    ([None], "any"),
+    ([None, None], "any"),
+    (["sub-1/"], "one-new"),
+    (["%73ub-1?x#y"], "one-new"),
 ]
 REFUSED = [
     (["sub-1"], "two"),
@@ -75,11 +74,27 @@ REFUSED = [
     (["sub-1", "sub-1"], "two"),
     ([None], "wrong"),
     (["sub-1", None], "two"),
+    # What one subscription's secret must not sign: another's elements, and those of nobody.
+    (["sub-1", "sub-2"], "one-new"),
+    (["sub-1", "sub-2"], "one-old"),
+    (["sub-1", "sub-2"], "two"),
+    (["sub-1", "unknown"], "one-new"),
+    (["unknown", "sub-2"], "two"),
+    (["sub-1", "empty"], "one-new"),
+    (["sub-1", None], "one-new"),
+    ([None], "one-old"),
+    ([None], "two"),
+    ([None, None], "two"),
+    (["/"], "one-new"),
+    (["sub-2/"], "one-new"),
+    (["sub-2?x"], "one-new"),
+    (["%73ub-2"], "one-new"),
+    (["SUB-1"], "one-new"),
 ]
 
 
-def test_a_secret_of_a_named_subscription_admits(make_site):
-    """Several secrets each (rotation), `*` for any, all of an array; one fit admits the body."""
+def test_a_secret_of_every_named_subscription_admits(make_site):
+    """Several secrets each (rotation), and `*` for any; however an address is spelt."""
     site = secured(make_site)
     for names, secret in ADMITTED:
         body = naming(*names)
@@ -100,24 +115,122 @@ def test_any_other_secret_is_refused(make_site):
 UNREADABLE = {
     "no JSON": b"nonsense",
     "empty": b"",
-    "scalar": b"5",
     "empty array": b"[]",
-    "no source": b"{}",
-    "odd source": b'{"source":5}',
-    "empty tail": b'{"source":"/x/"}',
     "NaN": b'{"source":"/x/sub-1","x":NaN}',
     "too deep": b'{"source":"/x/sub-1","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+NAMELESS = {
+    "scalar": b"5",
+    "no source": b"{}",
+    "odd source": b'{"source":5}',
+    "no tail": b'{"source":"/"}',
 }
 
 
 def test_where_no_subscription_can_be_read_all_secrets_are_tried(make_site):
-    """Any configured secret admits such a body, and only these do."""
+    """Any configured secret admits such a body, which becomes no event; and only these do."""
     site = secured(make_site, NO_STAR)
     for name, body in UNREADABLE.items():
         for secret in ("one-new", "one-old", "two"):
             assert 202 == send(site, body, sign(secret, body)).status_code, (name, secret)
         assert 401 == send(site, body, sign("wrong", body)).status_code, name
         assert 401 == send(site, body).status_code, name
+
+
+@pytest.mark.parametrize("unsigned", ["0", "1"])
+def test_what_names_no_subscription_needs_the_secret_of_any(make_site, unsigned):
+    """No other secret is for it, and without one for any, none is."""
+    site = secured(make_site, PROJECTOR_ALLOW_UNSIGNED=unsigned)
+    without = secured(make_site, NO_STAR, PROJECTOR_ALLOW_UNSIGNED=unsigned)
+    for name, body in NAMELESS.items():
+        assert 202 == send(site, body, sign("any", body)).status_code, name
+        for secret in ("one-new", "two", "wrong"):
+            assert 401 == send(site, body, sign(secret, body)).status_code, (name, secret)
+            assert 401 == send(without, body, sign(secret, body)).status_code, (name, secret)
+        assert 401 == send(site, body).status_code, name
+    assert 0 == kept(without)
+
+
+BOUND = {
+    "sub-1": {"secrets": ["one"], "orgIds": ["acme"]},
+    "sub-2": {"secrets": ["two"], "orgIds": ["umbra", "other"]},
+    "sub-3": ["three"],
+    "*": {"secrets": ["any"], "orgIds": ["acme", "umbra"]},
+}
+
+
+def of_organisations(subscription, *organisations):
+    """A body with an element of a subscription for each organisation."""
+    elements = [
+        login(0, f"a{number}")
+        | {"id": f"e{number}", "source": f"/x/{subscription}", "comciscoorgid": organisation}
+        for number, organisation in enumerate(organisations)
+    ]
+    return json.dumps(elements).encode()
+
+
+@pytest.mark.parametrize(
+    ("subscription", "organisations", "secret", "expected"),
+    [
+        ("sub-1", ["acme"], "one", 202),
+        ("sub-1", ["umbra"], "one", 401),
+        ("sub-1", ["acme", "umbra"], "one", 401),
+        ("sub-1", ["acme"], "any", 202),
+        ("sub-1", ["umbra"], "any", 401),  # what a subscription is bound to holds for all secrets
+        ("sub-2", ["umbra", "other"], "two", 202),
+        ("sub-2", ["other"], "any", 401),
+        ("sub-2/", ["acme"], "two", 401),
+        ("sub-3", ["anybody"], "three", 202),
+        ("sub-3", ["anybody"], "any", 401),
+        ("unknown", ["acme", "umbra"], "any", 202),
+        ("unknown", ["acme", "other"], "any", 401),
+        ("sub-1", ["Acme"], "one", 401),
+        ("sub-1", [""], "one", 202),  # of no organisation: quarantine
+    ],
+)
+def test_a_subscription_may_be_bound_to_organisations(
+    make_site, subscription, organisations, secret, expected
+):
+    """What does not fit is refused as a whole."""
+    site = secured(make_site, BOUND)
+    body = of_organisations(subscription, *organisations)
+    assert expected == send(site, body, sign(secret, body)).status_code
+    assert (expected == 202) == (kept(site) > 0)
+
+
+def test_the_organisation_of_the_settings_is_bound_too(make_site):
+    """An element that names none is of the default one."""
+    site = secured(make_site, BOUND, PROJECTOR_DEFAULT_ORG_ID="umbra")
+    for subscription, secret, expected in (("sub-1", "one", 401), ("sub-2", "two", 202)):
+        body = of_organisations(subscription, "")
+        assert expected == send(site, body, sign(secret, body)).status_code
+
+
+def test_an_unsigned_subscription_may_be_bound_too(make_site):
+    site = secured(make_site, {"sub-1": {"orgIds": ["acme"]}, "*": {"orgIds": ["acme", "umbra"]}})
+    for subscription, organisation, expected in (
+        ("sub-1", "acme", 202),
+        ("sub-1", "umbra", 401),
+        ("unknown", "umbra", 202),
+        ("unknown", "other", 401),
+    ):
+        answer = send(site, of_organisations(subscription, organisation))
+        assert expected == answer.status_code, (subscription, organisation)
+
+
+def test_what_nobody_has_signed_is_not_parsed(make_site, monkeypatch):
+    """Nor read, where it has no signature at all."""
+    site = secured(make_site)
+    parsed = []
+    monkeypatch.setattr("projector.event_log.intake.read_delivery", parsed.append)
+    body = naming("sub-1")
+    assert 401 == send(site, body, sign("wrong", body)).status_code
+    assert 401 == send(site, body, "0" * 64).status_code
+    assert 401 == send(site, body).status_code
+    assert [] == parsed
+    monkeypatch.setattr("werkzeug.wrappers.Request.get_data", lambda *_, **__: 1 / 0)
+    for signature in (None, "", "00", "x" * 64):
+        assert 401 == send(site, body, signature).status_code, signature
 
 
 def test_a_wrong_header_is_refused(make_site):

@@ -61,6 +61,11 @@ def reached(folder):
         client.close()
 
 
+def secrets_of(settings, id_):
+    """The secrets with which a subscription's webhooks may be signed."""
+    return WebhookSecrets(settings).keyring().by_subscription[id_].secrets
+
+
 def test_each_resource_and_version_gets_one_subscription(tmp_path):
     """Each has a secret of its own, which only its owner can read."""
     with reached(tmp_path) as (kept, own, settings):
@@ -73,7 +78,7 @@ def test_each_resource_and_version_gets_one_subscription(tmp_path):
     assert ["agent:2.0.0", "task:1.0.0", "capture:1.0.0"] == versions
     assert 3 == len(secrets)
     assert all(32 <= len(secret) <= 256 for secret in secrets)
-    assert secrets == {*WebhookSecrets(settings).secrets_of([])}
+    assert secrets == {it for id_ in kept for it in secrets_of(settings, id_)}
     assert 0o600 == (tmp_path / "webhook-secrets").stat().st_mode & 0o777
     assert "agent:channel_state_change" in first[0][1].event_types
     assert "agent:state_change" not in first[0][1].event_types
@@ -90,7 +95,29 @@ def test_an_interrupted_creation_can_be_repeated(tmp_path):
         done = [what for what, _ in own.create(URL)]
         assert ["given a new secret", "switched on", "created"] == done
         assert {"active"} == {it["status"] for it in kept.values()}
-        assert kept[made[0].id]["secret"] in WebhookSecrets(settings).secrets_of([made[0].id])
+        assert kept[made[0].id]["secret"] in secrets_of(settings, made[0].id)
+
+
+def test_a_subscription_that_is_bound_gets_its_secret_too(tmp_path):
+    """The settings may name its organisations before it has a secret; both hold together."""
+    with reached(tmp_path) as (_, own, settings):
+        id_ = next(own.create(URL))[1].id
+        (tmp_path / "webhook-secrets").unlink()
+        named = {f"/x/{id_}/": {"orgIds": ["acme"]}}
+        bound = read_settings(
+            environment(settings.vendor_root, tmp_path)
+            | {"PROJECTOR_WEBHOOK_SECRETS": json.dumps(named)}
+        )
+        webhook_secrets = WebhookSecrets(bound)
+        assert ({id_}, set()) == (
+            webhook_secrets.known_subscriptions(),
+            webhook_secrets.subscription_ids(),
+        )
+        client = ApiClient(bound.vendor_root, Credentials(bound), sleep=lambda _: None)
+        assert "given a new secret" == next(Subscriptions(client, webhook_secrets).create(URL))[0]
+        client.close()
+        entry = webhook_secrets.keyring().by_subscription[id_]
+        assert (1, {"acme"}) == (len(entry.secrets), entry.org_ids)
 
 
 def test_the_watch_switches_on_what_is_ours_alone(site, tmp_path):

@@ -121,10 +121,10 @@ def test_a_bad_file_of_thresholds_is_told_at_the_start(command, monkeypatch, tmp
 
 def test_the_commands():
     """These and no others; the help of each begins with what it does."""
-    expected = (
-        "alerts connect demo events explain export follow history migrate names parked quarantine"
+    expected = "alerts check connect demo events explain export follow history migrate names parked"
+    expected += (
+        " quarantine rebuild reconcile replay report run seal serve simulate status subscriptions"
     )
-    expected += " rebuild reconcile replay report run seal serve simulate status subscriptions"
     expected += " tokens verify version work"
     assert expected.split() == sorted(COMMANDS) == main.list_commands(None)
     for name in COMMANDS:

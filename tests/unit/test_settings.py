@@ -17,12 +17,14 @@ from projector.infrastructure.settings import (
     read_settings,
 )
 from projector.infrastructure.tokens import local_tokens
+from projector.webex.webhook_secrets import configured_secrets
 
 SECRETS = '{"sub-1": ["sesame", "older"], "*": ["any"]}'
 
 KEEP_A_TOKEN = """
 import sys, time
 from projector.infrastructure.tokens import local_tokens
+from projector.webex.webhook_secrets import configured_secrets
 from projector.infrastructure.settings import read_settings
 settings = read_settings({"PROJECTOR_DATA_DIR": sys.argv[1]})
 print("ready", flush=True)
@@ -49,6 +51,7 @@ def test_the_variables():
         "PROJECTOR_ALERT_SECRET",
         "PROJECTOR_ALERT_URL",
         "PROJECTOR_ALLOW_UNSIGNED",
+        "PROJECTOR_BEHIND_PROXY",
         "PROJECTOR_BODY_LIMIT",
         "PROJECTOR_DATA_DIR",
         "PROJECTOR_DEFAULT_ORG_ID",
@@ -84,6 +87,7 @@ def test_defaults():
         "database_url": None,
         "data_dir": Path(".data"),
         "webhook_secrets": {},
+        "behind_proxy": False,
         "allow_unsigned": True,
         "tokens": [],
         "token": None,
@@ -142,7 +146,8 @@ def test_all_are_read():
         found.database_url,
         found.data_dir,
     )
-    assert {"sub-1": ["sesame", "older"], "*": ["any"]} == found.webhook_secrets
+    secrets = {id_: it.secrets for id_, it in found.webhook_secrets.items()}
+    assert {"sub-1": ("sesame", "older"), "*": ("any",)} == secrets
     assert (True, "acme", 5000) == (found.allow_unsigned, found.default_org_id, found.body_limit)
     (token,) = found.tokens
     assert ("t", Role.AUDITOR, {"acme"}, None) == (
@@ -202,6 +207,12 @@ def test_unsigned_webhooks_by_default(host, secrets, allowed):
     assert allowed is read_settings(given).allow_unsigned
 
 
+def test_unsigned_webhooks_do_not_come_through_a_proxy_by_default():
+    """A proxy on loopback brings what comes from anywhere."""
+    assert read_settings({"PROJECTOR_BEHIND_PROXY": "0"}).allow_unsigned
+    assert not read_settings({"PROJECTOR_BEHIND_PROXY": "1"}).allow_unsigned
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 @pytest.mark.parametrize("secrets", ["", SECRETS])
 @pytest.mark.parametrize(("said", "allowed"), [("1", True), ("0", False)])
@@ -242,6 +253,7 @@ def test_loopback(host, local):
         *(("PORT", value) for value in ("http", "0", "-1", "65536", "80.5", "8e3", "9" * 5000)),
         *(("PROJECTOR_BODY_LIMIT", value) for value in ("0", "-1", "1 MiB")),
         *(("PROJECTOR_ALLOW_UNSIGNED", value) for value in ("maybe", "2", "-1")),
+        ("PROJECTOR_BEHIND_PROXY", "nginx"),
         *(
             ("PROJECTOR_WEBHOOK_SECRETS", value)
             for value in (
@@ -253,6 +265,10 @@ def test_loopback(host, local):
                 '{"sub-1": [null, "sesame"]}',
                 '{"sub-1": ["sesame", ""]}',
                 '{"sub-1": ["sesame"',
+                '{"sub-1": [" \\t"]}',
+                '{"sub-1": {"secrets": ["sesame"], "orgs": ["acme"]}}',
+                '{"sub-1": {"secrets": "sesame"}}',
+                '{"sub-1": {"secrets": ["sesame"], "orgIds": "acme"}}',
             )
         ),
         *(
@@ -295,6 +311,38 @@ def test_a_bad_setting_does_not_hide_behind_the_default_of_another():
     """Bad secrets are named also where the rule for unsigned webhooks would need them."""
     assert refusal(PROJECTOR_WEBHOOK_SECRETS="{").startswith("PROJECTOR_WEBHOOK_SECRETS")
     assert refusal(PORT="x", PROJECTOR_WEBHOOK_SECRETS="{").startswith("PORT")
+
+
+def test_a_blank_secret_is_refused():
+    """Anybody would sign with it."""
+    said = refusal(PROJECTOR_WEBHOOK_SECRETS='{"a": [" "]}')
+    assert "a secret must not be blank" in said
+
+
+def test_a_subscription_may_be_bound_to_organisations():
+    """Beside the plain list of secrets; neither is repeated by the settings' text."""
+    found = read_settings(
+        {"PROJECTOR_WEBHOOK_SECRETS": '{"a": {"secrets": ["sesame"], "orgIds": ["acme"]}}'}
+    )
+    bound = found.webhook_secrets["a"]
+    assert (("sesame",), {"acme"}) == (bound.secrets, bound.org_ids)
+    assert "sesame" not in repr(found)
+    assert [True, True, False] == [bound.covers(it) for it in ("acme", None, "umbra")]
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        {"/x/sub-1": ["a"], "sub-1": ["b"]},
+        {"sub-1/": ["a"], "sub%2D1": ["b"]},
+        {"": ["a"]},
+        {"/": ["a"]},
+    ],
+)
+def test_a_subscription_stands_in_the_settings_once(secrets):
+    """In whatever spelling."""
+    with pytest.raises(SettingsError, match="PROJECTOR_WEBHOOK_SECRETS cannot be used"):
+        configured_secrets(read_settings({"PROJECTOR_WEBHOOK_SECRETS": json.dumps(secrets)}))
 
 
 # --- the local operator's token ---

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from projector.webex.json_body import read_element, read_stored
-from projector.webex.webhook import Unusable, judge, read_event, subscription_ids
+from projector.webex.webhook import StatedSource, Unusable, judge, read_event, stated_source
 
 NOW = 1_800_000_000_000
 DAY = 86_400_000
@@ -502,23 +502,53 @@ def test_a_stored_body_reads_as_the_event_that_was_judged(value):
 
 
 @pytest.mark.parametrize(
-    ("sources", "expected"),
+    ("source", "expected"),
     [
-        (["/com/cisco/wxcc/sub-1"], {"sub-1"}),
-        (["/com/cisco/wxcc/sub-1", "/x/sub-2"], {"sub-1", "sub-2"}),
-        (["sub-1"], {"sub-1"}),
-        (["/x/"], set()),
-        ([""], set()),
-        ([None], set()),
-        ([5], set()),
-        ([["/x/sub-1"]], set()),
-        ([], set()),
+        ("/com/cisco/wxcc/sub-1", "sub-1"),
+        ("sub-1", "sub-1"),
+        ("/x/sub-1/", "sub-1"),
+        ("/x//sub-1//", "sub-1"),
+        ("/x/sub-1/.", "sub-1"),
+        (" /x/sub-1 ", "sub-1"),
+        ("https://host/x/sub-1?y=/sub-2#/sub-3", "sub-1"),
+        ("/x/sub%2D1", "sub-1"),
+        ("/x/%73ub-1/", "sub-1"),
+        ("/x/sub-1%2Fsub-2", "sub-1/sub-2"),
+        ("/x/SUB-1", "SUB-1"),
+        ("/", None),
+        ("", None),
+        ("?x", None),
+        ("/x/\0", None),
+        ("/x/%00", None),
+        ("/x/" + "a" * 513, None),
+        (None, None),
+        (5, None),
+        (["/x/sub-1"], None),
     ],
 )
-def test_the_subscription_is_the_tail_of_the_source(sources, expected):
-    """Elements may name several subscriptions; a source that is no text names none."""
-    elements = [{"source": source} for source in sources]
-    assert frozenset(expected) == subscription_ids([*elements, {}, None, 5, [], "x"])
+def test_the_subscription_is_the_tail_of_the_source(source, expected):
+    """In one form, however its address is spelt; a source that is no text names none."""
+    assert StatedSource(expected, None) == stated_source({"source": source}, None)
+
+
+@pytest.mark.parametrize("element", [{}, None, 5, [], "x"])
+def test_an_element_without_a_source_names_no_subscription(element):
+    assert StatedSource(None, None) == stated_source(element, None)
+
+
+@pytest.mark.parametrize(
+    ("named", "default", "expected"),
+    [
+        ({"comciscoorgid": "acme"}, "home", "acme"),
+        ({"comciscocorgid": "acme"}, None, "acme"),
+        ({"comciscoorgid": "acme", "comciscocorgid": "umbra"}, None, "acme"),
+        ({"comciscoorgid": "", "comciscocorgid": "umbra"}, None, "umbra"),
+        ({"comciscoorgid": 5}, "home", "home"),
+        ({}, None, None),
+    ],
+)
+def test_the_organisation_of_a_sender_is_that_of_the_event(named, default, expected):
+    assert expected == stated_source(named, default).org_id
 
 
 def test_a_float_too_great_for_a_float_is_no_time():

@@ -28,6 +28,7 @@ from projector.infrastructure.settings import Settings, settings_from_environmen
 from projector.infrastructure.tokens import local_tokens
 from projector.operations.shadow_rebuild import empty_tables_of_another_fold
 from projector.query.alerts.threshold_file import file_thresholds
+from projector.webex.webhook_secrets import configured_secrets
 
 # A server whose parent was killed lets go of the port within this time.
 PORT_SECONDS = 4.0
@@ -79,6 +80,7 @@ def run(*, as_json: bool) -> None:
 def run_service(settings: Settings, announce: Callable[[Announcement], None]) -> None:
     """Start all processes, announce them, restart those that die, and stop them in order."""
     file_thresholds(settings)
+    configured_secrets(settings)
     stop = threading.Event()
     on_stop_signals(stop)
     with ExitStack() as stack:
