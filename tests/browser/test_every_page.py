@@ -36,8 +36,12 @@ THEMES: dict[Literal["light", "dark"], dict[str, Any]] = {
     "dark": {"runOnly": CONTRAST},
 }
 # Colors that change gradually are at their end.
-COLORS_CHANGED = """() => document.getAnimations()
-    .filter((it) => it instanceof CSSTransition).forEach((it) => it.finish())"""
+COLORS_CHANGED = """async () => {
+    const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
+    await frame();
+    await frame();  // a change of style begins its transitions with the frame that draws it
+    for (const it of document.getAnimations()) if (it instanceof CSSTransition) it.finish();
+}"""
 PHONE: ViewportSize = {"width": 390, "height": 800}
 DESK: ViewportSize = {"width": 1280, "height": 800}
 
