@@ -49,16 +49,19 @@ class ImportedNames(Shape):
 
 
 def ids_in(answer: Any) -> Iterator[tuple[NameKind, str]]:
-    """The ids in an answer as JSON shows it, however deep, with their kinds."""
-    if isinstance(answer, list):
-        for part in answer:
-            yield from ids_in(part)
-    elif isinstance(answer, dict):
-        for field, value in answer.items():
-            kind = KIND_OF_FIELD.get(field)
-            if kind is not None and isinstance(value, str):
-                yield kind, value
-            elif field == IDLE_TIMES and isinstance(value, dict):
-                yield from (("idleCode", code) for code in value)
-            else:
-                yield from ids_in(value)
+    """The ids in an answer as JSON shows it, however deep, with their kinds; in no order."""
+    waiting = [answer]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            for field, value in part.items():
+                if isinstance(value, str):
+                    kind = KIND_OF_FIELD.get(field)
+                    if kind is not None:
+                        yield kind, value
+                elif field == IDLE_TIMES and isinstance(value, dict):
+                    yield from (("idleCode", code) for code in value)
+                elif isinstance(value, dict | list):
+                    waiting.append(value)
