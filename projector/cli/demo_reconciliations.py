@@ -143,7 +143,9 @@ class DemoReconciliations:
         self._totals.reconciliations += 1
         self._totals.reconciled += appended
         self._totals.corrections += corrections
+        verdict = report.get("verdict")
+        end = "it was interrupted" if verdict is None else f"verdict: {verdict}"
         self._say(
             f"A reconciliation appended {counted(appended, 'event')} that no webhook had brought:"
-            f" {counted(corrections, 'correction')}; verdict: {report.get('verdict')}"
+            f" {counted(corrections, 'correction')}; {end}"
         )
