@@ -212,8 +212,12 @@ class LiveDemo:
         return self._totals.line(own, summary["tasks"])
 
     def _last_news(self) -> int:
-        """When the agents of an earlier demo did something last, in epoch ms; else 0."""
-        agents = self._client.rows("/api/v1/agents", {"orgId": SIMULATED_ORG_ID})
+        """When the agents of an earlier demo did something last, in epoch ms; else 0.
+
+        Where one has ended just now, the views have its last events once they have the whole log.
+        """
+        head = self._client.get("/api/v1/status", "head")["head"]["position"]
+        agents = self._client.rows("/api/v1/agents", {"orgId": SIMULATED_ORG_ID}, after=head)
         events = [it["lastEvent"] for it in agents if it["lastEvent"]]
         return max((it["createdTime"] or 0 for it in events), default=0)
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -254,6 +255,13 @@ def assert_complete(command, agent, sender):
     assert [] == [it for it in sender.refusals if it != 503 and not isinstance(it, str)]
 
 
+def kill_all(command):
+    """Send SIGKILL to each process; some end by themselves when their parent has ended."""
+    for pid in command.processes():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
     """One data folder and port for the tests of this file; at the end all processes end."""
@@ -261,8 +269,7 @@ def command(tmp_path_factory):
     yield shared
     if shared.runs:
         shared.interrupt()
-    for pid in shared.processes():
-        os.kill(pid, signal.SIGKILL)
+    kill_all(shared)
 
 
 @pytest.fixture
@@ -447,8 +454,7 @@ def test_a_power_cut_and_a_pid_file_that_names_a_stranger(service, stranger):
     with WebhookSender(service, "agent-power") as sender:
         sender.await_more()
         killed = service.part("postgres")
-        for pid in service.processes():
-            os.kill(pid, signal.SIGKILL)
+        kill_all(service)
         service.end()
         assert [] == await_gone(service)
         stale = service.data_dir / "postgres/postmaster.pid"
