@@ -44,7 +44,7 @@ def begin(action: str, token: Token, body: BaseModel | None) -> None:
 def _answer(request_id: UUID, response: Response) -> Response:
     told = {name: response.headers.get(header) for name, header in _TOLD_OF_A_FILE.items()}
     details = {"status": response.status_code} | {k: it for k, it in told.items() if it is not None}
-    if response.status_code >= 400 and response.is_sequence:
+    if response.status_code >= 400 and response.is_json:
         details["detail"] = json.loads(response.get_data()).get("detail")
     if location := response.headers.get("Location"):
         details["location"] = location
