@@ -16,7 +16,7 @@ from typing import Any, Literal
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from api.auth.authentication import authenticate, end_stream_with_session
+from api.auth.authentication import authenticate, end_stream_with_session, identify
 from api.auth.authorization import Reach, require
 from api.http import export_files, exports, freshness, naming, trail
 from api.http.pagination import require_own_cursor
@@ -126,11 +126,11 @@ class Route:
 
     def _admit(self, role: Role, body: BaseModel | None, accepted: str) -> Token:
         """The caller's token; what changes something or takes a file leaves a trail before."""
-        token = authenticate()
+        caller = identify()
         if self.method != "get" or accepted in exports.EXPORT_TYPES:
-            trail.begin(f"{self.method.upper()} {self.path}", token, body)
-        require(token, role, self.reach)
-        return token
+            trail.begin(f"{self.method.upper()} {self.path}", caller, body)
+        require(caller.token, role, self.reach)
+        return caller.token
 
     def _offer_digest(self, export: Callable[[Any, Token], exports.Export]) -> None:
         def digest(query: Parameters, token: Token) -> Response:

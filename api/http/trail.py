@@ -13,11 +13,10 @@ from uuid import UUID
 from flask import Response, after_this_request, request
 from pydantic import BaseModel
 
-from api.auth.authentication import identify
+from api.auth.authentication import Caller
 from api.auth.origin import caller_address
 from api.service import service
 from projector.infrastructure.database import StoreUnavailable
-from projector.infrastructure.tokens import Token
 from projector.operations.audit_trail import TrailRequest
 
 _TOLD_OF_A_FILE = {"rows": "X-Row-Count", "sha256": "X-SHA-256", "position": "X-As-Of-Position"}
@@ -25,7 +24,7 @@ _TOLD_OF_A_FILE = {"rows": "X-Row-Count", "sha256": "X-SHA-256", "position": "X-
 log = logging.getLogger(__name__)
 
 
-def begin(action: str, token: Token, body: BaseModel | None) -> None:
+def begin(action: str, caller: Caller, body: BaseModel | None) -> None:
     """Store what the request asks for; its answer is stored once it is made.
 
     StoreUnavailable where that is not stored: then nothing is to be done.
@@ -35,9 +34,11 @@ def begin(action: str, token: Token, body: BaseModel | None) -> None:
         "query": request.args.to_dict(flat=False),
         "body": None if body is None else body.model_dump(mode="json", by_alias=True),
         "accept": request.headers.get("Accept"),
-        "session": identify().session is not None,
+        "session": caller.session is not None,
     }
-    asked = TrailRequest(who=token.name, address=caller_address(), action=action, details=details)
+    asked = TrailRequest(
+        who=caller.token.name, address=caller_address(), action=action, details=details
+    )
     after_this_request(partial(_answer, service().audit_trail.ask(asked)))
 
 

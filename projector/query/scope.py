@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from projector.domain.fold import S
-from projector.projection.read_models import AGENTS, TASKS, Table
+from projector.projection.read_models import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,16 +49,6 @@ class Scope:
         if self.team_ids is None:
             return sql.SQL("TRUE")
         return _TASK_OF_TEAMS if table.name == "tasks" else _AGENT_OF_TEAMS
-
-    def events(self) -> sql.Composable:
-        """The condition of events ``e`` that name an agent of the scope's teams, or its task."""
-        if self.team_ids is None:
-            return sql.SQL("TRUE")
-        return sql.SQL(
-            "(EXISTS (SELECT FROM agents AS v WHERE v.org_id = e.org_id AND v.id = e.agent_id"
-            " AND {}) OR EXISTS (SELECT FROM tasks AS v WHERE v.org_id = e.org_id"
-            " AND v.id = e.task_id AND {}))"
-        ).format(self.teams(AGENTS), self.teams(TASKS))
 
 
 EVERYTHING = Scope()

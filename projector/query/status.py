@@ -79,7 +79,7 @@ class Status:
             versions=self._versions(),
         )
 
-    def alert_posts(self, scope: Scope = EVERYTHING) -> AlertPosts:
+    def alert_posts(self, scope: Scope) -> AlertPosts:
         """How many posts of alerts wait, and how many were given up.
 
         For a scope of some teams those of their agents count: the alert of a queue has no team.
@@ -96,7 +96,7 @@ class Status:
             reason = other_fold(cur)
         if reason is not None:
             return [reason]
-        _, projections = self._progress(Scope())
+        _, projections = self._progress(EVERYTHING)
         return [
             f"the projection {projection.name} is {projection.lag_seconds:.0f} s behind the log"
             for projection in projections

@@ -66,11 +66,16 @@ class TeamMoments:
         self._team_ids = team_ids
         self._as_of = as_of
 
+    @property
+    def are_all_seen(self) -> bool:
+        """Whether the caller's token is for all teams."""
+        return self._team_ids is None
+
     def periods(
         self, table: Table[Any], key: Key, *, start: int, end: int | None = None
     ) -> Periods:
         """When a subject is seen, within ``start`` to ``end`` (null: without an end)."""
-        if self._team_ids is None:
+        if self.are_all_seen:
             return ALWAYS
         (periods,) = self._periods(table, [(key, start, NO_END if end is None else end)])
         return periods
@@ -79,7 +84,7 @@ class TeamMoments:
         self, table: Table[Any], stretches: Sequence[SubjectStretch]
     ) -> Sequence[Periods]:
         """When subjects are seen, each within its stretch."""
-        if self._team_ids is None:
+        if self.are_all_seen:
             return [ALWAYS] * len(stretches)
         return self._periods(table, stretches)
 
@@ -87,7 +92,7 @@ class TeamMoments:
         self, table: Table[Any], moments: Iterable[tuple[Key, int]]
     ) -> frozenset[tuple[Key, int]]:
         """Those of some moments of subjects that are seen."""
-        if self._team_ids is None:
+        if self.are_all_seen:
             return frozenset(moments)
         times = defaultdict[Key, set[int]](set)
         for key, time in moments:
@@ -106,7 +111,7 @@ class TeamMoments:
 
     def seen_by_name(self, moments: Sequence[NamedMoment]) -> list[bool]:
         """Whether each is seen: by the agent that it names, or else by the task."""
-        if self._team_ids is None:
+        if self.are_all_seen:
             return [True] * len(moments)
         agents = [((it.org_id, it.agent_id), it.time) if it.agent_id else None for it in moments]
         by_agent = self.seen(AGENTS, filter(None, agents))

@@ -304,10 +304,12 @@ def _seen_corrections(
     moments: TeamMoments, rows: Sequence[TupleRow], selection: LedgerSelection
 ) -> Iterable[tuple[int, CorrectionRow]]:
     for index, row in enumerate(rows):
+        whole = correction_row(row)
+        if moments.are_all_seen:
+            yield index, whole
+            continue
         table = next(it for it in TABLES if it.subject == row[1])
-        seen = seen_correction(
-            correction_row(row), correction_periods(moments, table, correction_row(row))
-        )
+        seen = seen_correction(whole, correction_periods(moments, table, whole))
         if seen is None:
             continue
         starts_before = selection.end is None or seen.from_ < selection.end
